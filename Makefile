@@ -1,0 +1,67 @@
+# Each target is enough by itself from a fresh clone: it takes Python 3.11 or newer, pip and make.
+PYTHON ?= python3
+VENV ?= .venv
+WORKERS ?= 2
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+LAYERS := tests/test_layers.py tests/test_house.py tests/test_packaging.py
+
+.PHONY: demo test test-all bench filecheck check format lock clean
+
+demo: $(VENV)/ready
+	$(BIN)/python examples/digits.py
+
+test: $(VENV)/ready
+	$(BIN)/pytest -q -n $(WORKERS) -m "not slow"
+	$(BIN)/lit -q -j $(WORKERS) filecheck
+
+test-all: $(VENV)/ready
+	STEPWELL_HYPOTHESIS=all $(BIN)/pytest -q -n $(WORKERS)
+	$(BIN)/lit -q -j $(WORKERS) filecheck
+
+filecheck: $(VENV)/ready
+	$(BIN)/lit -v -j $(WORKERS) filecheck
+
+bench: $(VENV)/ready
+	$(BIN)/python benchmarks/run.py
+
+check: $(VENV)/checks
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	rm -rf build
+	$(PIP) install --no-deps --no-build-isolation --target build/view .
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
+	$(BIN)/pytest -q $(LAYERS)
+
+format: $(VENV)/checks
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The environment is there when its stamp is newer than what it was made from.
+$(VENV)/ready: pyproject.toml requirements/test.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Stepwell needs Python 3.11 or newer: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install -r requirements/test.txt
+	$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/checks: $(VENV)/ready requirements/check.txt
+	$(PIP) install -r requirements/check.txt
+	@touch $@
+
+# Resolve the extras of pyproject.toml anew, in an environment that has seen nothing else.
+FREEZE := build/lock/bin/python -m pip freeze --all --exclude pip --exclude stepwell
+
+lock:
+	rm -rf build/lock
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet ".[test]"
+	echo '# What the tests and the demo run with; written by `make lock`.' > requirements/test.txt
+	$(FREEZE) >> requirements/test.txt
+	build/lock/bin/python -m pip install --quiet ".[check]"
+	echo '# What `make check` needs besides; written by `make lock`.' > requirements/check.txt
+	$(FREEZE) | grep -v -x -F -f requirements/test.txt >> requirements/check.txt
+
+clean:
+	rm -rf build *.egg-info .pytest_cache .ruff_cache .hypothesis

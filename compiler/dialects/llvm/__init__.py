@@ -1,0 +1,32 @@
+"""The dialect `llvm`: xDSL's ops and types, and what MLIR has and xDSL lacks, under MLIR's names."""
+
+from xdsl.dialects import llvm as upstream
+from xdsl.ir import Dialect
+
+from stepwell.compiler.dialects.llvm.instructions import INSTRUCTION_OPS
+from stepwell.compiler.dialects.llvm.intrinsics import INTRINSIC_OPS
+from stepwell.compiler.dialects.llvm.memory import MEMORY_OPS
+
+OURS = (*INSTRUCTION_OPS, *INTRINSIC_OPS, *MEMORY_OPS)
+"""The ops defined here. Those that upstream defines too are in `BETTER`."""
+
+BETTER = frozenset(
+    {
+        "llvm.fcmp",  # takes vectors
+        "llvm.getelementptr",  # takes vectors, prints its no-wrap flags
+        "llvm.intr.fabs",  # is pure
+        "llvm.intr.masked.store",  # takes integers, states its effect
+        "llvm.load",  # volatile, nontemporal; states its effect
+        "llvm.select",  # takes vectors
+        "llvm.store",  # atomic in its printed form; states its effect
+    }
+)
+"""Upstream's ops that ours replace, and why."""
+
+_names = {op.name for op in OURS}
+
+LLVM = Dialect(
+    "llvm",
+    [*(op for op in upstream.LLVM.operations if op.name not in _names), *OURS],
+    list(upstream.LLVM.attributes),
+)

@@ -1,0 +1,364 @@
+"""The builder's memory accesses, aggregates and calls."""
+
+from abc import ABC
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Literal
+
+from xdsl.dialects import llvm
+from xdsl.dialects.builtin import (
+    DenseArrayBase,
+    IntegerAttr,
+    StringAttr,
+    SymbolRefAttr,
+    UnitAttr,
+    i1,
+    i8,
+    i32,
+    i64,
+)
+from xdsl.dialects.llvm import (
+    GEP_USE_SSA_VAL,
+    CallingConventionAttr,
+    FastMathAttr,
+    LLVMArrayType,
+    LLVMPointerType,
+    LLVMStructType,
+    TailCallKind,
+    TailCallKindAttr,
+)
+from xdsl.ir import Attribute, SSAValue
+
+from stepwell.compiler.dialects.llvm import memory
+from stepwell.compiler.dialects.llvm.arithmetic import Arithmetic
+from stepwell.compiler.dialects.llvm.cursor import Operand
+from stepwell.compiler.dialects.llvm.instructions import AddrSpaceCastOp
+from stepwell.compiler.dialects.llvm.intrinsics import STRICT
+from stepwell.compiler.dialects.llvm.syntax import ATOMIC_OPERATIONS, NO_WRAP, ORDERINGS
+from stepwell.compiler.dialects.llvm.types import (
+    element,
+    lanes,
+    like,
+    pointer,
+    ptr,
+    size,
+    struct,
+    vector,
+)
+
+INBOUNDS = NO_WRAP["inbounds"]
+GEP_NUW = NO_WRAP["nuw"]
+
+Ordering = Literal["not_atomic", "unordered", "monotonic", "acquire", "release", "acq_rel", "seq_cst"]
+AtomicKind = Literal[
+    "xchg", "add", "sub", "_and", "_or", "_xor", "max", "min", "umax", "umin", "fadd"
+]
+
+
+class Access(Arithmetic, ABC):
+    """Alignment defaults to one element's size: vectors lie anywhere an element may.
+
+    A bool in memory is a byte, 0 or 1; as a value it is an i1. Loads and stores convert.
+    """
+
+    def gep(
+        self,
+        base: SSAValue,
+        indices: Operand | Sequence[Operand],
+        type: Attribute = i8,
+        flags: int = 0,
+    ) -> SSAValue:
+        """`base` plus an index in units of `type`, then indices into its fields and elements.
+
+        A vector of indices, or of pointers, gives a vector of pointers.
+        """
+        if isinstance(indices, (SSAValue, int, float)):
+            indices = (indices,)
+        operands = [base]
+        constants: list[int] = []
+        for index in indices:
+            if isinstance(index, int) and -(2**31) < index < 2**31:
+                constants.append(index)
+            else:
+                constants.append(GEP_USE_SSA_VAL)
+                operands.append(self.value(index, i64))
+        count = next((n for operand in operands if (n := lanes(operand.type))), None)
+        place = element(base.type)
+        result = place if count is None else vector(place, count)
+        properties = _gep_properties(tuple(constants), type, flags)
+        return self.emit(memory.GEPOp, operands, result, properties)
+
+    def alloca(self, type: Attribute, count: Operand = 1, alignment: int | None = None) -> SSAValue:
+        """Room on the stack until the function returns. Call it in the entry block only."""
+        properties: dict[str, Attribute] = {"elem_type": type}
+        if alignment is not None:
+            properties["alignment"] = IntegerAttr(alignment, i64)
+        return self.emit(llvm.AllocaOp, (self.value(count, i64),), ptr, properties)
+
+    def load(
+        self,
+        place: SSAValue,
+        type: Attribute,
+        alignment: int | None = None,
+        *,
+        volatile: bool = False,
+        nontemporal: bool = False,
+        ordering: Ordering = "not_atomic",
+    ) -> SSAValue:
+        if element(type) == i1:
+            byte = self.load(place, like(type, i8), alignment, volatile=volatile)
+            return self.trunc(byte, i1)
+        properties = _access(alignment or size(type), volatile, nontemporal, ordering)
+        return self.emit(memory.LoadOp, (place,), type, properties)
+
+    def store(
+        self,
+        value: SSAValue,
+        place: SSAValue,
+        alignment: int | None = None,
+        *,
+        volatile: bool = False,
+        nontemporal: bool = False,
+        ordering: Ordering = "not_atomic",
+    ) -> None:
+        value = self._as_byte(value)
+        properties = _access(alignment or size(value.type), volatile, nontemporal, ordering)
+        self.emit_effect(memory.StoreOp, (value, place), properties)
+
+    def masked_load(
+        self,
+        place: SSAValue,
+        mask: SSAValue,
+        other: SSAValue,
+        alignment: int | None = None,
+    ) -> SSAValue:
+        """The lanes whose mask is set; the others have `other`'s. Nothing else is touched."""
+        if element(other.type) == i1:
+            byte = self.masked_load(place, mask, self.zext(other, i8), alignment)
+            return self.trunc(byte, i1)
+        properties = _masked(alignment or size(other.type))
+        return self.emit(memory.MaskedLoadOp, (place, mask, other), other.type, properties)
+
+    def masked_store(
+        self, value: SSAValue, place: SSAValue, mask: SSAValue, alignment: int | None = None
+    ) -> None:
+        """Stores the lanes whose mask is set. Nothing else is touched."""
+        value = self._as_byte(value)
+        properties = _masked(alignment or size(value.type))
+        self.emit_effect(memory.MaskedStoreOp, (value, place, mask), properties)
+
+    def gather(
+        self, places: SSAValue, mask: SSAValue, other: SSAValue, alignment: int | None = None
+    ) -> SSAValue:
+        """What lies at each pointer whose mask is set; the other lanes have `other`'s."""
+        if element(other.type) == i1:
+            byte = self.gather(places, mask, self.zext(other, i8), alignment)
+            return self.trunc(byte, i1)
+        properties = _masked(alignment or size(other.type))
+        return self.emit(memory.MaskedGatherOp, (places, mask, other), other.type, properties)
+
+    def scatter(
+        self, value: SSAValue, places: SSAValue, mask: SSAValue, alignment: int | None = None
+    ) -> None:
+        """Stores each lane whose mask is set at its pointer; of equal pointers the last lane wins."""
+        value = self._as_byte(value)
+        properties = _masked(alignment or size(value.type))
+        self.emit_effect(memory.MaskedScatterOp, (value, places, mask), properties)
+
+    def prefetch(self, place: SSAValue, *, write: bool = False, locality: int = 3) -> None:
+        """Hints that a cache line will be used; locality 0 is used once, 3 is kept in all caches."""
+        self.emit_effect(memory.PrefetchOp, (place,), _prefetch(write, locality))
+
+    # Atomics.
+
+    def atomicrmw(
+        self,
+        kind: AtomicKind,
+        place: SSAValue,
+        operand: Operand,
+        ordering: Ordering,
+        type: Attribute = i64,
+    ) -> SSAValue:
+        """The old value; a number as operand is of `type`."""
+        operand = self.value(operand, type)
+        return self.emit(
+            memory.AtomicRMWOp, (place, operand), operand.type, _atomicrmw(kind, ordering)
+        )
+
+    def cmpxchg(
+        self,
+        place: SSAValue,
+        expected: SSAValue,
+        new: Operand,
+        success: Ordering,
+        failure: Ordering = "monotonic",
+        *,
+        weak: bool = False,
+    ) -> tuple[SSAValue, SSAValue]:
+        """The old value, and whether it was `expected` and thus replaced."""
+        operands = (place, expected, self.value(new, expected.type))
+        both = struct(expected.type, i1)
+        pair = self.emit(memory.CmpXchgOp, operands, both, _cmpxchg(success, failure, weak))
+        return self.extract_value(pair, 0), self.extract_value(pair, 1)
+
+    def fence(self, ordering: Ordering) -> None:
+        self.emit_effect(memory.FenceOp, (), {"ordering": IntegerAttr(ORDERINGS[ordering], i64)})
+
+    # Pointers and aggregates.
+
+    def ptrtoint(self, a: SSAValue, type: Attribute = i64) -> SSAValue:
+        return self.emit(llvm.PtrToIntOp, (a,), type)
+
+    def inttoptr(self, a: SSAValue, type: LLVMPointerType = ptr) -> SSAValue:
+        return self.emit(llvm.IntToPtrOp, (a,), type)
+
+    def addrspacecast(self, a: SSAValue, space: int) -> SSAValue:
+        """The same place through another address space."""
+        return self.emit(AddrSpaceCastOp, (a,), pointer(space))
+
+    def extract_value(self, a: SSAValue, *position: int) -> SSAValue:
+        """A field of a struct or an element of an array, by constant indices."""
+        result = _field(a.type, position)
+        return self.emit(llvm.ExtractValueOp, (a,), result, _position(position))
+
+    def insert_value(self, a: SSAValue, new: SSAValue, *position: int) -> SSAValue:
+        return self.emit(llvm.InsertValueOp, (a, new), a.type, _position(position))
+
+    # Calls.
+
+    def call(
+        self, callee: str | SSAValue, arguments: Sequence[SSAValue], result: Attribute
+    ) -> SSAValue:
+        """What the function returns that is named, or to which a pointer leads."""
+        operands, properties = _callee(callee, arguments)
+        return self.emit(llvm.CallOp, operands, result, properties)
+
+    def call_void(self, callee: str | SSAValue, arguments: Sequence[SSAValue]) -> None:
+        """Calls a function that returns nothing."""
+        operands, properties = _callee(callee, arguments)
+        self.emit_effect(llvm.CallOp, operands, properties)
+
+    def intrinsic(
+        self,
+        name: str,
+        arguments: Sequence[SSAValue],
+        result: Attribute,
+        fast: FastMathAttr = STRICT,
+    ) -> SSAValue:
+        """An intrinsic by LLVM's name, `llvm.x86.avx512.…`, for what has no op of its own."""
+        return self.emit(
+            llvm.CallIntrinsicOp, arguments, result, _intrinsic(name, len(arguments), fast)
+        )
+
+    def intrinsic_void(self, name: str, arguments: Sequence[SSAValue]) -> None:
+        """An intrinsic that returns nothing: `llvm.x86.sse2.pause`."""
+        properties = _intrinsic(name, len(arguments), STRICT)
+        self.emit_effect(llvm.CallIntrinsicOp, arguments, properties)
+
+    def _as_byte(self, value: SSAValue) -> SSAValue:
+        return self.zext(value, i8) if element(value.type) == i1 else value
+
+
+def _callee(
+    callee: str | SSAValue, arguments: Sequence[SSAValue]
+) -> tuple[Sequence[SSAValue], Mapping[str, Attribute]]:
+    if isinstance(callee, str):
+        return arguments, {"callee": SymbolRefAttr(callee), **_call(len(arguments))}
+    return (callee, *arguments), _call(len(arguments) + 1)
+
+
+_NO_BUNDLES = DenseArrayBase.from_list(i32, ())
+
+
+@lru_cache(maxsize=None)
+def _call(operands: int) -> Mapping[str, Attribute]:
+    return {
+        "fastmathFlags": STRICT,
+        "CConv": CallingConventionAttr("ccc"),
+        "TailCallKind": TailCallKindAttr(TailCallKind.NONE),
+        "op_bundle_sizes": _NO_BUNDLES,
+        "operandSegmentSizes": DenseArrayBase.from_list(i32, (operands, 0)),
+    }
+
+
+@lru_cache(maxsize=1024)
+def _intrinsic(name: str, operands: int, fast: FastMathAttr) -> Mapping[str, Attribute]:
+    return {
+        "intrin": StringAttr(name),
+        "fastmathFlags": fast,
+        "op_bundle_sizes": _NO_BUNDLES,
+        "operandSegmentSizes": DenseArrayBase.from_list(i32, (operands, 0)),
+    }
+
+
+@lru_cache(maxsize=1024)
+def _gep_properties(
+    constants: tuple[int, ...], type: Attribute, flags: int
+) -> Mapping[str, Attribute]:
+    return {
+        "rawConstantIndices": DenseArrayBase.from_list(i32, constants),
+        "elem_type": type,
+        "noWrapFlags": IntegerAttr(flags, i32),
+    }
+
+
+@lru_cache(maxsize=None)
+def _access(
+    alignment: int, volatile: bool, nontemporal: bool, ordering: Ordering
+) -> Mapping[str, Attribute]:
+    properties: dict[str, Attribute] = {"alignment": IntegerAttr(alignment, i64)}
+    if volatile:
+        properties["volatile_"] = UnitAttr()
+    if nontemporal:
+        properties["nontemporal"] = UnitAttr()
+    if ordering != "not_atomic":
+        properties["ordering"] = IntegerAttr(ORDERINGS[ordering], i64)
+    return properties
+
+
+@lru_cache(maxsize=None)
+def _masked(alignment: int) -> Mapping[str, Attribute]:
+    return {"alignment": IntegerAttr(alignment, i32)}
+
+
+@lru_cache(maxsize=None)
+def _prefetch(write: bool, locality: int) -> Mapping[str, Attribute]:
+    return {
+        "rw": IntegerAttr(int(write), i32),
+        "hint": IntegerAttr(locality, i32),
+        "cache": IntegerAttr(1, i32),
+    }
+
+
+@lru_cache(maxsize=None)
+def _atomicrmw(kind: AtomicKind, ordering: Ordering) -> Mapping[str, Attribute]:
+    return {
+        "bin_op": IntegerAttr(ATOMIC_OPERATIONS[kind], i64),
+        "ordering": IntegerAttr(ORDERINGS[ordering], i64),
+    }
+
+
+@lru_cache(maxsize=None)
+def _cmpxchg(success: Ordering, failure: Ordering, weak: bool) -> Mapping[str, Attribute]:
+    properties: dict[str, Attribute] = {
+        "success_ordering": IntegerAttr(ORDERINGS[success], i64),
+        "failure_ordering": IntegerAttr(ORDERINGS[failure], i64),
+    }
+    return properties | ({"weak": UnitAttr()} if weak else {})
+
+
+@lru_cache(maxsize=None)
+def _position(position: tuple[int, ...]) -> Mapping[str, Attribute]:
+    return {"position": DenseArrayBase.from_list(i64, position)}
+
+
+def _field(type: Attribute, position: Sequence[int]) -> Attribute:
+    """The type of what lies at a position within an aggregate."""
+    for index in position:
+        if isinstance(type, LLVMStructType):
+            type = type.types.data[index]
+        elif isinstance(type, LLVMArrayType):
+            type = type.type
+        else:
+            raise TypeError(f"{type} has no field {index}")
+    return type

@@ -1,0 +1,150 @@
+"""Where the next op of a function goes, and the function's constants."""
+
+from abc import ABC
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+from xdsl.dialects.builtin import (
+    UNKNOWN_LOC,
+    DenseIntOrFPElementsAttr,
+    FloatAttr,
+    IntegerAttr,
+    IntegerType,
+    LocationAttr,
+    SymbolRefAttr,
+    VectorType,
+)
+from xdsl.dialects.llvm import AddressOfOp, ConstantOp, LLVMPointerType, UndefOp, ZeroOp
+from xdsl.ir import Attribute, Block, Operation, SSAValue
+
+from stepwell.compiler.dialects.construct import NOTHING, append, construct
+from stepwell.compiler.dialects.llvm.instructions import PoisonOp
+from stepwell.compiler.dialects.llvm.types import FLOATS, Vector, lanes, ptr
+
+Scalar = int | float
+Operand = SSAValue | int | float
+"""What a builder's method takes: a number becomes a constant of the other operand's type."""
+
+
+class Cursor(ABC):
+    """The end of a block, in a function whose entry block holds each constant once.
+
+    `location` goes with every op that is emitted from then on.
+    """
+
+    def __init__(self, entry: Block) -> None:
+        self.entry = entry
+        self.block = entry
+        self.location: LocationAttr = UNKNOWN_LOC
+        self._constants: dict[tuple[object, ...], SSAValue] = {}
+        self._last_constant: Operation | None = None
+
+    def emit(
+        self,
+        kind: type[Operation],
+        operands: Sequence[SSAValue],
+        result: Attribute,
+        properties: Mapping[str, Attribute] = NOTHING,
+    ) -> SSAValue:
+        """Append an op with one result."""
+        op = construct(kind, operands, (result,), properties, self.location)
+        append(self.block, op)
+        return op.results[0]
+
+    def emit_effect(
+        self,
+        kind: type[Operation],
+        operands: Sequence[SSAValue],
+        properties: Mapping[str, Attribute] = NOTHING,
+        successors: Sequence[Block] = (),
+    ) -> None:
+        """Append an op without result."""
+        append(
+            self.block, construct(kind, operands, (), properties, self.location, successors)
+        )
+
+    def constant(self, type: Attribute, value: Scalar | Sequence[Scalar]) -> SSAValue:
+        """A number of `type`; for a vector, one number for all lanes or one for each.
+
+        Integers of either signedness are taken: 255 and -1 are the same i8.
+        """
+        number = value if isinstance(value, (int, float)) else tuple(value)
+        # As keys 0, 0.0 and -0.0 are equal; as text they are not.
+        text = repr(number)
+        key = (id(type), text)
+        found = self._constants.get(key)
+        if found is None:
+            properties = {"value": _attribute(type, number, text)}
+            found = self._constants[key] = self._hoist(ConstantOp, type, properties)
+        return found
+
+    def iota(self, type: Vector) -> SSAValue:
+        """The vector 0, 1, 2, …"""
+        return self.constant(type, range(lanes(type) or 0))
+
+    def null(self, type: LLVMPointerType = ptr) -> SSAValue:
+        return self._once(("null", id(type)), ZeroOp, type)
+
+    def poison(self, type: Attribute) -> SSAValue:
+        """No value: for lanes and fields that are never read."""
+        return self._once(("poison", id(type)), PoisonOp, type)
+
+    def undef(self, type: Attribute) -> SSAValue:
+        return self._once(("undef", id(type)), UndefOp, type)
+
+    def address_of(self, symbol: str, type: LLVMPointerType = ptr) -> SSAValue:
+        """Where the function or the global `symbol` lies."""
+        properties = {"global_name": SymbolRefAttr(symbol)}
+        return self._once((symbol, id(type)), AddressOfOp, type, properties)
+
+    def value(self, operand: Operand, type: Attribute) -> SSAValue:
+        """`operand` itself, or a number as a constant of `type`."""
+        return self.constant(type, operand) if isinstance(operand, (int, float)) else operand
+
+    def values(self, a: Operand, b: Operand) -> tuple[SSAValue, SSAValue]:
+        """Both operands, of which at most one is a number."""
+        if isinstance(a, (int, float)):
+            if isinstance(b, (int, float)):
+                raise TypeError(f"one of {a} and {b} must be a value, for its type")
+            return self.constant(b.type, a), b
+        return a, self.constant(a.type, b) if isinstance(b, (int, float)) else b
+
+    def _once(
+        self,
+        key: tuple[object, ...],
+        kind: type[Operation],
+        type: Attribute,
+        properties: Mapping[str, Attribute] = NOTHING,
+    ) -> SSAValue:
+        found = self._constants.get(key)
+        if found is None:
+            found = self._constants[key] = self._hoist(kind, type, properties)
+        return found
+
+    def _hoist(
+        self, kind: type[Operation], type: Attribute, properties: Mapping[str, Attribute]
+    ) -> SSAValue:
+        """A constant op behind the others, at the top of the entry block, where all may use it."""
+        op = construct(kind, (), (type,), properties, self.location)
+        if self._last_constant is not None:
+            self.entry.insert_op_after(op, self._last_constant)
+        elif self.entry.first_op is not None:
+            self.entry.insert_op_before(op, self.entry.first_op)
+        else:
+            append(self.entry, op)
+        self._last_constant = op
+        return op.results[0]
+
+
+@lru_cache(maxsize=4096)
+def _attribute(type: Attribute, value: Scalar | tuple[Scalar, ...], text: str) -> Attribute:
+    """The attribute of a constant; `text` keeps 0.0 and -0.0 apart in the cache."""
+    if isinstance(type, VectorType):
+        lanes = [value] if isinstance(value, (int, float)) else value
+        return DenseIntOrFPElementsAttr.from_list(type, lanes)
+    if isinstance(value, (int, float)):
+        if isinstance(type, FLOATS):
+            return FloatAttr(value, type)
+        if isinstance(type, IntegerType):
+            return IntegerAttr(int(value), type)
+    raise TypeError(f"{text} is no constant of type {type}")

@@ -1,0 +1,212 @@
+"""Instructions that MLIR's llvm dialect has and xDSL's lacks, or takes for scalars only."""
+
+from abc import ABC
+from typing import ClassVar
+
+from xdsl.dialects.builtin import (
+    DenseArrayBase,
+    DenseIntElementsAttr,
+    IntegerAttr,
+    SignlessIntegerConstraint,
+    UnitAttr,
+    VectorType,
+    i1,
+    i32,
+    i64,
+)
+from xdsl.dialects.llvm import FastMathAttr
+from xdsl.irdl import (
+    AnyAttr,
+    AttrSizedOperandSegments,
+    IRDLOperation,
+    ParsePropInAttrDict,
+    VarConstraint,
+    irdl_op_definition,
+    operand_def,
+    opt_prop_def,
+    prop_def,
+    result_def,
+    successor_def,
+    traits_def,
+    var_operand_def,
+    var_successor_def,
+)
+from xdsl.traits import IsTerminator, NoMemoryEffect, Pure
+from xdsl.utils.exceptions import VerifyException
+
+from stepwell.compiler.dialects.llvm.constraints import (
+    Bit,
+    Comparison,
+    Floats,
+    Integers,
+    Mask,
+    Pointers,
+)
+from stepwell.compiler.dialects.llvm.intrinsics import STRICT
+from stepwell.compiler.dialects.llvm.syntax import Predicate, SwitchCases
+
+CAST = "$arg attr-dict `:` type($arg) `to` type($res)"
+
+
+class FloatToInteger(IRDLOperation, ABC):
+    """Rounds towards zero; poison out of range: see `FPToSISatOp` for what is always defined."""
+
+    arg = operand_def(Floats)
+    res = result_def(Integers)
+    traits = traits_def(Pure())
+    assembly_format = CAST
+
+
+@irdl_op_definition
+class FPToSIOp(FloatToInteger):
+    name = "llvm.fptosi"
+
+
+@irdl_op_definition
+class FPToUIOp(FloatToInteger):
+    name = "llvm.fptoui"
+
+
+@irdl_op_definition
+class UIToFPOp(IRDLOperation):
+    """An unsigned integer to the nearest float, halves to even."""
+
+    name = "llvm.uitofp"
+    arg = operand_def(Integers)
+    res = result_def(Floats)
+    nonNeg = opt_prop_def(UnitAttr)
+    traits = traits_def(Pure())
+    assembly_format = "(`nneg` $nonNeg^)? " + CAST
+
+
+@irdl_op_definition
+class AddrSpaceCastOp(IRDLOperation):
+    """The same place, addressed through another address space."""
+
+    name = "llvm.addrspacecast"
+    arg = operand_def(Pointers)
+    res = result_def(Pointers)
+    traits = traits_def(Pure())
+    assembly_format = CAST
+
+
+@irdl_op_definition
+class ExtractElementOp(IRDLOperation):
+    """`llvm.extractelement %v[%i : i32] : vector<8xf32>`."""
+
+    ELEMENT: ClassVar = VarConstraint("ELEMENT", AnyAttr())
+
+    name = "llvm.extractelement"
+    vector = operand_def(VectorType.constr(ELEMENT))
+    position = operand_def(SignlessIntegerConstraint)
+    res = result_def(ELEMENT)
+    traits = traits_def(Pure())
+    assembly_format = (
+        "$vector `[` $position `:` type($position) `]` attr-dict `:` type($vector)"
+    )
+
+
+@irdl_op_definition
+class SelectOp(IRDLOperation):
+    """`llvm.select %c, %a, %b : vector<8xi1>, vector<8xf32>`; upstream's takes a scalar i1 only."""
+
+    T: ClassVar = VarConstraint("T", AnyAttr())
+
+    name = "llvm.select"
+    condition = operand_def(Bit | Mask)
+    trueValue = operand_def(T)
+    falseValue = operand_def(T)
+    fastmathFlags = prop_def(FastMathAttr, default_value=STRICT)
+    res = result_def(T)
+    traits = traits_def(Pure())
+    irdl_options = (ParsePropInAttrDict(),)
+    assembly_format = (
+        "$condition `,` $trueValue `,` $falseValue attr-dict"
+        " `:` type($condition) `,` type($res)"
+    )
+
+    def verify_(self) -> None:
+        condition = self.condition.type
+        if condition != i1 and condition != Comparison.compute(self.res.type):
+            raise VerifyException(f"{condition} does not select between lanes of {self.res.type}")
+
+
+@irdl_op_definition
+class FCmpOp(IRDLOperation):
+    """`llvm.fcmp "olt" %a, %b : vector<8xf32>`; upstream's takes scalars only."""
+
+    T: ClassVar = VarConstraint("T", Floats)
+
+    name = "llvm.fcmp"
+    predicate = prop_def(IntegerAttr.constr(i64))
+    lhs = operand_def(T)
+    rhs = operand_def(T)
+    fastmathFlags = prop_def(FastMathAttr, default_value=STRICT)
+    res = result_def(Comparison(T))
+    traits = traits_def(Pure())
+    irdl_options = (ParsePropInAttrDict(),)
+    custom_directives = (Predicate,)
+    assembly_format = "custom<Predicate>($predicate) $lhs `,` $rhs attr-dict `:` type($lhs)"
+
+
+@irdl_op_definition
+class FreezeOp(IRDLOperation):
+    """The operand, or an arbitrary but fixed value if it is poison."""
+
+    T: ClassVar = VarConstraint("T", AnyAttr())
+
+    name = "llvm.freeze"
+    val = operand_def(T)
+    res = result_def(T)
+    traits = traits_def(Pure())
+    assembly_format = "$val attr-dict `:` type($val)"
+
+
+@irdl_op_definition
+class PoisonOp(IRDLOperation):
+    """No value at all: whatever depends on it is poison too."""
+
+    name = "llvm.mlir.poison"
+    res = result_def()
+    traits = traits_def(Pure())
+    assembly_format = "attr-dict `:` type($res)"
+
+
+@irdl_op_definition
+class SwitchOp(IRDLOperation):
+    """Jumps to the block of the case that `value` equals, or to the default one.
+
+    `llvm.switch %i : i32, ^bb1(%x : f32) [0: ^bb2, 1: ^bb3(%y : f32)]`
+    """
+
+    name = "llvm.switch"
+    value = operand_def(SignlessIntegerConstraint)
+    defaultOperands = var_operand_def()
+    caseOperands = var_operand_def()
+    case_values = opt_prop_def(DenseIntElementsAttr)
+    case_operand_segments = prop_def(DenseArrayBase.constr(i32))
+    defaultDestination = successor_def()
+    caseDestinations = var_successor_def()
+    traits = traits_def(IsTerminator(), NoMemoryEffect())
+    irdl_options = (AttrSizedOperandSegments(as_property=True),)
+    custom_directives = (SwitchCases,)
+    assembly_format = (
+        "$value `:` type($value) `,`"
+        " $defaultDestination (`(` $defaultOperands^ `:` type($defaultOperands) `)`)?"
+        " custom<SwitchCases>(ref(type($value)), $case_values, $caseDestinations, $caseOperands,"
+        " type($caseOperands), $case_operand_segments) attr-dict"
+    )
+
+
+INSTRUCTION_OPS = (
+    AddrSpaceCastOp,
+    ExtractElementOp,
+    FCmpOp,
+    FPToSIOp,
+    FPToUIOp,
+    FreezeOp,
+    PoisonOp,
+    SelectOp,
+    SwitchOp,
+    UIToFPOp,
+)

@@ -1,0 +1,325 @@
+"""The ops of the llvm level that touch memory, with the effects that upstream's leave unsaid."""
+
+from abc import ABC
+from collections.abc import Set
+from typing import ClassVar
+
+from xdsl.dialects.builtin import (
+    AnyFloatConstr,
+    DenseArrayBase,
+    IntegerAttr,
+    SignlessIntegerConstraint,
+    StringAttr,
+    UnitAttr,
+    i32,
+    i64,
+)
+from xdsl.dialects.llvm import LLVMPointerType
+from xdsl.ir import Operation
+from xdsl.irdl import (
+    IRDLOperation,
+    ParsePropInAttrDict,
+    VarConstraint,
+    base,
+    irdl_op_definition,
+    operand_def,
+    opt_operand_def,
+    opt_prop_def,
+    prop_def,
+    result_def,
+    traits_def,
+    var_operand_def,
+)
+from xdsl.traits import (
+    EffectInstance,
+    MemoryEffect,
+    MemoryEffectKind,
+    MemoryReadEffect,
+    MemoryWriteEffect,
+    Pure,
+)
+
+from stepwell.compiler.dialects.llvm.constraints import (
+    AnyVector,
+    Integers,
+    Mask,
+    Pointers,
+    PointerVector,
+    ValueAndSuccess,
+)
+from stepwell.compiler.dialects.llvm.syntax import (
+    AtomicOperation,
+    GEPIndices,
+    NoWrap,
+    Ordering,
+    ScopedOrdering,
+)
+
+READ = frozenset((EffectInstance(MemoryEffectKind.READ),))
+WRITE = frozenset((EffectInstance(MemoryEffectKind.WRITE),))
+
+
+def _is_ordered(op: Operation) -> bool:
+    """Whether an access may not be removed, repeated or moved: it is volatile or atomic."""
+    ordering = op.properties.get("ordering")
+    atomic = isinstance(ordering, IntegerAttr) and ordering.value.data != 0
+    return atomic or "volatile_" in op.properties
+
+
+class ReadEffects(MemoryEffect):
+    """A plain access reads; a volatile or atomic one counts as a write too."""
+
+    @classmethod
+    def get_effects(cls, op: Operation) -> Set[EffectInstance]:
+        return READ | WRITE if _is_ordered(op) else READ
+
+
+class WriteEffects(MemoryEffect):
+    """A plain access writes; a volatile or atomic one counts as a read too."""
+
+    @classmethod
+    def get_effects(cls, op: Operation) -> Set[EffectInstance]:
+        return READ | WRITE if _is_ordered(op) else WRITE
+
+
+class ReadWriteEffects(MemoryEffect):
+    """Reads and writes, whatever its flags."""
+
+    @classmethod
+    def get_effects(cls, op: Operation) -> Set[EffectInstance]:
+        return READ | WRITE
+
+
+class MemoryAccess(IRDLOperation, ABC):
+    """How plain loads and stores may be qualified."""
+
+    alignment = opt_prop_def(IntegerAttr.constr(i64))
+    volatile_ = opt_prop_def(UnitAttr)
+    nontemporal = opt_prop_def(UnitAttr)
+    ordering = opt_prop_def(IntegerAttr.constr(i64))
+    syncscope = opt_prop_def(StringAttr)
+
+    irdl_options = (ParsePropInAttrDict(),)
+    custom_directives = (ScopedOrdering,)
+
+
+@irdl_op_definition
+class LoadOp(MemoryAccess):
+    """`llvm.load volatile %p atomic acquire {alignment = 4 : i64} : !llvm.ptr -> i32`.
+
+    Without `alignment` LLVM assumes the type's own: 64 bytes for a vector of 16 f32.
+    """
+
+    name = "llvm.load"
+    addr = operand_def(LLVMPointerType)
+    res = result_def()
+    traits = traits_def(ReadEffects())
+    assembly_format = (
+        "(`volatile` $volatile_^)? $addr (`atomic` custom<ScopedOrdering>($ordering, $syncscope)^)?"
+        " attr-dict `:` type($addr) `->` type($res)"
+    )
+
+
+@irdl_op_definition
+class StoreOp(MemoryAccess):
+    """`llvm.store %v, %p atomic release {alignment = 4 : i64} : i32, !llvm.ptr`."""
+
+    name = "llvm.store"
+    value = operand_def()
+    addr = operand_def(LLVMPointerType)
+    traits = traits_def(WriteEffects())
+    assembly_format = (
+        "(`volatile` $volatile_^)? $value `,` $addr"
+        " (`atomic` custom<ScopedOrdering>($ordering, $syncscope)^)?"
+        " attr-dict `:` type($value) `,` type($addr)"
+    )
+
+
+@irdl_op_definition
+class GEPOp(IRDLOperation):
+    """`llvm.getelementptr inbounds|nuw %p[%i, 3] : (!llvm.ptr, i64) -> !llvm.ptr, f32`.
+
+    An index that is no constant stands as `GEP_USE_SSA_VAL` in `rawConstantIndices`. With vectors
+    of pointers or indices the result is a vector of pointers, for gather and scatter.
+    """
+
+    name = "llvm.getelementptr"
+    base = operand_def(Pointers)
+    dynamicIndices = var_operand_def(Integers)
+    rawConstantIndices = prop_def(DenseArrayBase.constr(i32))
+    elem_type = prop_def()
+    noWrapFlags = prop_def(IntegerAttr.constr(i32), default_value=IntegerAttr(0, i32))
+    res = result_def(Pointers)
+    traits = traits_def(Pure())
+    custom_directives = (NoWrap, GEPIndices)
+    assembly_format = (
+        "custom<NoWrap>($noWrapFlags) $base custom<GEPIndices>($dynamicIndices, $rawConstantIndices)"
+        " attr-dict `:` functional-type(operands, results) `,` $elem_type"
+    )
+
+
+class Atomic(IRDLOperation, ABC):
+    """How atomic read-modify-write ops may be qualified."""
+
+    syncscope = opt_prop_def(StringAttr)
+    alignment = opt_prop_def(IntegerAttr.constr(i64))
+    volatile_ = opt_prop_def(UnitAttr)
+
+    traits = traits_def(ReadWriteEffects())
+    irdl_options = (ParsePropInAttrDict(),)
+
+
+@irdl_op_definition
+class AtomicRMWOp(Atomic):
+    """`%old = llvm.atomicrmw add %p, %v acq_rel : !llvm.ptr, i64`."""
+
+    T: ClassVar = VarConstraint("T", SignlessIntegerConstraint | AnyFloatConstr)
+
+    name = "llvm.atomicrmw"
+    bin_op = prop_def(IntegerAttr.constr(i64))
+    ptr = operand_def(LLVMPointerType)
+    val = operand_def(T)
+    ordering = prop_def(IntegerAttr.constr(i64))
+    res = result_def(T)
+    custom_directives = (AtomicOperation, ScopedOrdering)
+    assembly_format = (
+        "(`volatile` $volatile_^)? custom<AtomicOperation>($bin_op) $ptr `,` $val"
+        " custom<ScopedOrdering>($ordering, $syncscope) attr-dict `:` type($ptr) `,` type($val)"
+    )
+
+
+@irdl_op_definition
+class CmpXchgOp(Atomic):
+    """`llvm.cmpxchg %p, %expected, %new acq_rel monotonic : !llvm.ptr, i64`.
+
+    The result is a struct of the old value and whether it was the expected one.
+    """
+
+    T: ClassVar = VarConstraint("T", SignlessIntegerConstraint | base(LLVMPointerType))
+
+    name = "llvm.cmpxchg"
+    ptr = operand_def(LLVMPointerType)
+    cmp = operand_def(T)
+    val = operand_def(T)
+    success_ordering = prop_def(IntegerAttr.constr(i64))
+    failure_ordering = prop_def(IntegerAttr.constr(i64))
+    weak = opt_prop_def(UnitAttr)
+    res = result_def(ValueAndSuccess(T))
+    custom_directives = (Ordering, ScopedOrdering)
+    assembly_format = (
+        "(`weak` $weak^)? (`volatile` $volatile_^)? $ptr `,` $cmp `,` $val"
+        " custom<ScopedOrdering>($success_ordering, $syncscope)"
+        " custom<Ordering>($failure_ordering) attr-dict `:` type($ptr) `,` type($val)"
+    )
+
+
+@irdl_op_definition
+class FenceOp(IRDLOperation):
+    """`llvm.fence seq_cst`."""
+
+    name = "llvm.fence"
+    ordering = prop_def(IntegerAttr.constr(i64))
+    syncscope = opt_prop_def(StringAttr)
+    traits = traits_def(ReadWriteEffects())
+    custom_directives = (ScopedOrdering,)
+    assembly_format = "custom<ScopedOrdering>($ordering, $syncscope) attr-dict"
+
+
+@irdl_op_definition
+class MaskedLoadOp(IRDLOperation):
+    """Loads the lanes whose mask is set; the others are `pass_thru`'s, or poison without one.
+
+    `llvm.intr.masked.load %p, %mask, %other {alignment = 4 : i32}
+    : (!llvm.ptr, vector<8xi1>, vector<8xf32>) -> vector<8xf32>`
+    """
+
+    name = "llvm.intr.masked.load"
+    data = operand_def(LLVMPointerType)
+    mask = operand_def(Mask)
+    pass_thru = opt_operand_def(AnyVector)
+    alignment = prop_def(IntegerAttr.constr(i32))
+    nontemporal = opt_prop_def(UnitAttr)
+    res = result_def(AnyVector)
+    traits = traits_def(MemoryReadEffect())
+    irdl_options = (ParsePropInAttrDict(),)
+    assembly_format = "operands attr-dict `:` functional-type(operands, results)"
+
+
+@irdl_op_definition
+class MaskedStoreOp(IRDLOperation):
+    """Stores the lanes whose mask is set; upstream's takes floats only and states no effect.
+
+    `llvm.intr.masked.store %v, %p, %mask {alignment = 4 : i32}
+    : vector<8xf32>, vector<8xi1> into !llvm.ptr`
+    """
+
+    name = "llvm.intr.masked.store"
+    value = operand_def(AnyVector)
+    data = operand_def(LLVMPointerType)
+    mask = operand_def(Mask)
+    alignment = prop_def(IntegerAttr.constr(i32))
+    traits = traits_def(MemoryWriteEffect())
+    irdl_options = (ParsePropInAttrDict(),)
+    assembly_format = (
+        "$value `,` $data `,` $mask attr-dict"
+        " `:` type($value) `,` type($mask) `into` type($data)"
+    )
+
+
+@irdl_op_definition
+class MaskedGatherOp(IRDLOperation):
+    """Loads through each pointer whose mask is set; the other lanes are `pass_thru`'s, or poison."""
+
+    name = "llvm.intr.masked.gather"
+    ptrs = operand_def(PointerVector)
+    mask = operand_def(Mask)
+    pass_thru = opt_operand_def(AnyVector)
+    alignment = prop_def(IntegerAttr.constr(i32))
+    res = result_def(AnyVector)
+    traits = traits_def(MemoryReadEffect())
+    irdl_options = (ParsePropInAttrDict(),)
+    assembly_format = "operands attr-dict `:` functional-type(operands, results)"
+
+
+@irdl_op_definition
+class MaskedScatterOp(IRDLOperation):
+    """Stores through each pointer whose mask is set, lane 0 first."""
+
+    name = "llvm.intr.masked.scatter"
+    value = operand_def(AnyVector)
+    ptrs = operand_def(PointerVector)
+    mask = operand_def(Mask)
+    alignment = prop_def(IntegerAttr.constr(i32))
+    traits = traits_def(MemoryWriteEffect())
+    irdl_options = (ParsePropInAttrDict(),)
+    assembly_format = (
+        "$value `,` $ptrs `,` $mask attr-dict"
+        " `:` type($value) `,` type($mask) `into` type($ptrs)"
+    )
+
+
+@irdl_op_definition
+class PrefetchOp(IRDLOperation):
+    """A hint to fetch a line: `rw` 1 to write it, `hint` 0 (no reuse) to 3 (keep), `cache` 1 data."""
+
+    name = "llvm.intr.prefetch"
+    addr = operand_def(LLVMPointerType)
+    rw = prop_def(IntegerAttr.constr(i32))
+    hint = prop_def(IntegerAttr.constr(i32))
+    cache = prop_def(IntegerAttr.constr(i32))
+    traits = traits_def(MemoryWriteEffect())
+
+
+MEMORY_OPS = (
+    AtomicRMWOp,
+    CmpXchgOp,
+    FenceOp,
+    GEPOp,
+    LoadOp,
+    MaskedGatherOp,
+    MaskedLoadOp,
+    MaskedScatterOp,
+    MaskedStoreOp,
+    PrefetchOp,
+    StoreOp,
+)

@@ -1,0 +1,136 @@
+"""The types of the llvm level, interned: equal types are one object, so that maps by identity hit."""
+
+from functools import lru_cache
+
+from xdsl.dialects.builtin import (
+    BFloat16Type,
+    Float16Type,
+    Float32Type,
+    Float64Type,
+    IntAttr,
+    IntegerType,
+    NoneAttr,
+    VectorType,
+    bf16,
+    f16,
+    f32,
+    f64,
+    i1,
+    i8,
+    i16,
+    i32,
+    i64,
+)
+from xdsl.dialects.llvm import (
+    LLVMArrayType,
+    LLVMFunctionType,
+    LLVMPointerType,
+    LLVMStructType,
+    LLVMVoidType,
+)
+from xdsl.ir import Attribute
+
+__all__ = [
+    "array",
+    "bf16",
+    "bits",
+    "element",
+    "f16",
+    "f32",
+    "f64",
+    "function",
+    "i1",
+    "i8",
+    "i16",
+    "i32",
+    "i64",
+    "integer",
+    "lanes",
+    "like",
+    "pointer",
+    "ptr",
+    "size",
+    "struct",
+    "vector",
+    "void",
+]
+
+ptr = LLVMPointerType()
+void = LLVMVoidType()
+
+Vector = VectorType[Attribute]
+Float = BFloat16Type | Float16Type | Float32Type | Float64Type
+FLOATS = (BFloat16Type, Float16Type, Float32Type, Float64Type)
+
+_INTEGERS = {1: i1, 8: i8, 16: i16, 32: i32, 64: i64}
+
+
+def integer(width: int) -> IntegerType:
+    """The signless integer of `width` bits."""
+    return _INTEGERS.get(width) or _integer(width)
+
+
+@lru_cache(maxsize=None)
+def _integer(width: int) -> IntegerType:
+    return IntegerType(width)
+
+
+@lru_cache(maxsize=None)
+def pointer(space: int = 0) -> LLVMPointerType:
+    """A pointer into an address space; on a GPU 1 is global, 3 shared and 5 local memory."""
+    return LLVMPointerType(IntAttr(space)) if space else ptr
+
+
+@lru_cache(maxsize=None)
+def vector(element: Attribute, lanes: int) -> Vector:
+    return VectorType(element, [lanes])
+
+
+@lru_cache(maxsize=None)
+def array(element: Attribute, length: int) -> LLVMArrayType:
+    return LLVMArrayType(length, element)
+
+
+@lru_cache(maxsize=None)
+def struct(*fields: Attribute) -> LLVMStructType:
+    return LLVMStructType.from_type_list(fields)
+
+
+@lru_cache(maxsize=None)
+def function(arguments: tuple[Attribute, ...], result: Attribute = void) -> LLVMFunctionType:
+    return LLVMFunctionType(arguments, result)
+
+
+def lanes(type: Attribute) -> int | None:
+    """How many lanes a vector has; None for a scalar."""
+    return type.get_shape()[0] if isinstance(type, VectorType) else None
+
+
+def element(type: Attribute) -> Attribute:
+    """The type of one lane; of a scalar, itself."""
+    return type.element_type if isinstance(type, VectorType) else type
+
+
+def like(shape: Attribute, type: Attribute) -> Attribute:
+    """`type` in as many lanes as `shape` has: i1 like vector<8xf32> is vector<8xi1>."""
+    count = lanes(shape)
+    return type if count is None else vector(type, count)
+
+
+def bits(type: Attribute) -> int:
+    """The width of a scalar or of a vector's lane; a pointer has 64 bits."""
+    scalar = element(type)
+    if isinstance(scalar, (*FLOATS, IntegerType)):
+        return scalar.bitwidth
+    if isinstance(scalar, LLVMPointerType):
+        return 64
+    raise ValueError(f"{type} has no width")
+
+
+def size(type: Attribute) -> int:
+    """Bytes of one element in memory, where i1 takes a whole byte."""
+    return -(-bits(type) // 8)
+
+
+def address_space(type: LLVMPointerType) -> int:
+    return 0 if isinstance(type.addr_space, NoneAttr) else type.addr_space.data

@@ -1,0 +1,42 @@
+"""Source locations: from IR attributes to the user's line, and the names of derived code."""
+
+from xdsl.dialects.builtin import (
+    CallSiteLoc,
+    FileLineColLoc,
+    FusedLoc,
+    IntAttr,
+    LocationAttr,
+    NameLoc,
+    StringAttr,
+    UnknownLoc,
+)
+from xdsl.ir import Attribute
+
+from stepwell.runtime.errors import SourceLine
+
+
+def file_location(file: str, line: int, column: int) -> LocationAttr:
+    """Lines count from 1, columns from 0."""
+    return FileLineColLoc(StringAttr(file), IntAttr(line), IntAttr(column))
+
+
+def derived(what: str, location: LocationAttr) -> LocationAttr:
+    """The location of code that stands for `what` of other code, such as its gradient."""
+    return location if isinstance(location, UnknownLoc) else NameLoc(StringAttr(what), location)
+
+
+def source_line(location: Attribute) -> SourceLine | None:
+    """The user's line that a location leads back to."""
+    match location:
+        case FileLineColLoc():
+            column = location.column.data
+            return SourceLine(location.filename.data, location.line.data, column, column + 1)
+        case NameLoc():
+            return source_line(location.location)
+        case CallSiteLoc():
+            return source_line(location.callee) or source_line(location.caller)
+        case FusedLoc():
+            lines = map(source_line, location.locations)
+            return next((line for line in lines if line is not None), None)
+        case _:
+            return None

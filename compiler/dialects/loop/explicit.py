@@ -1,0 +1,308 @@
+"""The explicit half of the loop level: loops, threads, vectors and memory accesses, as they will run."""
+
+from typing import ClassVar
+
+from stepwell.compiler.dialects.loop.syntax import INDEX
+from stepwell.compiler.dialects.loop.types import BufferType
+from stepwell.compiler.dialects.sizes import IntsAttr
+from xdsl.dialects.builtin import IntAttr, VectorType, i1
+from xdsl.ir import SSAValue
+from xdsl.irdl import (
+    AnyAttr,
+    AttrSizedOperandSegments,
+    IRDLOperation,
+    VarConstraint,
+    irdl_op_definition,
+    operand_def,
+    opt_operand_def,
+    prop_def,
+    region_def,
+    result_def,
+    traits_def,
+    var_operand_def,
+    var_result_def,
+)
+from xdsl.parser import Parser, UnresolvedOperand
+from xdsl.printer import Printer
+from xdsl.traits import (
+    MemoryReadEffect,
+    MemoryWriteEffect,
+    NoTerminator,
+    Pure,
+    RecursiveMemoryEffect,
+)
+from xdsl.utils.exceptions import VerifyException
+
+
+@irdl_op_definition
+class ForOp(IRDLOperation):
+    """A counted loop, with carried values: the block takes the index and what is carried.
+
+    ```
+    %s = loop.for %i = %low to %high step 16 carry(%a = %zero : vector<16xf32>) { … loop.yield %b : … }
+    ```
+    """
+
+    name = "loop.for"
+    low = operand_def(INDEX)
+    high = operand_def(INDEX)
+    initial = var_operand_def()
+    step = prop_def(IntAttr)
+    final = var_result_def()
+    body = region_def("single_block")
+    traits = traits_def(RecursiveMemoryEffect())
+
+    def verify_(self) -> None:
+        if self.step.data < 1:
+            raise VerifyException("a loop's step is positive")
+        if len(self.body.block.args) != 1 + len(self.initial):
+            raise VerifyException("the block takes the index and the carried values")
+
+    def print(self, printer: Printer) -> None:
+        index, *carried = self.body.block.args
+        printer.print_string(" ")
+        printer.print_ssa_value(index)
+        printer.print_string(" = ")
+        printer.print_operand(self.low)
+        printer.print_string(" to ")
+        printer.print_operand(self.high)
+        printer.print_string(f" step {self.step.data} ")
+        if carried:
+            printer.print_string("carry(")
+            printer.print_list(
+                tuple(zip(carried, self.initial, strict=True)),
+                lambda pair: _print_carried(printer, pair[0], pair[1]),
+            )
+            printer.print_string(") ")
+        printer.print_region(self.body, print_entry_block_args=False)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> "ForOp":
+        index = parser.parse_argument(expect_type=False).resolve(INDEX)
+        parser.parse_punctuation("=")
+        low = parser.parse_operand()
+        parser.parse_keyword("to")
+        high = parser.parse_operand()
+        parser.parse_keyword("step")
+        step = parser.parse_integer(allow_boolean=False)
+        carried: list[tuple[Parser.Argument, UnresolvedOperand]] = []
+        if parser.parse_optional_keyword("carry"):
+            carried = parser.parse_comma_separated_list(
+                parser.Delimiter.PAREN, lambda: _parse_carried(parser)
+            )
+        region = parser.parse_region([index, *(argument for argument, _ in carried)])
+        initial = [parser.resolve_operand(value, argument.type) for argument, value in carried]
+        return cls.create(
+            operands=[low, high, *initial],
+            properties={"step": IntAttr(step)},
+            result_types=[argument.type for argument, _ in carried],
+            regions=[region],
+        )
+
+
+def _print_carried(printer: Printer, argument: SSAValue, initial: SSAValue) -> None:
+    printer.print_ssa_value(argument)
+    printer.print_string(" = ")
+    printer.print_operand(initial)
+    printer.print_string(" : ")
+    printer.print_attribute(initial.type)
+
+
+def _parse_carried(parser: Parser) -> tuple[Parser.Argument, UnresolvedOperand]:
+    argument = parser.parse_argument(expect_type=False)
+    parser.parse_punctuation("=")
+    initial = parser.parse_unresolved_operand()
+    parser.parse_punctuation(":")
+    return argument.resolve(parser.parse_type()), initial
+
+
+@irdl_op_definition
+class ParallelOp(IRDLOperation):
+    """The body for each index below the bound, shared among threads: `loop.parallel %i to %n { … }`."""
+
+    name = "loop.parallel"
+    bound = operand_def(INDEX)
+    body = region_def("single_block")
+    traits = traits_def(NoTerminator(), RecursiveMemoryEffect())
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_ssa_value(self.body.block.args[0])
+        printer.print_string(" to ")
+        printer.print_operand(self.bound)
+        printer.print_string(" ")
+        printer.print_region(self.body, print_entry_block_args=False)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> "ParallelOp":
+        index = parser.parse_argument(expect_type=False).resolve(INDEX)
+        parser.parse_keyword("to")
+        bound = parser.parse_operand()
+        return cls.create(operands=[bound], regions=[parser.parse_region([index])])
+
+
+@irdl_op_definition
+class IfOp(IRDLOperation):
+    """One of two branches, which yield the results: `%r = loop.if %c { … } else { … } : f32`."""
+
+    name = "loop.if"
+    condition = operand_def(i1)
+    results_ = var_result_def()
+    then = region_def("single_block")
+    otherwise = region_def("single_block")
+    traits = traits_def(RecursiveMemoryEffect())
+    assembly_format = "$condition $then `else` $otherwise attr-dict (`:` type($results_)^)?"
+
+
+@irdl_op_definition
+class LoadOp(IRDLOperation):
+    """One element, or consecutive ones, from a linear offset in elements; masked lanes give zero."""
+
+    name = "loop.load"
+    source = operand_def(BufferType)
+    offset = operand_def(INDEX)
+    mask = opt_operand_def()
+    result = result_def()
+    irdl_options = (AttrSizedOperandSegments(as_property=True),)
+    traits = traits_def(MemoryReadEffect())
+    assembly_format = (
+        "$source `[` $offset `]` (`where` $mask^ `:` type($mask))? attr-dict"
+        " `:` type($source) `to` type($result)"
+    )
+
+
+@irdl_op_definition
+class StoreOp(IRDLOperation):
+    """Stores one element, or consecutive ones, at a linear offset in elements; masked lanes do not."""
+
+    name = "loop.store"
+    value = operand_def()
+    target = operand_def(BufferType)
+    offset = operand_def(INDEX)
+    mask = opt_operand_def()
+    irdl_options = (AttrSizedOperandSegments(as_property=True),)
+    traits = traits_def(MemoryWriteEffect())
+    assembly_format = (
+        "$value `,` $target `[` $offset `]` (`where` $mask^ `:` type($mask))? attr-dict"
+        " `:` type($value) `to` type($target)"
+    )
+
+
+@irdl_op_definition
+class GatherOp(IRDLOperation):
+    """Elements at a vector of linear offsets; masked lanes give zero and are not accessed."""
+
+    name = "loop.gather"
+    source = operand_def(BufferType)
+    offsets = operand_def(VectorType)
+    mask = opt_operand_def()
+    result = result_def(VectorType)
+    irdl_options = (AttrSizedOperandSegments(as_property=True),)
+    traits = traits_def(MemoryReadEffect())
+    assembly_format = (
+        "$source `[` $offsets `:` type($offsets) `]` (`where` $mask^ `:` type($mask))? attr-dict"
+        " `:` type($source) `to` type($result)"
+    )
+
+
+@irdl_op_definition
+class ScatterOp(IRDLOperation):
+    """Stores lanes at a vector of distinct linear offsets; masked lanes do not."""
+
+    name = "loop.scatter"
+    value = operand_def(VectorType)
+    target = operand_def(BufferType)
+    offsets = operand_def(VectorType)
+    mask = opt_operand_def()
+    irdl_options = (AttrSizedOperandSegments(as_property=True),)
+    traits = traits_def(MemoryWriteEffect())
+    assembly_format = (
+        "$value `,` $target `[` $offsets `:` type($offsets) `]` (`where` $mask^ `:` type($mask))?"
+        " attr-dict `:` type($value) `to` type($target)"
+    )
+
+
+@irdl_op_definition
+class StackOp(IRDLOperation):
+    """Memory of fixed size that lives as long as the function or thread that runs it."""
+
+    name = "loop.stack"
+    result = result_def(BufferType)
+    assembly_format = "attr-dict `:` type($result)"
+
+
+@irdl_op_definition
+class MaskOp(IRDLOperation):
+    """The lanes that are inside: lane l of `loop.mask %i, %n` tells whether i + l < n."""
+
+    name = "loop.mask"
+    first = operand_def(INDEX)
+    bound = operand_def(INDEX)
+    result = result_def(VectorType)
+    traits = traits_def(Pure())
+    assembly_format = "$first `,` $bound attr-dict `:` type($result)"
+
+
+@irdl_op_definition
+class AnyOp(IRDLOperation):
+    """Whether some lane of a mask is set."""
+
+    name = "loop.any"
+    mask = operand_def()
+    result = result_def(i1)
+    traits = traits_def(Pure())
+    assembly_format = "$mask attr-dict `:` type($mask)"
+
+
+@irdl_op_definition
+class ShuffleOp(IRDLOperation):
+    """Lanes picked from two vectors, numbered through: `loop.shuffle %a, %b <[0, 16]> : …`."""
+
+    name = "loop.shuffle"
+    T: ClassVar = VarConstraint("T", AnyAttr())
+    first = operand_def(T)
+    second = operand_def(T)
+    lanes = prop_def(IntsAttr)
+    result = result_def(VectorType)
+    traits = traits_def(Pure())
+    assembly_format = "$first `,` $second $lanes attr-dict `:` type($first) `to` type($result)"
+
+
+@irdl_op_definition
+class ExtractOp(IRDLOperation):
+    """One lane of a vector as a scalar."""
+
+    name = "loop.extract"
+    vector = operand_def(VectorType)
+    lane = prop_def(IntAttr)
+    result = result_def()
+    traits = traits_def(Pure())
+    assembly_format = "$vector $lane attr-dict `:` type($vector) `to` type($result)"
+
+
+@irdl_op_definition
+class PrefetchOp(IRDLOperation):
+    """A hint that the cache line at a linear offset will be used."""
+
+    name = "loop.prefetch"
+    source = operand_def(BufferType)
+    offset = operand_def(INDEX)
+    traits = traits_def(MemoryWriteEffect())
+    assembly_format = "$source `[` $offset `]` attr-dict `:` type($source)"
+
+
+EXPLICIT_OPS = [
+    ForOp,
+    ParallelOp,
+    IfOp,
+    LoadOp,
+    StoreOp,
+    GatherOp,
+    ScatterOp,
+    StackOp,
+    MaskOp,
+    AnyOp,
+    ShuffleOp,
+    ExtractOp,
+    PrefetchOp,
+]

@@ -1,0 +1,220 @@
+"""The program between kernels: buffers, launches, control flow and ordered effects, compiled too."""
+
+from stepwell.compiler.dialects.loop.syntax import parse_access, print_access
+from stepwell.compiler.dialects.loop.types import AccessAttr, BufferType
+from stepwell.compiler.dialects.sizes import (
+    BindingsAttr,
+    SymbolsAttr,
+    parse_optional_symbols,
+    print_symbols,
+)
+from xdsl.dialects.builtin import IntAttr, StringAttr, SymbolNameConstraint, SymbolRefAttr, i1
+from xdsl.ir import SSAValue
+from xdsl.irdl import (
+    IRDLOperation,
+    irdl_op_definition,
+    operand_def,
+    prop_def,
+    region_def,
+    result_def,
+    traits_def,
+    var_operand_def,
+)
+from xdsl.parser import Parser
+from xdsl.printer import Printer
+from xdsl.traits import (
+    IsolatedFromAbove,
+    IsTerminator,
+    MemoryReadEffect,
+    MemoryWriteEffect,
+    NoTerminator,
+    Pure,
+    RecursiveMemoryEffect,
+    SymbolOpInterface,
+)
+
+
+@irdl_op_definition
+class FuncOp(IRDLOperation):
+    """A function over buffers and scalars, with its symbols; the last `outputs` arguments are written.
+
+    An entry point is one, and so is a micro-kernel that several kernels share.
+    """
+
+    name = "loop.func"
+    sym_name = prop_def(SymbolNameConstraint())
+    symbols = prop_def(SymbolsAttr)
+    outputs = prop_def(IntAttr)
+    body = region_def("single_block")
+    traits = traits_def(IsolatedFromAbove(), SymbolOpInterface(), NoTerminator())
+
+    @property
+    def arguments(self) -> tuple[SSAValue, ...]:
+        return tuple(self.body.block.args)
+
+    def print(self, printer: Printer) -> None:
+        split = len(self.arguments) - self.outputs.data
+        printer.print_string(" ")
+        printer.print_symbol_name(self.sym_name.data)
+        print_symbols(printer, self.symbols)
+        with printer.in_parens():
+            printer.print_list(self.arguments[:split], printer.print_block_argument)
+        printer.print_string(" -> ")
+        with printer.in_parens():
+            printer.print_list(self.arguments[split:], printer.print_block_argument)
+        printer.print_op_attributes(self.attributes, print_keyword=True)
+        printer.print_string(" ")
+        printer.print_region(self.body, print_entry_block_args=False)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> "FuncOp":
+        name = parser.parse_symbol_name()
+        symbols = parse_optional_symbols(parser)
+        inputs = parser.parse_comma_separated_list(parser.Delimiter.PAREN, parser.parse_argument)
+        parser.parse_punctuation("->")
+        outputs = parser.parse_comma_separated_list(parser.Delimiter.PAREN, parser.parse_argument)
+        attributes = parser.parse_optional_attr_dict_with_keyword()
+        return cls.create(
+            properties={"sym_name": name, "symbols": symbols, "outputs": IntAttr(len(outputs))},
+            attributes=attributes.data if attributes else {},
+            regions=[parser.parse_region([*inputs, *outputs])],
+        )
+
+
+@irdl_op_definition
+class LaunchOp(IRDLOperation):
+    """Runs a kernel or a function: `loop.launch @dense <B = 2*N> (%x, %w, %y) : …`."""
+
+    name = "loop.launch"
+    callee = prop_def(SymbolRefAttr)
+    bindings = prop_def(BindingsAttr)
+    arguments = var_operand_def()
+    traits = traits_def(MemoryReadEffect(), MemoryWriteEffect())
+    assembly_format = "$callee $bindings `(` $arguments `)` attr-dict `:` type($arguments)"
+
+
+@irdl_op_definition
+class AllocOp(IRDLOperation):
+    """Memory for one value; `assign-buffers` finds it a place in the arena, or one to overwrite."""
+
+    name = "loop.alloc"
+    result = result_def(BufferType)
+    assembly_format = "attr-dict `:` type($result)"
+
+
+@irdl_op_definition
+class ViewOp(IRDLOperation):
+    """Part of a buffer, from an affine offset that counts the base's elements.
+
+    ```
+    %row = loop.view %x[(784) * %i] : !loop.buffer<[B, 784] x f32> to !loop.buffer<[784] x f32>
+    ```
+    """
+
+    name = "loop.view"
+    base = operand_def(BufferType)
+    indices = var_operand_def()
+    access = prop_def(AccessAttr)
+    result = result_def(BufferType)
+    traits = traits_def(Pure())
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_operand(self.base)
+        print_access(printer, self.access, self.indices)
+        printer.print_string(" : ")
+        printer.print_attribute(self.base.type)
+        printer.print_string(" to ")
+        printer.print_attribute(self.result.type)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> "ViewOp":
+        base = parser.parse_operand()
+        access, indices = parse_access(parser)
+        parser.parse_punctuation(":")
+        parser.parse_type()
+        parser.parse_keyword("to")
+        return cls.create(
+            operands=[base, *indices],
+            properties={"access": access},
+            result_types=[parser.parse_type()],
+        )
+
+
+@irdl_op_definition
+class CopyOp(IRDLOperation):
+    """Copies a whole buffer into another of the same count and element."""
+
+    name = "loop.copy"
+    source = operand_def(BufferType)
+    target = operand_def(BufferType)
+    traits = traits_def(MemoryReadEffect(), MemoryWriteEffect())
+    assembly_format = "$source `,` $target attr-dict `:` type($source) `to` type($target)"
+
+
+@irdl_op_definition
+class WhileOp(IRDLOperation):
+    """Repeats the body while the condition holds; what is carried lies in buffers."""
+
+    name = "loop.while"
+    condition = region_def("single_block")
+    body = region_def("single_block")
+    traits = traits_def(NoTerminator(), RecursiveMemoryEffect())
+    assembly_format = "$condition `do` $body attr-dict"
+
+
+@irdl_op_definition
+class ConditionOp(IRDLOperation):
+    """Ends the condition of a `loop.while`."""
+
+    name = "loop.condition"
+    value = operand_def(i1)
+    traits = traits_def(IsTerminator(), Pure())
+    assembly_format = "$value attr-dict"
+
+
+@irdl_op_definition
+class HostOp(IRDLOperation):
+    """An ordered effect outside: the runtime's callback for site `site` sees the operands (print)."""
+
+    name = "loop.host"
+    site = prop_def(IntAttr)
+    arguments = var_operand_def(BufferType)
+    traits = traits_def(MemoryReadEffect(), MemoryWriteEffect())
+    assembly_format = "$site `(` $arguments `)` attr-dict `:` type($arguments)"
+
+
+@irdl_op_definition
+class AssertOp(IRDLOperation):
+    """Leaves the program with the error of site `site` unless the condition holds."""
+
+    name = "loop.assert"
+    site = prop_def(IntAttr)
+    condition = operand_def(i1)
+    traits = traits_def(MemoryWriteEffect())
+    assembly_format = "$site $condition attr-dict"
+
+
+@irdl_op_definition
+class CustomOp(IRDLOperation):
+    """Calls a C symbol, `int32 f(void** buffers, int64* sizes)`, whose address the runtime hands in."""
+
+    name = "loop.custom"
+    symbol = prop_def(StringAttr)
+    arguments = var_operand_def(BufferType)
+    traits = traits_def(MemoryReadEffect(), MemoryWriteEffect())
+    assembly_format = "$symbol `(` $arguments `)` attr-dict `:` type($arguments)"
+
+
+HOST_OPS = [
+    FuncOp,
+    LaunchOp,
+    AllocOp,
+    ViewOp,
+    CopyOp,
+    WhileOp,
+    ConditionOp,
+    HostOp,
+    AssertOp,
+    CustomOp,
+]

@@ -1,0 +1,365 @@
+"""The declarative half of the loop level: kernels of nests, which say what is computed, not how."""
+
+from stepwell.compiler.dialects.loop.syntax import (
+    INDEX,
+    parse_access,
+    parse_affine,
+    parse_axes,
+    print_access,
+    print_affine,
+    print_axes,
+)
+from stepwell.compiler.dialects.loop.types import (
+    AccessAttr,
+    BufferType,
+    Combine,
+    OrderAttr,
+    PlanAttr,
+)
+from stepwell.compiler.dialects.sizes import (
+    Shape,
+    SizesAttr,
+    SymbolsAttr,
+    parse_optional_symbols,
+    print_symbols,
+)
+from xdsl.dialects.builtin import IntAttr, StringAttr, SymbolNameConstraint
+from xdsl.ir import Attribute, SSAValue
+from xdsl.irdl import (
+    AttrSizedOperandSegments,
+    IRDLOperation,
+    irdl_op_definition,
+    operand_def,
+    opt_operand_def,
+    opt_prop_def,
+    prop_def,
+    region_def,
+    result_def,
+    traits_def,
+    var_operand_def,
+    var_result_def,
+)
+from xdsl.parser import Parser
+from xdsl.printer import Printer
+from xdsl.traits import (
+    HasParent,
+    IsolatedFromAbove,
+    IsTerminator,
+    MemoryReadEffect,
+    MemoryWriteEffect,
+    NoTerminator,
+    Pure,
+    RecursiveMemoryEffect,
+    SymbolOpInterface,
+)
+from xdsl.utils.exceptions import VerifyException
+
+TERMS_AND_RESULTS = {
+    Combine.FMA: (2, 1),
+    Combine.ARGMAX: (2, 2),
+    Combine.ARGMIN: (2, 2),
+}
+
+
+@irdl_op_definition
+class KernelOp(IRDLOperation):
+    """One function over buffers: its nests run in order. The last `outputs` arguments are written.
+
+    ```
+    loop.kernel @scale<B: 1>(%x: !loop.buffer<[B] x f32>) -> (%y: !loop.buffer<[B] x f32>) { … }
+    ```
+    """
+
+    name = "loop.kernel"
+    sym_name = prop_def(SymbolNameConstraint())
+    symbols = prop_def(SymbolsAttr)
+    outputs = prop_def(IntAttr)
+    plan = opt_prop_def(PlanAttr)
+    body = region_def("single_block")
+    traits = traits_def(IsolatedFromAbove(), SymbolOpInterface(), NoTerminator())
+
+    @property
+    def arguments(self) -> tuple[SSAValue, ...]:
+        return tuple(self.body.block.args)
+
+    @property
+    def inputs(self) -> tuple[SSAValue, ...]:
+        return self.arguments[: len(self.arguments) - self.outputs.data]
+
+    @property
+    def results_written(self) -> tuple[SSAValue, ...]:
+        return self.arguments[len(self.arguments) - self.outputs.data :]
+
+    def verify_(self) -> None:
+        if any(not isinstance(argument.type, BufferType) for argument in self.arguments):
+            raise VerifyException("a kernel's arguments are buffers")
+        if self.outputs.data > len(self.arguments):
+            raise VerifyException("a kernel writes no more buffers than it has")
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_symbol_name(self.sym_name.data)
+        print_symbols(printer, self.symbols)
+        with printer.in_parens():
+            printer.print_list(self.inputs, printer.print_block_argument)
+        printer.print_string(" -> ")
+        with printer.in_parens():
+            printer.print_list(self.results_written, printer.print_block_argument)
+        if self.plan is not None:
+            printer.print_string(" plan ")
+            self.plan.print_parameter(printer)
+        printer.print_op_attributes(self.attributes, print_keyword=True)
+        printer.print_string(" ")
+        printer.print_region(self.body, print_entry_block_args=False)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> "KernelOp":
+        name = parser.parse_symbol_name()
+        symbols = parse_optional_symbols(parser)
+        inputs = parser.parse_comma_separated_list(parser.Delimiter.PAREN, parser.parse_argument)
+        parser.parse_punctuation("->")
+        outputs = parser.parse_comma_separated_list(parser.Delimiter.PAREN, parser.parse_argument)
+        planned = parser.parse_optional_keyword("plan")
+        plan = PlanAttr(PlanAttr.parse_parameter(parser)) if planned else None
+        attributes = parser.parse_optional_attr_dict_with_keyword()
+        properties: dict[str, Attribute] = {
+            "sym_name": name,
+            "symbols": symbols,
+            "outputs": IntAttr(len(outputs)),
+        }
+        if plan is not None:
+            properties["plan"] = plan
+        region = parser.parse_region([*inputs, *outputs])
+        return cls.create(
+            properties=properties,
+            attributes=attributes.data if attributes else {},
+            regions=[region],
+        )
+
+
+@irdl_op_definition
+class LocalOp(IRDLOperation):
+    """Memory that lives inside one kernel; where it lies (register, row, tile, arena) is its plan's."""
+
+    name = "loop.local"
+    result = result_def(BufferType)
+    assembly_format = "attr-dict `:` type($result)"
+
+
+@irdl_op_definition
+class NestOp(IRDLOperation):
+    """The body for every index of the axes, in any order: `loop.nest [%m : B, %n : 512] { … }`."""
+
+    name = "loop.nest"
+    sizes = prop_def(SizesAttr)
+    body = region_def("single_block")
+    traits = traits_def(NoTerminator(), RecursiveMemoryEffect(), HasParent(KernelOp))
+
+    @property
+    def axes(self) -> tuple[SSAValue, ...]:
+        return tuple(self.body.block.args)
+
+    def verify_(self) -> None:
+        _verify_axes(self.axes, self.sizes.data)
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        print_axes(printer, self.axes, self.sizes.data)
+        printer.print_op_attributes(self.attributes, print_keyword=True)
+        printer.print_string(" ")
+        printer.print_region(self.body, print_entry_block_args=False)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> "NestOp":
+        axes, sizes = parse_axes(parser)
+        attributes = parser.parse_optional_attr_dict_with_keyword()
+        return cls.create(
+            properties={"sizes": SizesAttr(sizes)},
+            attributes=attributes.data if attributes else {},
+            regions=[parser.parse_region(axes)],
+        )
+
+
+@irdl_op_definition
+class YieldOp(IRDLOperation):
+    """Ends the body of a fold, a loop or a branch with its values."""
+
+    name = "loop.yield"
+    values = var_operand_def()
+    traits = traits_def(IsTerminator(), Pure())
+    assembly_format = "attr-dict ($values^ `:` type($values))?"
+
+
+@irdl_op_definition
+class FoldOp(IRDLOperation):
+    """The terms of all indices of the reduced axes, combined in the given order.
+
+    ```
+    %s = loop.fold fma <serial, 1024> [%k : 784] { …  loop.yield %a, %b : f32, f32 } : f32
+    ```
+    `fma` takes two terms (their product is added with one rounding); `argmax` and `argmin` take a value
+    and an index, and give both; the others take one.
+    """
+
+    name = "loop.fold"
+    combine = prop_def(StringAttr)
+    order = prop_def(OrderAttr)
+    sizes = prop_def(SizesAttr)
+    accumulators = var_result_def()
+    body = region_def("single_block")
+    traits = traits_def(RecursiveMemoryEffect())
+
+    @property
+    def axes(self) -> tuple[SSAValue, ...]:
+        return tuple(self.body.block.args)
+
+    @property
+    def terms(self) -> tuple[SSAValue, ...]:
+        last = self.body.block.last_op
+        assert isinstance(last, YieldOp)
+        return tuple(last.values)
+
+    @property
+    def kind(self) -> Combine:
+        return Combine(self.combine.data)
+
+    def verify_(self) -> None:
+        _verify_axes(self.axes, self.sizes.data)
+        terms, results = TERMS_AND_RESULTS.get(self.kind, (1, 1))
+        if len(self.terms) != terms or len(self.accumulators) != results:
+            raise VerifyException(f"{self.kind} folds {terms} term(s) into {results} result(s)")
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(f" {self.combine.data} ")
+        self.order.print_parameter(printer)
+        printer.print_string(" ")
+        print_axes(printer, self.axes, self.sizes.data)
+        printer.print_string(" ")
+        printer.print_region(self.body, print_entry_block_args=False)
+        printer.print_string(" : ")
+        printer.print_list(self.result_types, printer.print_attribute)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> "FoldOp":
+        combine = parser.parse_str_enum(Combine)
+        order = OrderAttr(OrderAttr.parse_parameter(parser))
+        axes, sizes = parse_axes(parser)
+        region = parser.parse_region(axes)
+        parser.parse_punctuation(":")
+        types = [parser.parse_type()]
+        while parser.parse_optional_punctuation(","):
+            types.append(parser.parse_type())
+        return cls.create(
+            properties={
+                "combine": StringAttr(combine),
+                "order": order,
+                "sizes": SizesAttr(sizes),
+            },
+            result_types=types,
+            regions=[region],
+        )
+
+
+@irdl_op_definition
+class ReadOp(IRDLOperation):
+    """One element at an affine index; with a condition, zero and no access where it does not hold.
+
+    ```
+    %v = loop.read %x[%m, (2) * %h + %kh + -1] where %inside : f32
+    ```
+    """
+
+    name = "loop.read"
+    source = operand_def(BufferType)
+    indices = var_operand_def(INDEX)
+    condition = opt_operand_def()
+    access = prop_def(AccessAttr)
+    result = result_def()
+    irdl_options = (AttrSizedOperandSegments(as_property=True),)
+    traits = traits_def(MemoryReadEffect())
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_operand(self.source)
+        print_access(printer, self.access, self.indices)
+        if self.condition is not None:
+            printer.print_string(" where ")
+            printer.print_operand(self.condition)
+        printer.print_string(" : ")
+        printer.print_attribute(self.result.type)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> "ReadOp":
+        source = parser.parse_operand()
+        access, indices = parse_access(parser)
+        condition = [parser.parse_operand()] if parser.parse_optional_keyword("where") else []
+        parser.parse_punctuation(":")
+        return cls.build(
+            operands=[source, indices, condition],
+            properties={"access": access},
+            result_types=[parser.parse_type()],
+        )
+
+
+@irdl_op_definition
+class WriteOp(IRDLOperation):
+    """Stores one element at an affine index: `loop.write %v, %y[%m, %n] : f32`."""
+
+    name = "loop.write"
+    value = operand_def()
+    target = operand_def(BufferType)
+    indices = var_operand_def(INDEX)
+    access = prop_def(AccessAttr)
+    traits = traits_def(MemoryWriteEffect())
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_operand(self.value)
+        printer.print_string(", ")
+        printer.print_operand(self.target)
+        print_access(printer, self.access, self.indices)
+        printer.print_string(" : ")
+        printer.print_attribute(self.value.type)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> "WriteOp":
+        value = parser.parse_operand()
+        parser.parse_punctuation(",")
+        target = parser.parse_operand()
+        access, indices = parse_access(parser)
+        parser.parse_punctuation(":")
+        parser.parse_type()
+        return cls.build(operands=[value, target, indices], properties={"access": access})
+
+
+@irdl_op_definition
+class IndexOp(IRDLOperation):
+    """An affine index, or a size, as a value: `loop.index (2) * %h + -1`, `loop.index 2*B`."""
+
+    name = "loop.index"
+    indices = var_operand_def(INDEX)
+    access = prop_def(AccessAttr)
+    result = result_def(INDEX)
+    traits = traits_def(Pure())
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        print_affine(printer, self.access.data[0], self.indices)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> "IndexOp":
+        indices: list[SSAValue] = []
+        affine = parse_affine(parser, indices)
+        return cls.create(
+            operands=indices,
+            properties={"access": AccessAttr((affine,))},
+            result_types=[INDEX],
+        )
+
+
+def _verify_axes(axes: tuple[SSAValue, ...], sizes: Shape) -> None:
+    if len(axes) != len(sizes):
+        raise VerifyException(f"{len(axes)} axes, but {len(sizes)} sizes")
+
+
+NEST_OPS = [KernelOp, LocalOp, NestOp, YieldOp, FoldOp, ReadOp, WriteOp, IndexOp]

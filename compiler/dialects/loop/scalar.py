@@ -1,0 +1,112 @@
+"""Scalar and vector ops that upstream `arith` has for scalars only, and the lanes of vectors."""
+
+from enum import auto
+from typing import ClassVar
+
+from stepwell.compiler.dialects.loop.syntax import INDEX
+from xdsl.dialects.builtin import StringAttr
+from xdsl.irdl import (
+    AnyAttr,
+    IRDLOperation,
+    VarConstraint,
+    irdl_op_definition,
+    operand_def,
+    prop_def,
+    result_def,
+    traits_def,
+)
+from xdsl.parser import Parser
+from xdsl.printer import Printer
+from xdsl.traits import Pure
+from xdsl.utils.str_enum import StrEnum
+
+
+class Cast(StrEnum):
+    """The conversions, by their meaning in docs/semantics.md (float to int saturates, NaN gives 0)."""
+
+    EXTF = auto()
+    TRUNCF = auto()
+    FPTOSI = auto()
+    FPTOUI = auto()
+    SITOFP = auto()
+    UITOFP = auto()
+    EXTSI = auto()
+    EXTUI = auto()
+    TRUNCI = auto()
+    BITCAST = auto()
+    INDEX = auto()
+
+
+@irdl_op_definition
+class CastOp(IRDLOperation):
+    """`loop.cast fptosi %x : f32 to i32`; `index` goes between `index` and signed integers."""
+
+    name = "loop.cast"
+    kind = prop_def(StringAttr)
+    operand = operand_def()
+    result = result_def()
+    traits = traits_def(Pure())
+
+    @property
+    def cast(self) -> Cast:
+        return Cast(self.kind.data)
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(f" {self.kind.data} ")
+        printer.print_operand(self.operand)
+        printer.print_string(" : ")
+        printer.print_attribute(self.operand.type)
+        printer.print_string(" to ")
+        printer.print_attribute(self.result.type)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> "CastOp":
+        kind = parser.parse_str_enum(Cast)
+        operand = parser.parse_operand()
+        parser.parse_punctuation(":")
+        parser.parse_type()
+        parser.parse_keyword("to")
+        return cls.create(
+            operands=[operand],
+            properties={"kind": StringAttr(kind)},
+            result_types=[parser.parse_type()],
+        )
+
+
+@irdl_op_definition
+class SelectOp(IRDLOperation):
+    """`loop.select %c, %a, %b : f32`: lane by lane when the values are vectors."""
+
+    name = "loop.select"
+    T: ClassVar = VarConstraint("T", AnyAttr())
+    condition = operand_def()
+    true_value = operand_def(T)
+    false_value = operand_def(T)
+    result = result_def(T)
+    traits = traits_def(Pure())
+    assembly_format = "$condition `,` $true_value `,` $false_value attr-dict `:` type($condition) `,` type($result)"
+
+
+@irdl_op_definition
+class SplatOp(IRDLOperation):
+    """A scalar in every lane: `loop.splat %x : f32 to vector<16xf32>`."""
+
+    name = "loop.splat"
+    scalar = operand_def()
+    result = result_def()
+    traits = traits_def(Pure())
+    assembly_format = "$scalar attr-dict `:` type($scalar) `to` type($result)"
+
+
+@irdl_op_definition
+class LanesOp(IRDLOperation):
+    """Consecutive indices: lane i holds first + i."""
+
+    name = "loop.lanes"
+    first = operand_def(INDEX)
+    result = result_def()
+    traits = traits_def(Pure())
+    assembly_format = "$first attr-dict `:` type($result)"
+
+
+SCALAR_OPS = [CastOp, SelectOp, SplatOp, LanesOp]

@@ -1,0 +1,78 @@
+"""Pieces of custom syntax that several loop ops share."""
+
+from collections.abc import Sequence
+
+from stepwell.compiler.dialects.loop.types import AccessAttr, Affine
+from stepwell.compiler.dialects.sizes import Shape, parse_size
+from stepwell.runtime.sizes import Size
+from xdsl.dialects.builtin import IndexType
+from xdsl.ir import SSAValue
+from xdsl.parser import Parser
+from xdsl.printer import Printer
+
+INDEX = IndexType()
+
+
+def print_access(printer: Printer, access: AccessAttr, indices: Sequence[SSAValue]) -> None:
+    """`[%m, (2) * %h + %kh + -1]`"""
+    printer.print_string("[")
+    for position, affine in enumerate(access.data):
+        printer.print_string(", " if position else "")
+        print_affine(printer, affine, indices)
+    printer.print_string("]")
+
+
+def print_affine(printer: Printer, affine: Affine, indices: Sequence[SSAValue]) -> None:
+    for position, (coefficient, number) in enumerate(affine.terms):
+        printer.print_string(" + " if position else "")
+        printer.print_string("" if coefficient.static == 1 else f"({coefficient}) * ")
+        printer.print_ssa_value(indices[number])
+    if affine.offset != Size.of(0) or not affine.terms:
+        printer.print_string(f"{' + ' if affine.terms else ''}{affine.offset}")
+
+
+def parse_access(parser: Parser) -> tuple[AccessAttr, list[SSAValue]]:
+    indices: list[SSAValue] = []
+    affines = parser.parse_comma_separated_list(
+        parser.Delimiter.SQUARE, lambda: parse_affine(parser, indices)
+    )
+    return AccessAttr(tuple(affines)), indices
+
+
+def parse_affine(parser: Parser, indices: list[SSAValue]) -> Affine:
+    terms: list[tuple[Size, int]] = []
+    offset = Size.of(0)
+    while True:
+        if (operand := parser.parse_optional_unresolved_operand()) is not None:
+            coefficient = Size.of(1)
+        elif parser.parse_optional_punctuation("("):
+            coefficient = parse_size(parser)
+            parser.parse_punctuation(")")
+            parser.parse_punctuation("*")
+            operand = parser.parse_unresolved_operand()
+        else:
+            return Affine(tuple(terms), parse_size(parser))
+        terms.append((coefficient, len(indices)))
+        indices.append(parser.resolve_operand(operand, INDEX))
+        if parser.parse_optional_punctuation("+") is None:
+            return Affine(tuple(terms), offset)
+
+
+def print_axes(printer: Printer, axes: Sequence[SSAValue], sizes: Shape) -> None:
+    """`[%m : B, %n : 512]`"""
+    printer.print_string("[")
+    for position, (axis, size) in enumerate(zip(axes, sizes, strict=True)):
+        printer.print_string(", " if position else "")
+        printer.print_ssa_value(axis)
+        printer.print_string(f" : {size}")
+    printer.print_string("]")
+
+
+def parse_axes(parser: Parser) -> tuple[list[Parser.Argument], Shape]:
+    def axis() -> tuple[Parser.Argument, Size]:
+        argument = parser.parse_argument(expect_type=False).resolve(INDEX)
+        parser.parse_punctuation(":")
+        return argument, parse_size(parser)
+
+    pairs = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, axis)
+    return [argument for argument, _ in pairs], tuple(size for _, size in pairs)

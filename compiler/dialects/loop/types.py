@@ -1,0 +1,226 @@
+"""Types and attributes of the loop level: buffers, affine accesses, reduction orders and plans."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import auto
+from functools import lru_cache
+from math import prod
+
+from stepwell.compiler.dialects.sizes import (
+    Shape,
+    SizesAttr,
+    parse_shape,
+    parse_size,
+    shape_text,
+)
+from stepwell.runtime.sizes import Size
+from xdsl.ir import Attribute, Data, ParametrizedAttribute, TypeAttribute
+from xdsl.irdl import irdl_attr_definition
+from xdsl.parser import AttrParser
+from xdsl.printer import Printer
+from xdsl.utils.str_enum import StrEnum
+
+
+@irdl_attr_definition
+class BufferType(ParametrizedAttribute, TypeAttribute):
+    """Dense row-major memory: `!loop.buffer<[B, 784] x f32>`. Booleans take a byte each."""
+
+    name = "loop.buffer"
+    sizes: SizesAttr
+    element: Attribute
+
+    @property
+    def shape(self) -> Shape:
+        return self.sizes.data
+
+    @property
+    def strides(self) -> Shape:
+        """Elements between neighbours along each axis."""
+        return row_major(self.shape)
+
+    @property
+    def count(self) -> Size:
+        """Number of elements."""
+        return prod(self.shape, start=Size.of(1))
+
+    @classmethod
+    def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
+        with parser.in_angle_brackets():
+            shape = parse_shape(parser)
+            parser.parse_keyword("x")
+            return SizesAttr(shape), parser.parse_type()
+
+    def print_parameters(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            printer.print_string(f"{shape_text(self.shape)} x ")
+            printer.print_attribute(self.element)
+
+
+@lru_cache(maxsize=4096)
+def row_major(shape: Shape) -> Shape:
+    """The strides of a dense array of this shape, in elements."""
+    return tuple(prod(shape[axis + 1 :], start=Size.of(1)) for axis in range(len(shape)))
+
+
+@lru_cache(maxsize=4096)
+def buffer(shape: Shape, element: Attribute) -> BufferType:
+    """The interned buffer type."""
+    return BufferType(SizesAttr(shape), element)
+
+
+@dataclass(frozen=True)
+class Affine:
+    """`sum of coefficient * operand, plus offset`; operands by their number in the op that holds it."""
+
+    terms: tuple[tuple[Size, int], ...]
+    offset: Size
+
+    def text(self, names: Sequence[str]) -> str:
+        parts = [_term_text(coefficient, names[number]) for coefficient, number in self.terms]
+        if self.offset != Size.of(0) or not parts:
+            parts.append(str(self.offset))
+        return " + ".join(parts)
+
+
+def _term_text(coefficient: Size, name: str) -> str:
+    return name if coefficient.static == 1 else f"({coefficient}) * {name}"
+
+
+@irdl_attr_definition
+class AccessAttr(Data[tuple[Affine, ...]]):
+    """One affine index per axis of a buffer: `#loop.access<[#0, (2) * #1 + -1]>`, by operand number."""
+
+    name = "loop.access"
+
+    @classmethod
+    def parse_parameter(cls, parser: AttrParser) -> tuple[Affine, ...]:
+        with parser.in_angle_brackets():
+            return tuple(
+                parser.parse_comma_separated_list(
+                    parser.Delimiter.SQUARE, lambda: _parse_numbered_affine(parser)
+                )
+            )
+
+    def print_parameter(self, printer: Printer) -> None:
+        highest = max((n for index in self.data for _, n in index.terms), default=-1)
+        names = [f'"{number}"' for number in range(highest + 1)]
+        printer.print_string(f"<[{', '.join(index.text(names) for index in self.data)}]>")
+
+
+def _parse_numbered_affine(parser: AttrParser) -> Affine:
+    terms: list[tuple[Size, int]] = []
+    offset = Size.of(0)
+    while True:
+        if (name := parser.parse_optional_str_literal()) is not None:
+            terms.append((Size.of(1), int(name)))
+        elif parser.parse_optional_punctuation("("):
+            coefficient = parse_size(parser)
+            parser.parse_punctuation(")")
+            parser.parse_punctuation("*")
+            terms.append((coefficient, int(parser.parse_str_literal())))
+        else:
+            offset = parse_size(parser)
+        if parser.parse_optional_punctuation("+") is None:
+            return Affine(tuple(terms), offset)
+
+
+class Combine(StrEnum):
+    """How a fold joins its terms. `fma` multiplies two terms and adds; `arg*` fold (value, index) pairs."""
+
+    ADD = auto()
+    MUL = auto()
+    MAX = auto()
+    MIN = auto()
+    AND = auto()
+    OR = auto()
+    FMA = auto()
+    ARGMAX = auto()
+    ARGMIN = auto()
+
+
+@dataclass(frozen=True)
+class Order:
+    """In which order a fold takes its terms, as docs/semantics.md defines it.
+
+    `serial`: one chain over ascending positions. `lanes`: position p joins accumulator p mod 64, then
+    a fixed tree. Either is cut into chunks of `chunk` positions (0: not cut), whose results are joined
+    in ascending order. `any`: the combination is exact, so that its order cannot be seen.
+    """
+
+    kind: str
+    chunk: int = 0
+
+
+SERIAL = Order("serial", 1024)
+UNCUT = Order("serial")
+LANES = Order("lanes", 4096)
+ANY = Order("any")
+LANE_COUNT = 64
+
+
+@irdl_attr_definition
+class OrderAttr(Data[Order]):
+    """`<serial, 1024>`, `<serial>`, `<lanes, 4096>` or `<any>`."""
+
+    name = "loop.order"
+
+    @classmethod
+    def parse_parameter(cls, parser: AttrParser) -> Order:
+        with parser.in_angle_brackets():
+            kind = parser.parse_keyword_in(("serial", "lanes", "any"))
+            cut = parser.parse_optional_punctuation(",") is not None
+            return Order(kind, parser.parse_integer() if cut else 0)
+
+    def print_parameter(self, printer: Printer) -> None:
+        chunk = f", {self.data.chunk}" if self.data.chunk else ""
+        printer.print_string(f"<{self.data.kind}{chunk}>")
+
+
+Parameter = int | str | tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A strategy's name and the values of its parameters, as printed."""
+
+    strategy: str
+    parameters: tuple[tuple[str, Parameter], ...] = ()
+
+
+@irdl_attr_definition
+class PlanAttr(Data[Plan]):
+    """`#loop.plan<gemm, mr = 14, nv = 2, pack = [w], threads = m>`."""
+
+    name = "loop.plan"
+
+    @classmethod
+    def parse_parameter(cls, parser: AttrParser) -> Plan:
+        with parser.in_angle_brackets():
+            strategy = parser.parse_identifier(" as the name of a strategy")
+            parameters: list[tuple[str, Parameter]] = []
+            while parser.parse_optional_punctuation(","):
+                key = parser.parse_identifier(" as the name of a parameter")
+                parser.parse_punctuation("=")
+                parameters.append((key, _parse_parameter(parser)))
+            return Plan(strategy, tuple(parameters))
+
+    def print_parameter(self, printer: Printer) -> None:
+        plan = self.data
+        printer.print_string(f"<{plan.strategy}")
+        for key, value in plan.parameters:
+            printer.print_string(f", {key} = {_parameter_text(value)}")
+        printer.print_string(">")
+
+
+def _parse_parameter(parser: AttrParser) -> Parameter:
+    if (number := parser.parse_optional_integer(allow_boolean=False)) is not None:
+        return number
+    if (name := parser.parse_optional_identifier()) is not None:
+        return name
+    return tuple(
+        parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_identifier)
+    )
+
+
+def _parameter_text(value: Parameter) -> str:
+    return f"[{', '.join(value)}]" if isinstance(value, tuple) else str(value)

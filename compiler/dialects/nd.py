@@ -1,0 +1,177 @@
+"""Types and attributes of the tensor level: dtypes, shapes with symbolic sizes, references to weights."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from stepwell.compiler.dialects.sizes import Shape, SizesAttr, parse_shape, shape_text
+from stepwell.runtime.dtypes import BY_NAME
+from stepwell.runtime.sizes import Size
+from xdsl.dialects.builtin import (
+    DYNAMIC_INDEX,
+    IntegerType,
+    NoneAttr,
+    Signedness,
+    TensorType,
+    bf16,
+    f16,
+    f32,
+    f64,
+    i1,
+    i32,
+    i64,
+)
+from xdsl.ir import Attribute, Data, ParametrizedAttribute
+from xdsl.irdl import irdl_attr_definition
+from xdsl.parser import AttrParser
+from xdsl.printer import Printer
+
+Tensor = TensorType[Attribute]
+
+ui8 = IntegerType(8, Signedness.UNSIGNED)
+ELEMENTS: dict[str, Attribute] = {
+    "bool": i1,
+    "i32": i32,
+    "i64": i64,
+    "u8": ui8,
+    "f16": f16,
+    "bf16": bf16,
+    "f32": f32,
+    "f64": f64,
+}
+NAMES: dict[Attribute, str] = {element: name for name, element in ELEMENTS.items()}
+FLOATS = ("f16", "bf16", "f32", "f64")
+INTEGERS = ("i32", "i64", "u8")
+
+
+@irdl_attr_definition
+class InfoAttr(ParametrizedAttribute):
+    """What `tensor<…>` cannot say: `#nd.info<dims = [B, 784]>`, present only if a size is symbolic."""
+
+    name = "nd.info"
+    dims: SizesAttr
+
+    @classmethod
+    def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
+        with parser.in_angle_brackets():
+            parser.parse_keyword("dims")
+            parser.parse_punctuation("=")
+            return [SizesAttr(parse_shape(parser))]
+
+    def print_parameters(self, printer: Printer) -> None:
+        printer.print_string(f"<dims = {shape_text(self.dims.data)}>")
+
+
+@lru_cache(maxsize=8192)
+def tensor(dtype: str, shape: Shape = ()) -> Tensor:
+    """The interned type of an array of this dtype and shape."""
+    statics = [size.static for size in shape]
+    symbolic = any(size is None for size in statics)
+    dims = [DYNAMIC_INDEX if size is None else size for size in statics]
+    return TensorType(ELEMENTS[dtype], dims, InfoAttr(SizesAttr(shape)) if symbolic else NoneAttr())
+
+
+@lru_cache(maxsize=8192)
+def shape_of(type: Attribute) -> Shape:
+    """The sizes of a tensor type."""
+    assert isinstance(type, TensorType)
+    if isinstance(type.encoding, InfoAttr):
+        return type.encoding.dims.data
+    return tuple(map(Size.of, type.get_shape()))
+
+
+def dtype_of(type: Attribute) -> str:
+    """The dtype's name of a tensor type, such as `f32`."""
+    assert isinstance(type, TensorType)
+    return NAMES[type.element_type]
+
+
+def text_of(type: Attribute) -> str:
+    """A tensor type as users write it: `f32[B, 784]`."""
+    return dtype_of(type) + (shape_text(shape_of(type)) if shape_of(type) else "")
+
+
+def is_float(dtype: str) -> bool:
+    return dtype in FLOATS
+
+
+def numpy_dtype(dtype: str) -> np.dtype[np.generic]:
+    return BY_NAME[dtype].numpy
+
+
+@dataclass(frozen=True)
+class Weight:
+    """An array known by the SHA-256 of its dtype, shape and bytes; parsed text has no `values`."""
+
+    sha: str
+    values: NDArray[np.generic] | None = field(default=None, compare=False, repr=False)
+
+    @staticmethod
+    def of(values: NDArray[np.generic]) -> "Weight":
+        dense = np.ascontiguousarray(values)
+        digest = hashlib.sha256(f"{dense.dtype.name}{dense.shape}".encode())
+        digest.update(dense.reshape(-1).view(np.uint8).data)
+        return Weight(digest.hexdigest(), dense)
+
+
+@irdl_attr_definition
+class RefAttr(Data[Weight]):
+    """A weight by its hash: `#nd.ref<"ab12…">`. The array rides along and is no part of the text."""
+
+    name = "nd.ref"
+
+    @classmethod
+    def parse_parameter(cls, parser: AttrParser) -> Weight:
+        with parser.in_angle_brackets():
+            return Weight(parser.parse_str_literal())
+
+    def print_parameter(self, printer: Printer) -> None:
+        printer.print_string(f'<"{self.data.sha}">')
+
+
+@dataclass(frozen=True)
+class Literal:
+    """One number of a dtype. Equality tells -0.0 from 0.0, and NaN equals itself."""
+
+    dtype: str
+    text: str
+
+    @staticmethod
+    def of(value: float | int | bool, dtype: str) -> "Literal":
+        if dtype == "bool":
+            return Literal(dtype, "true" if value else "false")
+        if not is_float(dtype):
+            return Literal(dtype, str(int(value)))
+        wide = np.float32 if dtype in ("f16", "bf16") else numpy_dtype(dtype).type
+        rounded = wide(numpy_dtype(dtype).type(value))
+        return Literal(dtype, np.format_float_scientific(rounded, trim="0"))
+
+    @property
+    def value(self) -> float | int | bool:
+        if self.dtype == "bool":
+            return self.text == "true"
+        return float(self.text) if is_float(self.dtype) else int(self.text)
+
+
+@irdl_attr_definition
+class LiteralAttr(Data[Literal]):
+    """`#nd.literal<f32 1.5e+00>`."""
+
+    name = "nd.literal"
+
+    @classmethod
+    def parse_parameter(cls, parser: AttrParser) -> Literal:
+        with parser.in_angle_brackets():
+            dtype = parser.parse_identifier(" as a dtype")
+            negative = parser.parse_optional_punctuation("-") is not None
+            if (word := parser.parse_optional_identifier()) is not None:
+                return Literal(dtype, "-" + word if negative else word)
+            number = parser.parse_number(allow_boolean=False, allow_negative=False)
+            sign = -1.0 if negative else 1.0
+            return Literal.of(sign * number if is_float(dtype) else int(sign) * number, dtype)
+
+    def print_parameter(self, printer: Printer) -> None:
+        printer.print_string(f"<{self.data.dtype} {self.data.text}>")

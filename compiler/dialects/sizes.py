@@ -1,0 +1,202 @@
+"""Attributes and syntax of symbolic sizes, shared by the tensor and the loop level.
+
+`#nd.expr<2*B + 1>` is one size, `#nd.sizes<[B, 784]>` a shape, `#nd.symbols<<B: 1, S: 1 to 2048>>` the
+symbols that a function binds, with their ranges.
+"""
+
+from collections.abc import Iterable, Mapping
+from math import prod
+
+from stepwell.runtime.sizes import Size, largest, smallest
+from xdsl.ir import Data
+from xdsl.irdl import irdl_attr_definition
+from xdsl.parser import AttrParser
+from xdsl.printer import Printer
+
+Shape = tuple[Size, ...]
+Range = tuple[int, int | None]
+
+
+
+def count_of(shape: Iterable[Size]) -> Size:
+    """The number of elements of a shape."""
+    return prod(shape, start=Size.of(1))
+
+
+_ATOMS = {
+    "floordiv": lambda a, b: a // b,
+    "mod": lambda a, b: a % b,
+    "min": smallest,
+    "max": largest,
+}
+
+
+def parse_size(parser: AttrParser) -> Size:
+    """`sum ::= [-] product ((+ | -) product)*`"""
+    negated = parser.parse_optional_punctuation("-") is not None
+    total = _parse_product(parser)
+    total = -total if negated else total
+    while True:
+        if parser.parse_optional_punctuation("+"):
+            total = total + _parse_product(parser)
+        elif parser.parse_optional_punctuation("-"):
+            total = total - _parse_product(parser)
+        else:
+            return total
+
+
+def _parse_product(parser: AttrParser) -> Size:
+    product = _parse_factor(parser)
+    while parser.parse_optional_punctuation("*"):
+        product = product * _parse_factor(parser)
+    return product
+
+
+def _parse_factor(parser: AttrParser) -> Size:
+    if (number := parser.parse_optional_integer(allow_boolean=False)) is not None:
+        return Size.of(number)
+    if parser.parse_optional_punctuation("("):
+        inner = parse_size(parser)
+        parser.parse_punctuation(")")
+        return inner
+    name = parser.parse_identifier(" in a size")
+    if name not in _ATOMS:
+        return Size.of(name)
+    with parser.in_parens():
+        first = parse_size(parser)
+        parser.parse_punctuation(",")
+        return _ATOMS[name](first, parse_size(parser))
+
+
+def parse_shape(parser: AttrParser) -> Shape:
+    return tuple(
+        parser.parse_comma_separated_list(parser.Delimiter.SQUARE, lambda: parse_size(parser))
+    )
+
+
+def shape_text(shape: Shape) -> str:
+    return "[" + ", ".join(map(str, shape)) + "]"
+
+
+@irdl_attr_definition
+class SizeAttr(Data[Size]):
+    """One size: `#nd.expr<B*S>`."""
+
+    name = "nd.expr"
+
+    @classmethod
+    def parse_parameter(cls, parser: AttrParser) -> Size:
+        with parser.in_angle_brackets():
+            return parse_size(parser)
+
+    def print_parameter(self, printer: Printer) -> None:
+        printer.print_string(f"<{self.data}>")
+
+
+@irdl_attr_definition
+class SizesAttr(Data[Shape]):
+    """Several sizes, such as a shape: `[B, 784]`."""
+
+    name = "nd.sizes"
+
+    @classmethod
+    def parse_parameter(cls, parser: AttrParser) -> Shape:
+        with parser.in_angle_brackets():
+            return parse_shape(parser)
+
+    def print_parameter(self, printer: Printer) -> None:
+        printer.print_string(f"<{shape_text(self.data)}>")
+
+
+@irdl_attr_definition
+class IntsAttr(Data[tuple[int, ...]]):
+    """Axis numbers, strides and the like: `<[1, 0]>`."""
+
+    name = "nd.ints"
+
+    @classmethod
+    def parse_parameter(cls, parser: AttrParser) -> tuple[int, ...]:
+        with parser.in_angle_brackets():
+            return tuple(
+                parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_integer)
+            )
+
+    def print_parameter(self, printer: Printer) -> None:
+        printer.print_string(f"<[{', '.join(map(str, self.data))}]>")
+
+
+@irdl_attr_definition
+class SymbolsAttr(Data[tuple[tuple[str, Range], ...]]):
+    """The symbols a function binds, in order, with the range of each: `<B: 1, S: 1 to 2048>`."""
+
+    name = "nd.symbols"
+
+    @staticmethod
+    def of(ranges: Mapping[str, Range]) -> "SymbolsAttr":
+        return SymbolsAttr(tuple(ranges.items()))
+
+    @property
+    def ranges(self) -> dict[str, Range]:
+        return dict(self.data)
+
+    @classmethod
+    def parse_parameter(cls, parser: AttrParser) -> tuple[tuple[str, Range], ...]:
+        return tuple(
+            parser.parse_comma_separated_list(parser.Delimiter.ANGLE, lambda: _parse_symbol(parser))
+        )
+
+    def print_parameter(self, printer: Printer) -> None:
+        printer.print_string("<" + ", ".join(map(_symbol_text, self.data)) + ">")
+
+
+def _parse_symbol(parser: AttrParser) -> tuple[str, Range]:
+    symbol = parser.parse_identifier(" as a symbol's name")
+    parser.parse_punctuation(":")
+    low = parser.parse_integer(allow_boolean=False, allow_negative=False)
+    if not parser.parse_optional_keyword("to"):
+        return symbol, (low, None)
+    return symbol, (low, parser.parse_integer(allow_boolean=False, allow_negative=False))
+
+
+def _symbol_text(entry: tuple[str, Range]) -> str:
+    name, (low, high) = entry
+    return f"{name}: {low}" if high is None else f"{name}: {low} to {high}"
+
+
+def parse_optional_symbols(parser: AttrParser) -> SymbolsAttr:
+    """`<B: 1, S: 1 to 2048>`, or nothing for no symbols."""
+    if parser.parse_optional_punctuation("<") is None:
+        return SymbolsAttr(())
+    entries = [_parse_symbol(parser)]
+    while parser.parse_optional_punctuation(","):
+        entries.append(_parse_symbol(parser))
+    parser.parse_punctuation(">")
+    return SymbolsAttr(tuple(entries))
+
+
+def print_symbols(printer: Printer, symbols: SymbolsAttr) -> None:
+    if symbols.data:
+        symbols.print_parameter(printer)
+
+
+@irdl_attr_definition
+class BindingsAttr(Data[tuple[tuple[str, Size], ...]]):
+    """What a call binds the callee's symbols to: `<B = 2*N, S = S>`."""
+
+    name = "nd.bindings"
+
+    @property
+    def sizes(self) -> dict[str, Size]:
+        return dict(self.data)
+
+    @classmethod
+    def parse_parameter(cls, parser: AttrParser) -> tuple[tuple[str, Size], ...]:
+        def entry() -> tuple[str, Size]:
+            symbol = parser.parse_identifier(" as a symbol's name")
+            parser.parse_punctuation("=")
+            return symbol, parse_size(parser)
+
+        return tuple(parser.parse_comma_separated_list(parser.Delimiter.ANGLE, entry))
+
+    def print_parameter(self, printer: Printer) -> None:
+        printer.print_string("<" + ", ".join(f"{k} = {v}" for k, v in self.data) + ">")

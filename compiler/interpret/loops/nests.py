@@ -1,0 +1,175 @@
+"""Nests and folds on NumPy lanes: a body runs once for a whole slab of its index grid."""
+
+from collections.abc import Iterator
+from itertools import product
+from math import prod
+
+import numpy as np
+from stepwell.compiler.dialects.loop.nests import (
+    FoldOp,
+    IndexOp,
+    LocalOp,
+    NestOp,
+    ReadOp,
+    WriteOp,
+)
+from stepwell.compiler.interpret.loops.combinations import State, combination
+from stepwell.compiler.interpret.loops.memory import linear, name_of
+from stepwell.compiler.interpret.loops.orders import fold
+from stepwell.compiler.interpret.loops.places import refuse
+from stepwell.compiler.interpret.loops.program import Frame, Rule, Step, Translator
+from stepwell.compiler.interpret.loops.values import Value, dtype_of, fresh
+from numpy.typing import NDArray
+from xdsl.ir import Block, Operation
+
+ROOM = 1 << 22
+"""Elements of an array that is evaluated at once."""
+DEEPER = 1 << 6
+"""The part of the room that each level of folds is left: one step of lanes."""
+
+
+def nest(op: NestOp, scope: Translator) -> Step:
+    sizes = scope.shape(op.sizes.data)
+    body = scope.body(op.body.block, len(sizes))
+    room = ROOM // DEEPER ** _fold_depth(op.body.block)
+
+    def run(frame: Frame) -> None:
+        outer = frame.grid
+        for slab in _slabs(sizes, room):
+            for axis, (slot, (low, high)) in enumerate(zip(body.arguments, slab, strict=True)):
+                frame[slot] = np.arange(low, high).reshape((-1, *[1] * (len(sizes) - axis - 1)))
+            frame.grid = tuple(high - low for low, high in slab)
+            body.run(frame)
+        frame.grid = outer
+
+    return run
+
+
+def _slabs(sizes: tuple[int, ...], room: int) -> Iterator[tuple[tuple[int, int], ...]]:
+    """Boxes of at most `room` elements that together are the grid; inner axes are cut last."""
+    lengths: list[int] = []
+    for size in reversed(sizes):
+        lengths.append(max(1, min(size, room)))
+        room //= lengths[-1]
+    cuts = [
+        [(low, min(low + length, size)) for low in range(0, size, length)]
+        for size, length in zip(sizes, reversed(lengths), strict=True)
+    ]
+    return product(*cuts)
+
+
+def _fold_depth(block: Block) -> int:
+    """How many folds lie within each other."""
+    return max((_depth_of(op) for op in block.ops), default=0)
+
+
+def _depth_of(op: Operation) -> int:
+    inner = max((_fold_depth(b) for region in op.regions for b in region.blocks), default=0)
+    return inner + isinstance(op, FoldOp)
+
+
+def folded(op: FoldOp, scope: Translator) -> Step:
+    sizes = scope.shape(op.sizes.data)
+    rank = scope.rank
+    body = scope.body(op.body.block, 2)
+    how = combination(op.kind, dtype_of(op.accumulators[0].type))
+    results = scope.slots(op.accumulators)
+    room = ROOM // DEEPER ** _fold_depth(op.body.block)
+
+    def run(frame: Frame) -> None:
+        outer = frame.grid
+
+        def terms(positions: NDArray[np.int64]) -> State:
+            at = positions.reshape((*positions.shape, *[1] * rank))
+            for slot, index in zip(body.arguments, _unravel(at, sizes), strict=True):
+                frame[slot] = index
+            frame.grid = (*positions.shape, *outer)
+            body.run(frame)
+            frame.grid = outer
+            return tuple(_spread(term, positions.shape, rank) for term in body.results(frame))
+
+        share = max(room // max(prod(outer), 1), 1)
+        totals = fold(how, op.order.data, prod(sizes), terms, share)
+        for slot, total in zip(results, totals, strict=True):
+            frame[slot] = total
+
+    return run
+
+
+def _unravel(at: Value, sizes: tuple[int, ...]) -> list[Value]:
+    """The index of each axis at row-major positions."""
+    if len(sizes) == 1:
+        return [at]
+    return list(np.unravel_index(at, sizes))
+
+
+def _spread(term: Value, positions: tuple[int, ...], rank: int) -> Value:
+    """The term with both leading axes at full length; those of the grid stay as they are."""
+    term = np.asarray(term)
+    inner = (*[1] * (rank - term.ndim), *term.shape[-rank:]) if rank else ()
+    return np.broadcast_to(term, (*positions, *inner))
+
+
+def read(op: ReadOp, scope: Translator) -> Step:
+    source, result = scope.slot(op.source), scope.slot(op.result)
+    index = [scope.affine(each, op.indices) for each in op.access.data]
+    condition = None if op.condition is None else scope.slot(op.condition)
+    zero = np.zeros((), dtype_of(op.result.type))[()]
+
+    def run(frame: Frame) -> None:
+        memory = frame[source]
+        at = [each(frame) for each in index]
+        inside = True if condition is None else frame[condition]
+        if not np.any(inside):
+            frame[result] = zero
+            return
+        if not np.all(inside):
+            at = [np.where(inside, each, 0) for each in at]
+        elements = memory.reshape(-1).take(linear(op, op.source, memory.shape, at))
+        frame[result] = elements if np.all(inside) else np.where(inside, elements, zero)
+
+    return run
+
+
+def write(op: WriteOp, scope: Translator) -> Step:
+    value, target = scope.slot(op.value), scope.slot(op.target)
+    index = [scope.affine(each, op.indices) for each in op.access.data]
+
+    def run(frame: Frame) -> None:
+        memory = frame[target]
+        offsets = linear(op, op.target, memory.shape, [each(frame) for each in index])
+        if offsets.size < prod(frame.grid):
+            raise refuse(op, "SW0282", f"an index of {name_of(op.target)} is written twice")
+        memory.reshape(-1)[offsets] = frame[value]
+
+    return run
+
+
+def index(op: IndexOp, scope: Translator) -> Step:
+    result = scope.slot(op.result)
+    affine = scope.affine(op.access.data[0], op.indices)
+
+    def run(frame: Frame) -> None:
+        frame[result] = affine(frame)
+
+    return run
+
+
+def local(op: LocalOp, scope: Translator) -> Step:
+    result, dtype = scope.slot(op.result), dtype_of(op.result.type)
+    shape = scope.shape(op.result.type.shape)
+
+    def run(frame: Frame) -> None:
+        frame[result] = fresh(shape, dtype)
+
+    return run
+
+
+NEST_RULES: dict[type[Operation], Rule] = {
+    NestOp: nest,
+    FoldOp: folded,
+    ReadOp: read,
+    WriteOp: write,
+    IndexOp: index,
+    LocalOp: local,
+}

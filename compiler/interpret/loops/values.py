@@ -1,0 +1,91 @@
+"""Values of the loop interpreter: the NumPy type of each scalar type, constants, and fresh memory.
+
+A scalar of the loop level is an array that broadcasts over the index grid, or a NumPy scalar, or for
+`index` and `i1` a Python number. `i8` is kept as uint8; signed ops view it as int8.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import ml_dtypes
+import numpy as np
+from numpy.typing import NDArray
+from stepwell.compiler.dialects.loop.types import BufferType
+from stepwell.compiler.interpret.loops.casts import narrow
+from xdsl.dialects.builtin import (
+    DenseIntOrFPElementsAttr,
+    FloatAttr,
+    IndexType,
+    IntegerAttr,
+    IntegerType,
+    Signedness,
+    VectorType,
+    bf16,
+    f16,
+    f32,
+    f64,
+    i1,
+    i8,
+    i32,
+    i64,
+)
+from xdsl.ir import Attribute
+
+Value: TypeAlias = NDArray[Any]
+DType: TypeAlias = np.dtype[Any]
+
+DTYPES: Mapping[Attribute, DType] = {
+    i1: np.dtype(np.bool_),
+    i8: np.dtype(np.uint8),
+    IntegerType(8, Signedness.UNSIGNED): np.dtype(np.uint8),
+    i32: np.dtype(np.int32),
+    i64: np.dtype(np.int64),
+    IndexType(): np.dtype(np.int64),
+    f16: np.dtype(np.float16),
+    bf16: np.dtype(ml_dtypes.bfloat16),
+    f32: np.dtype(np.float32),
+    f64: np.dtype(np.float64),
+}
+
+
+def element_of(type: Attribute) -> Attribute:
+    """The type of one element of a vector or a buffer; a scalar's own type."""
+    if isinstance(type, BufferType):
+        return type.element
+    return type.element_type if isinstance(type, VectorType) else type
+
+
+def dtype_of(type: Attribute) -> DType:
+    """The NumPy type of a scalar, of a vector's lanes or of a buffer's elements."""
+    return DTYPES[element_of(type)]
+
+
+def lanes_of(type: Attribute) -> int | None:
+    """The number of lanes of a vector; None for a scalar."""
+    return type.get_shape()[0] if isinstance(type, VectorType) else None
+
+
+def constant(attribute: Attribute) -> Value:
+    """The value of an `arith.constant`."""
+    if isinstance(attribute, DenseIntOrFPElementsAttr):
+        dtype = dtype_of(attribute.type)
+        lanes = [_number(each, dtype) for each in attribute.get_values()]
+        return np.array(lanes, dtype)
+    assert isinstance(attribute, IntegerAttr | FloatAttr)
+    number = _number(attribute.value.data, dtype_of(attribute.type))
+    return int(number) if isinstance(attribute.type, IndexType) else number
+
+
+def _number(value: float, dtype: DType) -> Value:
+    """A Python number as a scalar of this type: integers wrap, floats are rounded once."""
+    if dtype.kind in "iu":
+        bits = 8 * dtype.itemsize
+        return np.array(int(value) % (1 << bits), f"u{dtype.itemsize}").view(dtype)[()]
+    return narrow(np.float64(value), dtype) if dtype.kind != "b" else np.bool_(value)
+
+
+def fresh(shape: Sequence[int], dtype: DType) -> Value:
+    """Memory that nothing was written to: NaN, true and -1, so that reading it shows."""
+    if dtype.kind == "b":
+        return np.ones(shape, dtype)
+    return np.full((*shape, dtype.itemsize), 0xFF, np.uint8).view(dtype).reshape(shape)

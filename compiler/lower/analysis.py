@@ -1,0 +1,196 @@
+"""What strategies ask of a nest: linear accesses, what depends on which axis, the types it holds."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import final
+
+from stepwell.compiler.dialects.construct import operands_of
+from stepwell.compiler.dialects.loop.nests import FoldOp, IndexOp, NestOp, ReadOp, WriteOp
+from stepwell.compiler.dialects.loop.types import Affine, BufferType
+from stepwell.compiler.dialects.sizes import Shape
+from stepwell.compiler.ops.indices import Index
+from stepwell.runtime.sizes import Size
+from xdsl.dialects.builtin import f64, i64
+from xdsl.ir import Attribute, Block, Operation, SSAValue
+
+ZERO = Size.of(0)
+ONE = Size.of(1)
+
+
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """An axis of a nest or a fold, or several neighbours that are walked as one."""
+
+    value: SSAValue
+    size: Size
+
+
+@dataclass(frozen=True, eq=False)
+class Access:
+    """A read or a write at a linear offset: a combination of axes and of computed indices."""
+
+    op: ReadOp | WriteOp
+    buffer: SSAValue
+    at: Index
+
+    def stride(self, axis: SSAValue) -> Size:
+        """Elements between neighbours along the axis."""
+        return self.at.terms.get(axis, ZERO)
+
+
+@final
+class Analysis:
+    """One walk over the body of a nest, its folds included."""
+
+    def __init__(self, nest: NestOp):
+        self.nest = nest
+        self.accesses: dict[Operation, Access] = {}
+        self.inside: dict[FoldOp, list[Access]] = {}
+        self.affines: dict[SSAValue, Index] = {}
+        self.computed_with: set[SSAValue] = set()
+        """Axes and computed indices that serve as numbers, not in accesses only."""
+        self.types: set[Attribute] = set()
+        self.operations = 0
+        self._dependences: dict[SSAValue, frozenset[SSAValue]] = {}
+        self._folds: list[FoldOp] = []
+        self._enter(nest.axes)
+        self._walk(nest.body.block)
+
+    def axes(self) -> list[Axis]:
+        """The nest's axes."""
+        return collapse(
+            self.nest.axes, self.nest.sizes.data, self.accesses.values(), self.computed_with
+        )
+
+    def axes_of(self, fold: FoldOp) -> list[Axis]:
+        """The axes of a fold."""
+        return collapse(fold.axes, fold.sizes.data, self.inside[fold], self.computed_with)
+
+    @property
+    def folds(self) -> Iterable[FoldOp]:
+        return self.inside
+
+    def depends(self, value: SSAValue, axis: SSAValue | None) -> bool:
+        """Whether a value differs along an axis."""
+        return axis in self._dependences.get(value, ())
+
+    def _enter(self, axes: Iterable[SSAValue]) -> None:
+        for axis in axes:
+            self.affines[axis] = Index.axis(axis)
+            self._dependences[axis] = frozenset((axis,))
+
+    def _walk(self, block: Block) -> None:
+        for op in block.ops:
+            if isinstance(op, IndexOp):
+                self.affines[op.result] = self._index(op.access.data[0], op.indices)
+            elif isinstance(op, ReadOp | WriteOp):
+                self._access(op)
+            elif isinstance(op, FoldOp):
+                self._fold(op)
+            else:
+                self._scalar(op)
+            self._depend(op)
+
+    def _access(self, op: ReadOp | WriteOp) -> None:
+        buffer = op.source if isinstance(op, ReadOp) else op.target
+        assert isinstance(buffer.type, BufferType)
+        self.types.add(buffer.type.element)
+        at = self._linear(op.access.data, op.indices, buffer.type.strides)
+        access = self.accesses[op] = Access(op, buffer, at)
+        for fold in self._folds:
+            self.inside[fold].append(access)
+
+    def _linear(
+        self, affines: Sequence[Affine], indices: Sequence[SSAValue], strides: Shape
+    ) -> Index:
+        terms: dict[SSAValue, Size] = {}
+        offset = ZERO
+        for affine, stride in zip(affines, strides, strict=True):
+            index = self._index(affine, indices)
+            for value, coefficient in index.terms.items():
+                scaled = _times(coefficient, stride)
+                terms[value] = terms[value] + scaled if value in terms else scaled
+            if index.offset != ZERO:
+                offset = offset + _times(index.offset, stride)
+        return Index({value: c for value, c in terms.items() if c != ZERO}, offset)
+
+    def _index(self, affine: Affine, indices: Sequence[SSAValue]) -> Index:
+        """An affine index over axes and values that are no affine indices themselves."""
+        terms: dict[SSAValue, Size] = {}
+        offset = affine.offset
+        for coefficient, number in affine.terms:
+            inner = self.affines.get(indices[number]) or Index.axis(indices[number])
+            for value, factor in inner.terms.items():
+                scaled = _times(factor, coefficient)
+                terms[value] = terms[value] + scaled if value in terms else scaled
+            if inner.offset != ZERO:
+                offset = offset + _times(inner.offset, coefficient)
+        return Index(terms, offset)
+
+    def _fold(self, op: FoldOp) -> None:
+        self._enter(op.axes)
+        self.inside[op] = []
+        self._folds.append(op)
+        self._walk(op.body.block)
+        self._folds.pop()
+
+    def _scalar(self, op: Operation) -> None:
+        self.operations += 1
+        self.types.update(result.type for result in op.results)
+        for operand in operands_of(op):
+            if (index := self.affines.get(operand)) is not None:
+                self.computed_with.update(index.terms)
+
+    def _depend(self, op: Operation) -> None:
+        operands = op.terms if isinstance(op, FoldOp) else operands_of(op)
+        found: frozenset[SSAValue] = frozenset().union(
+            *(self._dependences.get(operand, ()) for operand in operands)
+        )
+        if isinstance(op, FoldOp):
+            found = found.difference(op.axes)
+        for result in op.results:
+            self._dependences[result] = found
+
+
+def _times(first: Size, second: Size) -> Size:
+    return second if first == ONE else first if second == ONE else first * second
+
+
+def collapse(
+    values: Sequence[SSAValue],
+    sizes: Shape,
+    accesses: Iterable[Access],
+    computed_with: set[SSAValue],
+) -> list[Axis]:
+    """The axes that are longer than one, neighbours in one wherever all memory is walked so.
+
+    The last of several stands for all of them, whose indices are then 0.
+    """
+    pairs = zip(values, sizes, strict=True)
+    axes = [Axis(value, size) for value, size in pairs if size != ONE]
+    found: list[Axis] = []
+    for axis in reversed(axes):
+        if found and _adjacent(axis, found[-1], accesses, computed_with):
+            inner = found.pop()
+            axis = Axis(inner.value, axis.size * inner.size)
+        found.append(axis)
+    return found[::-1]
+
+
+def _adjacent(
+    outer: Axis, inner: Axis, accesses: Iterable[Access], computed_with: set[SSAValue]
+) -> bool:
+    if outer.value in computed_with or inner.value in computed_with:
+        return False
+    return all(
+        access.stride(outer.value) == _times(access.stride(inner.value), inner.size)
+        for access in accesses
+    )
+
+
+def lanes_of(types: Iterable[Attribute], bytes: int) -> int:
+    """How many elements of the widest of these types a vector of so many bytes holds."""
+    return bytes // (8 if any(type in _WIDE for type in types) else 4)
+
+
+_WIDE = frozenset[Attribute]((f64, i64))

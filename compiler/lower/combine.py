@@ -1,0 +1,182 @@
+"""How a fold joins terms and accumulators, as explicit ops on scalars or vectors."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from math import inf
+
+from stepwell.compiler.dialects.loop.explicit import ExtractOp, ShuffleOp
+from stepwell.compiler.dialects.loop.types import Combine
+from stepwell.compiler.dialects.sizes import IntsAttr
+from stepwell.compiler.lower.writer import Writer, vector
+from stepwell.compiler.ops.functions import comparison, defaults
+from xdsl.dialects import arith, math
+from xdsl.dialects.builtin import AnyFloat, IntAttr, IntegerType, VectorType, i1, i64
+from xdsl.ir import Attribute, SSAValue
+from xdsl.irdl import IRDLOperation
+
+Parts = Sequence[SSAValue]
+"""One accumulator or term: a value, or a value and its index for argmax and argmin."""
+
+_FLOATS: Mapping[Combine, type[IRDLOperation]] = {
+    Combine.ADD: arith.AddfOp,
+    Combine.FMA: arith.AddfOp,
+    Combine.MUL: arith.MulfOp,
+    Combine.MAX: arith.MaximumfOp,
+    Combine.MIN: arith.MinimumfOp,
+}
+_SIGNED: Mapping[Combine, type[IRDLOperation]] = {
+    Combine.ADD: arith.AddiOp,
+    Combine.FMA: arith.AddiOp,
+    Combine.MUL: arith.MuliOp,
+    Combine.MAX: arith.MaxSIOp,
+    Combine.MIN: arith.MinSIOp,
+    Combine.AND: arith.AndIOp,
+    Combine.OR: arith.OrIOp,
+}
+_UNSIGNED = {**_SIGNED, Combine.MAX: arith.MaxUIOp, Combine.MIN: arith.MinUIOp}
+_LAST = 2**63 - 1
+
+
+def element(type: Attribute) -> Attribute:
+    """The scalar type of a scalar or a vector."""
+    return type.get_element_type() if isinstance(type, VectorType) else type
+
+
+def identity(kind: Combine, types: Sequence[Attribute]) -> list[tuple[float | int, Attribute]]:
+    """What an accumulator starts with: constants and their scalar types."""
+    first = types[0]
+    if kind in (Combine.ARGMAX, Combine.ARGMIN):
+        extreme = Combine.MAX if kind == Combine.ARGMAX else Combine.MIN
+        return [*identity(extreme, [first]), (_LAST, types[1])]
+    if isinstance(first, AnyFloat):
+        neutral = {Combine.MUL: 1.0, Combine.MAX: -inf, Combine.MIN: inf}
+        return [(neutral.get(kind, 0.0), first)]
+    return [(_integer_identity(kind, first), first)]
+
+
+def _integer_identity(kind: Combine, type: Attribute) -> int:
+    assert isinstance(type, IntegerType)
+    bits = type.width.data
+    unsigned = bits <= 8
+    least, greatest = (0, 2**bits - 1) if unsigned else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    return {
+        Combine.MUL: 1,
+        Combine.AND: 2**bits - 1 if unsigned else -1,
+        Combine.MAX: least,
+        Combine.MIN: greatest,
+    }.get(kind, 0)
+
+
+def join(writer: Writer, kind: Combine, left: Parts, right: Parts) -> Parts:
+    """Two accumulators in one; for a single term, the accumulator with the term."""
+    if kind in (Combine.ARGMAX, Combine.ARGMIN):
+        return _better(writer, kind, left, right)
+    type = left[0].type
+    op = _table(element(type))[kind]
+    return [writer.pure(op, (left[0], right[0]), type, defaults(op))]
+
+
+def take(writer: Writer, kind: Combine, accumulator: Parts, terms: Parts) -> Parts:
+    """The accumulator after the terms of one position."""
+    if kind != Combine.FMA:
+        return join(writer, kind, accumulator, terms)
+    first, second = terms
+    if isinstance(element(first.type), AnyFloat):
+        operands = (first, second, accumulator[0])
+        return [writer.pure(math.FmaOp, operands, first.type, defaults(math.FmaOp))]
+    product = writer.pure(arith.MuliOp, terms, first.type, defaults(arith.MuliOp))
+    return join(writer, kind, accumulator, [product])
+
+
+def _table(type: Attribute) -> Mapping[Combine, type[IRDLOperation]]:
+    if isinstance(type, AnyFloat):
+        return _FLOATS
+    assert isinstance(type, IntegerType)
+    return _UNSIGNED if type.width.data <= 8 else _SIGNED
+
+
+def _better(writer: Writer, kind: Combine, best: Parts, other: Parts) -> Parts:
+    """The pair with the greater (lesser) value, NaN before all; of equal ones the first."""
+    value, index = best
+    dtype = _dtype(element(value.type))
+    truth = vector(i1, value.type.get_shape()[0]) if isinstance(value.type, VectorType) else i1
+
+    def compare(name: str, a: SSAValue, b: SSAValue, dtype: str = dtype) -> SSAValue:
+        op, properties = comparison(name, dtype)
+        return writer.pure(op, (a, b), truth, properties)
+
+    def both(op: type[IRDLOperation], a: SSAValue, b: SSAValue) -> SSAValue:
+        return writer.pure(op, (a, b), truth)
+
+    wins = compare("gt" if kind == Combine.ARGMAX else "lt", other[0], value)
+    ties = compare("eq", other[0], value)
+    if dtype in ("f32", "f64"):
+        nan, other_nan = (compare("ne", each, each) for each in (value, other[0]))
+        one = writer.pure(arith.XOrIOp, (nan, other_nan), truth)
+        wins = both(arith.OrIOp, wins, both(arith.AndIOp, other_nan, one))
+        ties = both(arith.OrIOp, ties, both(arith.AndIOp, other_nan, nan))
+    earlier = both(arith.AndIOp, ties, compare("lt", other[1], index, "i64"))
+    wins = both(arith.OrIOp, wins, earlier)
+    return [writer.select(wins, b, a) for a, b in zip(best, other, strict=True)]
+
+
+@lru_cache(maxsize=64)
+def _dtype(type: Attribute) -> str:
+    if isinstance(type, IntegerType):
+        return {1: "bool", 8: "u8", 32: "i32", 64: "i64"}[type.width.data]
+    return str(type)
+
+
+@lru_cache(maxsize=64)
+def _numbers(low: int, high: int) -> IntsAttr:
+    return IntsAttr(tuple(range(low, high)))
+
+
+def tree(writer: Writer, kind: Combine, accumulators: Sequence[Parts]) -> Parts:
+    """`a[i] = a[i] + a[i + half]` for half the number of accumulators, a quarter, … 1.
+
+    The accumulators may be scalars or vectors of them; their number is a power of two, or there
+    are fewer, and the missing ones are the identity, which changes nothing.
+    """
+    level = list(accumulators)
+    half = 1 << (len(level) - 1).bit_length() >> 1
+    while half:
+        level = [
+            join(writer, kind, level[i], level[i + half]) if i + half < len(level) else level[i]
+            for i in range(min(half, len(level)))
+        ]
+        half //= 2
+    return _across(writer, kind, level[0])
+
+
+def _across(writer: Writer, kind: Combine, accumulator: Parts) -> Parts:
+    """The lanes of a vector in one scalar, by the same tree."""
+    type = accumulator[0].type
+    if not isinstance(type, VectorType):
+        return accumulator
+    lanes = type.get_shape()[0]
+    while lanes > 2:
+        lanes //= 2
+        halves = [_halves(writer, each, lanes) for each in accumulator]
+        accumulator = join(writer, kind, [low for low, _ in halves], [high for _, high in halves])
+    ends = [[extract(writer, each, lane) for each in accumulator] for lane in range(lanes)]
+    return tree(writer, kind, ends)
+
+
+def _halves(writer: Writer, value: SSAValue, half: int) -> tuple[SSAValue, SSAValue]:
+    narrow = vector(element(value.type), half)
+    low, high = (
+        writer.pure(
+            ShuffleOp, (value, value), narrow, {"lanes": _numbers(first, first + half)}
+        )
+        for first in (0, half)
+    )
+    return low, high
+
+
+def extract(writer: Writer, value: SSAValue, lane: int) -> SSAValue:
+    return writer.pure(ExtractOp, (value,), element(value.type), {"lane": IntAttr(lane)})
+
+
+Joiner = Callable[[Parts, Parts], Parts]
+INDEX_OF_PAIR = i64

@@ -1,0 +1,134 @@
+"""Accesses to buffers: loads, stores, gathers, views, copies and places on the stack."""
+
+from stepwell.compiler.dialects.construct import operands_of
+from stepwell.compiler.dialects.llvm.cursor import Operand
+from stepwell.compiler.dialects.llvm.types import i1, i64, lanes, size, vector
+from stepwell.compiler.dialects.loop.explicit import (
+    GatherOp,
+    LoadOp,
+    PrefetchOp,
+    ScatterOp,
+    StackOp,
+    StoreOp,
+)
+from stepwell.compiler.dialects.loop.host import CopyOp, ViewOp
+from stepwell.compiler.dialects.loop.nests import IndexOp
+from stepwell.compiler.dialects.loop.types import AccessAttr, BufferType
+from stepwell.compiler.lower.loop_to_llvm.frame import Frame
+from stepwell.compiler.lower.loop_to_llvm.types import as_integer, in_memory, lowered
+from xdsl.ir import SSAValue
+
+STACK_ALIGNMENT = 64
+COPIED_BYTES = 64
+"""What a step of a copy moves: a register of the widest kind, or a few of a narrower one."""
+
+
+def load(frame: Frame, op: LoadOp) -> None:
+    source, offset, *mask = operands_of(op)
+    build, type = frame.build, lowered(op.results[0].type)
+    place = _place(frame, source, offset)
+    if not mask:
+        value = build.load(place, type)
+    elif lanes(type) is None:
+        value = build.load(build.select(frame.values[mask[0]], place, frame.zero), type)
+    else:
+        value = build.masked_load(place, frame.values[mask[0]], build.constant(type, 0))
+    frame.values[op.results[0]] = value
+
+
+def store(frame: Frame, op: StoreOp) -> None:
+    value, target, offset, *mask = operands_of(op)
+    build, stored = frame.build, frame.values[value]
+    place = _place(frame, target, offset)
+    if not mask:
+        build.store(stored, place)
+    elif lanes(stored.type) is None:
+        build.store(stored, build.select(frame.values[mask[0]], place, frame.nowhere))
+    else:
+        build.masked_store(stored, place, frame.values[mask[0]])
+
+
+def gather(frame: Frame, op: GatherOp) -> None:
+    source, offsets, *mask = operands_of(op)
+    build, type = frame.build, lowered(op.results[0].type)
+    places = _place(frame, source, offsets)
+    frame.values[op.results[0]] = build.gather(
+        places, _lanes_set(frame, places, mask), build.constant(type, 0)
+    )
+
+
+def scatter(frame: Frame, op: ScatterOp) -> None:
+    value, target, offsets, *mask = operands_of(op)
+    places = _place(frame, target, offsets)
+    frame.build.scatter(frame.values[value], places, _lanes_set(frame, places, mask))
+
+
+def prefetch(frame: Frame, op: PrefetchOp) -> None:
+    frame.build.prefetch(_place(frame, *operands_of(op)))
+
+
+def stack(frame: Frame, op: StackOp) -> None:
+    count = _buffer(op.result).count.static
+    assert count is not None, "memory on the stack has a fixed size"
+    element = in_memory(_buffer(op.result).element)
+    frame.values[op.result] = frame.room(element, count, STACK_ALIGNMENT)
+
+
+def view(frame: Frame, op: ViewOp) -> None:
+    base, *indices = operands_of(op)
+    offset = affine(frame, op.access, indices)
+    element = in_memory(_buffer(base).element)
+    frame.values[op.result] = frame.build.gep(frame.values[base], offset, element)
+
+
+def index(frame: Frame, op: IndexOp) -> None:
+    value = affine(frame, op.access, operands_of(op))
+    frame.values[op.result] = frame.build.value(value, i64)
+
+
+def affine(frame: Frame, access: AccessAttr, indices: tuple[SSAValue, ...] | list[SSAValue]) -> Operand:
+    """The sum of the operands times their coefficients, and of the offset."""
+    build, (form,) = frame.build, access.data
+    total: Operand | None = None
+    for coefficient, number in form.terms:
+        term: Operand = frame.values[indices[number]]
+        if coefficient.static != 1:
+            term = build.mul(term, frame.sizes.operand(coefficient))
+        total = term if total is None else build.add(total, term)
+    offset = frame.sizes.operand(form.offset)
+    if total is None:
+        return offset
+    return total if offset == 0 else build.add(total, offset)
+
+
+def copy(frame: Frame, op: CopyOp) -> None:
+    """A vector at a time, then element by element; LLVM's `memcpy` would call a library."""
+    build, type = frame.build, _buffer(op.source)
+    element = as_integer(type.element)
+    width = COPIED_BYTES // size(element)
+    source, target = frame.values[op.source], frame.values[op.target]
+    count = frame.sizes.value(type.count)
+    whole = build.and_(count, -width)
+    for low, high, step, moved in (
+        (build.constant(i64, 0), whole, width, vector(element, width)),
+        (whole, count, 1, element),
+    ):
+        with build.loop(low, high, step) as position:
+            value = build.load(build.gep(source, position, element), moved)
+            build.store(value, build.gep(target, position, element))
+
+
+def _place(frame: Frame, buffer: SSAValue, offset: SSAValue) -> SSAValue:
+    values = frame.values
+    return frame.build.gep(values[buffer], values[offset], in_memory(_buffer(buffer).element))
+
+
+def _lanes_set(frame: Frame, places: SSAValue, mask: list[SSAValue]) -> SSAValue:
+    if mask:
+        return frame.values[mask[0]]
+    return frame.build.constant(vector(i1, lanes(places.type) or 1), 1)
+
+
+def _buffer(value: SSAValue) -> BufferType:
+    assert isinstance(value.type, BufferType)
+    return value.type

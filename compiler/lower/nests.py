@@ -1,0 +1,170 @@
+"""From a tensor kernel to a loop kernel: each stored value becomes a nest, everything else is read through.
+
+An op is asked for its scalar at an index, given its operands as functions of an index; to give an
+operand's own scalar there, instead of a read from memory, is fusion.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from xdsl.dialects.builtin import (
+    UNKNOWN_LOC,
+    DenseArrayBase,
+    IntAttr,
+    LocationAttr,
+    StringAttr,
+    TensorType,
+    i8,
+    i32,
+)
+from xdsl.ir import Attribute, Block, Operation, OpResult, Region, SSAValue
+
+from stepwell.compiler.dialects.construct import append, construct
+from stepwell.compiler.dialects.loop.nests import KernelOp as LoopKernel
+from stepwell.compiler.dialects.loop.nests import LocalOp, NestOp, ReadOp, WriteOp
+from stepwell.compiler.dialects.loop.types import AccessAttr, Affine, BufferType, buffer
+from stepwell.compiler.dialects.nd import dtype_of, shape_of, ui8
+from stepwell.compiler.dialects.sizes import Range, SizesAttr, SymbolsAttr
+from stepwell.compiler.ops.base import TensorOp
+from stepwell.compiler.ops.indices import Index
+from stepwell.compiler.ops.scalars import SCALARS, AxisFactors, Read, Scalar, Scalars
+from stepwell.compiler.ops.structure import KernelOp
+
+KEEP = "nd.keep"
+"""The attribute of an op inside a kernel whose result is stored there, for several nests to read."""
+
+
+def buffer_of(type: Attribute) -> BufferType:
+    """Where a tensor of this type lies; the loop level has no unsigned types."""
+    assert isinstance(type, TensorType)
+    element = type.element_type
+    return buffer(shape_of(type), i8 if element == ui8 else element)
+
+
+def lower_kernel(kernel: KernelOp, name: str, ranges: Mapping[str, Range]) -> LoopKernel:
+    """The loop kernel that computes a tensor kernel; inputs first, then the buffers it writes."""
+    region = kernel.body.block
+    yielded = kernel.yielded
+    types = [buffer_of(value.type) for value in (*region.args, *yielded)]
+    block = Block(arg_types=types)
+    for argument, input in zip(block.args, region.args, strict=False):
+        argument.name_hint = input.name_hint
+    _Kernel(block, region, yielded).write()
+    symbols = {symbol: ranges.get(symbol, (0, None)) for symbol in symbols_of(region)}
+    properties = {
+        "sym_name": StringAttr(name),
+        "symbols": SymbolsAttr.of(symbols),
+        "outputs": IntAttr(len(yielded)),
+    }
+    result = construct(LoopKernel, (), (), properties, kernel.location)
+    result.add_region(Region(block))
+    return result
+
+
+class _Kernel:
+    """The nests of one kernel, written in the order of the values they store."""
+
+    def __init__(self, block: Block, region: Block, yielded: Sequence[SSAValue]):
+        self.block = block
+        self.region = region
+        inputs = block.args[: len(region.args)]
+        self.memory: dict[SSAValue, SSAValue] = dict(zip(region.args, inputs, strict=True))
+        self.targets: dict[SSAValue, list[SSAValue]] = {}
+        for value, target in zip(yielded, block.args[len(region.args) :], strict=True):
+            self.targets.setdefault(value, []).append(target)
+
+    def write(self) -> None:
+        for value, targets in list(self.targets.items()):
+            if not isinstance(value, OpResult):
+                self._nest(value, targets, UNKNOWN_LOC)
+        for op in self.region.ops:
+            for value in op.results:
+                targets = self.targets.get(value, [])
+                if not targets and KEEP in op.attributes:
+                    targets = [self._local(op, value)]
+                if targets:
+                    self._nest(value, targets, op.location)
+                    self.memory[value] = targets[0]
+
+    def _local(self, op: Operation, value: SSAValue) -> SSAValue:
+        local = construct(LocalOp, (), (buffer_of(value.type),), {}, op.location)
+        append(self.block, local)
+        return local.result
+
+    def _nest(self, value: SSAValue, targets: Sequence[SSAValue], location: LocationAttr) -> None:
+        """One nest that stores `value`; its axes are split as far as its reshapes ask for."""
+        factors: AxisFactors = {}
+        while True:
+            nest, wanted = self._attempt(value, targets, location, factors)
+            if wanted == factors:
+                append(self.block, nest)
+                return
+            factors = wanted
+
+    def _attempt(
+        self,
+        value: SSAValue,
+        targets: Sequence[SSAValue],
+        location: LocationAttr,
+        factors: AxisFactors,
+    ) -> tuple[NestOp, AxisFactors]:
+        block = Block()
+        s = Scalars(block, location, factors)
+        at, sizes = s.axes(block, shape_of(value.type))
+        scalar = self._reader(value, s)(at)
+        for target in targets:
+            _write(s, scalar, target, at)
+        nest = construct(NestOp, (), (), {"sizes": SizesAttr(sizes)}, location)
+        nest.add_region(Region(block))
+        return nest, s.wanted
+
+    def _reader(self, value: SSAValue, s: Scalars) -> Read:
+        """A value as a function of an index: a read from memory, or its op's own scalar."""
+        source = self.memory.get(value)
+        if source is not None:
+            return lambda at: s.once(
+                ("read", source, *(index.key for index in at), s.condition),
+                lambda: _read(s, source, at, dtype_of(value.type)),
+            )
+        op = value.owner
+        assert isinstance(op, TensorOp)
+        return lambda at: s.once(
+            (value, *(index.key for index in at), s.condition),
+            lambda: self._element(op, s, at),
+        )
+
+    def _element(self, op: TensorOp, s: Scalars, at: tuple[Index, ...]) -> Scalar:
+        reads = [self._reader(operand, s) for operand in op.operands]
+        outer, s.location = s.location, op.location
+        scalar = op.element(s, at, *reads)
+        s.location = outer
+        return scalar
+
+
+def _read(s: Scalars, source: SSAValue, at: tuple[Index, ...], dtype: str) -> Scalar:
+    access, operands = _access(at)
+    conditions = [] if s.condition is None else [s.condition.value]
+    segments = DenseArrayBase.from_list(i32, [1, len(operands), len(conditions)])
+    properties: dict[str, Attribute] = {"access": access, "operandSegmentSizes": segments}
+    operands = [source, *operands, *conditions]
+    op = construct(ReadOp, operands, (SCALARS[dtype],), properties, s.location)
+    append(s.block, op)
+    return Scalar(op.result, dtype)
+
+
+def _write(s: Scalars, scalar: Scalar, target: SSAValue, at: tuple[Index, ...]) -> None:
+    access, operands = _access(at)
+    operands = [scalar.value, target, *operands]
+    append(s.block, construct(WriteOp, operands, (), {"access": access}, s.location))
+
+
+def _access(at: tuple[Index, ...]) -> tuple[AccessAttr, list[SSAValue]]:
+    operands: list[SSAValue] = []
+    affines: tuple[Affine, ...] = tuple(index.affine(operands) for index in at)
+    return AccessAttr(affines), operands
+
+
+def symbols_of(block: Block) -> list[str]:
+    """The symbols in the types of a block's values, in the order of the alphabet."""
+    types = {argument.type for argument in block.args}
+    types.update(result.type for op in block.ops for result in op.results)
+    return sorted({name for type in types for size in shape_of(type) for name in size.symbols})

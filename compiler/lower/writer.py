@@ -1,0 +1,398 @@
+"""Writing explicit code: every op as far out in the loops as its operands allow, index sums once."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import final
+
+from stepwell.compiler.dialects.construct import NOTHING, append, construct
+from stepwell.compiler.dialects.loop.explicit import (
+    AnyOp,
+    ForOp,
+    GatherOp,
+    IfOp,
+    LoadOp,
+    MaskOp,
+    ParallelOp,
+    ScatterOp,
+    StackOp,
+    StoreOp,
+)
+from stepwell.compiler.dialects.loop.nests import IndexOp, YieldOp
+from stepwell.compiler.dialects.loop.scalar import LanesOp, SelectOp, SplatOp
+from stepwell.compiler.dialects.loop.syntax import INDEX
+from stepwell.compiler.dialects.loop.types import AccessAttr, Affine, BufferType
+from stepwell.runtime.sizes import Size
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import (
+    UNKNOWN_LOC,
+    DenseArrayBase,
+    FloatAttr,
+    IntAttr,
+    IntegerAttr,
+    IntegerType,
+    LocationAttr,
+    VectorType,
+    i1,
+    i32,
+)
+from xdsl.ir import Attribute, Block, Operation, OpResult, Region, SSAValue
+from xdsl.irdl import IRDLOperation
+
+ZERO = Size.of(0)
+ONE = Size.of(1)
+
+Bound = int | SSAValue
+"""An index: known, or computed by the program."""
+Term = tuple[Size, Bound]
+"""A coefficient and what it multiplies."""
+
+
+@lru_cache(maxsize=1024)
+def vector(element: Attribute, lanes: int) -> VectorType[Attribute]:
+    """The interned vector type."""
+    return VectorType(element, [lanes])
+
+
+@lru_cache(maxsize=256)
+def segments(*sizes: int) -> DenseArrayBase:
+    return DenseArrayBase.from_list(i32, sizes)
+
+
+@lru_cache(maxsize=4096)
+def _number(text: str, type: Attribute) -> Attribute:
+    if isinstance(type, IntegerType) or type == INDEX:
+        return IntegerAttr(int(text), type)
+    return FloatAttr(float(text), type)
+
+
+@lru_cache(maxsize=1024)
+def _step(step: int) -> IntAttr:
+    return IntAttr(step)
+
+
+@dataclass(eq=False)
+class Level:
+    """A block under construction, and what is known in it and in the blocks inside."""
+
+    block: Block
+    runs: bool = True
+    known: dict[object, SSAValue] = field(default_factory=dict[object, SSAValue])
+    loaded: dict[object, SSAValue] = field(default_factory=dict[object, SSAValue])
+
+
+@final
+class Writer:
+    """Appends explicit ops to nested blocks that are all still open.
+
+    A loop op follows its body, so whatever is written to an outer block meanwhile stands before the
+    loop: pure ops and loads go to the outermost block that has their operands. Loads stay inside a
+    loop that may not run, and inside `memory()`; nothing leaves the body of a `parallel`.
+    """
+
+    def __init__(self, block: Block):
+        self.location: LocationAttr = UNKNOWN_LOC
+        self._levels = [Level(block)]
+        self._depths: dict[Block | Operation | None, int] = {block: 0}
+        self._floor = 0
+        self._memory = 0
+
+    # Placing.
+
+    def depth(self, value: SSAValue) -> int:
+        """How deep in the open blocks a value becomes known."""
+        block = value.op.parent if isinstance(value, OpResult) else value.owner
+        return self._depths.get(block, 0)
+
+    def pure(
+        self,
+        kind: type[IRDLOperation],
+        operands: Sequence[SSAValue],
+        type: Attribute,
+        properties: dict[str, Attribute] | None = None,
+    ) -> SSAValue:
+        """The result of an op without effects, as far out as its operands allow."""
+        depth = max(map(self.depth, operands), default=0)
+        op = construct(kind, operands, (type,), properties or NOTHING, self.location)
+        append(self._levels[max(depth, self._floor)].block, op)
+        return op.results[0]
+
+    def once(
+        self,
+        key: tuple[object, ...],
+        kind: type[IRDLOperation],
+        operands: Sequence[SSAValue],
+        type: Attribute,
+        properties: dict[str, Attribute] | None = None,
+    ) -> SSAValue:
+        """As `pure`, unless the same was written before, as the key tells."""
+        depth = max(max(map(self.depth, operands), default=0), self._floor)
+        level = self._levels[depth]
+        whole = (kind, type, *map(id, operands), *key)
+        if (value := level.known.get(whole)) is not None:
+            return value
+        op = construct(kind, operands, (type,), properties or NOTHING, self.location)
+        append(level.block, op)
+        level.known[whole] = op.results[0]
+        return op.results[0]
+
+    def effect(
+        self,
+        kind: type[IRDLOperation],
+        operands: Sequence[SSAValue],
+        types: Sequence[Attribute] = (),
+        properties: dict[str, Attribute] | None = None,
+        regions: Sequence[Region] = (),
+    ) -> Operation:
+        """An op that stands right here."""
+        op = construct(kind, operands, types, properties or NOTHING, self.location)
+        for region in regions:
+            op.add_region(region)
+        append(self._levels[-1].block, op)
+        return op
+
+    # Numbers and indices.
+
+    def constant(self, value: float | int, type: Attribute) -> SSAValue:
+        text = repr(value)
+        return self.once((text,), arith.ConstantOp, (), type, {"value": _number(text, type)})
+
+    def value(self, bound: Bound) -> SSAValue:
+        """An index as a value."""
+        return self.constant(bound, INDEX) if isinstance(bound, int) else bound
+
+    def extent(self, size: Size) -> Bound:
+        """A size as an index."""
+        return size.static if size.static is not None else self._sum((), size)
+
+    def affine(self, terms: Sequence[Term], offset: Size = ZERO) -> Bound:
+        """`sum of terms + offset`, the outer loops' part summed in the outer loops."""
+        parts: dict[int, list[tuple[Size, SSAValue]]] = {}
+        for coefficient, value in terms:
+            if not isinstance(value, int):
+                parts.setdefault(self.depth(value), []).append((coefficient, value))
+            elif value:
+                offset = offset + coefficient * value
+        if offset.static is None:
+            parts.setdefault(0, []).append((ONE, self._sum((), offset)))
+            offset = ZERO
+        total: SSAValue | None = None
+        for depth in sorted(parts):
+            part = parts[depth]
+            total = self._sum([(ONE, total), *part] if total is not None else part, ZERO)
+        if total is None:
+            return offset.static or 0
+        return self._sum([(ONE, total)], offset)
+
+    def _sum(self, terms: Sequence[tuple[Size, SSAValue]], offset: Size) -> SSAValue:
+        if len(terms) == 1 and terms[0][0] == ONE and offset == ZERO:
+            return terms[0][1]
+        affine = Affine(
+            tuple((coefficient, n) for n, (coefficient, _) in enumerate(terms)), offset
+        )
+        operands = [value for _, value in terms]
+        return self.once((affine,), IndexOp, operands, INDEX, {"access": AccessAttr((affine,))})
+
+    def add(self, first: Bound, second: Bound) -> Bound:
+        return self.affine([(ONE, first), (ONE, second)])
+
+    def subtract(self, first: Bound, second: Bound) -> Bound:
+        return self.affine([(ONE, first), (Size.of(-1), second)])
+
+    def multiply(self, first: Bound, factor: Size | int) -> Bound:
+        return self.affine([(Size.of(factor), first)])
+
+    def smaller(self, first: Bound, second: Bound) -> Bound:
+        if isinstance(first, int) and isinstance(second, int):
+            return min(first, second)
+        return self.index_op(arith.MinSIOp, first, second)
+
+    def index_op(self, kind: type[IRDLOperation], first: Bound, second: Bound) -> SSAValue:
+        return self.once((), kind, (self.value(first), self.value(second)), INDEX)
+
+    def quotient(self, first: Bound, divisor: Bound) -> Bound:
+        """Of non-negative indices."""
+        if isinstance(first, int) and isinstance(divisor, int):
+            return first // divisor
+        return first if divisor == 1 else self.index_op(arith.DivUIOp, first, divisor)
+
+    def remainder(self, first: Bound, divisor: Bound) -> Bound:
+        """Of non-negative indices."""
+        if isinstance(first, int) and isinstance(divisor, int):
+            return first % divisor
+        return 0 if divisor == 1 else self.index_op(arith.RemUIOp, first, divisor)
+
+    def ceiling(self, first: Bound, divisor: int) -> Bound:
+        """The quotient, rounded up."""
+        return self.quotient(self.add(first, divisor - 1), divisor)
+
+    def round_down(self, bound: Bound, unit: int) -> Bound:
+        """The greatest multiple of `unit` that is at most `bound`."""
+        if isinstance(bound, int):
+            return bound - bound % unit
+        if unit & (unit - 1) == 0:
+            return self.index_op(arith.AndIOp, bound, -unit)
+        return self.subtract(bound, self.remainder(bound, unit))
+
+    # Vectors.
+
+    def splat(self, scalar: SSAValue, lanes: int) -> SSAValue:
+        return self.once((), SplatOp, (scalar,), vector(scalar.type, lanes))
+
+    def lanes(self, first: Bound, lanes: int) -> SSAValue:
+        """Consecutive indices."""
+        return self.once((), LanesOp, (self.value(first),), vector(INDEX, lanes))
+
+    def mask(self, first: Bound, bound: Bound, lanes: int) -> SSAValue:
+        operands = (self.value(first), self.value(bound))
+        return self.once((), MaskOp, operands, vector(i1, lanes))
+
+    def both(self, first: SSAValue | None, second: SSAValue | None) -> SSAValue | None:
+        """The conjunction of two masks; None is one that always holds."""
+        if first is None or second is None:
+            return second if first is None else first
+        return self.once((), arith.AndIOp, (first, second), first.type)
+
+    def some(self, mask: SSAValue) -> SSAValue:
+        """Whether some lane is set."""
+        return self.once((), AnyOp, (mask,), i1)
+
+    def select(self, condition: SSAValue, true: SSAValue, false: SSAValue) -> SSAValue:
+        return self.pure(SelectOp, (condition, true, false), true.type)
+
+    # Memory.
+
+    def stack(self, type: BufferType) -> SSAValue:
+        op = construct(StackOp, (), (type,), NOTHING, self.location)
+        append(self._levels[self._floor].block, op)
+        return op.result
+
+    def load(
+        self, source: SSAValue, offset: Bound, type: Attribute, mask: SSAValue | None = None
+    ) -> SSAValue:
+        """What lies at a linear offset; the same load is not repeated within `memory()`."""
+        return self._load(LoadOp, source, self.value(offset), type, mask)
+
+    def gather(
+        self, source: SSAValue, offsets: SSAValue, type: Attribute, mask: SSAValue | None = None
+    ) -> SSAValue:
+        return self._load(GatherOp, source, offsets, type, mask)
+
+    def _load(
+        self,
+        kind: type[IRDLOperation],
+        source: SSAValue,
+        offset: SSAValue,
+        type: Attribute,
+        mask: SSAValue | None,
+    ) -> SSAValue:
+        operands = (source, offset) if mask is None else (source, offset, mask)
+        level = self._levels[max(self._memory, *map(self.depth, operands))]
+        key = (type, *map(id, operands))
+        if (value := level.loaded.get(key)) is not None:
+            return value
+        properties = {"operandSegmentSizes": segments(1, 1, int(mask is not None))}
+        op = construct(kind, operands, (type,), properties, self.location)
+        append(level.block, op)
+        level.loaded[key] = op.results[0]
+        return op.results[0]
+
+    def store(
+        self, value: SSAValue, target: SSAValue, offset: Bound, mask: SSAValue | None = None
+    ) -> None:
+        self._store(StoreOp, value, target, self.value(offset), mask)
+
+    def scatter(
+        self, value: SSAValue, target: SSAValue, offsets: SSAValue, mask: SSAValue | None = None
+    ) -> None:
+        self._store(ScatterOp, value, target, offsets, mask)
+
+    def _store(
+        self,
+        kind: type[IRDLOperation],
+        value: SSAValue,
+        target: SSAValue,
+        offset: SSAValue,
+        mask: SSAValue | None,
+    ) -> None:
+        operands = (value, target, offset) if mask is None else (value, target, offset, mask)
+        properties = {"operandSegmentSizes": segments(1, 1, 1, int(mask is not None))}
+        self.effect(kind, operands, (), properties)
+
+    @contextmanager
+    def memory(self) -> Iterator[None]:
+        """Within this scope, memory that is read is not written: loads move and are shared."""
+        outer, self._memory = self._memory, len(self._levels) - 1
+        self._levels[-1].loaded.clear()
+        yield
+        self._memory = outer
+        self._levels[-1].loaded.clear()
+
+    # Control.
+
+    def loop(
+        self,
+        low: Bound,
+        high: Bound,
+        step: int,
+        initial: Sequence[SSAValue],
+        body: Callable[[Bound, Sequence[SSAValue]], Sequence[SSAValue]],
+        runs: bool = False,
+    ) -> Sequence[SSAValue]:
+        """A counted loop with carried values; written out where it runs at most once.
+
+        `runs` promises that it runs, so that loads may leave it.
+        """
+        if isinstance(low, int) and isinstance(high, int):
+            if low >= high:
+                return initial
+            if low + step >= high:
+                return body(low, initial)
+            runs = True
+        types = [value.type for value in initial]
+        bounds = (self.value(low), self.value(high))
+        block = Block(arg_types=[INDEX, *types])
+        with self._inside(block, runs):
+            final = body(block.args[0], block.args[1:])
+            self.effect(YieldOp, final)
+        operands = (*bounds, *initial)
+        op = self.effect(ForOp, operands, types, {"step": _step(step)}, [Region(block)])
+        return op.results
+
+    def parallel(self, bound: Bound, body: Callable[[Bound], None]) -> None:
+        """`body` for every index below `bound`, shared among threads."""
+        block = Block(arg_types=[INDEX])
+        count = self.value(bound)
+        outer = self._floor, self._memory
+        self._floor = self._memory = len(self._levels)
+        with self._inside(block, True):
+            body(block.args[0])
+        self._floor, self._memory = outer
+        self.effect(ParallelOp, (count,), (), None, [Region(block)])
+
+    def branch(
+        self,
+        condition: SSAValue,
+        then: Callable[[], Sequence[SSAValue]],
+        otherwise: Callable[[], Sequence[SSAValue]],
+    ) -> Sequence[SSAValue]:
+        blocks = (Block(), Block())
+        types: list[Attribute] = []
+        for block, write in zip(blocks, (then, otherwise), strict=True):
+            with self._inside(block, False):
+                values = write()
+                self.effect(YieldOp, values)
+            types = [value.type for value in values]
+        regions = [Region(block) for block in blocks]
+        return self.effect(IfOp, (condition,), types, None, regions).results
+
+    @contextmanager
+    def _inside(self, block: Block, runs: bool) -> Iterator[None]:
+        depth = len(self._levels)
+        outer, self._memory = self._memory, self._memory if runs else depth
+        self._levels.append(Level(block))
+        self._depths[block] = depth
+        yield
+        self._levels.pop()
+        self._memory = outer

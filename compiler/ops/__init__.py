@@ -1,0 +1,47 @@
+"""The tensor ops, one class each, gathered into the dialect `nd`."""
+
+from xdsl.ir import Dialect
+
+from stepwell.compiler.dialects.nd import InfoAttr, LiteralAttr, RefAttr
+from stepwell.compiler.dialects.sizes import (
+    BindingsAttr,
+    IntsAttr,
+    SizeAttr,
+    SizesAttr,
+    SymbolsAttr,
+)
+from stepwell.compiler.ops import (
+    binary,
+    contraction,
+    creation,
+    joining,
+    movement,
+    reduction,
+    unary,
+)
+from stepwell.compiler.ops.base import TensorOp
+from stepwell.compiler.ops.structure import FuncOp, KernelOp, ReturnOp, YieldOp
+
+_MODULES = (unary, binary, movement, creation, joining, reduction, contraction)
+
+
+def _defined_in(module: object) -> list[type[TensorOp]]:
+    """The ops that a module defines, in order."""
+    members = vars(module).values()
+    return [
+        member
+        for member in members
+        if isinstance(member, type)
+        and issubclass(member, TensorOp)
+        and isinstance(member.__dict__.get("name"), str)
+    ]
+
+
+TENSOR_OPS: list[type[TensorOp]] = [op for module in _MODULES for op in _defined_in(module)]
+"""The catalogue: a new op is tested by standing here."""
+
+ND = Dialect(
+    "nd",
+    [*TENSOR_OPS, FuncOp, ReturnOp, YieldOp, KernelOp],
+    [InfoAttr, LiteralAttr, RefAttr, SizeAttr, SizesAttr, IntsAttr, SymbolsAttr, BindingsAttr],
+)

@@ -1,0 +1,360 @@
+"""Elementwise ops of two operands, the comparisons, and select."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from xdsl.dialects.builtin import TensorType
+from xdsl.irdl import irdl_op_definition, operand_def, result_def
+
+from stepwell.compiler.dialects.nd import INTEGERS, Tensor, dtype_of, is_float, shape_of
+from stepwell.compiler.ops.base import Array, Gradient, PureOp, Sample, expect, leading, same
+from stepwell.compiler.ops.families import Binary, Compare
+from stepwell.compiler.ops.indices import Index
+from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
+from stepwell.compiler.ops.value import Slope, Value, Zero, again, dense, full
+from stepwell.runtime.sizes import Size
+
+LOGICAL = ("bool", *INTEGERS)
+
+
+def pairs(*types: str) -> Sequence[Sample]:
+    return tuple(((each, each), {}) for each in types)
+
+
+ANY = pairs("f64[3,4]", "f32[5]", "f16[2,3]", "bf16[7]", "i32[6]", "i64[2,2]", "u8[5]", "f64[0]")
+BITS = pairs("bool[5]", "i32[3]", "i64[2]", "u8[2,2]")
+
+
+@irdl_op_definition
+class Add(Binary):
+    """x + y; integers wrap."""
+
+    name = "nd.add"
+    SCALAR: ClassVar = "add"
+    SAMPLES: ClassVar = ANY
+
+    def function(self, x: Any, y: Any) -> Any:
+        return x + y
+
+    def slopes(self, x: Value, y: Value, result: Value) -> Sequence[Slope]:
+        return 1.0, 1.0
+
+
+@irdl_op_definition
+class Sub(Binary):
+    """x - y; integers wrap."""
+
+    name = "nd.sub"
+    SCALAR: ClassVar = "sub"
+    SAMPLES: ClassVar = ANY
+
+    def function(self, x: Any, y: Any) -> Any:
+        return x - y
+
+    def slopes(self, x: Value, y: Value, result: Value) -> Sequence[Slope]:
+        return 1.0, -1.0
+
+
+@irdl_op_definition
+class Mul(Binary):
+    """x * y; integers wrap."""
+
+    name = "nd.mul"
+    SCALAR: ClassVar = "mul"
+    SAMPLES: ClassVar = ANY
+
+    def function(self, x: Any, y: Any) -> Any:
+        return x * y
+
+    def slopes(self, x: Value, y: Value, result: Value) -> Sequence[Slope]:
+        return y, x
+
+
+@irdl_op_definition
+class Div(Binary):
+    """x / y; of integers the floor, by zero 0, and the least integer by -1 is itself."""
+
+    name = "nd.div"
+    SCALAR: ClassVar = "div"
+    SAMPLES: ClassVar = ANY
+
+    def function(self, x: Any, y: Any) -> Any:
+        return x / y if x.dtype.kind not in "iu" else np.floor_divide(x, y)
+
+    def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
+        x, y = (read(at) for read in reads)
+        return s.apply("div", x, y) if is_float(x.dtype) else floor_division(s, x, y)
+
+    def slopes(self, x: Value, y: Value, result: Value) -> Sequence[Slope]:
+        return 1.0 / y, -result / y
+
+
+def floor_division(s: Scalars, x: Scalar, y: Scalar) -> Scalar:
+    """The floor of x / y without a trap: hardware divides neither by 0 nor the least integer by -1."""
+    zero, one = s.constant(0, x.dtype), s.constant(1, x.dtype)
+    by_zero = s.apply("eq", y, zero)
+    if x.dtype == "u8":
+        return s.select(by_zero, zero, s.apply("quotient", x, s.select(by_zero, one, y)))
+    by_minus_one = s.apply("eq", y, s.constant(-1, x.dtype))
+    unsafe = s.apply("or", by_zero, by_minus_one)
+    divisor = s.select(unsafe, one, y)
+    quotient = s.apply("quotient", x, divisor)
+    remainder = s.apply("sub", x, s.apply("mul", quotient, divisor))
+    signs_differ = s.apply("lt", s.apply("xor", remainder, divisor), zero)
+    inexact = s.apply("and", s.apply("ne", remainder, zero), signs_differ)
+    floor = s.select(inexact, s.apply("sub", quotient, one), quotient)
+    negated = s.select(by_minus_one, s.apply("sub", zero, x), floor)
+    return s.select(by_zero, zero, negated)
+
+
+@irdl_op_definition
+class Pow(Binary):
+    """x to the y; an integer to a negative power is the truncated quotient 1 / x**-y, 0 for x = 0."""
+
+    name = "nd.pow"
+    SCALAR: ClassVar = "pow"
+    SAMPLES: ClassVar = ANY
+
+    def function(self, x: Any, y: Any) -> Any:
+        return np.power(x, y) if x.dtype.kind not in "iu" else integer_power(x, y)
+
+    def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
+        x, y = (read(at) for read in reads)
+        return s.apply("pow", x, y) if is_float(x.dtype) else _integer_power(s, x, y)
+
+    def slopes(self, x: Value, y: Value, result: Value) -> Sequence[Slope]:
+        flat = y.compare("eq", 0)
+        base = flat.select(full(0, x.dtype, x.shape), y * x ** (y - 1.0))
+        safe = x.compare("gt", 0).select(x, 1.0)
+        exponent = x.compare("gt", 0).select(result * safe.apply("log"), 0.0)
+        return base, exponent
+
+
+def integer_power(x: Array, y: Array) -> Array:
+    """By squaring, wrapping; the reference of `Pow` for integers."""
+    result, base, bits = np.ones_like(x), x.copy(), np.where(y < 0, 0, y)
+    for _ in range(8 * x.dtype.itemsize):
+        result = np.where(bits & 1, result * base, result)
+        base, bits = base * base, bits >> 1
+    minus_one = np.where(y & 1, x, x * x)
+    of_negative = np.where((x == 1) | (x + 1 == 0), minus_one, np.zeros_like(x))
+    return np.where(y < 0, of_negative, result).astype(x.dtype)
+
+
+def _integer_power(s: Scalars, x: Scalar, y: Scalar) -> Scalar:
+    zero, one = s.constant(0, x.dtype), s.constant(1, x.dtype)
+    negative = s.apply("lt", y, zero)
+    result, base, bits = one, x, s.select(negative, zero, y)
+    for _ in range({"u8": 8, "i32": 31, "i64": 63}[x.dtype]):
+        odd = s.apply("ne", s.apply("and", bits, one), zero)
+        result = s.select(odd, s.apply("mul", result, base), result)
+        base, bits = s.apply("mul", base, base), s.apply("shift_right", bits, one)
+    if x.dtype == "u8":
+        return result
+    unit = s.apply("eq", s.apply("mul", x, x), one)
+    small = s.apply("le", s.apply("abs", x), one)
+    odd = s.apply("ne", s.apply("and", y, one), zero)
+    of_negative = s.select(s.apply("and", unit, small), s.select(odd, x, one), zero)
+    return s.select(negative, of_negative, result)
+
+
+def _picks(name: str, x: Value, y: Value) -> Sequence[Slope]:
+    """The slopes of max and min: all of it to the operand that is taken, half to each on a tie."""
+    one, zero = full(1, x.dtype, x.shape), full(0, x.dtype, x.shape)
+    tie = x.compare("eq", y).select(full(0.5, x.dtype, x.shape), zero)
+    left = x.compare(name, y).select(one, tie)
+    return left, 1.0 - left
+
+
+@irdl_op_definition
+class Max(Binary):
+    """The greater; NaN if either is, and 0 above -0."""
+
+    name = "nd.max"
+    SCALAR: ClassVar = "max"
+    DTYPES: ClassVar = (*Binary.DTYPES, "bool")
+    SAMPLES: ClassVar = (*ANY, *pairs("bool[4]"))
+
+    def function(self, x: Any, y: Any) -> Any:
+        return np.maximum(x, y)
+
+    def slopes(self, x: Value, y: Value, result: Value) -> Sequence[Slope]:
+        return _picks("gt", x, y)
+
+
+@irdl_op_definition
+class Min(Binary):
+    """The less; NaN if either is, and -0 below 0."""
+
+    name = "nd.min"
+    SCALAR: ClassVar = "min"
+    DTYPES: ClassVar = (*Binary.DTYPES, "bool")
+    SAMPLES: ClassVar = (*ANY, *pairs("bool[4]"))
+
+    def function(self, x: Any, y: Any) -> Any:
+        return np.minimum(x, y)
+
+    def slopes(self, x: Value, y: Value, result: Value) -> Sequence[Slope]:
+        return _picks("lt", x, y)
+
+
+@irdl_op_definition
+class And(Binary):
+    """Bit by bit, or of truth values."""
+
+    name = "nd.and"
+    SCALAR: ClassVar = "and"
+    DTYPES: ClassVar = LOGICAL
+    SAMPLES: ClassVar = BITS
+
+    def function(self, x: Any, y: Any) -> Any:
+        return x & y
+
+    def slopes(self, x: Value, y: Value, result: Value) -> Sequence[Slope]:
+        return Zero(x.type), Zero(x.type)
+
+
+@irdl_op_definition
+class Or(Binary):
+    """Bit by bit, or of truth values."""
+
+    name = "nd.or"
+    SCALAR: ClassVar = "or"
+    DTYPES: ClassVar = LOGICAL
+    SAMPLES: ClassVar = BITS
+
+    def function(self, x: Any, y: Any) -> Any:
+        return x | y
+
+    def slopes(self, x: Value, y: Value, result: Value) -> Sequence[Slope]:
+        return Zero(x.type), Zero(x.type)
+
+
+COMPARED = (*ANY, *pairs("bool[4]"))
+
+
+@irdl_op_definition
+class Eq(Compare):
+    """Whether x = y: false if either is NaN."""
+
+    name = "nd.eq"
+    SCALAR: ClassVar = "eq"
+    SAMPLES: ClassVar = COMPARED
+
+    def function(self, x: Any, y: Any) -> Any:
+        return x == y
+
+
+@irdl_op_definition
+class Ne(Compare):
+    """Whether x and y differ: true if either is NaN."""
+
+    name = "nd.ne"
+    SCALAR: ClassVar = "ne"
+    SAMPLES: ClassVar = COMPARED
+
+    def function(self, x: Any, y: Any) -> Any:
+        return x != y
+
+
+@irdl_op_definition
+class Lt(Compare):
+    """Whether x < y: false if either is NaN."""
+
+    name = "nd.lt"
+    SCALAR: ClassVar = "lt"
+    SAMPLES: ClassVar = COMPARED
+
+    def function(self, x: Any, y: Any) -> Any:
+        return x < y
+
+
+@irdl_op_definition
+class Le(Compare):
+    """Whether x <= y: false if either is NaN."""
+
+    name = "nd.le"
+    SCALAR: ClassVar = "le"
+    SAMPLES: ClassVar = COMPARED
+
+    def function(self, x: Any, y: Any) -> Any:
+        return x <= y
+
+
+@irdl_op_definition
+class Gt(Compare):
+    """Whether x > y: false if either is NaN."""
+
+    name = "nd.gt"
+    SCALAR: ClassVar = "gt"
+    SAMPLES: ClassVar = COMPARED
+
+    def function(self, x: Any, y: Any) -> Any:
+        return x > y
+
+
+@irdl_op_definition
+class Ge(Compare):
+    """Whether x >= y: false if either is NaN."""
+
+    name = "nd.ge"
+    SCALAR: ClassVar = "ge"
+    SAMPLES: ClassVar = COMPARED
+
+    def function(self, x: Any, y: Any) -> Any:
+        return x >= y
+
+
+@irdl_op_definition
+class Select(PureOp):
+    """x where the condition holds, else y; what is not picked does not matter, NaN or not."""
+
+    name = "nd.select"
+    condition = operand_def(TensorType)
+    x = operand_def(TensorType)
+    y = operand_def(TensorType)
+    result = result_def(TensorType)
+    assembly_format = (
+        "$condition `,` $x `,` $y attr-dict `:` type($condition) `,` type($x) `,` type($y)"
+        " `->` type($result)"
+    )
+    SAMPLES: ClassVar = (
+        (("bool[3,4]", "f64[3,4]", "f64[3,4]"), {}),
+        (("bool[5]", "f32[5]", "f32[5]"), {}),
+        (("bool[2]", "bf16[2]", "bf16[2]"), {}),
+        (("bool[2]", "i64[2]", "i64[2]"), {}),
+        (("bool[3]", "bool[3]", "bool[3]"), {}),
+        (("bool[0]", "u8[0]", "u8[0]"), {}),
+    )
+
+    @classmethod
+    def infer(cls, condition: Tensor, x: Tensor, y: Tensor) -> Sequence[Tensor]:
+        expect(dtype_of(condition) == "bool", cls, f"the condition is {dtype_of(condition)}")
+        result = same(cls, x, y)
+        expect(
+            shape_of(condition) == shape_of(result),
+            cls,
+            "the condition's shape is not that of the values",
+            "broadcast it",
+        )
+        return [result]
+
+    def reference(self, *operands: Array) -> Array:
+        return np.where(*operands)
+
+    def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
+        condition, x, y = (read(at) for read in reads)
+        return s.select(condition, x, y)
+
+    def gradient(self, *cotangents: Value) -> Gradient:
+        condition, g = Value(self.condition), cotangents[0]
+        nothing = full(0, g.dtype, g.shape)
+        return [Zero(condition.type), condition.select(g, 0), condition.select(nothing, g)]
+
+    def tangent(self, *tangents: Value | Zero) -> Gradient:
+        _, x, y = tangents
+        return [Value(self.condition).select(dense(x), dense(y))]
+
+    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
+        return again(self, *(leading(size, flag, x) for flag, x in zip(on, operands, strict=True)))

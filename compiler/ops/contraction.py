@@ -1,0 +1,209 @@
+"""Contractions: sums of products of two tensors' elements; bilinear, so their tangent has two terms."""
+
+import abc
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+from xdsl.dialects.builtin import IntAttr, TensorType
+from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def
+
+from stepwell.compiler.dialects.loop.types import LANES, SERIAL, Combine, Order
+from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of, tensor, text_of
+from stepwell.compiler.dialects.sizes import IntsAttr
+from stepwell.compiler.ops.base import (
+    Array,
+    Gradient,
+    PureOp,
+    Sample,
+    axes_in_range,
+    expect,
+)
+from stepwell.compiler.ops.indices import Index
+from stepwell.compiler.ops.movement import inverse
+from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
+from stepwell.compiler.ops.value import Value, Zero, plus
+from stepwell.runtime.sizes import Size
+
+
+class Contraction(PureOp, abc.ABC):
+    """Two operands of one dtype; f16 and bf16 accumulate in f32."""
+
+    lhs = operand_def(TensorType)
+    rhs = operand_def(TensorType)
+    result = result_def(TensorType)
+
+    @abc.abstractmethod
+    def on(self, lhs: Value, rhs: Value) -> Value:
+        """The same contraction of other operands."""
+
+    def tangent(self, *tangents: Value | Zero) -> Gradient:
+        left, right = tangents
+        first = left if isinstance(left, Zero) else self.on(left, Value(self.rhs))
+        second = right if isinstance(right, Zero) else self.on(Value(self.lhs), right)
+        if isinstance(first, Zero) and isinstance(second, Zero):
+            return [Zero(Value(self.result).type)]
+        return [second if isinstance(first, Zero) else plus(first, second)]
+
+
+@irdl_op_definition
+class Dot(Contraction):
+    """Sums of products over axes `left` of lhs and `right` of rhs, paired.
+
+    The first `batch` axes of both are shared. The result has the shared axes, then the other axes of
+    lhs, then those of rhs, each in order.
+    """
+
+    name = "nd.dot"
+    batch = prop_def(IntAttr)
+    left = prop_def(IntsAttr)
+    right = prop_def(IntsAttr)
+    assembly_format = (
+        "$lhs `,` $rhs `batch` $batch `over` $left `,` $right attr-dict"
+        " `:` type($lhs) `,` type($rhs) `->` type($result)"
+    )
+    SAMPLES: ClassVar[Sequence[Sample]] = (
+        (("f64[3,4]", "f64[4,5]"), {"batch": 0, "left": (1,), "right": (0,)}),
+        (("f64[2,3,4]", "f64[2,5,4]"), {"batch": 1, "left": (2,), "right": (2,)}),
+        (("f64[3,4]", "f64[4,3]"), {"batch": 0, "left": (0, 1), "right": (1, 0)}),
+        (("f64[3,4]", "f64[4]"), {"batch": 0, "left": (1,), "right": (0,)}),
+        (("f64[4]", "f64[4,3]"), {"batch": 0, "left": (0,), "right": (0,)}),
+        (("f64[4]", "f64[3]"), {"batch": 0, "left": (), "right": ()}),
+        (("f32[33,70]", "f32[70,21]"), {"batch": 0, "left": (1,), "right": (0,)}),
+        (("bf16[3,4]", "bf16[4,2]"), {"batch": 0, "left": (1,), "right": (0,)}),
+        (("i32[3,4]", "i32[4,2]"), {"batch": 0, "left": (1,), "right": (0,)}),
+        (("f64[3,0]", "f64[0,2]"), {"batch": 0, "left": (1,), "right": (0,)}),
+        (("f64[0,3]", "f64[3,1]"), {"batch": 0, "left": (1,), "right": (0,)}),
+    )
+
+    @classmethod
+    def infer(
+        cls,
+        lhs: Tensor,
+        rhs: Tensor,
+        *,
+        batch: int,
+        left: tuple[int, ...],
+        right: tuple[int, ...],
+    ) -> Sequence[Tensor]:
+        a, b = shape_of(lhs), shape_of(rhs)
+        expect(
+            dtype_of(lhs) == dtype_of(rhs) != "bool",
+            cls,
+            f"the operands are {text_of(lhs)} and {text_of(rhs)}, and should have one number dtype",
+        )
+        axes_in_range(cls, left, a)
+        axes_in_range(cls, right, b)
+        expect(len(left) == len(right), cls, f"{list(left)} and {list(right)} do not pair up")
+        expect(
+            min((*left, *right), default=batch) >= batch, cls, "a shared axis is contracted too"
+        )
+        pairs = [*((axis, axis) for axis in range(batch)), *zip(left, right, strict=True)]
+        for i, j in pairs:
+            expect(
+                a[i] == b[j],
+                cls,
+                f"axis {i} of {text_of(lhs)} does not meet axis {j} of {text_of(rhs)}",
+            )
+        kept_left = tuple(a[axis] for axis in _kept(len(a), batch, left))
+        kept_right = tuple(b[axis] for axis in _kept(len(b), batch, right))
+        return [tensor(dtype_of(lhs), (*a[:batch], *kept_left, *kept_right))]
+
+    @property
+    def order(self) -> Order:
+        """Lanes for inner products of neighbours: one side keeps no axis, the other not the last."""
+        a, b = len(shape_of(self.lhs.type)), len(shape_of(self.rhs.type))
+        left, right = self.left.data, self.right.data
+        keeps_left = bool(_kept(a, self.batch.data, left))
+        keeps_right = bool(_kept(b, self.batch.data, right))
+        if not keeps_left and not keeps_right:
+            return LANES
+        if not keeps_right:
+            return LANES if a - 1 in left else SERIAL
+        return LANES if not keeps_left and b - 1 in right else SERIAL
+
+    def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
+        batch, a, b = self.batch.data, shape_of(self.lhs.type), shape_of(self.rhs.type)
+        left, right, dtype = self.left.data, self.right.data, dtype_of(self.lhs.type)
+        kept_left, kept_right = _kept(len(a), batch, left), _kept(len(b), batch, right)
+        shared, rest = at[:batch], at[batch:]
+        rows, columns = rest[: len(kept_left)], rest[len(kept_left) :]
+        wide = "f32" if dtype in ("f16", "bf16") else dtype
+
+        def terms(k: tuple[Index, ...]) -> tuple[Scalar, ...]:
+            of_left = _assemble(len(a), shared, dict(zip([*kept_left, *left], [*rows, *k])))
+            of_right = _assemble(len(b), shared, dict(zip([*kept_right, *right], [*columns, *k])))
+            return s.convert(reads[0](of_left), wide), s.convert(reads[1](of_right), wide)
+
+        sizes = tuple(a[axis] for axis in left)
+        (total,) = s.fold(Combine.FMA, self.order, sizes, terms)
+        return s.convert(total, dtype)
+
+    def reference(self, *operands: Array) -> Array:
+        a, b = operands
+        letters = iter("abcdefghijklmnopqrstuvwxyz")
+        first = [next(letters) for _ in range(a.ndim)]
+        second = [next(letters) for _ in range(b.ndim)]
+        for axis in range(self.batch.data):
+            second[axis] = first[axis]
+        for i, j in zip(self.left.data, self.right.data, strict=True):
+            second[j] = first[i]
+        batch = self.batch.data
+        result = [
+            *first[:batch],
+            *(first[axis] for axis in _kept(a.ndim, batch, self.left.data)),
+            *(second[axis] for axis in _kept(b.ndim, batch, self.right.data)),
+        ]
+        narrow = a.dtype.itemsize == 2
+        wide = [x.astype(np.float32) if narrow else x for x in operands]
+        formula = f"{''.join(first)},{''.join(second)}->{''.join(result)}"
+        with np.errstate(all="ignore"):
+            return np.asarray(np.einsum(formula, *wide, optimize=True)).astype(a.dtype)
+
+    def on(self, lhs: Value, rhs: Value) -> Value:
+        return lhs.dot(rhs, self.batch.data, self.left.data, self.right.data)
+
+    def gradient(self, *cotangents: Value) -> Gradient:
+        (g,), lhs, rhs = cotangents, Value(self.lhs), Value(self.rhs)
+        batch, left, right = self.batch.data, self.left.data, self.right.data
+        rows, columns = _kept(lhs.rank, batch, left), _kept(rhs.rank, batch, right)
+        row_axes = range(batch, batch + len(rows))
+        column_axes = range(batch + len(rows), g.rank)
+        # dL = g contracted with rhs over rhs's own axes: shared, rows, then rhs's contracted axes
+        # in the order in which they stand in rhs.
+        by_left = g.dot(rhs, batch, column_axes, columns)
+        of_left = [*range(batch), *rows, *(left[right.index(axis)] for axis in sorted(right))]
+        by_right = g.dot(lhs, batch, row_axes, rows)
+        of_right = [*range(batch), *columns, *(right[left.index(axis)] for axis in sorted(left))]
+        return [by_left.transpose(inverse(of_left)), by_right.transpose(inverse(of_right))]
+
+    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
+        lhs, rhs = operands
+        if all(on):
+            left = tuple(axis + 1 for axis in self.left.data)
+            right = tuple(axis + 1 for axis in self.right.data)
+            return [lhs.dot(rhs, self.batch.data + 1, left, right)]
+        return [self._batched_one_side(size, on[0], lhs, rhs)]
+
+    def _batched_one_side(self, size: Size, left_is: bool, lhs: Value, rhs: Value) -> Value:
+        """The batch as one more kept axis of its side, so that the other is not repeated."""
+        batch, left, right = self.batch.data, self.left.data, self.right.data
+        if left_is:
+            lhs = lhs.move_axis(0, batch)
+            moved = tuple(axis + 1 for axis in left)
+            return lhs.dot(rhs, batch, moved, right).move_axis(batch, 0)
+        rhs = rhs.move_axis(0, batch)
+        moved = tuple(axis + 1 for axis in right)
+        kept = len(_kept(lhs.rank, batch, left))
+        return lhs.dot(rhs, batch, left, moved).move_axis(batch + kept, 0)
+
+
+def _kept(rank: int, batch: int, contracted: Sequence[int]) -> list[int]:
+    """The axes that are neither shared nor contracted."""
+    return [axis for axis in range(batch, rank) if axis not in contracted]
+
+
+def _assemble(
+    rank: int, shared: tuple[Index, ...], others: dict[int, Index]
+) -> tuple[Index, ...]:
+    return tuple(shared[axis] if axis < len(shared) else others[axis] for axis in range(rank))

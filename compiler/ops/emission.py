@@ -1,0 +1,144 @@
+"""Emission: the one function that makes tensor ops, with their types inferred and their location set."""
+
+import abc
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, ClassVar, cast
+
+from xdsl.dialects.builtin import UNKNOWN_LOC, LocationAttr
+from xdsl.ir import Attribute, Block, Data, Operation, Region, SSAValue
+from xdsl.irdl import BaseAttr, IRDLOperation
+from xdsl.utils.exceptions import VerifyException
+
+from stepwell.compiler.dialects.construct import append, construct
+from stepwell.compiler.dialects.locations import source_line
+from stepwell.compiler.dialects.nd import Tensor
+from stepwell.runtime.errors import CompileError
+
+Parameters = Mapping[str, Any]
+
+
+class Inferring(IRDLOperation, abc.ABC):
+    """An op whose result types follow from its operands' types, its parameters and its regions."""
+
+    REGISTRY: ClassVar[dict[str, type["Inferring"]]] = {}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        name = cls.__dict__.get("name")
+        if isinstance(name, str):
+            cls.REGISTRY[name.split(".", 1)[1]] = cls
+
+    @classmethod
+    @abc.abstractmethod
+    def infer(cls, *operands: Any, **parameters: Any) -> Sequence[Tensor]:
+        """The result types, or a CompileError that names the operand and the sizes."""
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters by name, as `infer` and `emit` take them."""
+        kinds = _parameter_kinds(type(self))
+        return {name: cast(Any, self.properties[name]).data for name in kinds}
+
+    def infer_again(self) -> Sequence[Tensor]:
+        """What `infer` says to this op as it stands."""
+        regions = {"regions": tuple(self.regions)} if self.regions else {}
+        return self.infer(*self.operand_types, **self.parameters, **regions)
+
+    def verify_(self) -> None:
+        try:
+            expected = tuple(self.infer_again())
+        except CompileError as error:
+            raise VerifyException(error.sentence) from error
+        if expected != tuple(self.result_types):
+            raise VerifyException(
+                f"{self.name}: expected {', '.join(map(str, expected))}, "
+                f"got {', '.join(map(str, self.result_types))}"
+            )
+
+
+@lru_cache(maxsize=None)
+def _parameter_kinds(kind: type[IRDLOperation]) -> dict[str, type[Data[Any]]]:
+    """The attribute class of each property that is a parameter."""
+    definitions = kind.get_irdl_definition().properties
+    return {
+        name: cast(type[Data[Any]], definition.constr.attr)
+        for name, definition in definitions.items()
+        if isinstance(definition.constr, BaseAttr) and issubclass(definition.constr.attr, Data)
+    }
+
+
+@dataclass
+class Emitter:
+    """Where ops go, and the location they get."""
+
+    block: Block
+    location: LocationAttr = UNKNOWN_LOC
+    watchers: list[Any] = field(default_factory=list[Any])
+
+
+_CURRENT: ContextVar[Emitter] = ContextVar("emitter")
+
+
+def current() -> Emitter:
+    """The emitter in whose scope this code runs."""
+    return _CURRENT.get()
+
+
+def current_or_none() -> Emitter | None:
+    return _CURRENT.get(None)
+
+
+@contextmanager
+def emitting(block: Block, location: LocationAttr = UNKNOWN_LOC) -> Iterator[Emitter]:
+    """Within this scope, ops go to the end of `block`."""
+    emitter = Emitter(block, location)
+    token = _CURRENT.set(emitter)
+    try:
+        yield emitter
+    finally:
+        _CURRENT.reset(token)
+
+
+@contextmanager
+def located(location: LocationAttr) -> Iterator[None]:
+    """Within this scope, ops get this location."""
+    emitter = current()
+    outer, emitter.location = emitter.location, location
+    try:
+        yield
+    finally:
+        emitter.location = outer
+
+
+def emit(
+    mnemonic: str,
+    operands: Sequence[SSAValue],
+    regions: Sequence[Region] = (),
+    **parameters: Any,
+) -> Operation:
+    """A new `nd.<mnemonic>` at the end of the current block."""
+    emitter = current()
+    kind = Inferring.REGISTRY[mnemonic]
+    types = [operand.type for operand in operands]
+    try:
+        given = {**parameters, "regions": tuple(regions)} if regions else parameters
+        results = kind.infer(*types, **given)
+    except CompileError as error:
+        error.where = error.where or source_line(emitter.location)
+        raise
+    properties = attributes_of(kind, parameters)
+    op = construct(kind, operands, results, properties, emitter.location)
+    for region in regions:
+        op.add_region(region)
+    append(emitter.block, op)
+    return op
+
+
+def attributes_of(kind: type[IRDLOperation], parameters: Parameters) -> dict[str, Attribute]:
+    """Parameters as the properties that the op declares."""
+    kinds = _parameter_kinds(kind)
+    return {name: kinds[name](value) for name, value in parameters.items()}

@@ -1,0 +1,209 @@
+"""Ops whose result holds more than one tensor's elements: pad and concatenate."""
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+import numpy as np
+from xdsl.dialects.builtin import IntAttr, TensorType
+from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def, var_operand_def
+
+from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of, tensor, text_of
+from stepwell.compiler.dialects.sizes import IntsAttr, Shape, SizesAttr
+from stepwell.compiler.ops.base import Array, Gradient, PureOp, Sample, concrete, expect, leading
+from stepwell.compiler.ops.emission import emit
+from stepwell.compiler.ops.indices import ZERO, Index
+from stepwell.compiler.ops.movement import spread
+from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
+from stepwell.compiler.ops.value import Value, Zero, again, dense, full
+from stepwell.runtime.sizes import Size
+
+
+@irdl_op_definition
+class Pad(PureOp):
+    """`fill` before, after and `interior` times between the elements of each axis."""
+
+    name = "nd.pad"
+    x = operand_def(TensorType)
+    fill = operand_def(TensorType)
+    low = prop_def(SizesAttr)
+    high = prop_def(SizesAttr)
+    interior = prop_def(IntsAttr)
+    result = result_def(TensorType)
+    assembly_format = (
+        "$x `with` $fill `low` $low `high` $high `interior` $interior attr-dict"
+        " `:` type($x) `,` type($fill) `->` type($result)"
+    )
+    SAMPLES: ClassVar[Sequence[Sample]] = (
+        (("f64[3,4]", "f64[]"), {"low": (1, 0), "high": (2, 3), "interior": (0, 0)}),
+        (("f64[3]", "f64[]"), {"low": (1,), "high": (1,), "interior": (2,)}),
+        (("i32[2]", "i32[]"), {"low": (0,), "high": (4,), "interior": (0,)}),
+        (("f64[0]", "f64[]"), {"low": (1,), "high": (1,), "interior": (1,)}),
+    )
+
+    @classmethod
+    def infer(
+        cls, x: Tensor, fill: Tensor, *, low: Shape, high: Shape, interior: tuple[int, ...]
+    ) -> Sequence[Tensor]:
+        source = shape_of(x)
+        expect(
+            len(source) == len(low) == len(high) == len(interior),
+            cls,
+            f"low, high and interior do not have the rank of {text_of(x)}",
+        )
+        expect(fill == tensor(dtype_of(x)), cls, f"the fill is {text_of(fill)}, not {dtype_of(x)}")
+        expect(all(each >= 0 for each in interior), cls, "a negative interior")
+        for axis, (before, after) in enumerate(zip(low, high, strict=True)):
+            negative = [each for each in (before, after) if (each.static or 0) < 0]
+            expect(not negative, cls, f"axis {axis} is padded by {before} and {after}")
+        shape = tuple(
+            before + spread(size, between) + after
+            for size, before, after, between in zip(source, low, high, interior, strict=True)
+        )
+        return [tensor(dtype_of(x), shape)]
+
+    def reference(self, *operands: Array) -> Array:
+        x, fill = operands
+        low, high = concrete(self.low.data), concrete(self.high.data)
+        extents = [
+            0 if size == 0 else size + (size - 1) * between
+            for size, between in zip(x.shape, self.interior.data, strict=True)
+        ]
+        shape = [sum(each) for each in zip(low, extents, high, strict=True)]
+        result = np.full(shape, fill, x.dtype)
+        places = tuple(
+            slice(before, before + extent, between + 1)
+            for before, extent, between in zip(low, extents, self.interior.data, strict=True)
+        )
+        result[places] = x
+        return result
+
+    def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
+        shape, fill = shape_of(self.x.type), reads[1](())
+        conditions: list[Scalar] = []
+        index: list[Index] = []
+        for axis, position in enumerate(at):
+            place, hit = self._place(s, axis, position)
+            index.append(place)
+            conditions += [each for each in (hit, s.inside(place, shape[axis])) if each is not None]
+        if not conditions:
+            return reads[0](tuple(index))
+        inside = conditions[0]
+        for condition in conditions[1:]:
+            inside = s.apply("and", inside, condition)
+        return s.guard(inside, lambda: reads[0](tuple(index)), fill)
+
+    def _place(self, s: Scalars, axis: int, position: Index) -> tuple[Index, Scalar | None]:
+        """The operand's index on an axis, and whether there is an element there at all."""
+        offset, step = position - self.low.data[axis], self.interior.data[axis] + 1
+        if step == 1:
+            return offset, None
+        raw = s.materialise(offset)
+        by = s.materialise(Index.of(step))
+        place = s.apply("floordiv", raw, by)
+        back = s.apply("mul", place, by)
+        return Index.axis(place.value), s.apply("eq", back, raw)
+
+    def gradient(self, *cotangents: Value) -> Gradient:
+        (g,), x = cotangents, shape_of(self.x.type)
+        steps = [each + 1 for each in self.interior.data]
+        inner = g.slice(self.low.data, x, steps)
+        rest = g.sum(range(g.rank)) - inner.sum(range(g.rank))
+        return [inner, rest]
+
+    def tangent(self, *tangents: Value | Zero) -> Gradient:
+        x, fill = (dense(t) for t in tangents)
+        return again(self, x, fill)
+
+    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
+        x, fill = operands
+        low, high = (ZERO, *self.low.data), (ZERO, *self.high.data)
+        interior = (0, *self.interior.data)
+        if not on[1]:
+            return [leading(size, on[0], x).pad(fill, low, high, interior)]
+        wide = leading(size, on[0], x)
+        inside = full(True, "bool", wide.shape).pad(full(False, "bool"), low, high, interior)
+        padded = wide.pad(full(0, x.dtype), low, high, interior)
+        around = fill.broadcast(padded.shape, (0,))
+        return [inside.select(padded, around)]
+
+
+@irdl_op_definition
+class Concatenate(PureOp):
+    """The operands one after another along an axis."""
+
+    name = "nd.concatenate"
+    parts = var_operand_def(TensorType)
+    axis = prop_def(IntAttr)
+    result = result_def(TensorType)
+    assembly_format = "$parts `axis` $axis attr-dict `:` type($parts) `->` type($result)"
+    SAMPLES: ClassVar[Sequence[Sample]] = (
+        (("f64[2,3]", "f64[1,3]", "f64[0,3]"), {"axis": 0}),
+        (("f32[2,3]", "f32[2,2]"), {"axis": 1}),
+        (("bool[2]",), {"axis": 0}),
+    )
+
+    @classmethod
+    def infer(cls, *parts: Tensor, axis: int) -> Sequence[Tensor]:
+        expect(len(parts) > 0, cls, "has no operand")
+        first = shape_of(parts[0])
+        expect(0 <= axis < len(first), cls, f"axis {axis} is not one of {text_of(parts[0])}")
+        total = ZERO
+        for part in parts:
+            shape = shape_of(part)
+            fits = _without(shape, axis) == _without(first, axis)
+            expect(
+                fits and dtype_of(part) == dtype_of(parts[0]),
+                cls,
+                f"{text_of(part)} does not continue {text_of(parts[0])} along axis {axis}",
+            )
+            total = total + shape[axis]
+        return [tensor(dtype_of(parts[0]), (*first[:axis], total, *first[axis + 1 :]))]
+
+    def reference(self, *operands: Array) -> Array:
+        return np.concatenate(operands, self.axis.data)
+
+    def starts(self) -> list[Size]:
+        """Where each part begins along the axis."""
+        starts, axis = [ZERO], self.axis.data
+        for part in self.parts:
+            starts.append(starts[-1] + shape_of(part.type)[axis])
+        return starts[:-1]
+
+    def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
+        axis = self.axis.data
+        result = s.constant(0, dtype_of(self.result.type))
+        for part, start, read in zip(self.parts, self.starts(), reads, strict=True):
+            place = at[axis] - start
+            index = (*at[:axis], place, *at[axis + 1 :])
+            inside = s.inside(place, shape_of(part.type)[axis])
+            result = s.guard(inside, _bind(read, index), result) if inside else read(index)
+        return result
+
+    def gradient(self, *cotangents: Value) -> Gradient:
+        (g,), axis = cotangents, self.axis.data
+        gradients: list[Value | Zero] = []
+        for part, start in zip(self.parts, self.starts(), strict=True):
+            first = [ZERO] * g.rank
+            first[axis] = start
+            gradients.append(g.slice(tuple(first), shape_of(part.type)))
+        return gradients
+
+    def tangent(self, *tangents: Value | Zero) -> Gradient:
+        return again(self, *map(dense, tangents))
+
+    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
+        parts = [leading(size, flag, x) for flag, x in zip(on, operands, strict=True)]
+        return [concatenate(parts, self.axis.data + 1)]
+
+
+def concatenate(parts: Sequence[Value], axis: int) -> Value:
+    """The values one after another along an axis."""
+    return Value(emit("concatenate", [part.ssa for part in parts], axis=axis).results[0])
+
+
+def _without(shape: Shape, axis: int) -> Shape:
+    return (*shape[:axis], *shape[axis + 1 :])
+
+
+def _bind(read: Read, index: tuple[Index, ...]) -> Callable[[], Scalar]:
+    return lambda: read(index)

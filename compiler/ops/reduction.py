@@ -1,0 +1,264 @@
+"""Reductions: the elements along some axes, which disappear, folded into one."""
+
+import abc
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from xdsl.dialects.builtin import IntAttr, TensorType
+from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def
+
+from stepwell.compiler.dialects.loop.types import ANY, LANES, SERIAL, Combine, Order
+from stepwell.compiler.dialects.nd import (
+    FLOATS,
+    INTEGERS,
+    Tensor,
+    dtype_of,
+    shape_of,
+    tensor,
+    text_of,
+)
+from stepwell.compiler.dialects.sizes import IntsAttr, Shape
+from stepwell.compiler.ops.base import Array, Gradient, PureOp, Sample, axes_in_range, expect
+from stepwell.compiler.ops.indices import Index
+from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
+from stepwell.compiler.ops.value import Value, Zero, again
+from stepwell.runtime.sizes import Size
+
+SUMS: Sequence[Sample] = (
+    (("f64[3,4]",), {"axes": (1,)}),
+    (("f64[3,4]",), {"axes": (0,)}),
+    (("f64[2,3,4]",), {"axes": (0, 2)}),
+    (("f32[5,70]",), {"axes": (0, 1)}),
+    (("f16[3,4]",), {"axes": (1,)}),
+    (("bf16[3,4]",), {"axes": (0,)}),
+    (("i32[3,4]",), {"axes": (1,)}),
+    (("u8[300]",), {"axes": (0,)}),
+    (("f64[0,3]",), {"axes": (0,)}),
+    (("f64[1,3]",), {"axes": (0,)}),
+)
+PICKS: Sequence[Sample] = tuple(sample for sample in SUMS if "0," not in sample[0][0])
+
+
+def order_of(shape: Shape, axes: Sequence[int]) -> Order:
+    """Lanes where the last axis, whose elements are neighbours, is folded; else one chain each."""
+    return LANES if len(shape) - 1 in axes else SERIAL
+
+
+class Reduction(PureOp, abc.ABC):
+    """Folds the elements along `axes`. A leaf states how two are combined."""
+
+    COMBINE: ClassVar[Combine]
+    DTYPES: ClassVar[Sequence[str]] = (*FLOATS, *INTEGERS)
+    EMPTY: ClassVar[bool] = True
+    """Whether there is a value for no elements."""
+
+    x = operand_def(TensorType)
+    axes = prop_def(IntsAttr)
+    result = result_def(TensorType)
+    assembly_format = "$x `axes` $axes attr-dict `:` type($x) `->` type($result)"
+
+    @classmethod
+    def infer(cls, x: Tensor, *, axes: tuple[int, ...]) -> Sequence[Tensor]:
+        shape, dtype = shape_of(x), dtype_of(x)
+        axes_in_range(cls, axes, shape)
+        expect(dtype in cls.DTYPES, cls, f"is not defined for {dtype}")
+        expect(
+            cls.EMPTY or all(shape[axis].static != 0 for axis in axes),
+            cls,
+            f"{text_of(x)} has no elements along axes {list(axes)}",
+        )
+        kept = tuple(size for axis, size in enumerate(shape) if axis not in axes)
+        return [tensor(dtype, kept)]
+
+    @property
+    def order(self) -> Order:
+        return order_of(shape_of(self.x.type), self.axes.data)
+
+    def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
+        shape, axes, dtype = shape_of(self.x.type), sorted(self.axes.data), dtype_of(self.x.type)
+        wide = "f32" if dtype in ("f16", "bf16") else dtype
+        sizes = tuple(shape[axis] for axis in axes)
+        (total,) = s.fold(
+            self.COMBINE,
+            self.order,
+            sizes,
+            lambda k: (s.convert(reads[0](joined(at, k, axes)), wide),),
+        )
+        return s.convert(total, dtype)
+
+    def spread_out(self, value: Value) -> Value:
+        """A value of the result's shape, repeated along the axes that were folded."""
+        return spread_over(value, shape_of(self.x.type), self.axes.data)
+
+    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
+        axes = tuple(axis + 1 for axis in self.axes.data)
+        return [operands[0].apply(self.name.removeprefix("nd."), axes=axes)]
+
+
+def spread_over(value: Value, shape: Shape, axes: Sequence[int]) -> Value:
+    """`value`, which lacks `axes`, repeated along them."""
+    return value.broadcast(shape, [axis for axis in range(len(shape)) if axis not in axes])
+
+
+def joined(
+    at: tuple[Index, ...], folded: tuple[Index, ...], axes: Sequence[int]
+) -> tuple[Index, ...]:
+    """The operand's index from that of the result and that along the folded axes."""
+    kept, inner = iter(at), iter(folded)
+    rank = len(at) + len(folded)
+    return tuple(next(inner) if axis in axes else next(kept) for axis in range(rank))
+
+
+def in_f32_if_narrow(function: Any, x: Array, axes: tuple[int, ...]) -> Array:
+    """A NumPy reduction that accumulates f16 and bf16 in f32, and wraps integers."""
+    wide = x.astype(np.float32) if x.dtype.itemsize == 2 and x.dtype.kind not in "iu" else x
+    with np.errstate(all="ignore"):
+        return np.asarray(function(wide, axes)).astype(x.dtype)
+
+
+@irdl_op_definition
+class ReduceSum(Reduction):
+    """The sum along `axes`; 0 of no elements."""
+
+    name = "nd.reduce_sum"
+    COMBINE: ClassVar = Combine.ADD
+    SAMPLES: ClassVar = SUMS
+
+    def reference(self, *operands: Array) -> Array:
+        x = operands[0]
+        return in_f32_if_narrow(lambda v, a: np.sum(v, a, dtype=v.dtype), x, self.axes.data)
+
+    def gradient(self, *cotangents: Value) -> Gradient:
+        return [self.spread_out(cotangents[0])]
+
+    def tangent(self, *tangents: Value | Zero) -> Gradient:
+        (t,) = tangents
+        assert isinstance(t, Value)
+        return again(self, t)
+
+
+@irdl_op_definition
+class ReduceProd(Reduction):
+    """The product along `axes`; 1 of no elements."""
+
+    name = "nd.reduce_prod"
+    COMBINE: ClassVar = Combine.MUL
+    SAMPLES: ClassVar = SUMS
+
+    def reference(self, *operands: Array) -> Array:
+        x = operands[0]
+        return in_f32_if_narrow(lambda v, a: np.prod(v, a, dtype=v.dtype), x, self.axes.data)
+
+    def others(self) -> Value:
+        """For each element the product of all others along the axes; zeros need no division."""
+        x, axes = Value(self.x), self.axes.data
+        zero = x.compare("eq", 0)
+        counts = zero.convert(x.dtype).sum(axes)
+        patched = zero.select(x.like(1), x).apply("reduce_prod", axes=axes)
+        rest = self.spread_out(patched)
+        nonzero, single = self.spread_out(counts.compare("eq", 0)), counts.compare("eq", 1)
+        without_zero = nonzero.select(rest / zero.select(x.like(1), x), 0)
+        return self.spread_out(single).with_("and", zero).select(rest, without_zero)
+
+    def gradient(self, *cotangents: Value) -> Gradient:
+        return [self.spread_out(cotangents[0]) * self.others()]
+
+    def tangent(self, *tangents: Value | Zero) -> Gradient:
+        (t,) = tangents
+        assert isinstance(t, Value)
+        return [(t * self.others()).sum(self.axes.data)]
+
+
+class Extremum(Reduction, abc.ABC):
+    """The greatest or the least: the derivative is shared among the elements that reach it."""
+
+    EMPTY: ClassVar = False
+    DTYPES: ClassVar = (*FLOATS, *INTEGERS, "bool")
+    SAMPLES: ClassVar = PICKS
+
+    @property
+    def order(self) -> Order:
+        return ANY
+
+    def shares(self) -> Value:
+        """Each element's part of the derivative."""
+        x = Value(self.x)
+        hit = x.compare("eq", self.spread_out(Value(self.result))).convert(x.dtype)
+        return hit / self.spread_out(hit.sum(self.axes.data))
+
+    def gradient(self, *cotangents: Value) -> Gradient:
+        return [self.spread_out(cotangents[0]) * self.shares()]
+
+    def tangent(self, *tangents: Value | Zero) -> Gradient:
+        (t,) = tangents
+        assert isinstance(t, Value)
+        return [(t * self.shares()).sum(self.axes.data)]
+
+
+@irdl_op_definition
+class ReduceMax(Extremum):
+    """The greatest element along `axes`; NaN if there is one."""
+
+    name = "nd.reduce_max"
+    COMBINE: ClassVar = Combine.MAX
+
+    def reference(self, *operands: Array) -> Array:
+        return np.asarray(np.max(operands[0], self.axes.data))
+
+
+@irdl_op_definition
+class ReduceMin(Extremum):
+    """The least element along `axes`; NaN if there is one."""
+
+    name = "nd.reduce_min"
+    COMBINE: ClassVar = Combine.MIN
+
+    def reference(self, *operands: Array) -> Array:
+        return np.asarray(np.min(operands[0], self.axes.data))
+
+
+@irdl_op_definition
+class ArgMax(PureOp):
+    """The index of the first greatest element along an axis, as i64; of the first NaN if any."""
+
+    name = "nd.argmax"
+    x = operand_def(TensorType)
+    axis = prop_def(IntAttr)
+    result = result_def(TensorType)
+    assembly_format = "$x `axis` $axis attr-dict `:` type($x) `->` type($result)"
+    SAMPLES: ClassVar[Sequence[Sample]] = (
+        (("f64[3,4]",), {"axis": 1}),
+        (("f32[3,4]",), {"axis": 0}),
+        (("i32[70]",), {"axis": 0}),
+        (("f16[0,4]",), {"axis": 1}),
+    )
+
+    @classmethod
+    def infer(cls, x: Tensor, *, axis: int) -> Sequence[Tensor]:
+        shape = shape_of(x)
+        expect(0 <= axis < len(shape), cls, f"axis {axis} is not one of {text_of(x)}")
+        expect(shape[axis].static != 0, cls, f"{text_of(x)} has no elements along axis {axis}")
+        return [tensor("i64", (*shape[:axis], *shape[axis + 1 :]))]
+
+    def reference(self, *operands: Array) -> Array:
+        return np.asarray(np.argmax(operands[0], self.axis.data), np.int64)
+
+    def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
+        axis, x = self.axis.data, self.x.type
+        wide = "f32" if dtype_of(x) in ("f16", "bf16") else dtype_of(x)
+
+        def pair(k: tuple[Index, ...]) -> tuple[Scalar, ...]:
+            value = s.convert(reads[0](joined(at, k, [axis])), wide)
+            return value, s.value_of(k[0], "i64")
+
+        return s.fold(Combine.ARGMAX, ANY, (shape_of(x)[axis],), pair)[1]
+
+    def gradient(self, *cotangents: Value) -> Gradient:
+        return [Zero(Value(self.x).type)]
+
+    def tangent(self, *tangents: Value | Zero) -> Gradient:
+        return [Zero(Value(self.result).type)]
+
+    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
+        return [operands[0].apply("argmax", axis=self.axis.data + 1)]

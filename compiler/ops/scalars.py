@@ -1,0 +1,289 @@
+"""Scalar programs: what an op's `element` writes with, and the body of a nest that it becomes.
+
+A program is built once per kernel and holds for every index, so that a rule uses no Python `if` or
+`range` on its values: it uses `select`, `guard` and `fold`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from stepwell.compiler.dialects.construct import append, construct
+from stepwell.compiler.dialects.loop.nests import FoldOp, IndexOp, YieldOp
+from stepwell.compiler.dialects.loop.scalar import Cast, CastOp, SelectOp
+from stepwell.compiler.dialects.loop.syntax import INDEX
+from stepwell.compiler.dialects.loop.types import AccessAttr, Combine, Order, OrderAttr
+from stepwell.compiler.dialects.nd import ELEMENTS, is_float
+from stepwell.compiler.dialects.sizes import Shape, SizesAttr
+from stepwell.compiler.ops.functions import COMPARISONS, TABLES, comparison, defaults
+from stepwell.compiler.ops.indices import ONE, ZERO, Index, linear
+from stepwell.runtime.sizes import Size, at_most
+from xdsl.dialects.arith import ConstantOp
+from xdsl.dialects.builtin import FloatAttr, IntegerAttr, LocationAttr, StringAttr, i8
+from xdsl.ir import Attribute, Block, Region, SSAValue
+from xdsl.irdl import IRDLOperation
+
+SCALARS: dict[str, Attribute] = {**ELEMENTS, "u8": i8, "index": INDEX}
+"""The type of a scalar of each dtype: the loop level has no signs, its ops have."""
+
+
+AxisFactors = dict[int, Shape]
+"""Into what the axes of a program are split, by their number in the order in which they are made."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scalar:
+    """A value of the scalar program."""
+
+    value: SSAValue
+    dtype: str
+
+
+Read = Callable[[tuple[Index, ...]], Scalar]
+"""An operand as a function of an index."""
+
+
+class Scalars:
+    """Writes a scalar program into a block, at the place and with the location that are current."""
+
+    def __init__(self, block: Block, location: LocationAttr, factors: AxisFactors | None = None):
+        self.block = block
+        self.location = location
+        self.condition: Scalar | None = None
+        self.wanted: AxisFactors = dict(factors or {})
+        """The factors with which no index of this program would need a division by an axis."""
+        self._factors = factors or {}
+        self._axis_count = 0
+        self._places: dict[SSAValue, tuple[int, int]] = {}
+        self._extents: dict[SSAValue, Size] = {}
+        self._known: list[dict[object, Scalar]] = [{}]
+
+    def axes(self, block: Block, shape: Shape) -> tuple[tuple[Index, ...], Shape]:
+        """New axes of these extents as arguments of `block`, as indices, and the sizes they have.
+
+        An axis with factors becomes several: its index is their row-major position.
+        """
+        indices: list[Index] = []
+        sizes: list[Size] = []
+        for extent in shape:
+            number = self._axis_count
+            self._axis_count += 1
+            factors = self._factors.get(number, (extent,))
+            values = [block.insert_arg(INDEX, len(block.args)) for _ in factors]
+            for place, (value, factor) in enumerate(zip(values, factors, strict=True)):
+                self._places[value] = number, place
+                self._extents[value] = factor
+            indices.append(linear(tuple(map(Index.axis, values)), factors))
+            sizes.extend(factors)
+        return tuple(indices), tuple(sizes)
+
+    # Values.
+
+    def constant(self, value: float | int | bool, dtype: str) -> Scalar:
+        def make() -> Scalar:
+            type = SCALARS[dtype]
+            attribute = FloatAttr(value, type) if is_float(dtype) else IntegerAttr(int(value), type)
+            return self._emit(ConstantOp, (), dtype, {"value": attribute})
+
+        return self.once(("constant", repr(value), dtype), make)
+
+    def apply(self, name: str, *operands: Scalar) -> Scalar:
+        """A scalar function or a comparison by name. f16 and bf16 are computed in f32 and rounded."""
+        dtype = operands[0].dtype
+        if dtype in ("f16", "bf16"):
+            result = self.apply(name, *(self.convert(each, "f32") for each in operands))
+            return result if result.dtype == "bool" else self.convert(result, dtype)
+        if name in COMPARISONS:
+            kind, properties = comparison(name, dtype)
+            return self._emit(kind, operands, "bool", properties)
+        kind = TABLES[dtype][name]
+        return self._emit(kind, operands, dtype, defaults(kind))
+
+    def select(self, condition: Scalar, true: Scalar, false: Scalar) -> Scalar:
+        return self._emit(SelectOp, (condition, true, false), true.dtype)
+
+    def convert(self, x: Scalar, dtype: str) -> Scalar:
+        """As `docs/semantics.md` says: floats round to nearest even, float to integer saturates."""
+        if x.dtype == dtype:
+            return x
+        if dtype == "bool":
+            return self.apply("ne", x, self.constant(0, x.dtype))
+        if dtype in _NARROW and x.dtype != "f64" and x.dtype != "f32":
+            x = self.convert(x, "f32")
+        return self._cast(_cast_between(x.dtype, dtype), x, dtype)
+
+    def guard(self, condition: Scalar, value: Callable[[], Scalar], otherwise: Scalar) -> Scalar:
+        """`value()` where the condition holds, else `otherwise`: there its reads do not happen."""
+        outer = self.condition
+        self.condition = condition if outer is None else self.apply("and", outer, condition)
+        inside = value()
+        self.condition = outer
+        return self.select(condition, inside, otherwise)
+
+    def fold(
+        self,
+        combine: Combine,
+        order: Order,
+        sizes: Shape,
+        terms: Callable[[tuple[Index, ...]], tuple[Scalar, ...]],
+    ) -> tuple[Scalar, ...]:
+        """The terms of every index below `sizes`, combined in the given order."""
+        block = Block()
+        axes, extents = self.axes(block, sizes)
+        with self._inside(block):
+            values = terms(axes)
+            append(block, construct(YieldOp, [each.value for each in values]))
+        results = values if combine in (Combine.ARGMAX, Combine.ARGMIN) else values[:1]
+        properties = {
+            "combine": StringAttr(combine),
+            "order": OrderAttr(order),
+            "sizes": SizesAttr(extents),
+        }
+        types = [SCALARS[each.dtype] for each in results]
+        op = construct(FoldOp, (), types, properties, self.location)
+        op.add_region(Region(block))
+        append(self.block, op)
+        return tuple(
+            Scalar(value, each.dtype) for value, each in zip(op.results, results, strict=True)
+        )
+
+    # Indices.
+
+    def index_of(self, x: Scalar) -> Index:
+        """An integer of the program as an index."""
+        wide = self.convert(x, "i64")
+        return Index.axis(self._cast(Cast.INDEX, wide, "index").value)
+
+    def value_of(self, index: Index | Size | int, dtype: str) -> Scalar:
+        """An index as a number of the program."""
+        wide = self._cast(Cast.INDEX, self.materialise(Index.of(index)), "i64")
+        return self.convert(wide, dtype)
+
+    def materialise(self, index: Index) -> Scalar:
+        """An affine index as a value of type `index`."""
+
+        def make() -> Scalar:
+            operands: list[SSAValue] = []
+            access = AccessAttr((index.affine(operands),))
+            op = construct(IndexOp, operands, (INDEX,), {"access": access}, self.location)
+            append(self.block, op)
+            return Scalar(op.result, "index")
+
+        return self.once(("index", index.key), make)
+
+    def inside(self, index: Index, size: Size) -> Scalar | None:
+        """Whether 0 <= index < size; None where that always holds."""
+        low, high = self._bounds(index)
+        conditions: list[Scalar] = []
+        if low is None or at_most(ZERO, low, {}) is not True:
+            conditions.append(self._compare("ge", index, Index.of(0)))
+        if high is None or at_most(high, size - 1, {}) is not True:
+            conditions.append(self._compare("lt", index, Index.of(size)))
+        if not conditions:
+            return None
+        return conditions[0] if len(conditions) == 1 else self.apply("and", *conditions)
+
+    def clamp(self, index: Index, low: Size, high: Size) -> Index:
+        """The index, moved into [low, high]."""
+        value = self.apply("min", self.materialise(index), self.materialise(Index.of(high)))
+        return Index.axis(self.apply("max", value, self.materialise(Index.of(low))).value)
+
+    def divmod(self, index: Index, size: Size) -> tuple[Index, Index]:
+        """Quotient and remainder of a non-negative index; affine wherever that can be shown."""
+        whole = {v: c // size for v, c in index.terms.items() if (c // size) * size == c}
+        rest = Index({v: c for v, c in index.terms.items() if v not in whole}, index.offset)
+        quotient = Index(whole, ZERO)
+        _, high = self._bounds(rest)
+        if high is not None and at_most(high, size - 1, {}) is True:
+            return quotient, rest
+        self._want_split(rest, size)
+        value, divisor = self.materialise(rest), self.materialise(Index.of(size))
+        first = self.apply("quotient", value, divisor)
+        second = self.apply("remainder", value, divisor)
+        return quotient + Index.axis(first.value), Index.axis(second.value)
+
+    def _want_split(self, index: Index, size: Size) -> None:
+        """Asks for an axis to be split when the index is that axis and `size` divides its extent."""
+        if len(index.terms) != 1 or index.offset != ZERO:
+            return
+        ((value, coefficient),) = index.terms.items()
+        extent, place = self._extents.get(value), self._places.get(value)
+        if extent is None or place is None or coefficient != ONE or (extent // size) * size != extent:
+            return
+        number, position = place
+        factors = self._factors.get(number, (extent,))
+        if self.wanted.get(number, factors) == factors:
+            split = (*factors[:position], extent // size, size, *factors[position + 1 :])
+            self.wanted[number] = split
+
+    def _bounds(self, index: Index) -> tuple[Size | None, Size | None]:
+        """The least and greatest value, as far as the extents of its axes tell."""
+        low = high = index.offset
+        for value, coefficient in index.terms.items():
+            extent = self._extents.get(value)
+            if extent is None or not (coefficient.static or _non_negative(coefficient)):
+                return None, None
+            reach = coefficient * (extent - 1)
+            if coefficient.static is not None and coefficient.static < 0:
+                low = low + reach
+            else:
+                high = high + reach
+        return low, high
+
+    def _compare(self, name: str, a: Index, b: Index) -> Scalar:
+        return self.apply(name, self.materialise(a), self.materialise(b))
+
+    # Writing.
+
+    def once(self, key: object, make: Callable[[], Scalar]) -> Scalar:
+        """The value known under `key` in this block or around it, made if there is none."""
+        for known in reversed(self._known):
+            if (value := known.get(key)) is not None:
+                return value
+        value = self._known[-1][key] = make()
+        return value
+
+    def _cast(self, kind: Cast, x: Scalar, dtype: str) -> Scalar:
+        return self._emit(CastOp, (x,), dtype, {"kind": StringAttr(kind)})
+
+    def _emit(
+        self,
+        kind: type[IRDLOperation],
+        operands: Sequence[Scalar],
+        dtype: str,
+        properties: Mapping[str, Attribute] | None = None,
+    ) -> Scalar:
+        values = [each.value for each in operands]
+        op = construct(kind, values, (SCALARS[dtype],), properties or {}, self.location)
+        append(self.block, op)
+        return Scalar(op.results[0], dtype)
+
+    @contextmanager
+    def _inside(self, block: Block) -> Iterator[None]:
+        outer, self.block = self.block, block
+        self._known.append({})
+        yield
+        self._known.pop()
+        self.block = outer
+
+
+def _non_negative(size: Size) -> bool:
+    return at_most(ZERO, size, {}) is True
+
+
+def _cast_between(source: str, target: str) -> Cast:
+    if is_float(source):
+        if is_float(target):
+            wider = _WIDTH[target] > _WIDTH[source]
+            return Cast.EXTF if wider else Cast.TRUNCF
+        return Cast.FPTOUI if target == "u8" else Cast.FPTOSI
+    signed = source in ("i32", "i64")
+    if is_float(target):
+        return Cast.SITOFP if signed else Cast.UITOFP
+    if _WIDTH[target] < _WIDTH[source]:
+        return Cast.TRUNCI
+    return Cast.EXTSI if signed else Cast.EXTUI
+
+
+_NARROW = ("f16", "bf16")
+_WIDTH = {"bool": 1, "u8": 8, "f16": 16, "bf16": 16, "i32": 32, "f32": 32, "i64": 64, "f64": 64}

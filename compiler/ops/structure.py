@@ -1,0 +1,171 @@
+"""What tensor programs are made of: functions with symbols, their ends, and kernels."""
+
+
+
+from xdsl.dialects.builtin import SymbolNameConstraint, TensorType
+from xdsl.ir import Block, SSAValue
+from xdsl.irdl import (
+    IRDLOperation,
+    irdl_op_definition,
+    prop_def,
+    region_def,
+    traits_def,
+    var_operand_def,
+    var_result_def,
+)
+from xdsl.parser import Parser
+from xdsl.printer import Printer
+from xdsl.traits import IsolatedFromAbove, IsTerminator, Pure, SymbolOpInterface
+from xdsl.utils.exceptions import VerifyException
+
+from stepwell.compiler.dialects.sizes import SymbolsAttr, parse_optional_symbols, print_symbols
+
+
+@irdl_op_definition
+class FuncOp(IRDLOperation):
+    """A function of tensors, with the symbols that its argument types bind.
+
+    ```
+    nd.func @f<B: 1>(%x: tensor<?x3xf32, #nd.info<dims = [B, 3]>>) { …  nd.return %y : … }
+    ```
+    """
+
+    name = "nd.func"
+    sym_name = prop_def(SymbolNameConstraint())
+    symbols = prop_def(SymbolsAttr)
+    body = region_def("single_block")
+    traits = traits_def(IsolatedFromAbove(), SymbolOpInterface())
+
+    @property
+    def block(self) -> Block:
+        return self.body.block
+
+    @property
+    def arguments(self) -> tuple[SSAValue, ...]:
+        return tuple(self.body.block.args)
+
+    @property
+    def returned(self) -> tuple[SSAValue, ...]:
+        last = self.body.block.last_op
+        assert isinstance(last, ReturnOp)
+        return tuple(last.values)
+
+    def verify_(self) -> None:
+        if not isinstance(self.body.block.last_op, ReturnOp):
+            raise VerifyException("a function ends with nd.return")
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_symbol_name(self.sym_name.data)
+        print_symbols(printer, self.symbols)
+        with printer.in_parens():
+            printer.print_list(self.body.block.args, printer.print_block_argument)
+        printer.print_op_attributes(self.attributes, print_keyword=True)
+        printer.print_string(" ")
+        printer.print_region(self.body, print_entry_block_args=False)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> "FuncOp":
+        name = parser.parse_symbol_name()
+        symbols = parse_optional_symbols(parser)
+        arguments = parser.parse_comma_separated_list(
+            parser.Delimiter.PAREN, parser.parse_argument
+        )
+        attributes = parser.parse_optional_attr_dict_with_keyword()
+        return cls.create(
+            properties={"sym_name": name, "symbols": symbols},
+            attributes=attributes.data if attributes else {},
+            regions=[parser.parse_region(arguments)],
+        )
+
+
+@irdl_op_definition
+class ReturnOp(IRDLOperation):
+    """Ends a function with its results."""
+
+    name = "nd.return"
+    values = var_operand_def(TensorType)
+    traits = traits_def(IsTerminator(), Pure())
+    assembly_format = "attr-dict ($values^ `:` type($values))?"
+
+
+@irdl_op_definition
+class YieldOp(IRDLOperation):
+    """Ends the region of a tensor op with its values."""
+
+    name = "nd.yield"
+    values = var_operand_def(TensorType)
+    traits = traits_def(IsTerminator(), Pure())
+    assembly_format = "attr-dict ($values^ `:` type($values))?"
+
+
+@irdl_op_definition
+class KernelOp(IRDLOperation):
+    """Ops that become one loop kernel. Its results are stored; `keep` marks what is stored inside.
+
+    ```
+    %y = nd.kernel(%a = %x : tensor<4xf32>) { …  nd.yield %b : tensor<4xf32> }
+    ```
+    """
+
+    name = "nd.kernel"
+    inputs = var_operand_def(TensorType)
+    outputs = var_result_def(TensorType)
+    body = region_def("single_block")
+    traits = traits_def(IsolatedFromAbove(), Pure())
+
+    @property
+    def yielded(self) -> tuple[SSAValue, ...]:
+        return yielded(self.body.block)
+
+    def verify_(self) -> None:
+        inside = [value.type for value in self.yielded]
+        if inside != list(self.outputs.types):
+            raise VerifyException("a kernel yields what it results in")
+        if list(self.inputs.types) != list(self.body.block.arg_types):
+            raise VerifyException("a kernel's block takes its operands")
+
+    def print(self, printer: Printer) -> None:
+        pairs = tuple(zip(self.body.block.args, self.inputs, strict=True))
+        with printer.in_parens():
+            printer.print_list(pairs, lambda pair: _print_input(printer, *pair))
+        printer.print_op_attributes(self.attributes, print_keyword=True)
+        printer.print_string(" ")
+        printer.print_region(self.body, print_entry_block_args=False)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> "KernelOp":
+        def entry() -> tuple[Parser.Argument, SSAValue]:
+            argument = parser.parse_argument(expect_type=False)
+            parser.parse_punctuation("=")
+            operand = parser.parse_unresolved_operand()
+            parser.parse_punctuation(":")
+            type = parser.parse_type()
+            return argument.resolve(type), parser.resolve_operand(operand, type)
+
+        pairs = parser.parse_comma_separated_list(parser.Delimiter.PAREN, entry)
+        attributes = parser.parse_optional_attr_dict_with_keyword()
+        region = parser.parse_region([argument for argument, _ in pairs])
+        return cls.create(
+            operands=[value for _, value in pairs],
+            result_types=[value.type for value in yielded(region.block)],
+            attributes=attributes.data if attributes else {},
+            regions=[region],
+        )
+
+
+def _print_input(printer: Printer, argument: SSAValue, value: SSAValue) -> None:
+    printer.print_ssa_value(argument)
+    printer.print_string(" = ")
+    printer.print_operand(value)
+    printer.print_string(" : ")
+    printer.print_attribute(value.type)
+
+
+def yielded(block: Block) -> tuple[SSAValue, ...]:
+    """What a region's block ends with."""
+    last = block.last_op
+    assert isinstance(last, YieldOp)
+    return tuple(last.values)
+
+

@@ -1,0 +1,324 @@
+"""Elementwise ops of one operand."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from xdsl.dialects.builtin import StringAttr, TensorType
+from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def
+
+from stepwell.compiler.dialects.nd import (
+    FLOATS,
+    INTEGERS,
+    Tensor,
+    dtype_of,
+    is_float,
+    numpy_dtype,
+    shape_of,
+    tensor,
+)
+from stepwell.compiler.ops.base import Array, Gradient, Sample
+from stepwell.compiler.ops.families import Elementwise, Unary
+from stepwell.compiler.ops.indices import Index
+from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
+from stepwell.compiler.ops.value import Slope, Value, Zero
+
+ANY: Sequence[Sample] = (
+    (("f64[3,4]",), {}),
+    (("f32[5]",), {}),
+    (("f16[2,3]",), {}),
+    (("bf16[7]",), {}),
+    (("i32[6]",), {}),
+    (("i64[2,2]",), {}),
+    (("u8[5]",), {}),
+    (("f64[0,3]",), {}),
+    (("f32[1]",), {}),
+    (("f64[]",), {}),
+)
+FLOATING: Sequence[Sample] = tuple(
+    sample for sample in ANY if sample[0][0].startswith(("f", "bf"))
+)
+
+
+@irdl_op_definition
+class Neg(Unary):
+    """Minus x; integers wrap."""
+
+    name = "nd.neg"
+    SCALAR: ClassVar = "neg"
+    SAMPLES: ClassVar = ANY
+
+    def function(self, x: Any) -> Any:
+        return -x
+
+    def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
+        x = reads[0](at)
+        return s.apply("neg", x) if is_float(x.dtype) else s.apply("sub", s.constant(0, x.dtype), x)
+
+    def slope(self, x: Value, y: Value) -> Slope:
+        return -1.0
+
+
+@irdl_op_definition
+class Abs(Unary):
+    """The magnitude of x; that of the least integer is itself."""
+
+    name = "nd.abs"
+    SCALAR: ClassVar = "abs"
+    SAMPLES: ClassVar = ANY
+
+    def function(self, x: Any) -> Any:
+        return np.abs(x)
+
+    def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
+        x = reads[0](at)
+        return x if x.dtype == "u8" else s.apply("abs", x)
+
+    def slope(self, x: Value, y: Value) -> Slope:
+        return x.apply("sign")
+
+
+@irdl_op_definition
+class Sign(Unary):
+    """-1, 0 or 1; NaN stays."""
+
+    name = "nd.sign"
+    SCALAR: ClassVar = "sign"
+    SAMPLES: ClassVar = ANY
+
+    def function(self, x: Any) -> Any:
+        return np.sign(x)
+
+    def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
+        x = reads[0](at)
+        zero, one = s.constant(0, x.dtype), s.constant(1, x.dtype)
+        if x.dtype == "u8":
+            return s.select(s.apply("gt", x, zero), one, zero)
+        rest = s.select(s.apply("eq", x, zero), zero, x)
+        negative = s.select(s.apply("lt", x, zero), s.constant(-1, x.dtype), rest)
+        return s.select(s.apply("gt", x, zero), one, negative)
+
+    def slope(self, x: Value, y: Value) -> Slope:
+        return Zero(x.type)
+
+
+@irdl_op_definition
+class Exp(Unary):
+    """e to the x."""
+
+    name = "nd.exp"
+    SCALAR: ClassVar = "exp"
+    DTYPES: ClassVar = FLOATS
+    SAMPLES: ClassVar = FLOATING
+
+    def function(self, x: Any) -> Any:
+        return np.exp(x)
+
+    def slope(self, x: Value, y: Value) -> Slope:
+        return y
+
+
+@irdl_op_definition
+class Log(Unary):
+    """The natural logarithm: -inf at 0, NaN below."""
+
+    name = "nd.log"
+    SCALAR: ClassVar = "log"
+    DTYPES: ClassVar = FLOATS
+    SAMPLES: ClassVar = FLOATING
+
+    def function(self, x: Any) -> Any:
+        return np.log(x)
+
+    def slope(self, x: Value, y: Value) -> Slope:
+        return 1.0 / x
+
+
+@irdl_op_definition
+class Sqrt(Unary):
+    """The square root, correctly rounded; NaN below 0."""
+
+    name = "nd.sqrt"
+    SCALAR: ClassVar = "sqrt"
+    DTYPES: ClassVar = FLOATS
+    SAMPLES: ClassVar = FLOATING
+
+    def function(self, x: Any) -> Any:
+        return np.sqrt(x)
+
+    def slope(self, x: Value, y: Value) -> Slope:
+        return 0.5 / y
+
+
+@irdl_op_definition
+class Rsqrt(Unary):
+    """One over the square root."""
+
+    name = "nd.rsqrt"
+    SCALAR: ClassVar = "rsqrt"
+    DTYPES: ClassVar = FLOATS
+    SAMPLES: ClassVar = FLOATING
+
+    def function(self, x: Any) -> Any:
+        return 1 / np.sqrt(x)
+
+    def slope(self, x: Value, y: Value) -> Slope:
+        return -0.5 * y / x
+
+
+@irdl_op_definition
+class Sin(Unary):
+    """The sine of x in radians."""
+
+    name = "nd.sin"
+    SCALAR: ClassVar = "sin"
+    DTYPES: ClassVar = FLOATS
+    SAMPLES: ClassVar = FLOATING
+
+    def function(self, x: Any) -> Any:
+        return np.sin(x)
+
+    def slope(self, x: Value, y: Value) -> Slope:
+        return x.apply("cos")
+
+
+@irdl_op_definition
+class Cos(Unary):
+    """The cosine of x in radians."""
+
+    name = "nd.cos"
+    SCALAR: ClassVar = "cos"
+    DTYPES: ClassVar = FLOATS
+    SAMPLES: ClassVar = FLOATING
+
+    def function(self, x: Any) -> Any:
+        return np.cos(x)
+
+    def slope(self, x: Value, y: Value) -> Slope:
+        return -x.apply("sin")
+
+
+@irdl_op_definition
+class Tanh(Unary):
+    """The hyperbolic tangent."""
+
+    name = "nd.tanh"
+    SCALAR: ClassVar = "tanh"
+    DTYPES: ClassVar = FLOATS
+    SAMPLES: ClassVar = FLOATING
+
+    def function(self, x: Any) -> Any:
+        return np.tanh(x)
+
+    def slope(self, x: Value, y: Value) -> Slope:
+        return 1.0 - y * y
+
+
+@irdl_op_definition
+class Erf(Unary):
+    """The error function."""
+
+    name = "nd.erf"
+    SCALAR: ClassVar = "erf"
+    DTYPES: ClassVar = FLOATS
+    SAMPLES: ClassVar = FLOATING
+
+    def function(self, x: Any) -> Any:
+        return np.asarray(np.vectorize(math.erf, otypes=[np.float64])(x)).astype(x.dtype)
+
+    def slope(self, x: Value, y: Value) -> Slope:
+        return (-(x * x)).apply("exp") * (2.0 / math.sqrt(math.pi))
+
+
+@irdl_op_definition
+class Floor(Unary):
+    """The greatest integer not above x."""
+
+    name = "nd.floor"
+    SCALAR: ClassVar = "floor"
+    DTYPES: ClassVar = FLOATS
+    SAMPLES: ClassVar = FLOATING
+
+    def function(self, x: Any) -> Any:
+        return np.floor(x)
+
+    def slope(self, x: Value, y: Value) -> Slope:
+        return Zero(x.type)
+
+
+@irdl_op_definition
+class Not(Unary):
+    """Every bit of an integer, or the truth value, turned around."""
+
+    name = "nd.not"
+    SCALAR: ClassVar = "xor"
+    DTYPES: ClassVar = ("bool", *INTEGERS)
+    SAMPLES: ClassVar = ((("bool[5]",), {}), (("i32[3]",), {}), (("u8[2,2]",), {}))
+
+    def function(self, x: Any) -> Any:
+        return ~x
+
+    def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
+        x = reads[0](at)
+        return s.apply("xor", x, s.constant(_ONES[x.dtype], x.dtype))
+
+    def slope(self, x: Value, y: Value) -> Slope:
+        return Zero(x.type)
+
+
+@irdl_op_definition
+class Convert(Elementwise):
+    """To another dtype: floats round to nearest even, float to integer saturates and NaN gives 0."""
+
+    name = "nd.convert"
+    SCALAR: ClassVar = "convert"
+    x = operand_def(TensorType)
+    dtype = prop_def(StringAttr)
+    result = result_def(TensorType)
+    assembly_format = "$x `to` $dtype attr-dict `:` type($x) `->` type($result)"
+    SAMPLES: ClassVar = tuple(
+        ((f"{source}[5]",), {"dtype": target})
+        for source in ("bool", "i32", "i64", "u8", "f16", "bf16", "f32", "f64")
+        for target in ("bool", "i32", "i64", "u8", "f16", "bf16", "f32", "f64")
+    )
+
+    @classmethod
+    def infer(cls, x: Tensor, *, dtype: str) -> Sequence[Tensor]:
+        return [tensor(dtype, shape_of(x))]
+
+    def function(self, x: Any) -> Any:
+        return converted(x, self.dtype.data)
+
+    def reference(self, *operands: Array) -> Array:
+        return self.function(operands[0])
+
+    def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
+        return s.convert(reads[0](at), self.dtype.data)
+
+    def gradient(self, *cotangents: Value) -> Gradient:
+        return [cotangents[0].convert(dtype_of(self.x.type))]
+
+    def tangent(self, *tangents: Value | Zero) -> Gradient:
+        (t,) = tangents
+        target = self.dtype.data
+        if isinstance(t, Zero) or not is_float(target):
+            return [Zero(tensor(target, shape_of(self.x.type)))]
+        return [t.convert(target)]
+
+
+def converted(x: Array, dtype: str) -> Array:
+    """`x.astype(dtype)`, except that float to integer saturates and NaN gives 0."""
+    target = numpy_dtype(dtype)
+    if dtype not in INTEGERS or x.dtype.kind in "biu":
+        with np.errstate(all="ignore"):
+            return x.astype(target)
+    limits = np.iinfo(target)
+    wide = np.trunc(np.nan_to_num(x.astype(np.float64), nan=0.0))
+    inside = np.clip(wide, limits.min, limits.max)
+    with np.errstate(invalid="ignore"):
+        whole = inside.astype(target)
+    return np.where(wide >= float(limits.max), np.asarray(limits.max, target), whole)
+
+
+_ONES = {"bool": 1, "i32": -1, "i64": -1, "u8": 255}

@@ -1,0 +1,212 @@
+"""The pass `assign-buffers`: every buffer that a function allocates gets a place in one arena.
+
+The arena is the function's last argument, `workspace`: an entry point takes it from its context, any
+other function from its caller, for which it is one more buffer. Buffers that are never live together
+share memory. Sizes that are multiples of one unit (bytes; B; floordiv(B, 16)) are laid out together,
+greedily by size (Y. Pisarchyk, J. Lee, "Efficient memory management for deep neural net inference",
+2020), each in the tightest gap; the areas of different units follow one another.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from math import gcd
+from typing import final
+
+from stepwell.compiler.dialects.construct import construct
+from stepwell.compiler.dialects.llvm_types import i8, size
+from stepwell.compiler.dialects.loop.host import AllocOp, FuncOp, LaunchOp, ViewOp
+from stepwell.compiler.dialects.loop.types import AccessAttr, Affine, BufferType, buffer
+from stepwell.runtime.sizes import Size
+from xdsl.context import Context
+from xdsl.dialects.builtin import IntAttr, ModuleOp, UnitAttr
+from xdsl.ir import Block, Operation, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.traits import IsTerminator
+
+ALIGNMENT = 64
+WORKSPACE = "workspace"
+"""The attribute of a function whose last argument is its arena."""
+
+
+@final
+@dataclass(frozen=True)
+class AssignBuffers(ModulePass):
+    """Replaces `loop.alloc` by views of the last argument, for callees before their callers."""
+
+    name = "assign-buffers"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        functions = {f.sym_name.data: f for f in op.ops if isinstance(f, FuncOp)}
+        done: set[str] = set()
+        for function in functions.values():
+            _assign(function, functions, done)
+
+
+def _assign(function: FuncOp, functions: dict[str, FuncOp], done: set[str]) -> None:
+    if function.sym_name.data in done:
+        return
+    done.add(function.sym_name.data)
+    for launch in [op for op in function.walk() if isinstance(op, LaunchOp)]:
+        callee = functions.get(launch.callee.string_value())
+        if callee is not None:
+            _assign(callee, functions, done)
+            _lend(launch, callee)
+    allocations = [op for op in function.walk() if isinstance(op, AllocOp)]
+    if allocations:
+        _replace(function, allocations)
+
+
+def _lend(launch: LaunchOp, callee: FuncOp) -> None:
+    """Hand the callee its workspace, unless it has none or the launch does so already."""
+    if WORKSPACE not in callee.attributes or len(launch.arguments) == len(callee.arguments):
+        return
+    needed = callee.arguments[-1].type
+    assert isinstance(needed, BufferType)
+    lent = construct(
+        AllocOp,
+        (),
+        (buffer((needed.count.substitute(launch.bindings.sizes),), i8),),
+        location=launch.location,
+    )
+    assert launch.parent is not None
+    launch.parent.insert_op_before(lent, launch)
+    launch.operands = (*launch.operands, lent.result)
+
+
+def _replace(function: FuncOp, allocations: Sequence[AllocOp]) -> None:
+    block = function.body.block
+    offsets, total = layout(requests(block, allocations))
+    arena = block.insert_arg(buffer((total,), i8), len(block.args))
+    function.properties["outputs"] = IntAttr(function.outputs.data + 1)
+    function.attributes[WORKSPACE] = UnitAttr()
+    for allocation, offset in zip(allocations, offsets, strict=True):
+        view = construct(
+            ViewOp,
+            (arena,),
+            (allocation.result.type,),
+            {"access": AccessAttr((Affine((), offset),))},
+            allocation.location,
+        )
+        assert allocation.parent is not None
+        allocation.parent.insert_op_before(view, allocation)
+        allocation.result.replace_all_uses_with(view.result)
+        allocation.detach()
+        allocation.erase()
+
+
+@final
+@dataclass(frozen=True)
+class Request:
+    """A buffer of `bytes`, a multiple of 64 where it is static, live from `first` to `last`."""
+
+    bytes: Size
+    first: int
+    last: int
+
+    @property
+    def amount(self) -> int:
+        """How often it takes the unit."""
+        return gcd(*(coefficient for _, coefficient in self.bytes.polynomial.terms))
+
+    @property
+    def unit(self) -> Size:
+        return self.bytes // self.amount if self.amount else Size.of(1)
+
+    def meets(self, other: "Request") -> bool:
+        return self.first <= other.last and other.first <= self.last
+
+
+def aligned(bytes: Size) -> Size:
+    """The next multiple of 64, in a form that shows it to be one."""
+    amount = gcd(*(coefficient for _, coefficient in bytes.polynomial.terms))
+    return bytes if amount % ALIGNMENT == 0 else (bytes + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+
+
+def layout(wanted: Sequence[Request]) -> tuple[list[Size], Size]:
+    """An offset for each request, all multiples of 64, and the bytes of the arena."""
+    offsets: dict[int, Size] = {}
+    total = Size.of(0)
+    for unit in dict.fromkeys(request.unit for request in wanted):
+        area = Area()
+        members = [number for number, request in enumerate(wanted) if request.unit == unit]
+        for number in sorted(members, key=lambda n: -wanted[n].amount):
+            offsets[number] = total + unit * area.place(wanted[number])
+        total = total + unit * area.extent
+    return [offsets[number] for number in range(len(wanted))], total
+
+
+@final
+@dataclass
+class Area:
+    """What lies where, in one unit."""
+
+    placed: list[tuple[int, Request]] = field(default_factory=list[tuple[int, Request]])
+    extent: int = 0
+
+    def place(self, request: Request) -> int:
+        """The start of the tightest gap between requests that are live together with this one."""
+        gap, best, end = None, 0, 0
+        for start, other in sorted(self.placed, key=lambda entry: entry[0]):
+            if not other.meets(request):
+                continue
+            if start - end >= request.amount and (gap is None or start - end < gap):
+                gap, best = start - end, end
+            end = max(end, start + other.amount)
+        offset = end if gap is None else best
+        self.placed.append((offset, request))
+        self.extent = max(self.extent, offset + request.amount)
+        return offset
+
+
+def requests(block: Block, allocations: Iterable[AllocOp]) -> list[Request]:
+    """Each allocation with the time of its first and its last use."""
+    times: dict[Operation, tuple[int, int]] = {}
+    _number(block, 0, times)
+    return [_request(allocation, times) for allocation in allocations]
+
+
+def _number(block: Block, time: int, times: dict[Operation, tuple[int, int]]) -> int:
+    """When each op begins and ends; an op with regions lasts as long as they do."""
+    for op in block.ops:
+        begin = time
+        for region in op.regions:
+            for inner in region.blocks:
+                time = _number(inner, time + 1, times)
+        times[op] = (begin, time)
+        time += 1
+    return time
+
+
+def _request(allocation: AllocOp, times: dict[Operation, tuple[int, int]]) -> Request:
+    type = allocation.result.type
+    assert isinstance(type, BufferType)
+    spans = [times[_beside(use, allocation)] for use in _users(allocation.result)]
+    first = min((begin for begin, _ in spans), default=times[allocation][0])
+    last = max((end for _, end in spans), default=times[allocation][1])
+    return Request(aligned(type.count * size(type.element)), first, last)
+
+
+def _users(value: SSAValue) -> Iterator[Operation]:
+    """What uses a buffer, or another one that lies in it or may be it."""
+    for use in value.uses:
+        yield use.operation
+        source = use.operation
+        if source.has_trait(IsTerminator) and (parent := source.parent_op()) is not None:
+            source = parent
+        for result in source.results:
+            if isinstance(result.type, BufferType):
+                yield from _users(result)
+
+
+def _beside(op: Operation, allocation: AllocOp) -> Operation:
+    """The op around `op` that lies in a block around `allocation`: a loop counts as a whole."""
+    around: set[Block | None] = set()
+    outer: Operation | None = allocation
+    while outer is not None:
+        around.add(outer.parent)
+        outer = outer.parent_op()
+    while op.parent not in around:
+        parent = op.parent_op()
+        assert parent is not None
+        op = parent
+    return op

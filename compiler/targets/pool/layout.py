@@ -1,0 +1,147 @@
+"""What the pool keeps in memory: the fields of its structures, and the C functions it was handed.
+
+```
+pool + 0       the addresses of the C functions, then what a fork()ed child shares with its parent
+pool + 65536   what the kernel wipes in the child: all zero is a pool at rest, without workers
+```
+The second half begins on a page of its own, however large the system's pages are (64 KiB at most).
+"""
+
+from dataclasses import dataclass
+from typing import Final, final
+
+from xdsl.ir import Attribute, SSAValue
+
+from stepwell.compiler.dialects.llvm.access import Ordering
+from stepwell.compiler.dialects.llvm.cursor import Operand
+from stepwell.compiler.dialects.llvm.types import i32, i64, ptr
+from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
+
+
+@final
+@dataclass(frozen=True)
+class Field:
+    """A field of a structure: `offset` bytes from its start."""
+
+    offset: int
+    type: Attribute
+
+    def place(self, b: LlvmBuilder, base: SSAValue) -> SSAValue:
+        return b.gep(base, self.offset)
+
+    def load(
+        self, b: LlvmBuilder, base: SSAValue, ordering: Ordering = "not_atomic"
+    ) -> SSAValue:
+        return b.load(self.place(b, base), self.type, ordering=ordering)
+
+    def store(
+        self, b: LlvmBuilder, base: SSAValue, value: Operand, ordering: Ordering = "not_atomic"
+    ) -> None:
+        b.store(b.value(value, self.type), self.place(b, base), ordering=ordering)
+
+
+@final
+@dataclass(frozen=True)
+class Import:
+    """A C function whose address stands in the table, so that the object needs no linker."""
+
+    name: str
+    result: Attribute
+    parameters: tuple[Attribute, ...]
+
+    def call(self, b: LlvmBuilder, table: SSAValue, *arguments: Operand) -> SSAValue:
+        """Calls it through `table`; a pool begins with its own copy of the table."""
+        function = b.load(b.gep(table, 8 * IMPORTS.index(self)), ptr)
+        pairs = zip(arguments, self.parameters, strict=True)
+        return b.call(function, [b.value(given, type) for given, type in pairs], self.result)
+
+
+SYSCALL: Final = Import("syscall", i64, (i64, ptr, i64, i64, ptr))
+"""Declared with `...`, which on Linux's 64-bit systems is called like any other function."""
+PTHREAD_CREATE: Final = Import("pthread_create", i32, (ptr, ptr, ptr, ptr))
+PTHREAD_JOIN: Final = Import("pthread_join", i32, (i64, ptr))
+PTHREAD_KEY_CREATE: Final = Import("pthread_key_create", i32, (ptr, ptr))
+PTHREAD_KEY_DELETE: Final = Import("pthread_key_delete", i32, (i32,))
+PTHREAD_GETSPECIFIC: Final = Import("pthread_getspecific", ptr, (i32,))
+PTHREAD_SETSPECIFIC: Final = Import("pthread_setspecific", i32, (i32, ptr))
+PTHREAD_SIGMASK: Final = Import("pthread_sigmask", i32, (i32, ptr, ptr))
+MMAP: Final = Import("mmap", ptr, (ptr, i64, i32, i32, i32, i64))
+MUNMAP: Final = Import("munmap", i32, (ptr, i64))
+MADVISE: Final = Import("madvise", i32, (ptr, i64, i32))
+CLOCK_GETTIME: Final = Import("clock_gettime", i32, (i32, ptr))
+SCHED_GETAFFINITY: Final = Import("sched_getaffinity", i32, (i32, i64, ptr))
+GETPID: Final = Import("getpid", i32, ())
+
+IMPORTS: Final = (
+    SYSCALL,
+    PTHREAD_CREATE,
+    PTHREAD_JOIN,
+    PTHREAD_KEY_CREATE,
+    PTHREAD_KEY_DELETE,
+    PTHREAD_GETSPECIFIC,
+    PTHREAD_SETSPECIFIC,
+    PTHREAD_SIGMASK,
+    MMAP,
+    MUNMAP,
+    MADVISE,
+    CLOCK_GETTIME,
+    SCHED_GETAFFINITY,
+    GETPID,
+)
+"""The order of the table."""
+
+WIPED: Final = 65536
+WIPED_SIZE: Final = 16384
+SLOT_COUNT: Final = 31
+"""Callers at a time that the workers help; the 32nd bit of the board says `STOP`."""
+SLOT_SIZE: Final = 128
+"""Two cache lines, since processors fetch neighbours in pairs."""
+MOST_WORKERS: Final = 1023
+
+
+@final
+class Gate:
+    """A word that threads wait for to change, and beside it how many of them are asleep."""
+
+    WORD: Final = Field(0, i32)
+    SLEEPERS: Final = Field(4, i32)
+
+
+@final
+class Pool:
+    """The pool. Each group of wiped fields that are written together has its own cache lines."""
+
+    SPIN: Final = Field(8 * len(IMPORTS), i64)
+    """Nanoseconds to poll before going to sleep."""
+    THREADS: Final = Field(SPIN.offset + 8, i32)
+    """Threads that work on a loop, its caller included."""
+    KEY: Final = Field(SPIN.offset + 12, i32)
+    """pthread's key of a value that is not null in a thread that works on a loop."""
+    OWNER: Final = Field(SPIN.offset + 16, i32)
+    """The process that may use the workers; 0 if the kernel wipes, so that any process may."""
+
+    BOARD: Final = Field(WIPED, i32)
+    """The gate of idle workers: a bit for each slot that has ranges left to take, and `STOP`."""
+    TAKEN: Final = Field(WIPED + 128, i32)
+    """A bit for each slot that belongs to a caller."""
+    LOCK: Final = Field(WIPED + 256, i32)
+    """The gate of threads that start or stop workers: 1 while one does."""
+    STARTED: Final = Field(WIPED + 264, i32)
+    WORKERS: Final = Field(WIPED + 268, i32)
+    SLOTS: Final = Field(WIPED + 512, ptr)
+    HANDLES: Final = Field(SLOTS.offset + SLOT_SIZE * SLOT_COUNT, i64)
+
+
+@final
+class Slot:
+    """A loop that is being worked on, in one cache line."""
+
+    TASK: Final = Field(0, ptr)
+    ARGS: Final = Field(8, ptr)
+    LENGTH: Final = Field(16, i64)
+    GRAIN: Final = Field(24, i64)
+    RANGES: Final = Field(32, i64)
+    NEXT: Final = Field(40, i64)
+    """The number of the first range that nobody has taken."""
+    INSIDE: Final = Field(48, i32)
+    """The gate of the caller: how many workers may still touch the slot."""

@@ -1,0 +1,66 @@
+"""One argument of a call: what the caller gave becomes a dense array of the right dtype, or not."""
+
+from typing import Protocol, cast, runtime_checkable
+
+import numpy as np
+
+from stepwell.runtime.dtypes import Array, DType
+from stepwell.runtime.entry import Argument
+from stepwell.runtime.errors import CallError
+
+
+@runtime_checkable
+class ArrayLike(Protocol):
+    """Anything that NumPy takes without guessing: its scalars, and arrays of other libraries."""
+
+    def __array__(self) -> Array: ...
+
+
+def dense(argument: Argument, value: object) -> Array:
+    """The value as an array with the argument's dtype and rank, row-major without gaps.
+
+    An array that is so already is used as it is, another is copied; dtypes are never converted.
+    Python numbers are taken for arrays without axes. CallError SW0402, SW0406.
+    """
+    array = value if type(value) is np.ndarray else _converted(argument, value)
+    if array.dtype != argument.type.dtype.numpy or array.ndim != len(argument.type.shape):
+        raise mismatch(argument, array)
+    flags = array.flags
+    if flags.c_contiguous and flags.aligned:
+        return array
+    return np.require(array, requirements=("C", "A"))
+
+
+def mismatch(
+    argument: Argument, found: object, given: str = "", *, code: str = "SW0402"
+) -> CallError:
+    """The error that says what was expected, `given` what else is known, and what was found."""
+    if isinstance(found, np.ndarray):
+        array = cast("Array", found)
+        text = f"{array.dtype} array of shape {array.shape}"
+    elif isinstance(found, bool | int | float):
+        text = f"{type(found).__name__} {found}"
+    else:
+        text = type(found).__name__
+    return CallError(code, f"{argument.name}: expected {argument.type}{given}, got {text}")
+
+
+def _converted(argument: Argument, value: object) -> Array:
+    if isinstance(value, ArrayLike):
+        return np.asarray(value)
+    dtype = argument.type.dtype
+    number = isinstance(value, bool | int | float) and type(value) in _scalars(dtype)
+    if argument.type.shape or not number:
+        raise mismatch(argument, value)
+    try:
+        with np.errstate(over="raise"):
+            return np.array(float(value) if dtype.floating else value, dtype.numpy)
+    except (OverflowError, FloatingPointError):
+        raise CallError("SW0406", f"{argument.name}: {value} does not fit {dtype}") from None
+
+
+def _scalars(dtype: DType) -> tuple[type, ...]:
+    """The Python numbers that stand for this dtype: NEP 50's, but a bool is no number."""
+    if dtype.name == "bool":
+        return (bool,)
+    return (int, float) if dtype.floating else (int,)

@@ -1,0 +1,123 @@
+"""The context of a call: the eight words that compiled code is handed, and what they lead to."""
+
+import ctypes
+from collections.abc import Mapping
+from math import prod
+from typing import Final, final
+
+import numpy as np
+
+from stepwell.runtime import system
+from stepwell.runtime.dtypes import Array
+from stepwell.runtime.entry import ArrayType, Entry
+from stepwell.runtime.errors import CallError
+
+VERSION: Final = 1
+ASSERTION, RAISED = 1, 2
+"""Values of the word `error`: an assertion failed, or the host function answered 1."""
+
+HostFunction: Final = ctypes.CFUNCTYPE(
+    ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p
+)
+
+
+@final
+class Words(ctypes.Structure):
+    """The ABI's `ctx`; `error` and `site` are written by code that fails."""
+
+    _fields_ = (
+        ("version", ctypes.c_uint64),
+        ("workspace", ctypes.c_uint64),
+        ("parallel_for", ctypes.c_uint64),
+        ("pool", ctypes.c_uint64),
+        ("host", ctypes.c_uint64),
+        ("imports", ctypes.c_uint64),
+        ("error", ctypes.c_uint64),
+        ("site", ctypes.c_uint64),
+    )
+
+    version: int
+    workspace: int
+    parallel_for: int
+    pool: int
+    host: int
+    imports: int
+    error: int
+    site: int
+
+
+@final
+class Context:
+    """The words of one call at a time, and a workspace that grows to the largest call's need.
+
+    A call has its context to itself, so that calls may overlap: on several threads, and when
+    something that is called from compiled code calls a model again.
+    """
+
+    def __init__(self) -> None:
+        self.words = Words(version=VERSION)
+        self.address = ctypes.addressof(self.words)
+        self._workspace = system.Memory(0)
+
+    def reserve(self, size: int) -> None:
+        """Makes the workspace `size` bytes or longer, or raises CallError SW0414."""
+        if size > self._workspace.size:
+            try:
+                self._workspace = system.Memory(size)
+            except (OSError, OverflowError):
+                sentence = f"there is no memory for a workspace of {size} bytes"
+                raise CallError("SW0414", sentence) from None
+        self.words.workspace = self._workspace.address
+
+
+@final
+class Host:
+    """The function that an entry point's code calls to print; it answers 0, or 1 if that failed."""
+
+    def __init__(self, name: str, entry: Entry) -> None:
+        self._name = name
+        self._sites = entry.sites
+        self._sizes = [size.name for size in entry.sizes]
+        self._raised: dict[int, BaseException] = {}
+
+    def __call__(self, context: int, site: int, operands: int, sizes: int) -> int:
+        """Prints the site's text; operands and sizes are addresses of C arrays."""
+        try:
+            values = dict(zip(self._sizes, _int64s(sizes, len(self._sizes)), strict=True))
+            types = self._sites[site].operands
+            arrays = map(_view, types, _int64s(operands, len(types)), [values] * len(types))
+            print(self._sites[site].text.format(*arrays), flush=True)
+        except BaseException as error:  # even KeyboardInterrupt must wait until C has returned
+            self._raised[context] = error
+            return 1
+        return 0
+
+    def error(self, context: Context) -> BaseException:
+        """Why the call that ran with this context failed."""
+        code, site = context.words.error, context.words.site
+        raised = self._raised.pop(context.address, None)
+        if code == RAISED and raised is not None:
+            return raised if not isinstance(raised, Exception) else self._failed(site, raised)
+        if code == ASSERTION and site < len(self._sites):
+            place = self._sites[site]
+            return CallError("SW0410", f"{self._name}: {place.text}", where=place.where)
+        return CallError("SW0412", f"{self._name} failed with code {code} at site {site}")
+
+    def _failed(self, site: int, cause: Exception) -> CallError:
+        place = self._sites[site]
+        error = CallError("SW0411", f"{self._name}: print failed: {cause}", where=place.where)
+        error.__cause__ = cause
+        return error
+
+
+def _int64s(address: int, count: int) -> list[int]:
+    """The integers, or addresses, of a C array."""
+    return list((ctypes.c_int64 * count).from_address(address)) if count else []
+
+
+def _view(array: ArrayType, address: int, sizes: Mapping[str, int]) -> Array:
+    """An array that compiled code shows, valid as long as it does so."""
+    shape = tuple(size.evaluate(sizes) for size in array.shape)
+    length = prod(shape) * array.dtype.itemsize
+    data = (ctypes.c_char * length).from_address(address)
+    return np.frombuffer(memoryview(data).cast("B"), array.dtype.numpy).reshape(shape)

@@ -1,0 +1,166 @@
+"""A model: entry points that are called like functions, and the state that they share."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self, final
+
+import numpy as np
+
+from stepwell.runtime import code as machine_code
+from stepwell.runtime import pool as thread_pool
+from stepwell.runtime import tree
+from stepwell.runtime.arguments import mismatch
+from stepwell.runtime.context import Context
+from stepwell.runtime.dtypes import Array
+from stepwell.runtime.entry import Argument, Entry
+from stepwell.runtime.errors import CallError, LoadError
+from stepwell.runtime.manifest import Manifest, Target
+from stepwell.runtime.program import Program
+from stepwell.runtime.signature import Signature
+from stepwell.runtime.state import State
+
+
+@final
+class EntryPoint:
+    """One entry point, called like the function that it was compiled from.
+
+    Calls may come from several threads: they run side by side, or one after the other if the entry
+    point has state.
+    """
+
+    def __init__(self, name: str, entry: Entry, program: Program, state: State) -> None:
+        self.name = name
+        self.signature = Signature(name, entry)
+        self._outputs = entry.outputs
+        self._reads = [each.name for each in entry.arguments if each.kind == "state"]
+        self._keeps = [(i, each.state) for i, each in enumerate(entry.results) if each.state]
+        self._program: Program | None = program
+        self._state = state
+
+    def __call__(self, *args: object, **kwargs: object) -> Any:
+        """The result: NumPy arrays, nested as the function nested them (a dataclass as a dict).
+
+        Raises CallError: SW0401 to SW0406 before anything runs, SW0410 to SW0412 if it fails.
+        """
+        results = self.run(self.signature.bind(args, kwargs))
+        return tree.rebuild(self._outputs, results)
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        """All results, states too, for dense inputs of the right dtypes and ranks."""
+        program = self._program
+        if program is None:
+            raise CallError("SW0417", f"{self.name}: the model is closed")
+        if not self._reads and not self._keeps:
+            return program.run(inputs)
+        with self._state.lock:
+            results = program.run([*inputs, *(self._state[name] for name in self._reads)])
+            self._state.update({name: results[i] for i, name in self._keeps})
+        return results
+
+    def close(self) -> None:
+        """Lets go of the code, whose memory is freed when no call runs in it any more."""
+        self._program = None
+
+
+@final
+class Model:
+    """Entry points, called as `model.name(…)` or `model["name"](…)`, or if it is one as `model(…)`.
+
+    `state` has the arrays that outlive a call. As a context manager the model closes itself.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        code: bytes | memoryview,
+        constants: Mapping[str, Array],
+        *,
+        target: Target | None = None,
+        pool: bytes | memoryview | None = None,
+        name: str = "the program",
+    ) -> None:
+        """A model in memory, from the object for `target` (the manifest's first, if not given).
+
+        `constants` are found by the digests in the manifest, `pool` is the object of a thread pool,
+        and `name` stands for the model in errors (LoadError).
+        """
+        self.manifest = manifest
+        self.target = target or manifest.targets[0]
+        loaded = machine_code.load(code, f"{name}: {self.target.code}")
+        if pool is not None:
+            thread_pool.provide(pool, f"{name}: {self.target.pool}")
+        states = _states(manifest, name)
+        first = {key: _value(each, constants, name) for key, each in states.items()}
+        self.state = State(states, first)
+        contexts: list[Context] = []
+        self.entries: dict[str, EntryPoint] = {}
+        for key, entry in manifest.entries.items():
+            fixed = [_value(a, constants, name) for a in entry.arguments if a.kind == "constant"]
+            need = self.target.workspace[key]
+            program = Program(key, entry, loaded, fixed, need, contexts)
+            self.entries[key] = EntryPoint(key, entry, program, self.state)
+
+    @property
+    def signature(self) -> Signature:
+        """The signature of the only entry point (CallError SW0416 if there are several)."""
+        return self._only.signature
+
+    def __call__(self, *args: object, **kwargs: object) -> Any:
+        """Calls the only entry point (CallError SW0416 if there are several)."""
+        return self._only(*args, **kwargs)
+
+    def __getitem__(self, name: str) -> EntryPoint:
+        return self.entries[name]
+
+    def __getattr__(self, name: str) -> EntryPoint:
+        entries: dict[str, EntryPoint] = self.__dict__.get("entries", {})
+        if name not in entries:
+            raise AttributeError(f"the model has no entry point {name}")
+        return entries[name]
+
+    def close(self) -> None:
+        """Lets go of the code and the weights; calls that are running finish."""
+        for entry in self.entries.values():
+            entry.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    @property
+    def _only(self) -> EntryPoint:
+        first, *others = self.entries.values()
+        if others:
+            sentence = f"this model has the entry points {', '.join(self.entries)}"
+            raise CallError("SW0416", sentence, hint=f"name one, as in model.{first.name}(…)")
+        return first
+
+
+def _states(manifest: Manifest, name: str) -> dict[str, Argument]:
+    """The states of all entry points, which must agree on their dtype and first value."""
+    found: dict[str, Argument] = {}
+    for entry in manifest.entries.values():
+        for argument in entry.arguments:
+            if argument.kind == "state":
+                known = found.setdefault(argument.name, argument)
+                if (known.sha256, known.type.dtype) != (argument.sha256, argument.type.dtype):
+                    raise _unusable(name, f"entry points differ in the state {argument.name}")
+        for result in entry.results:
+            if result.state and result.type.dtype != found[result.state].type.dtype:
+                raise _unusable(name, f"{result.name} is not of the dtype of {result.state}")
+    return found
+
+
+def _value(argument: Argument, constants: Mapping[str, Array], name: str) -> Array:
+    """A constant, or a state's first value, from the weights."""
+    array = constants.get(argument.sha256 or "")
+    if array is None:
+        raise _unusable(name, f"the weights lack {argument.name}")
+    if not argument.type.admits(array):
+        raise _unusable(name, mismatch(argument, array).sentence)
+    return np.require(array, requirements=("C", "A"))
+
+
+def _unusable(name: str, reason: str) -> LoadError:
+    return LoadError("SW0314", f"{name}: {reason}")

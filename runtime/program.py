@@ -1,0 +1,123 @@
+"""A program: one entry point in memory, bound to its code and constants, that runs on arrays."""
+
+import ctypes
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, final
+
+import numpy as np
+
+from stepwell.runtime import pool, system
+from stepwell.runtime.code import Code
+from stepwell.runtime.context import Context, Host, HostFunction
+from stepwell.runtime.dtypes import Array
+from stepwell.runtime.entry import Entry
+from stepwell.runtime.errors import LoadError
+from stepwell.runtime.sizes import Size
+from stepwell.runtime.symbols import Symbols
+
+EntryFunction: Final = ctypes.CFUNCTYPE(
+    ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p
+)
+
+REMEMBERED: Final = 1024
+"""Combinations of shapes whose sizes are kept."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What follows from the arguments' shapes; `sizes` is read by C, and never written."""
+
+    sizes: ctypes.Array[ctypes.c_int64]
+    results: list[tuple[tuple[int, ...], np.dtype[np.generic]]]
+    workspace: int
+
+
+@final
+class Program:
+    """Runs an entry point; safe to call from any number of threads, which compute side by side."""
+
+    def __init__(
+        self,
+        name: str,
+        entry: Entry,
+        code: Code,
+        constants: Sequence[Array],
+        workspace: Size,
+        contexts: list[Context],
+    ) -> None:
+        """`constants` stand in the entry's order; `contexts` may be shared with other programs."""
+        self._entry = entry
+        self._code = code  # lives as long as this program
+        self._symbols = Symbols(name, entry)
+        self._constants = constants
+        self._workspace = workspace
+        self._contexts = contexts
+        self._frames: dict[tuple[tuple[int, ...], ...], Frame] = {}
+        self._inputs = sum(argument.kind == "input" for argument in entry.arguments)
+        self._fixed = [array.ctypes.data for array in constants]
+        self._function = EntryFunction(_symbol(code, entry.symbol, name))
+        self._imports = (ctypes.c_uint64 * len(entry.imports))(*system.addresses(entry.imports))
+        self._host = Host(name, entry)
+        self._print = HostFunction(self._host)
+        self._print_address = ctypes.cast(self._print, ctypes.c_void_p).value or 0
+        self._imports_address = ctypes.addressof(self._imports)
+
+    def run(self, arrays: Sequence[Array]) -> list[Array]:
+        """The results for dense inputs and then states, in the manifest's order.
+
+        Raises CallError SW0402 to SW0404 if the shapes do not fit, SW0410 to SW0412 if the program
+        fails.
+        """
+        frame = self._frame(arrays)
+        results = [np.empty(shape, dtype) for shape, dtype in frame.results]
+        try:
+            context = self._contexts.pop()
+        except IndexError:
+            context = Context()
+        try:
+            self._call(context, frame, arrays, results)
+        finally:
+            self._contexts.append(context)
+        return results
+
+    def _call(
+        self, context: Context, frame: Frame, arrays: Sequence[Array], results: Sequence[Array]
+    ) -> None:
+        context.reserve(frame.workspace)
+        words = context.words
+        words.parallel_for, words.pool = pool.parallel_for()
+        words.host, words.imports = self._print_address, self._imports_address
+        words.error = words.site = 0
+        given = [array.ctypes.data for array in arrays]
+        taken = [array.ctypes.data for array in results]
+        addresses = given[: self._inputs] + self._fixed + given[self._inputs :] + taken
+        pointers = (ctypes.c_void_p * len(addresses))(*addresses)
+        if self._function(context.address, pointers, frame.sizes):
+            raise self._host.error(context)
+
+    def _frame(self, arrays: Sequence[Array]) -> Frame:
+        shapes = tuple([array.shape for array in arrays])
+        found = self._frames.get(shapes)
+        if found is None:
+            found = self._solved(self._symbols.solve(arrays))
+            if len(self._frames) >= REMEMBERED:
+                self._frames.clear()
+            self._frames[shapes] = found
+        return found
+
+    def _solved(self, values: Mapping[str, int]) -> Frame:
+        sizes = [values[size.name] for size in self._entry.sizes]
+        results = [
+            (tuple(size.evaluate(values) for size in result.type.shape), result.type.dtype.numpy)
+            for result in self._entry.results
+        ]
+        workspace = self._workspace.evaluate(values)
+        return Frame((ctypes.c_int64 * len(sizes))(*sizes), results, workspace)
+
+
+def _symbol(code: Code, symbol: str, name: str) -> int:
+    if symbol not in code.symbols:
+        raise LoadError("SW0311", f"{name}: the code does not define {symbol}")
+    return code.symbols[symbol]

@@ -1,0 +1,61 @@
+"""The signature: a call's arguments, by position or by name, nested or not, as a list of arrays."""
+
+from collections.abc import Mapping, Sequence
+from typing import final
+
+from stepwell.runtime import tree
+from stepwell.runtime.arguments import dense
+from stepwell.runtime.dtypes import Array
+from stepwell.runtime.entry import Entry
+from stepwell.runtime.errors import CallError
+
+
+@final
+class Signature:
+    """What an entry point takes and answers; `str` writes it as `f(x: f32[B,4]) -> f32[B]`."""
+
+    def __init__(self, name: str, entry: Entry) -> None:
+        self.name = name
+        self.entry = entry
+        order = list(tree.indices(entry.inputs))
+        self._leaves = [entry.arguments[index] for index in order]
+        self._places = [order.index(index) for index in range(len(order))]
+        self._flat = all(isinstance(item, tree.Leaf) for item in entry.inputs.items)
+
+    def __str__(self) -> str:
+        types = [argument.type for argument in self.entry.arguments]
+        inputs = zip(self.entry.parameters, self.entry.inputs.items, strict=True)
+        taken = ", ".join(f"{name}: {tree.text(item, types)}" for name, item in inputs)
+        answered = tree.text(self.entry.outputs, [result.type for result in self.entry.results])
+        return f"{self.name}({taken}) -> {answered}"
+
+    def bind(self, args: Sequence[object], kwargs: Mapping[str, object]) -> list[Array]:
+        """A call's arguments as dense arrays of the right dtypes and ranks, one for each input.
+
+        Raises CallError SW0401 (names), SW0402 (arrays), SW0405 (trees) or SW0406 (numbers).
+        """
+        parameters = self.entry.parameters
+        if kwargs or len(args) != len(parameters):
+            args = self._by_position(args, kwargs)
+        if not self._flat:
+            items = zip(self.entry.inputs.items, args, parameters, strict=True)
+            args = [leaf for item in items for leaf in tree.flatten(*item)]
+        arrays = [dense(*leaf) for leaf in zip(self._leaves, args, strict=True)]
+        return [arrays[place] for place in self._places]
+
+    def _by_position(self, args: Sequence[object], kwargs: Mapping[str, object]) -> list[object]:
+        parameters = self.entry.parameters
+        if len(args) > len(parameters):
+            raise self._refusal(f"expected {len(parameters)} arguments, got {len(args)}")
+        for name in kwargs:
+            if name not in parameters:
+                raise self._refusal(f"there is no argument {name}")
+            if name in parameters[: len(args)]:
+                raise self._refusal(f"argument {name} is given twice")
+        missing = [name for name in parameters[len(args) :] if name not in kwargs]
+        if missing:
+            raise self._refusal(f"missing {', '.join(missing)}")
+        return [*args, *(kwargs[name] for name in parameters[len(args) :])]
+
+    def _refusal(self, reason: str) -> CallError:
+        return CallError("SW0401", f"{self.name}: {reason}", details=[f"signature: {self}"])

@@ -1,0 +1,131 @@
+"""Bounds of polynomials that see how floordiv, mod, min and max depend on their arguments.
+
+Interval arithmetic alone cannot tell that B - floordiv(B, 2) is never negative, since it forgets
+that both terms hold the same B. Here a call gives way to polynomials that bound it, one call at a
+time, until none is left or `_DEPTH` of them are gone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import final
+
+from stepwell.runtime.sizes.intervals import Interval, Ranges, enclosure
+from stepwell.runtime.sizes.polynomial import (
+    ONE,
+    Call,
+    Polynomial,
+    collect,
+    constant,
+    content,
+    over,
+    without,
+)
+
+_DEPTH = 4
+
+
+@final
+@dataclass(frozen=True)
+class Case:
+    """Polynomials the least of which is a bound, once divided by `scale`."""
+
+    polynomials: tuple[Polynomial, ...]
+    scale: int = 1
+
+
+def bounds(polynomial: Polynomial, ranges: Ranges) -> Interval:
+    """An interval that holds every value of `polynomial`; None is no known limit."""
+    if polynomial.constant is not None:
+        return polynomial.constant, polynomial.constant
+    if not any(isinstance(each, Call) for each in polynomial.atoms):
+        return enclosure(polynomial, ranges)
+    _, scale = content([polynomial])
+    low = _low(without(polynomial, ((), scale)), ranges, _DEPTH)
+    high = _low(without(-polynomial, ((), scale)), ranges, _DEPTH)
+    return None if low is None else scale * low, None if high is None else -scale * high
+
+
+@lru_cache(maxsize=4096)
+def is_never_negative(polynomial: Polynomial) -> bool:
+    """Whether the value is known to be 0 or more for all values of the symbols."""
+    low, _ = bounds(polynomial, {})
+    return low is not None and low >= 0
+
+
+def _low(polynomial: Polynomial, ranges: Ranges, depth: int) -> int | None:
+    """A lower bound."""
+    low, _ = enclosure(polynomial, ranges)
+    calls = [each for each in polynomial.atoms if isinstance(each, Call)] if depth else []
+    choices = [cases for each in calls if (cases := _cases(polynomial, each, ranges))]
+    # A call with one case goes first: to split min(a, b) into a and b loses nothing, and to take
+    # either of the two for it does.
+    found = [_least(case, ranges, depth - 1) for case in min(choices, key=len, default=[])]
+    return max((each for each in (low, *found) if each is not None), default=None)
+
+
+def _least(case: Case, ranges: Ranges, depth: int) -> int | None:
+    lows = [_low(each, ranges, depth) for each in case.polynomials]
+    known = [-(-low // case.scale) for low in lows if low is not None]
+    return min(known) if len(known) == len(lows) else None
+
+
+def _cases(polynomial: Polynomial, call: Call, ranges: Ranges) -> list[Case]:
+    """Ways to bound `polynomial` from below without `call`, in which it must be linear."""
+    factor, rest = _split(polynomial, call)
+    if call in factor.atoms:
+        return []
+    low, high = enclosure(factor, ranges)
+    if low is not None and low >= 0:
+        limits = _below(call)
+    elif high is not None and high <= 0:
+        limits = _above(call, ranges)
+    else:
+        return []
+    return [
+        Case(
+            tuple(factor * each + rest * constant(limit.scale) for each in limit.polynomials),
+            limit.scale,
+        )
+        for limit in limits
+    ]
+
+
+def _split(polynomial: Polynomial, call: Call) -> tuple[Polynomial, Polynomial]:
+    """`(factor, rest)` with polynomial = factor * call + rest."""
+    inside = [term for term in polynomial.terms if call in term[0]]
+    outside = [term for term in polynomial.terms if call not in term[0]]
+    factor = collect((over(monomial, (call,)) or (), c) for monomial, c in inside)
+    return factor, Polynomial(tuple(outside))
+
+
+def _below(call: Call) -> list[Case]:
+    """What a call is at least."""
+    if call.function == "min":
+        return [Case(call.arguments)]
+    if call.function == "max":
+        return [Case((each,)) for each in call.arguments]
+    dividend, divisor = call.arguments
+    if call.function == "floordiv" and divisor.constant is not None:
+        return [Case((dividend - divisor + ONE,), divisor.constant)]
+    return []
+
+
+def _above(call: Call, ranges: Ranges) -> list[Case]:
+    """What a call is at most."""
+    if call.function == "max":
+        return [Case(call.arguments)]
+    if call.function == "min":
+        return [Case((each,)) for each in call.arguments]
+    dividend, divisor = call.arguments
+    if call.function == "floordiv" and divisor.constant is not None:
+        return [Case((dividend,), divisor.constant)]
+    if not _not_negative(dividend, ranges) or not _not_negative(divisor, ranges):
+        return []
+    return [Case((dividend,))] + [Case((divisor - ONE,))] * (call.function == "mod")
+
+
+def _not_negative(polynomial: Polynomial, ranges: Ranges) -> bool:
+    low, _ = enclosure(polynomial, ranges)
+    return low is not None and low >= 0

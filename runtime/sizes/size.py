@@ -1,0 +1,200 @@
+"""`Size`: a length that may depend on sizes known at run time only, canonical on construction."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache, lru_cache, reduce
+from typing import Literal, SupportsIndex, TypeAlias, TypeVar, final
+
+from stepwell.runtime.sizes import folding, polynomial, text
+from stepwell.runtime.sizes.bounds import bounds
+from stepwell.runtime.sizes.intervals import Interval, Ranges
+from stepwell.runtime.sizes.polynomial import Atom, Polynomial, Symbol
+
+Operator: TypeAlias = Literal["add", "mul", "floordiv", "mod", "min", "max"]
+T = TypeVar("T")
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Size:
+    """An integer polynomial over symbols and floordiv, mod, min and max of sizes.
+
+    Symbols stand for values of 0 or more. Division rounds down; a division by zero has no value,
+    and neither has a size that contains one, except that a rule may have taken it out: B*S // S
+    is B. Two sizes that are equal as polynomials are equal, and a static size equals its int.
+    """
+
+    polynomial: Polynomial
+    static: int | None = field(init=False)
+    """The value, when it depends on no symbol."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "static", self.polynomial.constant)
+
+    @staticmethod
+    def of(value: SupportsIndex | str | Size) -> Size:
+        """A size from an int, from the name of a symbol, or itself."""
+        if isinstance(value, Size):
+            return value
+        if isinstance(value, str):
+            return _symbol(value)
+        return _constant(operator.index(value))
+
+    @staticmethod
+    def parse(source: str) -> Size:
+        """Read what `str` writes, and `//`, `%` and parentheses besides.
+
+        Raises `SizeSyntaxError`, a ValueError that knows the offset of the first wrong character.
+        """
+        return Size(text.parse(source))
+
+    def __str__(self) -> str:
+        return self.polynomial.text
+
+    def __repr__(self) -> str:
+        return f"Size.parse({str(self)!r})"
+
+    def __reduce__(self) -> tuple[Callable[[str], Size], tuple[str]]:
+        return Size.parse, (str(self),)
+
+    def __hash__(self) -> int:
+        return hash(self.polynomial)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Size):
+            return self is other or self.polynomial == other.polynomial
+        if isinstance(other, int):
+            return self.static == other
+        return NotImplemented
+
+    def __add__(self, other: int | Size) -> Size:
+        return Size(self.polynomial + Size.of(other).polynomial)
+
+    def __sub__(self, other: int | Size) -> Size:
+        return Size(self.polynomial - Size.of(other).polynomial)
+
+    def __mul__(self, other: int | Size) -> Size:
+        return Size(self.polynomial * Size.of(other).polynomial)
+
+    def __floordiv__(self, other: int | Size) -> Size:
+        """Raises ValueError when `other` is the constant 0."""
+        return Size(folding.floordiv(self.polynomial, Size.of(other).polynomial))
+
+    def __mod__(self, other: int | Size) -> Size:
+        """Raises ValueError when `other` is the constant 0."""
+        return Size(folding.mod(self.polynomial, Size.of(other).polynomial))
+
+    def __radd__(self, other: int) -> Size:
+        return self + other
+
+    def __rsub__(self, other: int) -> Size:
+        return Size.of(other) - self
+
+    def __rmul__(self, other: int) -> Size:
+        return self * other
+
+    def __rfloordiv__(self, other: int) -> Size:
+        return Size.of(other) // self
+
+    def __rmod__(self, other: int) -> Size:
+        return Size.of(other) % self
+
+    def __neg__(self) -> Size:
+        return Size(-self.polynomial)
+
+    @property
+    def symbols(self) -> frozenset[str]:
+        return self.polynomial.symbols
+
+    def evaluate(self, values: Mapping[str, int]) -> int:
+        """The value for given symbols.
+
+        Raises ValueError when a symbol is missing from `values` or a divisor is zero.
+        """
+        if self.static is not None:
+            return self.static
+        try:
+            return self.build(int, values.__getitem__, _calculate)
+        except KeyError as error:
+            raise ValueError(f"the size {self} needs a value for {error.args[0]}") from None
+        except ZeroDivisionError:
+            given = ", ".join(f"{name} = {values[name]}" for name in sorted(self.symbols))
+            raise ValueError(f"the size {self} divides by zero for {given}") from None
+
+    def substitute(self, values: Mapping[str, Size]) -> Size:
+        """The size with sizes in the place of symbols, all at once; others stay."""
+        return self.build(Size.of, lambda name: values.get(name) or Size.of(name), combine)
+
+    def bounds(self, ranges: Ranges) -> Interval:
+        """Least and greatest value when symbols lie in `ranges`; None is no known limit."""
+        return bounds(self.polynomial, ranges)
+
+    def build(
+        self,
+        constant: Callable[[int], T],
+        symbol: Callable[[str], T],
+        apply: Callable[[Operator, T, T], T],
+    ) -> T:
+        """The size computed in another algebra: integers, instructions of a program, text."""
+
+        def whole(value: Polynomial) -> T:
+            terms = [product(monomial, c) for monomial, c in value.terms]
+            return reduce(lambda x, y: apply("add", x, y), terms) if terms else constant(0)
+
+        def product(monomial: tuple[Atom, ...], coefficient: int) -> T:
+            factors = [single(each) for each in monomial]
+            if coefficient != 1 or not factors:
+                factors.append(constant(coefficient))
+            return reduce(lambda x, y: apply("mul", x, y), factors)
+
+        def single(value: Atom) -> T:
+            if isinstance(value, Symbol):
+                return symbol(value.name)
+            function = value.function
+            return reduce(lambda x, y: apply(function, x, y), map(whole, value.arguments))
+
+        return whole(self.polynomial)
+
+
+def smallest(first: int | Size, *others: int | Size) -> Size:
+    """The least of some sizes."""
+    return Size(folding.extremum("min", [Size.of(each).polynomial for each in (first, *others)]))
+
+
+def largest(first: int | Size, *others: int | Size) -> Size:
+    """The greatest of some sizes."""
+    return Size(folding.extremum("max", [Size.of(each).polynomial for each in (first, *others)]))
+
+
+_OPERATIONS: dict[Operator, tuple[Callable[[int, int], int], Callable[[Size, Size], Size]]] = {
+    "add": (operator.add, operator.add),
+    "mul": (operator.mul, operator.mul),
+    "floordiv": (operator.floordiv, operator.floordiv),
+    "mod": (operator.mod, operator.mod),
+    "min": (min, smallest),
+    "max": (max, largest),
+}
+
+
+def _calculate(function: Operator, left: int, right: int) -> int:
+    return _OPERATIONS[function][0](left, right)
+
+
+def combine(function: Operator, left: Size, right: Size) -> Size:
+    """The canonical size of one operation."""
+    return _OPERATIONS[function][1](left, right)
+
+
+@cache
+def _symbol(name: str) -> Size:
+    if not text.is_symbol(name):
+        raise ValueError(f"{name!r} cannot be the name of a size: letters, digits and _ can")
+    return Size(polynomial.atom(Symbol(name)))
+
+
+@lru_cache(maxsize=4096)
+def _constant(value: int) -> Size:
+    return Size(polynomial.constant(value))

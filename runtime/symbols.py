@@ -1,0 +1,110 @@
+"""The symbols of a signature: their values, found in the shapes of a call's arguments."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, final
+
+from stepwell.runtime.arguments import mismatch
+from stepwell.runtime.dtypes import Array
+from stepwell.runtime.entry import Argument, Entry, SizeRange
+from stepwell.runtime.errors import CallError, LoadError
+from stepwell.runtime.sizes import Size
+
+
+class Solution(NamedTuple):
+    """How a symbol is found: `argument` is `factor * symbol + offset` long on axis `axis`."""
+
+    range: SizeRange
+    argument: int
+    axis: int
+    factor: Size
+    offset: Size
+
+
+@final
+class Symbols:
+    """The values of an entry point's symbols, as functions of its inputs and states."""
+
+    def __init__(self, name: str, entry: Entry) -> None:
+        """LoadError SW0307 if the shapes of inputs and states do not determine a symbol."""
+        self._name = name
+        self._arguments = [each for each in entry.arguments if each.kind != "constant"]
+        self._solutions = _solutions(self._arguments, {each.name: each for each in entry.sizes})
+        missing = entry.symbols - self._solutions.keys()
+        if missing:
+            raise LoadError("SW0307", f"{name}: no argument's shape determines {min(missing)}")
+
+    def solve(self, arrays: Sequence[Array]) -> dict[str, int]:
+        """The values for the shapes of inputs and then states, all of which have the right ranks.
+
+        Raises CallError: SW0402 if the shapes do not agree, SW0403 if a value is out of its range,
+        SW0404 if it is multiplied by a zero and so not determined.
+        """
+        values: dict[str, int] = {}
+        for symbol, solution in self._solutions.items():
+            values[symbol] = self._value(solution, arrays[solution.argument], values)
+        for i, (argument, array) in enumerate(zip(self._arguments, arrays, strict=True)):
+            if not _agrees(argument, array, values):
+                raise mismatch(argument, array, self._given(i, values))
+        return values
+
+    def _value(self, solution: Solution, array: Array, values: Mapping[str, int]) -> int:
+        argument, symbol = self._arguments[solution.argument], solution.range
+        factor = solution.factor.evaluate(values)
+        length = array.shape[solution.axis] - solution.offset.evaluate(values)
+        if factor == 0:
+            raise CallError("SW0404", f"{self._name}: no shape tells {symbol.name} in this call")
+        if length % factor or length < 0:
+            raise mismatch(argument, array)
+        if length // factor not in symbol:
+            raise mismatch(argument, array, f" with {symbol.name} in {symbol}", code="SW0403")
+        return length // factor
+
+    def _given(self, argument: int, values: Mapping[str, int]) -> str:
+        """` with B = 3`: what other arguments said about this argument's shape."""
+        symbols = {s for size in self._arguments[argument].type.shape for s in size.symbols}
+        known = [s for s in sorted(symbols) if self._solutions[s].argument != argument]
+        text = " and ".join(f"{symbol} = {values[symbol]}" for symbol in known)
+        return f" with {text}" if text else ""
+
+
+def _solutions(
+    arguments: Sequence[Argument], ranges: Mapping[str, SizeRange]
+) -> dict[str, Solution]:
+    """A solution for each symbol that has one, each needing only symbols before it.
+
+    A symbol that is an axis by itself is found there; others by what is then known.
+    """
+    axes = [
+        (size, argument, axis)
+        for argument, each in enumerate(arguments)
+        for axis, size in enumerate(each.type.shape)
+        if size.static is None
+    ]
+    axes.sort(key=lambda each: (len(each[0].symbols), len(str(each[0]))))
+    found: dict[str, Solution] = {}
+    for size, argument, axis in (each for _ in ranges for each in axes):
+        unknown = size.symbols - found.keys()
+        if len(unknown) == 1:
+            (symbol,) = unknown
+            linear = _linear(size, symbol)
+            if linear is not None:
+                found[symbol] = Solution(ranges[symbol], argument, axis, *linear)
+    return found
+
+
+def _linear(size: Size, symbol: str) -> tuple[Size, Size] | None:
+    """The factor and the offset, if the size is linear in the symbol."""
+    try:
+        offset = size.substitute({symbol: Size.of(0)})
+        factor = size.substitute({symbol: Size.of(1)}) - offset
+    except ValueError:  # a division by the symbol
+        return None
+    linear = factor != 0 and size == factor * Size.of(symbol) + offset
+    return (factor, offset) if linear else None
+
+
+def _agrees(argument: Argument, array: Array, values: Mapping[str, int]) -> bool:
+    try:
+        return tuple(size.evaluate(values) for size in argument.type.shape) == array.shape
+    except ValueError:  # a division by a size that is zero
+        return False

@@ -1,0 +1,91 @@
+"""Specs: what is read, what is written, and where the caret points when it cannot be read."""
+
+import pickle
+
+import pytest
+
+from stepwell.runtime.errors import StepwellError
+from stepwell.runtime.sizes import Size
+from stepwell.specs import Spec, ranges_of, spec, spec_tree
+
+B, S = Size.of("B"), Size.of("S")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("i64", Spec("i64")),
+        ("bool[]", Spec("bool")),
+        ("f32[B,784]", Spec("f32", (B, Size.of(784)))),
+        (" bf16 [ 2*S , B*S ] ", Spec("bf16", (2 * S, B * S))),
+        ("f32[min(B, 4), B]", Spec("f32", (Size.parse("min(B, 4)"), B))),
+        ("f32[B: 1..64, 2*S]", Spec("f32", (B, 2 * S), ranges={"B": (1, 64)})),
+        ("f32[B: 1.., S: ..9]", Spec("f32", (B, S), ranges={"B": (1, None), "S": (0, 9)})),
+    ],
+)
+def test_what_is_read(text: str, expected: Spec) -> None:
+    assert spec(text) == expected
+    assert spec(str(expected)) == expected
+    assert hash(spec(text)) == hash(expected)
+
+
+def test_the_text_form() -> None:
+    assert str(spec("f32[ B :1..64, 2*S, B, 3]", name="x")) == "f32[B: 1..64,2*S,B,3]"
+    assert spec("f32[B]", name="x").name == "x"
+
+
+@pytest.mark.parametrize(
+    ("text", "offset", "why"),
+    [
+        ("f31[B]", 0, "does not begin with a dtype (bool, i32, i64, u8, f16, bf16, f32, f64)"),
+        ("?", 0, "does not begin with a dtype (bool, i32, i64, u8, f16, bf16, f32, f64)"),
+        ("f32(B)", 3, "needs sizes in brackets, or nothing, after the dtype"),
+        ("f32[B", 5, "does not close its bracket"),
+        ("f32[B] x", 7, "goes on after its bracket"),
+        ("f32[B,]", 6, "has a size that cannot be read: the size '' needs a number or a name of a "
+         "size at the end"),
+        ("f32[2, B S]", 9, "has a size that cannot be read: the size ' B S' needs an operator or "
+         "the end before 'S'"),
+        ("f32[ -1]", 5, "has a negative size"),
+        ("f32[B: x]", 7, "has a range that is not of the form 1..64, 1.. or ..64"),
+        ("f32[B: ..]", 7, "has a range that is not of the form 1..64, 1.. or ..64"),
+        ("f32[B: 5..4]", 7, "has a range that holds nothing"),
+        ("f32[2*B: 1..4]", 9, "gives a range to 2*B, which is not a symbol"),
+        ("f32[B: 1..4, B: 2..]", 16, "gives B two ranges"),
+    ],
+)  # fmt: skip
+def test_the_caret_points_at_what_is_wrong(text: str, offset: int, why: str) -> None:
+    with pytest.raises(StepwellError) as caught:
+        spec(text)
+    assert str(caught.value).splitlines() == [
+        f"SW0101: the spec {why}",
+        f"  {text}",
+        f"  {' ' * offset}^",
+        "  help: write a spec like i64, f32[784], f32[B, 2*S] or f32[B: 1..64]",
+    ]
+
+
+def test_trees_of_specs() -> None:
+    read = spec("i64[B]")
+    assert spec_tree({"x": ("f32[B]", None), "y": read}) == {"x": (spec("f32[B]"), None), "y": read}
+    with pytest.raises(StepwellError, match="SW0101: a int is not a spec"):
+        spec_tree([3])
+
+
+def test_ranges_are_gathered() -> None:
+    assert ranges_of([spec("f32[B: 1..]"), spec("f32[B, S: 2..3]")]) == {
+        "B": (1, None),
+        "S": (2, 3),
+    }
+    with pytest.raises(StepwellError) as caught:
+        ranges_of([spec("f32[B: 1..]"), spec("f32[B: 2..]")])
+    assert str(caught.value) == (
+        "SW0113: the specs give B two ranges\n"
+        "  B: 1..\n"
+        "  B: 2..\n"
+        "  help: give B its range once, or the same everywhere"
+    )
+
+
+def test_specs_survive_pickling() -> None:
+    assert pickle.loads(pickle.dumps(spec("f32[B: 1..]"))) == spec("f32[B: 1..]")
