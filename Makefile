@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 LAYERS := tests/test_layers.py tests/test_house.py tests/test_packaging.py
 
-.PHONY: demo test test-all bench filecheck check format lock clean
+.PHONY: demo test test-all bench filecheck check docs format lock clean
 
 demo: $(VENV)/ready
 	$(BIN)/python examples/digits.py
@@ -33,6 +33,10 @@ check: $(VENV)/checks
 	$(PIP) install --no-deps --no-build-isolation --target build/view .
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/pytest -q $(LAYERS)
+
+# Run the pages and write the outputs and dumps of today into them.
+docs: $(VENV)/ready
+	$(BIN)/python tests/lib/pages.py $(wildcard *.md docs/*.md docs/decisions/*.md)
 
 format: $(VENV)/checks
 	$(BIN)/ruff check --fix .

@@ -1,0 +1,32 @@
+"""Stepwell: an array compiler whose IR can be walked down level by level.
+
+The public names; each is fetched from its module when it is first asked for, so that
+`import stepwell.runtime` loads no compiler.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stepwell.specs import Spec as Spec
+    from stepwell.specs import spec as spec
+
+_HOMES = {
+    "specs": ("Spec", "spec"),
+}
+"""The public names by module; a module without any is public itself."""
+_HOME = {name: module for module, names in _HOMES.items() for name in names or (module,)}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        module = _HOME.get(name)
+        if module is None:
+            raise AttributeError(f"module 'stepwell' has no attribute {name!r}")
+        home = import_module(f"stepwell.{module}")
+        value = getattr(home, name) if name in _HOMES[module] else home
+        globals()[name] = value
+        return value
+
+    def __dir__() -> list[str]:
+        return [*globals(), *_HOME]

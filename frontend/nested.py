@@ -11,24 +11,20 @@ from __future__ import annotations
 
 import builtins
 import dataclasses
+import itertools
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, ClassVar, Protocol, TypeAlias, cast, final, runtime_checkable
+from functools import cache, cached_property
+from typing import Any, ClassVar, TypeAlias, cast, final
 
 import numpy as np
 
+from stepwell.runtime import tree as kept
 from stepwell.runtime.errors import StepwellError
 
 Constants: TypeAlias = tuple[tuple[str, Hashable], ...]
-
-
-@runtime_checkable
-class HasDtype(Protocol):
-    """Arrays, tracers, NumPy scalars and specs: leaves, even where they are dataclasses."""
-
-    @property
-    def dtype(self) -> object: ...
+Path: TypeAlias = tuple[tuple[type, Hashable], ...]
+"""From the root: what kind of container, and the key in it."""
 
 
 @final
@@ -43,7 +39,7 @@ class Structure:
 
     LEAF: ClassVar[Structure]
 
-    kind: type
+    kind: type[Any]
     keys: tuple[Hashable, ...] = ()
     children: tuple[Structure, ...] = ()
     constants: Constants = ()
@@ -65,14 +61,11 @@ class Structure:
         """Where each leaf stands, as Python would write it: `params['dense'].w`."""
         if self.kind is Leaf:
             return [root]
-        return [path for key, child in self.items() for path in child.paths(self.step(root, key))]
+        steps = ((_step(self.kind, key), child) for key, child in self.items())
+        return [path for step, child in steps for path in child.paths(root + step)]
 
     def items(self) -> Iterator[tuple[Hashable, Structure]]:
         return zip(self.keys, self.children, strict=True)
-
-    def step(self, root: str, key: Hashable) -> str:
-        """The path of one child."""
-        return f"{root}[{key!r}]" if self.kind in (tuple, list, dict) else f"{root}.{key}"
 
     def __str__(self) -> str:
         """What stands here, in words for an error."""
@@ -91,7 +84,7 @@ Structure.LEAF = Structure(Leaf)
 def flatten(tree: object) -> tuple[list[object], Structure]:
     """The leaves of `tree` in order, and the structure that `rebuild`s it from such leaves."""
     leaves: list[object] = []
-    return leaves, _flatten(tree, leaves, "")
+    return leaves, _flatten(tree, leaves, ())
 
 
 def map(function: Callable[..., object], *trees: object, names: Iterable[str] = ()) -> Any:
@@ -109,6 +102,15 @@ def map(function: Callable[..., object], *trees: object, names: Iterable[str] = 
     return structure.rebuild(function(*column) for column in columns)
 
 
+def described(structure: Structure, first: int = 0) -> kept.Tree:
+    """The structure as an artifact keeps it, its leaves numbered from `first`.
+
+    Of a dataclass the fields with leaves in them remain, and a named tuple becomes a tuple.
+    Raises StepwellError (SW0114) for a dictionary with keys other than strings.
+    """
+    return _described(structure, itertools.count(first))
+
+
 def expect_same(one: Structure, other: Structure, name: str, other_name: str) -> None:
     """Raises StepwellError (SW0110) that names the first place where two structures differ."""
     if one == other:
@@ -121,6 +123,30 @@ def expect_same(one: Structure, other: Structure, name: str, other_name: str) ->
     )
 
 
+def _described(structure: Structure, numbers: Iterator[int]) -> kept.Tree:
+    kind = structure.kind
+    if kind is Leaf:
+        return kept.Leaf(next(numbers))
+    if kind is type(None):
+        return kept.Nothing()
+    children = [_described(child, numbers) for child in structure.children]
+    if issubclass(kind, (tuple, list)):
+        return kept.Items("list" if kind is list else "tuple", tuple(children))
+    names = [_name(key) for key in structure.keys]
+    dataclass_name = None if kind is dict else f"{kind.__module__}:{kind.__qualname__}"
+    return kept.Fields(dict(zip(names, children, strict=True)), dataclass_name)
+
+
+def _name(key: Hashable) -> str:
+    if not isinstance(key, str):
+        raise StepwellError(
+            "SW0114",
+            f"a file cannot keep a dictionary with the key {key!r}",
+            hint="use strings as keys",
+        )
+    return key
+
+
 def _difference(one: Structure, other: Structure, place: str) -> tuple[str, str, str]:
     if (one.kind, one.keys) != (other.kind, other.keys):
         return place, str(one), str(other)
@@ -129,21 +155,23 @@ def _difference(one: Structure, other: Structure, place: str) -> tuple[str, str,
             return f"{place}.{name}", repr(here), repr(there)
     pairs = zip(one.items(), other.children, strict=True)
     key, left, right = next((k, mine, theirs) for (k, mine), theirs in pairs if mine != theirs)
-    return _difference(left, right, one.step(place, key))
+    return _difference(left, right, place + _step(one.kind, key))
 
 
-def _flatten(tree: object, leaves: list[object], path: str) -> Structure:
+def _flatten(tree: object, leaves: list[object], path: Path) -> Structure:
     fields = _fields(tree, path)
     if fields is None:
         leaves.append(tree)
         return Structure.LEAF
-    constants = _constants(tree, fields, path)
-    shell = Structure(type(tree), tuple(key for key in fields if key not in dict(constants)))
-    children = (_flatten(fields[key], leaves, shell.step(path, key)) for key in shell.keys)
-    return Structure(shell.kind, shell.keys, tuple(children), constants)
+    kind = type(tree)
+    constants = _constants(kind, fields, path) if _is_dataclass(tree) else ()
+    named = {name for name, _ in constants}
+    keys = tuple(key for key in fields if key not in named) if named else tuple(fields)
+    children = [_flatten(fields[key], leaves, (*path, (kind, key))) for key in keys]
+    return Structure(kind, keys, tuple(children), constants)
 
 
-def _fields(tree: object, path: str) -> Mapping[Hashable, object] | None:
+def _fields(tree: object, path: Path) -> Mapping[Hashable, object] | None:
     """What a container holds, by key and in order; None for a leaf."""
     kind = type(tree)
     if kind is dict:
@@ -153,14 +181,13 @@ def _fields(tree: object, path: str) -> Mapping[Hashable, object] | None:
     if tree is None:
         return {}
     if _is_dataclass(tree):
-        fields = dataclasses.fields(cast(Any, tree))
-        return {field.name: getattr(tree, field.name) for field in fields}
+        return {name: getattr(tree, name) for name in _said(kind)}
     return cast(Any, tree)._asdict() if _is_named_tuple(kind) else None
 
 
-def _sorted(tree: dict[Hashable, object], path: str) -> dict[Hashable, object]:
+def _sorted(tree: dict[Hashable, object], path: Path) -> dict[Hashable, object]:
     try:
-        return dict(sorted(tree.items(), key=lambda item: cast(Any, item[0])))
+        return {key: tree[key] for key in sorted(cast(Any, tree))}
     except TypeError:
         keys = ", ".join(builtins.map(repr, tree))
         raise StepwellError(
@@ -170,24 +197,22 @@ def _sorted(tree: dict[Hashable, object], path: str) -> dict[Hashable, object]:
         ) from None
 
 
-def _constants(tree: object, fields: Mapping[Hashable, object], path: str) -> Constants:
+def _constants(kind: type, fields: Mapping[Hashable, object], path: Path) -> Constants:
     """The fields of a dataclass that are part of the structure."""
-    if not _is_dataclass(tree):
-        return ()
-    said = {f.name for f in dataclasses.fields(cast(Any, tree)) if f.metadata.get("static")}
-    names = [str(name) for name in fields if name in said or _is_constant(fields[name])]
-    return tuple((name, _hashable(fields[name], f"{path}.{name}")) for name in names)
-
-
-def _is_constant(value: object) -> bool:
-    if isinstance(value, type):
-        return True
-    return not isinstance(value, (int, float, complex, np.generic, HasDtype)) and (
-        _fields(value, "") is None
+    return tuple(
+        (name, _hashable(fields[name], (*path, (kind, name))))
+        for name, static in _said(kind).items()
+        if static or _is_constant(fields[name])
     )
 
 
-def _hashable(value: object, path: str) -> Hashable:
+def _is_constant(value: object) -> bool:
+    if isinstance(value, (int, float, complex, np.generic, tuple, list, dict)) or value is None:
+        return False
+    return not _has_dtype(value) and not _is_dataclass(value)
+
+
+def _hashable(value: object, path: Path) -> Hashable:
     try:
         hash(value)
     except TypeError:
@@ -199,16 +224,32 @@ def _hashable(value: object, path: str) -> Hashable:
     return cast(Hashable, value)
 
 
-def _at(path: str) -> str:
-    return f" at {path}" if path else ""
+def _at(path: Path) -> str:
+    return f" at {''.join(_step(*each) for each in path)}" if path else ""
+
+
+def _step(kind: type, key: Hashable) -> str:
+    return f"[{key!r}]" if kind in (tuple, list, dict) else f".{key}"
+
+
+def _has_dtype(value: object) -> bool:
+    """Arrays, tracers, NumPy scalars and specs: leaves, even where they are dataclasses."""
+    return getattr(value, "dtype", None) is not None and not isinstance(value, type)
 
 
 def _is_dataclass(tree: object) -> bool:
-    return dataclasses.is_dataclass(type(tree)) and not isinstance(tree, HasDtype)
+    return dataclasses.is_dataclass(type(tree)) and not _has_dtype(tree)
 
 
-def _is_named_tuple(kind: type) -> bool:
-    return issubclass(kind, tuple) and kind is not tuple and "_fields" in vars(kind)
+@cache
+def _said(kind: type[Any]) -> dict[str, bool]:
+    """The fields of a dataclass, and whether its author said that they are static."""
+    return {each.name: bool(each.metadata.get("static")) for each in dataclasses.fields(kind)}
+
+
+@cache
+def _is_named_tuple(kind: type[Any]) -> bool:
+    return tuple in kind.__mro__[1:] and "_fields" in vars(kind)
 
 
 def _rebuild(structure: Structure, leaves: Iterator[object]) -> Any:
@@ -219,16 +260,19 @@ def _rebuild(structure: Structure, leaves: Iterator[object]) -> Any:
     values = [_rebuild(child, leaves) for child in structure.children]
     if structure.kind is dict:
         return dict(zip(structure.keys, values, strict=True))
-    if structure.kind in (tuple, list):
-        return structure.kind(values)
+    if structure.kind is list:
+        return values
+    if structure.kind is tuple:
+        return tuple(values)
     if _is_named_tuple(structure.kind):
         return structure.kind(*values)
     return _dataclass(structure, values)
 
 
-def _dataclass(structure: Structure, values: list[object]) -> Any:
+def _dataclass(structure: Structure, values: list[object]) -> object:
     """An instance with the fields set as they are: `__init__` may convert, draw or check them."""
     made = object.__new__(structure.kind)
-    for name, value in (*zip(structure.keys, values, strict=True), *structure.constants):
+    fields = (*zip(structure.keys, values, strict=True), *structure.constants)
+    for name, value in fields:
         object.__setattr__(made, str(name), value)
     return made

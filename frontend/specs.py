@@ -126,7 +126,7 @@ class _Parser:
     def range(self, at: int, piece: str, size: Size, ranges: dict[str, Range]) -> None:
         start = at + len(piece) - len(piece.lstrip())
         symbol = str(size)
-        if size.symbols != {symbol}:
+        if symbol not in size.symbols:
             self.refuse(start, f"gives a range to {size}, which is not a symbol")
         match = _RANGE.fullmatch(piece)
         if not match or not (match[1] or match[2]):

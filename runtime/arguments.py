@@ -4,7 +4,7 @@ from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
 
-from stepwell.runtime.dtypes import Array, DType
+from stepwell.runtime.dtypes import Array
 from stepwell.runtime.entry import Argument
 from stepwell.runtime.errors import CallError
 
@@ -48,19 +48,19 @@ def mismatch(
 def _converted(argument: Argument, value: object) -> Array:
     if isinstance(value, ArrayLike):
         return np.asarray(value)
+    if isinstance(value, bool | int | float) and not argument.type.shape:
+        return _number(argument, value)
+    raise mismatch(argument, value)
+
+
+def _number(argument: Argument, value: float) -> Array:
+    """A Python number as an array without axes, as NEP 50 has it, except that no bool is one."""
     dtype = argument.type.dtype
-    number = isinstance(value, bool | int | float) and type(value) in _scalars(dtype)
-    if argument.type.shape or not number:
+    accepted = (bool,) if dtype.name == "bool" else (int, float) if dtype.floating else (int,)
+    if type(value) not in accepted:
         raise mismatch(argument, value)
     try:
         with np.errstate(over="raise"):
             return np.array(float(value) if dtype.floating else value, dtype.numpy)
     except (OverflowError, FloatingPointError):
         raise CallError("SW0406", f"{argument.name}: {value} does not fit {dtype}") from None
-
-
-def _scalars(dtype: DType) -> tuple[type, ...]:
-    """The Python numbers that stand for this dtype: NEP 50's, but a bool is no number."""
-    if dtype.name == "bool":
-        return (bool,)
-    return (int, float) if dtype.floating else (int,)

@@ -55,7 +55,7 @@ class Artifact:
         digest = _identify(data, name)
         try:
             self._members = container.read(data)
-        except ValueError:
+        except container.Garbled:
             raise self._damaged("it ends too early, or its directory is garbled") from None
         self._members.pop(IDENTIFICATION, None)
         text = self._members.pop(MANIFEST, memoryview(b""))

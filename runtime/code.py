@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, final
 
 from stepwell.runtime import elf, system
+from stepwell.runtime.errors import LoadError
 
 LARGEST: Final = 2**31 - 1
 """Bytes that an object may fill: a 32-bit displacement reaches all of it."""
@@ -46,8 +47,15 @@ class Layout:
 class Code:
     """Loaded code: addresses of its global symbols, valid as long as this object is referenced."""
 
+    name: str
     symbols: Mapping[str, int]
     memory: system.Memory
+
+    def address(self, symbol: str) -> int:
+        """Where a symbol lies; LoadError SW0311 if the code does not define it."""
+        if symbol not in self.symbols:
+            raise LoadError("SW0311", f"{self.name} does not define {symbol}")
+        return self.symbols[symbol]
 
 
 def load(data: bytes | memoryview, name: str) -> Code:
@@ -61,7 +69,7 @@ def load(data: bytes | memoryview, name: str) -> Code:
         raise elf.refusal(name, "its tables are damaged") from None
     for start, stop, access in layout.segments:
         memory.protect(start, stop, access)
-    return Code(symbols, memory)
+    return Code(name, symbols, memory)
 
 
 def arrange(source: elf.Object) -> Layout:

@@ -8,7 +8,7 @@ in headers here and in members by whoever knows their digests.
 import struct
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import BinaryIO, Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple, final
 
 ALIGNMENT: Final = 64
 
@@ -22,6 +22,9 @@ VERSION, UTF_8, STORED, TIME, DATE = 45, 0x800, 0, 0, 0x21
 UNIX_FILE: Final = 0o100644 << 16
 LARGE: Final = 0xFFFF_FFFF
 """What a 32-bit field holds when the number stands in a 64-bit field elsewhere."""
+
+LIMIT = LARGE
+"""Files that reach this size have 64-bit fields."""
 
 SIZES_64, PADDING = 1, 0xD935
 """Kinds of extra fields: 64-bit sizes, and the padding that Android's zipalign uses."""
@@ -43,6 +46,11 @@ class Place(NamedTuple):
     start: int
 
 
+@final
+class Garbled(Exception):
+    """Bytes that are no container, or are one no more."""
+
+
 def write(file: BinaryIO, members: Mapping[str, bytes]) -> None:
     """Writes the members in their order; equal members give equal bytes."""
     listed = [Member(name, len(data), zlib.crc32(data)) for name, data in members.items()]
@@ -54,21 +62,20 @@ def write(file: BinaryIO, members: Mapping[str, bytes]) -> None:
 
 
 def read(data: memoryview) -> dict[str, memoryview]:
-    """The members' bytes, which lie in `data`; ValueError if it is not what `write` writes."""
+    """The members' bytes, which lie in `data`; Garbled if it is not what `write` writes."""
     try:
         listed = list(_listed(data))
         places, directory = _arrange(listed)
-    except struct.error as error:
-        raise ValueError(str(error)) from None
+    except (struct.error, OverflowError, UnicodeDecodeError):
+        raise Garbled from None
     found = {
         member.name: data[place.start : place.start + member.size]
         for member, place in zip(listed, places, strict=True)
     }
     end = places[-1].start + listed[-1].size if listed else 0
-    if len(found) < len(listed) or bytes(data[end:]) != directory:
-        raise ValueError("the directory is not as written")
-    if any(bytes(data[offset:start]) != header for offset, header, start in places):
-        raise ValueError("a header is not as written")
+    whole = len(found) == len(listed) and bytes(data[end:]) == directory
+    if not whole or any(bytes(data[offset:start]) != header for offset, header, start in places):
+        raise Garbled
     return found
 
 
@@ -87,7 +94,7 @@ def _arrange(members: Sequence[Member]) -> tuple[list[Place], bytes]:
 
 def _local_header(member: Member, offset: int) -> bytes:
     name = member.name.encode()
-    large = offset + member.size >= LARGE
+    large = offset + member.size >= LIMIT
     extra = struct.pack("<HHQQ", SIZES_64, 16, member.size, member.size) if large else b""
     padding = -(offset + LOCAL.size + len(name) + len(extra) + 4) % ALIGNMENT
     extra += struct.pack("<HH", PADDING, padding) + bytes(padding)
@@ -98,7 +105,7 @@ def _local_header(member: Member, offset: int) -> bytes:
 
 def _central_header(member: Member, offset: int) -> bytes:
     name = member.name.encode()
-    large = offset + member.size >= LARGE
+    large = offset + member.size >= LIMIT
     extra = b""
     size, start = member.size, offset
     if large:
@@ -111,7 +118,7 @@ def _central_header(member: Member, offset: int) -> bytes:
 
 def _end(count: int, size: int, offset: int) -> bytes:
     """The records after a directory of `size` bytes at `offset`."""
-    if offset < LARGE:
+    if offset < LIMIT:
         return END.pack(b"PK\5\6", 0, 0, count, count, size, offset, 0)
     rest = END_64.size - 12
     numbers = (0, 0, count, count, size, offset)
@@ -123,7 +130,7 @@ def _end(count: int, size: int, offset: int) -> bytes:
 
 
 def _listed(data: memoryview) -> Iterator[Member]:
-    """The members that the directory lists; struct.error or ValueError where it is garbled."""
+    """The members that the directory lists; it raises what `read` takes for Garbled."""
     *_, count, _, offset, _ = END.unpack_from(data, len(data) - END.size)
     if offset == LARGE:
         *_, end, _ = LOCATOR.unpack_from(data, len(data) - END.size - LOCATOR.size)

@@ -80,6 +80,16 @@ class Host:
         self._sizes = [size.name for size in entry.sizes]
         self._raised: dict[int, BaseException] = {}
 
+    def exposed(self) -> tuple[int, object]:
+        """Where C can call this, and what keeps it there; 0 if the code prints nothing.
+
+        (What ctypes makes for it lies on a page that is writable and executable.)
+        """
+        if all(site.kind != "print" for site in self._sites):
+            return 0, None
+        function = HostFunction(self)
+        return ctypes.cast(function, ctypes.c_void_p).value or 0, function
+
     def __call__(self, context: int, site: int, operands: int, sizes: int) -> int:
         """Prints the site's text; operands and sizes are addresses of C arrays."""
         try:

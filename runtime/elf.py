@@ -16,7 +16,7 @@ MACHINES: Final = {"x86_64": (62, X86_64), "aarch64": (183, AARCH64)}
 
 PROGBITS, SYMTAB, RELA, NOTE, NOBITS, REL, X86_UNWIND = 1, 2, 4, 7, 8, 9, 0x7000_0001
 WRITE, ALLOCATE, EXECUTE, THREAD_LOCAL = 0x1, 0x2, 0x4, 0x400
-DAMAGE: Final = (struct.error, IndexError, KeyError, ValueError, StopIteration)
+DAMAGE: Final = (struct.error, IndexError, KeyError, OverflowError, StopIteration, ValueError)
 """What reading tables that point nowhere raises."""
 
 LOCAL, UNDEFINED, ABSOLUTE, COMMON = 0, 0, 0xFFF1, 0xFFF2
@@ -132,10 +132,11 @@ def _relocations(view: memoryview, sections: list[Section]) -> list[Relocation]:
 def _check(source: Object) -> None:
     """Refuses what this loader does not know, and what the object does not bring itself."""
     for section in source.sections:
-        if section.loaded and section.kind not in (PROGBITS, NOTE, NOBITS, X86_UNWIND):
+        foreign = section.loaded and section.kind not in (PROGBITS, NOTE, NOBITS, X86_UNWIND)
+        if foreign or section.kind == REL:
             raise source.refusal(f"it has a section of kind {section.kind:#x}")
-        if section.kind == REL or section.flags & THREAD_LOCAL:
-            raise source.refusal("it has thread-local variables or relocations without addends")
+        if section.flags & THREAD_LOCAL:
+            raise source.refusal("it has thread-local variables")
     unknown = {r.kind for r in source.relocations} - source.kinds.keys()
     if unknown:
         raise source.refusal(f"it has a relocation of kind {min(unknown)}")

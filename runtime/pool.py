@@ -3,12 +3,19 @@
 import ctypes
 import os
 import threading
+from functools import cache
 from typing import Final, final
 
 from stepwell.runtime import code, system
 from stepwell.runtime.errors import CallError
 
 VARIABLE: Final = "STEPWELL_THREADS"
+MOST: Final = 1024
+
+IMPORTS: Final = "stepwell_pool_imports"
+CREATE: Final = "stepwell_pool_create"
+RESIZE: Final = "stepwell_pool_resize"
+PARALLEL_FOR: Final = "stepwell_parallel_for"
 
 ParallelFor: Final = ctypes.CFUNCTYPE(
     None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64
@@ -20,7 +27,10 @@ Resize: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int32)
 
 @final
 class _Process:
-    """This process's pool: its machine code came with the first model that had some."""
+    """What this process knows of its pool, whose machine code came with the first such model.
+
+    The pool itself survives a fork: in the child it starts threads anew (see the compiler's pool).
+    """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -28,14 +38,13 @@ class _Process:
         self.code: code.Code | None = None
         self.pool = 0
 
-    def forget(self) -> None:
-        """After a fork: no thread but the caller's lives on, and the lock may have been held."""
+    def renew(self) -> None:
+        """After a fork, another thread of the parent may have held the lock."""
         self.lock = threading.Lock()
-        self.pool = 0
 
 
 _process = _Process()
-system.after_fork(_process.forget)
+system.after_fork(_process.renew)
 
 
 def threads() -> int:
@@ -44,61 +53,74 @@ def threads() -> int:
 
 
 def set_threads(count: int) -> None:
-    """Lets every call from now on use `count` threads, its own included (CallError SW0415).
+    """Lets calls use `count` threads, their own included, from now on (CallError SW0415).
 
-    The results do not depend on it. At first it is the environment's STEPWELL_THREADS, or else the
+    Results do not depend on it. Before, it is the environment's STEPWELL_THREADS, or else the
     number of processors that the process may use.
     """
-    if count < 1:
-        raise CallError("SW0415", f"set_threads: expected 1 thread or more, got {count}")
+    if not 1 <= count <= MOST:
+        raise CallError("SW0415", f"set_threads: expected 1 to {MOST} threads, got {count}")
     with _process.lock:
         _process.threads = count
-        if _process.pool and _process.code:
-            Resize(_process.code.symbols["stepwell_pool_resize"])(_process.pool, count)
+        if _process.code and _process.pool:
+            Resize(_process.code.address(RESIZE))(_process.pool, count)
 
 
 def provide(data: bytes | memoryview, name: str) -> None:
-    """Loads the machine code of a pool, if the process has none; no thread is started yet."""
+    """Loads the machine code of a pool, if the process has none; threads start when needed."""
     with _process.lock:
         if _process.code is None:
-            _process.code = code.load(data, name)
+            loaded = code.load(data, name)
+            for symbol in (IMPORTS, CREATE, RESIZE, PARALLEL_FOR):
+                loaded.address(symbol)
+            loaded.memory.keep()
+            _process.code = loaded
 
 
 def parallel_for() -> tuple[int, int]:
-    """The address of the pool's `parallel_for` and its first argument, the pool."""
+    """The address of the `parallel_for` that compiled code calls, and of its pool."""
     loaded = _process.code
     if loaded is None:
-        return SERIAL, 0
+        return _serial_address()[0], 0
     if not _process.pool:
-        _start(loaded)
-    return loaded.symbols["stepwell_parallel_for"], _process.pool
+        with _process.lock:
+            _process.pool = _process.pool or _create(loaded)
+    return loaded.address(PARALLEL_FOR), _process.pool
 
 
-def _start(loaded: code.Code) -> None:
-    """Makes the pool, and hands it the C functions that its code asks for by name."""
-    with _process.lock:
-        if _process.pool:
-            return
-        names = ctypes.string_at(loaded.symbols["stepwell_pool_imports"], 4096)
-        wanted = [name.decode() for name in names[: names.index(b"\0\0")].split(b"\0")]
-        table = (ctypes.c_uint64 * len(wanted))(*system.addresses(wanted))
-        create = Create(loaded.symbols["stepwell_pool_create"])
-        _process.pool = create(table, threads())
+def _create(loaded: code.Code) -> int:
+    """A pool, handed the C functions that its code names in a list that an empty name ends."""
+    names: list[str] = []
+    address = loaded.address(IMPORTS)
+    while name := ctypes.string_at(address):
+        names.append(name.decode())
+        address += len(name) + 1
+    table = (ctypes.c_uint64 * len(names))(*system.addresses(names))
+    pool: int | None = Create(loaded.address(CREATE))(table, threads())
+    if pool is None:
+        raise CallError("SW0414", "there is no memory for a pool of threads")
+    return pool
 
 
 def _default() -> int:
     text = os.environ.get(VARIABLE)
     if text is None:
-        return system.usable_cores()
-    if not text.isdecimal() or int(text) < 1:
-        raise CallError("SW0415", f"{VARIABLE}: expected 1 thread or more, got {text}")
+        return min(system.usable_cores(), MOST)
+    if not text.isdecimal() or not 1 <= int(text) <= MOST:
+        raise CallError("SW0415", f"{VARIABLE}: expected 1 to {MOST} threads, got {text}")
     return int(text)
 
 
-@ParallelFor
 def _serial(pool: int, task: int, arguments: int, count: int) -> None:
-    """What stands in for the pool in a process in which no model brought one."""
+    """Stands in for the pool where no model has brought one: correct, but some 3 us slower."""
     Task(task)(arguments, 0, count)
 
 
-SERIAL: Final = ctypes.cast(_serial, ctypes.c_void_p).value or 0
+@cache
+def _serial_address() -> tuple[int, object]:
+    """Where C can call `_serial`, and what keeps it there.
+
+    It is made on demand, since ctypes does so on a page that is writable and executable.
+    """
+    function = ParallelFor(_serial)
+    return ctypes.cast(function, ctypes.c_void_p).value or 0, function

@@ -9,10 +9,9 @@ import numpy as np
 
 from stepwell.runtime import pool, system
 from stepwell.runtime.code import Code
-from stepwell.runtime.context import Context, Host, HostFunction
+from stepwell.runtime.context import Context, Host
 from stepwell.runtime.dtypes import Array
 from stepwell.runtime.entry import Entry
-from stepwell.runtime.errors import LoadError
 from stepwell.runtime.sizes import Size
 from stepwell.runtime.symbols import Symbols
 
@@ -57,11 +56,10 @@ class Program:
         self._frames: dict[tuple[tuple[int, ...], ...], Frame] = {}
         self._inputs = sum(argument.kind == "input" for argument in entry.arguments)
         self._fixed = [array.ctypes.data for array in constants]
-        self._function = EntryFunction(_symbol(code, entry.symbol, name))
+        self._function = EntryFunction(code.address(entry.symbol))
         self._imports = (ctypes.c_uint64 * len(entry.imports))(*system.addresses(entry.imports))
         self._host = Host(name, entry)
-        self._print = HostFunction(self._host)
-        self._print_address = ctypes.cast(self._print, ctypes.c_void_p).value or 0
+        self._print_address, self._print = self._host.exposed()
         self._imports_address = ctypes.addressof(self._imports)
 
     def run(self, arrays: Sequence[Array]) -> list[Array]:
@@ -115,9 +113,3 @@ class Program:
         ]
         workspace = self._workspace.evaluate(values)
         return Frame((ctypes.c_int64 * len(sizes))(*sizes), results, workspace)
-
-
-def _symbol(code: Code, symbol: str, name: str) -> int:
-    if symbol not in code.symbols:
-        raise LoadError("SW0311", f"{name}: the code does not define {symbol}")
-    return code.symbols[symbol]

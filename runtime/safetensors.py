@@ -7,16 +7,17 @@ start of the data, are aligned to 64 bytes.
 
 import json
 import math
-from collections.abc import Iterator, Mapping
-from typing import cast
+from collections.abc import Mapping
 
 import numpy as np
 
-from stepwell.runtime.dtypes import BY_NUMPY, BY_SAFETENSORS, Array, DType
+from stepwell.runtime.dtypes import BY_NUMPY, BY_SAFETENSORS, Array
 from stepwell.runtime.errors import LoadError
+from stepwell.runtime.fields import Field
 
 ALIGNMENT = 64
-LONGEST_HEADER = 100_000_000
+LARGEST = 2**60
+"""Elements of an array if empty axes had one: NumPy's own bound, which it keeps for those too."""
 
 
 def serialize(arrays: Mapping[str, Array]) -> bytes:
@@ -38,18 +39,24 @@ def serialize(arrays: Mapping[str, Array]) -> bytes:
 
 
 def parse(data: memoryview, name: str) -> dict[str, Array]:
-    """Read-only arrays that look into `data`, by name; `name` is the file's, for the errors."""
+    """Read-only arrays that look into `data`, by name.
+
+    `name` is the file's in LoadError SW0313, and SW0307 where a field of the header is wrong.
+    """
     length = int.from_bytes(data[:8], "little")
-    if len(data) < 8 or length > min(LONGEST_HEADER, len(data) - 8):
+    if len(data) < 8 or length > len(data) - 8:
         raise _malformed(name, "its header is longer than the file")
+    header = Field.parse(bytes(data[8 : 8 + length]), name).members()
+    header.pop("__metadata__", None)
     body = data[8 + length :].toreadonly()
     arrays: dict[str, Array] = {}
     end = 0
-    for key, entry in _entries(bytes(data[8 : 8 + length]), name):
-        dtype, shape, (start, stop) = _fields(entry, f"{name}: {key}")
-        if start != end or stop - start != math.prod(shape) * dtype.itemsize or stop > len(body):
+    for start, stop, key, dtype, shape in sorted(map(_described, header.keys(), header.values())):
+        fits = stop - start == math.prod(shape) * BY_SAFETENSORS[dtype].itemsize
+        if start != end or stop > len(body) or not fits:
             raise _malformed(name, f"the bytes of {key} do not fit its shape, or leave a gap")
-        arrays[key] = np.frombuffer(body[start:stop], dtype.numpy).reshape(shape)
+        array = np.frombuffer(body[start:stop], BY_SAFETENSORS[dtype].numpy)
+        arrays[key] = array.reshape(shape)
         end = stop
     if end != len(body):
         raise _malformed(name, f"{len(body) - end} bytes follow the last array")
@@ -62,40 +69,18 @@ def _place(item: tuple[str, Array]) -> tuple[bool, int, str]:
     return array.nbytes % ALIGNMENT != 0, -array.itemsize, name
 
 
-def _entries(text: bytes, name: str) -> Iterator[tuple[str, object]]:
-    """The header's arrays in the order of their data, without the optional `__metadata__`."""
-    try:
-        header: object = json.loads(text)
-    except (ValueError, RecursionError):
-        raise _malformed(name, "its header is not JSON") from None
-    if not isinstance(header, dict):
-        raise _malformed(name, "its header is not a JSON object")
-    entries = cast("dict[str, object]", header)
-    entries.pop("__metadata__", None)
-    yield from sorted(entries.items(), key=_offset)
-
-
-def _offset(item: tuple[str, object]) -> tuple[int, int]:
-    """The sort key of an entry; a malformed one is found by `_fields`, whatever its place."""
-    match item[1]:
-        case {"data_offsets": [int(start), int(stop)]}:
-            return start, stop
+def _described(key: str, field: Field) -> tuple[int, int, str, str, tuple[int, ...]]:
+    """Where an array begins and ends, its name, dtype and shape."""
+    offsets = field["data_offsets"]
+    shape = tuple(size.count() for size in field["shape"].items())
+    if math.prod(size or 1 for size in shape) > LARGEST:
+        raise field["shape"].refusal("a shape that NumPy allows")
+    match offsets.items():
+        case [start, stop]:
+            dtype = field["dtype"].choice(tuple(BY_SAFETENSORS))
+            return start.count(), stop.count(), key, dtype, shape
         case _:
-            return -1, -1
-
-
-def _fields(entry: object, name: str) -> tuple[DType, tuple[int, ...], tuple[int, int]]:
-    match entry:
-        case {"dtype": str(code), "shape": list(), "data_offsets": [int(start), int(stop)]}:
-            shape = cast("list[object]", cast("dict[str, object]", entry)["shape"])
-        case _:
-            raise _malformed(name, "dtype, shape or data_offsets is missing")
-    sizes = tuple(size for size in shape if isinstance(size, int) and size >= 0)
-    if len(sizes) != len(shape):
-        raise _malformed(name, f"the shape {shape} is not a list of sizes")
-    if code not in BY_SAFETENSORS:
-        raise _malformed(name, f"the dtype {code} is unknown")
-    return BY_SAFETENSORS[code], sizes, (start, stop)
+            raise offsets.refusal("the begin and the end")
 
 
 def _malformed(name: str, reason: str) -> LoadError:

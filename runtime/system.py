@@ -84,6 +84,10 @@ class Memory:
         """The bytes, to fill them before they are protected."""
         return memoryview(self._pages)
 
+    def keep(self) -> None:
+        """Never frees the pages: the system's threads may run in them until the process ends."""
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._pages))
+
     def protect(self, start: int, stop: int, access: int) -> None:
         """Gives the pages from byte `start` to `stop`, both page-aligned, their final `access`."""
         if start < stop and _mprotect(self.address + start, stop - start, access):

@@ -54,10 +54,11 @@ def flatten(tree: Tree, value: object, path: str) -> Iterator[object]:
         case Items(_, items):
             for i, (item, each) in enumerate(zip(items, _items(tree, value, path), strict=True)):
                 yield from flatten(item, each, f"{path}[{i}]")
-        case Fields(items):
+        case Fields(items, name):
             values = _fields(tree, value, path)
             for key, item in items.items():
-                yield from flatten(item, values[key], f"{path}.{key}")
+                step = f".{key}" if name else f"[{key!r}]"
+                yield from flatten(item, values[key], path + step)
 
 
 def rebuild(tree: Tree, leaves: Sequence[object]) -> object:
@@ -144,18 +145,22 @@ def _members(field: Field) -> dict[str, Tree]:
 
 def _items(tree: Items, value: object, path: str) -> Sequence[object]:
     kind = tuple if tree.kind == "tuple" else list
-    items = cast("Sequence[object]", value) if isinstance(value, kind) else None
-    if items is None or len(items) != len(tree.items):
-        raise _mismatch(path, f"a {tree.kind} of {len(tree.items)}", value)
+    items = cast("Sequence[object]", value)
+    if not isinstance(value, kind) or len(items) != len(tree.items):
+        raise _mismatch(path, f"a {tree.kind} of {len(tree.items)}", items)
     return items
 
 
 def _fields(tree: Fields, value: object, path: str) -> Mapping[str, object]:
-    """The fields of a dict, or of a dataclass given as an object or as a dict."""
+    """The fields of a dict, or of a dataclass given as an object or as a dict.
+
+    Fields of the object that the tree does not have were constants when it was compiled.
+    """
     if isinstance(value, Mapping):
         found = cast("Mapping[str, object]", value)
     elif tree.dataclass is not None and is_dataclass(value):
-        found = {field.name: getattr(value, field.name) for field in fields(value)}
+        names = [field.name for field in fields(value) if field.name in tree.items]
+        found = {name: getattr(value, name) for name in names}
     else:
         raise _mismatch(path, f"a dict with {_keys(tree.items)}", value)
     if found.keys() != tree.items.keys():

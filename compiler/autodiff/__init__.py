@@ -1,0 +1,1 @@
+"""Differentiation as a transform of the tensor level."""

@@ -1,0 +1,1 @@
+"""Vectorisation as a transform of the tensor level."""

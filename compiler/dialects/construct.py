@@ -1,4 +1,4 @@
-"""The fast constructor of the loop and llvm levels: the op `Operation.create` builds, much sooner."""
+"""The fast constructor of the loop and llvm levels: what `Operation.create` builds, sooner."""
 
 from abc import ABC
 from collections.abc import Mapping, Sequence
@@ -75,6 +75,12 @@ class _BlockFields(Block, ABC):
             _OperationFields.link(last, op)
         block._last_op = op
         op.parent = block
+
+
+def result_of(op: Operation) -> OpResult:
+    """The only result, unpacked: `op.results[0]` runs a method of Python's."""
+    (result,) = op.results
+    return result
 
 
 construct = _OperationFields.construct

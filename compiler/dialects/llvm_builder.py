@@ -1,6 +1,7 @@
 """The builder of functions at the llvm level: instructions, and structured control flow."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from abc import ABC
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -10,7 +11,6 @@ from xdsl.dialects import llvm
 from xdsl.dialects.builtin import (
     ArrayAttr,
     DenseArrayBase,
-    DenseIntOrFPElementsAttr,
     DictionaryAttr,
     IntegerAttr,
     StringAttr,
@@ -26,6 +26,7 @@ from stepwell.compiler.dialects.llvm.arithmetic import NSW, NUW
 from stepwell.compiler.dialects.llvm.cursor import Operand
 from stepwell.compiler.dialects.llvm.float_casts import extend_float, truncate_float
 from stepwell.compiler.dialects.llvm.instructions import SwitchOp
+from stepwell.compiler.dialects.llvm.numbers import dense
 from stepwell.compiler.dialects.llvm.types import function, vector, void
 
 __all__ = ["GEP_NUW", "INBOUNDS", "NSW", "NUW", "LlvmBuilder", "Parameter"]
@@ -36,7 +37,7 @@ TERMINATORS = (llvm.BrOp, llvm.CondBrOp, llvm.ReturnOp, llvm.UnreachableOp, Swit
 @final
 @dataclass(frozen=True)
 class Parameter:
-    """A function's parameter and what callers promise of it: `noalias`, `readonly`, `nocapture`, …"""
+    """A function's parameter, and what callers promise of it: `noalias`, `readonly`, …"""
 
     type: Attribute
     promises: tuple[str, ...] = ()
@@ -50,8 +51,8 @@ class Parameter:
 
 
 @dataclass
-class Structure:
-    """A structured statement while its regions are built: `yields` ends a region with its values."""
+class Structure(ABC):
+    """A structured statement in the making: `yields` ends a region with its values."""
 
     results: Sequence[SSAValue] = ()
     """The statement's values, after its `with` block."""
@@ -118,7 +119,7 @@ class While(Structure):
     exit: Block = field(kw_only=True)
 
     def test(self, condition: SSAValue) -> None:
-        """What follows is the step, if the condition holds; `results` are what is carried if not."""
+        """What follows is the step, if the condition holds; if not, `carried` is the result."""
         body = Block()
         self.build.cond_br(condition, body, self.exit)
         self.build.enter(body)
@@ -224,8 +225,7 @@ class LlvmBuilder(Access):
             "case_operand_segments": DenseArrayBase.from_list(i32, [0] * len(cases)),
         }
         if cases:
-            numbers = vector(value.type, len(cases))
-            properties["case_values"] = DenseIntOrFPElementsAttr.from_list(numbers, list(cases))
+            properties["case_values"] = dense(vector(value.type, len(cases)), list(cases))
         successors = (default, *cases.values())
         self.emit_effect(SwitchOp, (value, *default_values), properties, successors)
 
@@ -248,7 +248,7 @@ class LlvmBuilder(Access):
         carried: Sequence[SSAValue] = (),
         *,
         nonempty: bool = False,
-    ) -> Iterator[Loop]:
+    ) -> Generator[Loop]:
         """For each index from `low` below `high`, by a positive step; numbers are i64.
 
         The test is at the end of the body, behind one at the start unless the loop is `nonempty`
@@ -279,7 +279,7 @@ class LlvmBuilder(Access):
         loop.results = exit.args
 
     @contextmanager
-    def while_(self, *carried: SSAValue) -> Iterator[While]:
+    def while_(self, *carried: SSAValue) -> Generator[While]:
         """Steps until a test fails: what comes before `test` is evaluated each time."""
         header = Block(arg_types=[value.type for value in carried])
         self.br(header, *carried)
@@ -292,7 +292,7 @@ class LlvmBuilder(Access):
         loop.results = loop.carried
 
     @contextmanager
-    def if_(self, condition: SSAValue) -> Iterator[If]:
+    def if_(self, condition: SSAValue) -> Generator[If]:
         """What follows happens if the condition holds; `otherwise()` begins what happens if not."""
         choice = If(self, condition)
         yield choice

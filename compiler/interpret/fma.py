@@ -10,14 +10,28 @@ from numpy.typing import NDArray
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
+SMALLEST_NORMAL_F32 = 2.0**-126
+SMALLEST_NORMAL = 2.0**-1022
+# The bits of an f64 fraction that f32 has no room for, and the first of them.
+BELOW_F32 = (1 << 29) - 1
+HALF_OF_F32 = 1 << 28
 
 
 @np.errstate(all="ignore")
 def fma32(a: Float32, b: Float32, c: Float32) -> Float32:
-    """`a * b + c` of f32 arrays that broadcast. The product is exact in f64; a sum rounded to odd
-    with 53 >= 24 + 2 bits, rounded again to 24 or fewer, is rounded once."""
-    product = np.multiply(a, b, dtype=np.float64)
-    return _odd_sum(product, np.asarray(c, np.float64)).astype(np.float32)
+    """`a * b + c` of f32 arrays that broadcast. The product is exact in f64. The sum, rounded to
+    f64 and again to f32, is right unless the first rounding made a tie of the second or the result
+    is denormal; there the first is to odd, which 53 >= 24 + 2 bits allow."""
+    product = np.asarray(a, np.float64) * b
+    total = np.asarray(product + c)
+    result = np.asarray(total.astype(np.float32))
+    tie = total.view(np.int64) & BELOW_F32 == HALF_OF_F32
+    rare = tie | (np.abs(total) < SMALLEST_NORMAL_F32)
+    if rare.any():
+        product = np.broadcast_to(product, rare.shape)[rare]
+        addend = np.broadcast_to(c, rare.shape)[rare]
+        result[rare] = _odd_sum(product, addend.astype(np.float64))
+    return result
 
 
 @np.errstate(all="ignore")
@@ -46,32 +60,34 @@ def _fma_in_range(a: Float64, b: Float64, c: Float64) -> Float64:
 
 
 def _fma_any(a: Float64, b: Float64, c: Float64) -> Float64:
-    """With a and b scaled to [1/2, 1) and c by the same power of two; results that may leave the
-    normal numbers are then rounded at the place of the last denormal bit."""
+    """With a and b scaled to [1/2, 1) and c by as much as their product; results below the normal
+    numbers are rounded at the place of the last denormal bit."""
     ma, ea = np.frexp(a)
     mb, eb = np.frexp(b)
     mc, ec = np.frexp(c)
-    # Farther apart than this, the smaller one matters only by its sign.
-    shift = np.where(mc == 0, 0, np.clip(ec - (ea + eb), -120, 120))
-    exponent = np.where((ec - (ea + eb) > 120) & (mc != 0), ec - shift, ea + eb)
-    ma, mb, mc = ma, mb, np.ldexp(mc, shift)
-    usual = np.ldexp(_fma_in_range(ma, mb, mc), exponent)
-    tiny = _round_at(ma, mb, mc, -1074 - exponent)
-    result = np.where(np.abs(usual) > 2.0**-1021, usual, np.ldexp(tiny, exponent))
-    exact = (ma == 0) | (mb == 0) | ~np.isfinite(ma * mb * mc)
-    return np.where(exact, a * b + c, result)
+    # Farther apart than this, only the sign of the smaller one matters.
+    distance = np.where(c == 0, 0, ec - (ea + eb))
+    exponent = ea + eb + np.maximum(distance - 120, 0)
+    mc = np.ldexp(mc, np.clip(distance, -120, 120))
+    result = np.ldexp(_fma_in_range(ma, mb, mc), exponent)
+    denormal = np.ldexp(_round_at(ma, mb, mc, -1074 - exponent), exponent)
+    result = np.where(np.abs(result) > SMALLEST_NORMAL, result, denormal)
+    finite = np.isfinite(a) & np.isfinite(b)
+    result = np.where((a == 0) | (b == 0) | ~finite, a * b + c, result)
+    return np.where(finite & ~np.isfinite(c), c, result)
 
 
 def _round_at(a: Float64, b: Float64, c: Float64, place: NDArray[np.int32]) -> Float64:
-    """`a * b + c` rounded to a multiple of 2^place, for a result below 2^(place + 51)."""
-    anchor = np.ldexp(1.5, np.clip(place + 52, -200, 200))
+    """`a * b + c` rounded to a multiple of 2^place, if at most 2^(place + 52)."""
     high, low = _product(a, b)
     near, rest = _sum(c, low)
     near, middle = _sum(high, near)
     tail = _odd_sum(rest, middle)
+    sign = near + tail
+    # The last bit of the anchor has that place, and that of its sum with the result, too.
+    anchor = np.copysign(np.ldexp(1.0, np.clip(place + 52, -300, 300)), sign)
     near, error = _sum(anchor, near)
-    rounded = (near + _odd_sum(error, tail)) - anchor
-    return np.where(rounded == 0, np.copysign(rounded, high + c), rounded)
+    return np.copysign((near + _odd_sum(error, tail)) - anchor, sign)
 
 
 def _sum(a: Float64, b: Float64) -> tuple[Float64, Float64]:

@@ -130,9 +130,6 @@ class NumpyLanes(Arithmetic[Lanes, Mask]):
     def int_xor(self, a: Lanes, b: Lanes) -> Lanes:
         return a ^ b
 
-    def int_equal(self, a: Lanes, b: Lanes) -> Mask:
-        return np.equal(a, b)
-
     def shift_left(self, a: Lanes, count: int) -> Lanes:
         return np.left_shift(a, count)
 

@@ -1,7 +1,9 @@
 """What strategies ask of a nest: linear accesses, what depends on which axis, the types it holds."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import gcd
 from typing import final
 
 from stepwell.compiler.dialects.construct import operands_of
@@ -50,9 +52,12 @@ class Analysis:
         self.computed_with: set[SSAValue] = set()
         """Axes and computed indices that serve as numbers, not in accesses only."""
         self.types: set[Attribute] = set()
-        self.operations = 0
+        self.around: dict[Operation, tuple[FoldOp, ...]] = {}
+        """The folds that a read lies in, the outer one first."""
+        self.counts: Counter[tuple[type[Operation], tuple[FoldOp, ...]]] = Counter()
+        """How many ops of each kind lie in the same folds."""
         self._dependences: dict[SSAValue, frozenset[SSAValue]] = {}
-        self._folds: list[FoldOp] = []
+        self._folds: tuple[FoldOp, ...] = ()
         self._enter(nest.axes)
         self._walk(nest.body.block)
 
@@ -70,9 +75,9 @@ class Analysis:
     def folds(self) -> Iterable[FoldOp]:
         return self.inside
 
-    def depends(self, value: SSAValue, axis: SSAValue | None) -> bool:
-        """Whether a value differs along an axis."""
-        return axis in self._dependences.get(value, ())
+    def dependences(self, value: SSAValue) -> frozenset[SSAValue]:
+        """The axes along which a value differs."""
+        return self._dependences.get(value, _NONE)
 
     def _enter(self, axes: Iterable[SSAValue]) -> None:
         for axis in axes:
@@ -97,6 +102,8 @@ class Analysis:
         self.types.add(buffer.type.element)
         at = self._linear(op.access.data, op.indices, buffer.type.strides)
         access = self.accesses[op] = Access(op, buffer, at)
+        if self._folds:
+            self.around[op] = self._folds
         for fold in self._folds:
             self.inside[fold].append(access)
 
@@ -130,12 +137,12 @@ class Analysis:
     def _fold(self, op: FoldOp) -> None:
         self._enter(op.axes)
         self.inside[op] = []
-        self._folds.append(op)
+        outer, self._folds = self._folds, (*self._folds, op)
         self._walk(op.body.block)
-        self._folds.pop()
+        self._folds = outer
 
     def _scalar(self, op: Operation) -> None:
-        self.operations += 1
+        self.counts[type(op), self._folds] += 1
         self.types.update(result.type for result in op.results)
         for operand in operands_of(op):
             if (index := self.affines.get(operand)) is not None:
@@ -188,9 +195,15 @@ def _adjacent(
     )
 
 
+def divisor(size: Size) -> int:
+    """A number that divides the size."""
+    return gcd(*(coefficient for _, coefficient in size.polynomial.terms))
+
+
 def lanes_of(types: Iterable[Attribute], bytes: int) -> int:
     """How many elements of the widest of these types a vector of so many bytes holds."""
     return bytes // (8 if any(type in _WIDE for type in types) else 4)
 
 
+_NONE = frozenset[SSAValue]()
 _WIDE = frozenset[Attribute]((f64, i64))

@@ -165,9 +165,6 @@ class Arithmetic(ABC, Generic[V, M]):
     def int_xor(self, a: V, b: V) -> V: ...
 
     @abstractmethod
-    def int_equal(self, a: V, b: V) -> M: ...
-
-    @abstractmethod
     def shift_left(self, a: V, count: int) -> V: ...
 
     @abstractmethod

@@ -1,16 +1,16 @@
 """How a fold joins terms and accumulators, as explicit ops on scalars or vectors."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from math import inf
 
 from stepwell.compiler.dialects.loop.explicit import ExtractOp, ShuffleOp
 from stepwell.compiler.dialects.loop.types import Combine
 from stepwell.compiler.dialects.sizes import IntsAttr
-from stepwell.compiler.lower.writer import Writer, vector
+from stepwell.compiler.lower.writer import Writer, element, vector
 from stepwell.compiler.ops.functions import comparison, defaults
 from xdsl.dialects import arith, math
-from xdsl.dialects.builtin import AnyFloat, IntAttr, IntegerType, VectorType, i1, i64
+from xdsl.dialects.builtin import AnyFloat, IntAttr, IntegerType, VectorType, i1
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import IRDLOperation
 
@@ -35,11 +35,6 @@ _SIGNED: Mapping[Combine, type[IRDLOperation]] = {
 }
 _UNSIGNED = {**_SIGNED, Combine.MAX: arith.MaxUIOp, Combine.MIN: arith.MinUIOp}
 _LAST = 2**63 - 1
-
-
-def element(type: Attribute) -> Attribute:
-    """The scalar type of a scalar or a vector."""
-    return type.get_element_type() if isinstance(type, VectorType) else type
 
 
 def identity(kind: Combine, types: Sequence[Attribute]) -> list[tuple[float | int, Attribute]]:
@@ -132,11 +127,11 @@ def _numbers(low: int, high: int) -> IntsAttr:
     return IntsAttr(tuple(range(low, high)))
 
 
-def tree(writer: Writer, kind: Combine, accumulators: Sequence[Parts]) -> Parts:
+def pairwise(writer: Writer, kind: Combine, accumulators: Sequence[Parts]) -> Parts:
     """`a[i] = a[i] + a[i + half]` for half the number of accumulators, a quarter, … 1.
 
-    The accumulators may be scalars or vectors of them; their number is a power of two, or there
-    are fewer, and the missing ones are the identity, which changes nothing.
+    Their number is a power of two, or there are fewer: the missing ones are the identity, which
+    changes nothing.
     """
     level = list(accumulators)
     half = 1 << (len(level) - 1).bit_length() >> 1
@@ -146,21 +141,21 @@ def tree(writer: Writer, kind: Combine, accumulators: Sequence[Parts]) -> Parts:
             for i in range(min(half, len(level)))
         ]
         half //= 2
-    return _across(writer, kind, level[0])
+    return level[0]
 
 
-def _across(writer: Writer, kind: Combine, accumulator: Parts) -> Parts:
-    """The lanes of a vector in one scalar, by the same tree."""
+def tree(writer: Writer, kind: Combine, vectors: Sequence[Parts]) -> Parts:
+    """All lanes of some vectors in one scalar, pairwise, as if they were one long vector."""
+    accumulator = pairwise(writer, kind, vectors)
     type = accumulator[0].type
-    if not isinstance(type, VectorType):
-        return accumulator
+    assert isinstance(type, VectorType)
     lanes = type.get_shape()[0]
     while lanes > 2:
         lanes //= 2
         halves = [_halves(writer, each, lanes) for each in accumulator]
         accumulator = join(writer, kind, [low for low, _ in halves], [high for _, high in halves])
     ends = [[extract(writer, each, lane) for each in accumulator] for lane in range(lanes)]
-    return tree(writer, kind, ends)
+    return pairwise(writer, kind, ends)
 
 
 def _halves(writer: Writer, value: SSAValue, half: int) -> tuple[SSAValue, SSAValue]:
@@ -177,6 +172,3 @@ def _halves(writer: Writer, value: SSAValue, half: int) -> tuple[SSAValue, SSAVa
 def extract(writer: Writer, value: SSAValue, lane: int) -> SSAValue:
     return writer.pure(ExtractOp, (value,), element(value.type), {"lane": IntAttr(lane)})
 
-
-Joiner = Callable[[Parts, Parts], Parts]
-INDEX_OF_PAIR = i64

@@ -12,8 +12,6 @@ from xdsl.dialects.builtin import (
     IntAttr,
     LocationAttr,
     StringAttr,
-    TensorType,
-    i8,
     i32,
 )
 from xdsl.ir import Attribute, Block, Operation, OpResult, Region, SSAValue
@@ -21,23 +19,14 @@ from xdsl.ir import Attribute, Block, Operation, OpResult, Region, SSAValue
 from stepwell.compiler.dialects.construct import append, construct
 from stepwell.compiler.dialects.loop.nests import KernelOp as LoopKernel
 from stepwell.compiler.dialects.loop.nests import LocalOp, NestOp, ReadOp, WriteOp
-from stepwell.compiler.dialects.loop.types import AccessAttr, Affine, BufferType, buffer
-from stepwell.compiler.dialects.nd import dtype_of, shape_of, ui8
+from stepwell.compiler.dialects.loop.types import AccessAttr, Affine
+from stepwell.compiler.dialects.nd import dtype_of, shape_of
 from stepwell.compiler.dialects.sizes import Range, SizesAttr, SymbolsAttr
 from stepwell.compiler.ops.base import TensorOp
+from stepwell.compiler.ops.host import buffer_of
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import SCALARS, AxisFactors, Read, Scalar, Scalars
-from stepwell.compiler.ops.structure import KernelOp
-
-KEEP = "nd.keep"
-"""The attribute of an op inside a kernel whose result is stored there, for several nests to read."""
-
-
-def buffer_of(type: Attribute) -> BufferType:
-    """Where a tensor of this type lies; the loop level has no unsigned types."""
-    assert isinstance(type, TensorType)
-    element = type.element_type
-    return buffer(shape_of(type), i8 if element == ui8 else element)
+from stepwell.compiler.ops.structure import KEEP, KernelOp
 
 
 def lower_kernel(kernel: KernelOp, name: str, ranges: Mapping[str, Range]) -> LoopKernel:

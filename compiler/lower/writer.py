@@ -1,6 +1,6 @@
 """Writing explicit code: every op as far out in the loops as its operands allow, index sums once."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -23,6 +23,7 @@ from stepwell.compiler.dialects.loop.nests import IndexOp, YieldOp
 from stepwell.compiler.dialects.loop.scalar import LanesOp, SelectOp, SplatOp
 from stepwell.compiler.dialects.loop.syntax import INDEX
 from stepwell.compiler.dialects.loop.types import AccessAttr, Affine, BufferType
+from stepwell.compiler.ops.functions import defaults
 from stepwell.runtime.sizes import Size
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import (
@@ -55,6 +56,11 @@ def vector(element: Attribute, lanes: int) -> VectorType[Attribute]:
     return VectorType(element, [lanes])
 
 
+def element(type: Attribute) -> Attribute:
+    """The scalar type of a scalar or a vector."""
+    return type.get_element_type() if isinstance(type, VectorType) else type
+
+
 @lru_cache(maxsize=256)
 def segments(*sizes: int) -> DenseArrayBase:
     return DenseArrayBase.from_list(i32, sizes)
@@ -77,9 +83,9 @@ class Level:
     """A block under construction, and what is known in it and in the blocks inside."""
 
     block: Block
-    runs: bool = True
     known: dict[object, SSAValue] = field(default_factory=dict[object, SSAValue])
     loaded: dict[object, SSAValue] = field(default_factory=dict[object, SSAValue])
+    remembered: dict[object, object] = field(default_factory=dict[object, object])
 
 
 @final
@@ -105,16 +111,32 @@ class Writer:
         block = value.op.parent if isinstance(value, OpResult) else value.owner
         return self._depths.get(block, 0)
 
+    def innermost(self, values: Iterable[Bound]) -> int:
+        """How deep code stands that uses these values, and memory."""
+        depths = [self.depth(value) for value in values if not isinstance(value, int)]
+        return max(self._memory, self._floor, *depths)
+
+    def remembered(self, depth: int) -> dict[object, object]:
+        """What has been computed for all that follows at this depth, by any key."""
+        return self._levels[depth].remembered
+
+    @contextmanager
+    def at(self, depth: int) -> Iterator[None]:
+        """Within this scope, everything is written at this depth, before the loops deeper in."""
+        levels, self._levels = self._levels, self._levels[: depth + 1]
+        yield
+        self._levels = levels
+
     def pure(
         self,
         kind: type[IRDLOperation],
         operands: Sequence[SSAValue],
         type: Attribute,
-        properties: dict[str, Attribute] | None = None,
+        properties: Mapping[str, Attribute] = NOTHING,
     ) -> SSAValue:
         """The result of an op without effects, as far out as its operands allow."""
         depth = max(map(self.depth, operands), default=0)
-        op = construct(kind, operands, (type,), properties or NOTHING, self.location)
+        op = construct(kind, operands, (type,), properties, self.location)
         append(self._levels[max(depth, self._floor)].block, op)
         return op.results[0]
 
@@ -124,7 +146,7 @@ class Writer:
         kind: type[IRDLOperation],
         operands: Sequence[SSAValue],
         type: Attribute,
-        properties: dict[str, Attribute] | None = None,
+        properties: Mapping[str, Attribute] = NOTHING,
     ) -> SSAValue:
         """As `pure`, unless the same was written before, as the key tells."""
         depth = max(max(map(self.depth, operands), default=0), self._floor)
@@ -132,7 +154,7 @@ class Writer:
         whole = (kind, type, *map(id, operands), *key)
         if (value := level.known.get(whole)) is not None:
             return value
-        op = construct(kind, operands, (type,), properties or NOTHING, self.location)
+        op = construct(kind, operands, (type,), properties, self.location)
         append(level.block, op)
         level.known[whole] = op.results[0]
         return op.results[0]
@@ -142,11 +164,11 @@ class Writer:
         kind: type[IRDLOperation],
         operands: Sequence[SSAValue],
         types: Sequence[Attribute] = (),
-        properties: dict[str, Attribute] | None = None,
+        properties: Mapping[str, Attribute] = NOTHING,
         regions: Sequence[Region] = (),
     ) -> Operation:
         """An op that stands right here."""
-        op = construct(kind, operands, types, properties or NOTHING, self.location)
+        op = construct(kind, operands, types, properties, self.location)
         for region in regions:
             op.add_region(region)
         append(self._levels[-1].block, op)
@@ -203,6 +225,13 @@ class Writer:
     def multiply(self, first: Bound, factor: Size | int) -> Bound:
         return self.affine([(Size.of(factor), first)])
 
+    def product(self, first: Bound, second: Bound) -> Bound:
+        if isinstance(second, int):
+            return self.multiply(first, second)
+        if isinstance(first, int):
+            return self.multiply(second, first)
+        return self.once((), arith.MuliOp, (first, second), INDEX, defaults(arith.MuliOp))
+
     def smaller(self, first: Bound, second: Bound) -> Bound:
         if isinstance(first, int) and isinstance(second, int):
             return min(first, second)
@@ -234,6 +263,12 @@ class Writer:
         if unit & (unit - 1) == 0:
             return self.index_op(arith.AndIOp, bound, -unit)
         return self.subtract(bound, self.remainder(bound, unit))
+
+    def low_bits(self, bound: Bound, unit: int) -> Bound:
+        """A non-negative index modulo a power of two."""
+        if isinstance(bound, int):
+            return bound % unit
+        return self.index_op(arith.AndIOp, bound, unit - 1)
 
     # Vectors.
 
@@ -297,6 +332,12 @@ class Writer:
         append(level.block, op)
         level.loaded[key] = op.results[0]
         return op.results[0]
+
+    def reload(self, source: SSAValue, offset: Bound, type: Attribute) -> SSAValue:
+        """A load from memory that this nest also writes: right here."""
+        properties = {"operandSegmentSizes": segments(1, 1, 0)}
+        operands = (source, self.value(offset))
+        return self.effect(LoadOp, operands, (type,), properties).results[0]
 
     def store(
         self, value: SSAValue, target: SSAValue, offset: Bound, mask: SSAValue | None = None
@@ -369,7 +410,7 @@ class Writer:
         with self._inside(block, True):
             body(block.args[0])
         self._floor, self._memory = outer
-        self.effect(ParallelOp, (count,), (), None, [Region(block)])
+        self.effect(ParallelOp, (count,), (), NOTHING, [Region(block)])
 
     def branch(
         self,
@@ -385,7 +426,7 @@ class Writer:
                 self.effect(YieldOp, values)
             types = [value.type for value in values]
         regions = [Region(block) for block in blocks]
-        return self.effect(IfOp, (condition,), types, None, regions).results
+        return self.effect(IfOp, (condition,), types, NOTHING, regions).results
 
     @contextmanager
     def _inside(self, block: Block, runs: bool) -> Iterator[None]:

@@ -13,16 +13,32 @@ from stepwell.compiler.dialects.sizes import (
 from stepwell.compiler.ops import (
     binary,
     contraction,
+    control,
     creation,
     joining,
     movement,
     reduction,
+    scan,
+    staging,
     unary,
+    while_loop,
 )
 from stepwell.compiler.ops.base import TensorOp
 from stepwell.compiler.ops.structure import FuncOp, KernelOp, ReturnOp, YieldOp
 
-_MODULES = (unary, binary, movement, creation, joining, reduction, contraction)
+_MODULES = (
+    unary,
+    binary,
+    movement,
+    creation,
+    joining,
+    reduction,
+    contraction,
+    control,
+    while_loop,
+    scan,
+    staging,
+)
 
 
 def _defined_in(module: object) -> list[type[TensorOp]]:

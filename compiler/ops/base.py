@@ -1,10 +1,16 @@
 """What every tensor op answers: its types, its values, its scalar at an index, its derivatives."""
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from enum import Enum, auto
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from numpy.typing import NDArray
+from xdsl.ir import Block, SSAValue
 from xdsl.irdl import traits_def
 from xdsl.traits import Pure
 
@@ -12,15 +18,62 @@ from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.dialects.nd import Tensor, text_of
 from stepwell.compiler.dialects.sizes import Shape
 from stepwell.compiler.ops.emission import Inferring
+from stepwell.compiler.ops.host import Host
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
-from stepwell.compiler.ops.value import Value, Zero
+from stepwell.compiler.ops.value import Value, Zero, dense
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
 
 Array = NDArray[Any]
 Gradient = Sequence["Value | Zero"]
 Sample = tuple[tuple[str, ...], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Split:
+    """A block's pullback in a block of its own, and what it reads of the forward computation.
+
+    `back` takes the residuals, then the cotangents of the outputs marked active, and yields the
+    cotangents of what was differentiated by, zeros included.
+    """
+
+    back: Block
+    residuals: tuple[SSAValue, ...]
+
+
+class Transforms(abc.ABC):
+    """What the rules of ops with regions ask for: the same question, put to a whole block."""
+
+    @abc.abstractmethod
+    def split(self, block: Block, wanted: Sequence[bool], active: Sequence[bool]) -> Split:
+        """The pullback of a block by its arguments marked `wanted`, of its outputs marked `active`."""
+
+    @abc.abstractmethod
+    def forward(self, block: Block, on: Sequence[bool]) -> tuple[Block, tuple[bool, ...]]:
+        """The block with tangents of the arguments marked `on`, which it takes after the arguments.
+
+        It yields the outputs, then the tangents of those that have any, as the flags tell.
+        """
+
+    @abc.abstractmethod
+    def batch(self, block: Block, size: Size, on: Sequence[bool]) -> tuple[Block, tuple[bool, ...]]:
+        """The block with a leading axis on the arguments marked `on`, and which outputs have it."""
+
+
+class Role(Enum):
+    """What an op is to the forming of kernels."""
+
+    FREE = auto()
+    """Moves or makes elements: read through wherever it is needed."""
+    MAP = auto()
+    """One scalar function of the operands' elements at the same index."""
+    FOLD = auto()
+    """Folds the elements along some axes, each once."""
+    CONTRACT = auto()
+    """Folds products: each element is read many times."""
+    OPAQUE = auto()
+    """No function of an index: lowered by itself."""
 
 
 class TensorOp(Inferring, abc.ABC):
@@ -33,6 +86,10 @@ class TensorOp(Inferring, abc.ABC):
     SAMPLES: ClassVar[Sequence[Sample]] = ()
     """Operand types and parameters on which the catalogue's tests run, such as `("f64[2,3]",), {}`."""
 
+    ROLE: ClassVar[Role] = Role.OPAQUE
+    COSTLY: ClassVar[bool] = False
+    """Whether an element is dear enough to be computed once and stored for several readers."""
+
     @abc.abstractmethod
     def reference(self, *operands: Array) -> Array | tuple[Array, ...]:
         """The values, in NumPy."""
@@ -41,6 +98,10 @@ class TensorOp(Inferring, abc.ABC):
         """The scalar at an index, given the operands as functions of an index."""
         raise self.missing("element", "how it is lowered to loops")
 
+    def lower(self, h: Host, operands: Sequence[SSAValue], results: Sequence[SSAValue]) -> None:
+        """Writes the host code that fills the result buffers, for ops that are no index function."""
+        raise self.missing("lower", "how it is lowered to loops")
+
     def gradient(self, *cotangents: Value) -> Gradient:
         """The cotangents of the operands, given those of the results."""
         raise self.missing("gradient", "how it is differentiated backwards")
@@ -48,6 +109,24 @@ class TensorOp(Inferring, abc.ABC):
     def tangent(self, *tangents: Value | Zero) -> Gradient:
         """The tangents of the results, given those of the operands, not all of them zero."""
         raise self.missing("tangent", "how it is differentiated forwards")
+
+    def pullback(
+        self, transforms: Transforms, wanted: Sequence[bool], *cotangents: Value | Zero
+    ) -> Gradient:
+        """As `gradient`, for the operands marked `wanted`; ops with regions answer this one."""
+        return self.gradient(*map(dense, cotangents))
+
+    def pushforward(
+        self, transforms: Transforms, *tangents: Value | Zero
+    ) -> tuple[Sequence[SSAValue], Gradient]:
+        """As `tangent`, with the results; ops with regions compute both anew, and answer this one."""
+        return self.results, self.tangent(*tangents)
+
+    def vectorised(
+        self, transforms: Transforms, size: Size, on: Sequence[bool], *operands: Value
+    ) -> tuple[Sequence[Value], Sequence[bool]]:
+        """As `batched`, with the results that then have the axis; ops with regions answer this one."""
+        return self.batched(size, on, *operands), [True] * len(self.results)
 
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
         """The results with a leading axis of this size, as the operands marked `on` have one."""
@@ -105,8 +184,33 @@ def axes_in_range(op: type[Inferring], axes: Sequence[int], shape: Shape) -> Non
     )
 
 
-def concrete(shape: Shape) -> tuple[int, ...]:
-    """A shape without symbols, for NumPy."""
-    sizes = [size.static for size in shape]
-    assert all(size is not None for size in sizes), "the interpreter binds every symbol first"
-    return tuple(size for size in sizes if size is not None)
+_SIZES: ContextVar[Mapping[str, int]] = ContextVar("sizes", default=MappingProxyType({}))
+
+
+@contextmanager
+def bound(sizes: Mapping[str, int]) -> Iterator[None]:
+    """Within this scope, symbols have these values for `reference`."""
+    token = _SIZES.set(sizes)
+    try:
+        yield
+    finally:
+        _SIZES.reset(token)
+
+
+def concrete(shape: Sequence[Size]) -> tuple[int, ...]:
+    """A shape in numbers, with the symbols that are bound."""
+    sizes = _SIZES.get()
+    return tuple(size.evaluate(sizes) for size in shape)
+
+
+def evaluate(block: Block, arguments: Sequence[Array]) -> list[Array]:
+    """What a block ends with, by the references of its ops."""
+    known: dict[SSAValue, Array] = dict(zip(block.args, arguments, strict=True))
+    for op in block.ops:
+        if op is block.last_op:
+            return [known[operand] for operand in op.operands]
+        assert isinstance(op, TensorOp)
+        values = op.reference(*(known[operand] for operand in op.operands))
+        results = values if isinstance(values, tuple) else (values,)
+        known.update(zip(op.results, results, strict=True))
+    return []

@@ -8,7 +8,7 @@ from xdsl.dialects.builtin import TensorType
 from xdsl.irdl import irdl_op_definition, operand_def, result_def
 
 from stepwell.compiler.dialects.nd import INTEGERS, Tensor, dtype_of, is_float, shape_of
-from stepwell.compiler.ops.base import Array, Gradient, PureOp, Sample, expect, leading, same
+from stepwell.compiler.ops.base import Array, Gradient, PureOp, Role, Sample, expect, leading, same
 from stepwell.compiler.ops.families import Binary, Compare
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
@@ -77,6 +77,7 @@ class Div(Binary):
 
     name = "nd.div"
     SCALAR: ClassVar = "div"
+    COSTLY: ClassVar = True
     SAMPLES: ClassVar = ANY
 
     def function(self, x: Any, y: Any) -> Any:
@@ -114,6 +115,7 @@ class Pow(Binary):
 
     name = "nd.pow"
     SCALAR: ClassVar = "pow"
+    COSTLY: ClassVar = True
     SAMPLES: ClassVar = ANY
 
     def function(self, x: Any, y: Any) -> Any:
@@ -311,6 +313,7 @@ class Select(PureOp):
     """x where the condition holds, else y; what is not picked does not matter, NaN or not."""
 
     name = "nd.select"
+    ROLE: ClassVar = Role.MAP
     condition = operand_def(TensorType)
     x = operand_def(TensorType)
     y = operand_def(TensorType)

@@ -15,6 +15,7 @@ from stepwell.compiler.ops.base import (
     Array,
     Gradient,
     PureOp,
+    Role,
     Sample,
     axes_in_range,
     expect,
@@ -29,6 +30,7 @@ from stepwell.runtime.sizes import Size
 class Contraction(PureOp, abc.ABC):
     """Two operands of one dtype; f16 and bf16 accumulate in f32."""
 
+    ROLE: ClassVar = Role.CONTRACT
     lhs = operand_def(TensorType)
     rhs = operand_def(TensorType)
     result = result_def(TensorType)
@@ -95,9 +97,7 @@ class Dot(Contraction):
         axes_in_range(cls, left, a)
         axes_in_range(cls, right, b)
         expect(len(left) == len(right), cls, f"{list(left)} and {list(right)} do not pair up")
-        expect(
-            min((*left, *right), default=batch) >= batch, cls, "a shared axis is contracted too"
-        )
+        expect(min((*left, *right), default=batch) >= batch, cls, "a shared axis is contracted too")
         pairs = [*((axis, axis) for axis in range(batch)), *zip(left, right, strict=True)]
         for i, j in pairs:
             expect(
@@ -203,7 +203,5 @@ def _kept(rank: int, batch: int, contracted: Sequence[int]) -> list[int]:
     return [axis for axis in range(batch, rank) if axis not in contracted]
 
 
-def _assemble(
-    rank: int, shared: tuple[Index, ...], others: dict[int, Index]
-) -> tuple[Index, ...]:
+def _assemble(rank: int, shared: tuple[Index, ...], others: dict[int, Index]) -> tuple[Index, ...]:
     return tuple(shared[axis] if axis < len(shared) else others[axis] for axis in range(rank))

@@ -21,7 +21,7 @@ from stepwell.compiler.dialects.nd import (
     tensor,
 )
 from stepwell.compiler.dialects.sizes import Shape, SizeAttr, SizesAttr
-from stepwell.compiler.ops.base import Array, Gradient, PureOp, Sample, concrete, expect
+from stepwell.compiler.ops.base import Array, Gradient, PureOp, Role, Sample, concrete, expect
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
 from stepwell.compiler.ops.value import Value, Zero, again
@@ -32,6 +32,7 @@ from stepwell.runtime.sizes import Size
 class Creation(PureOp, abc.ABC):
     """No operand, so that nothing can be differentiated or batched."""
 
+    ROLE: ClassVar[Role] = Role.FREE
     result = result_def(TensorType)
 
     def gradient(self, *cotangents: Value) -> Gradient:
@@ -100,6 +101,7 @@ class WeightOp(Creation):
     """An array that is part of the program, known by its hash."""
 
     name = "nd.weight"
+    ROLE: ClassVar = Role.OPAQUE
     value = prop_def(RefAttr)
     dtype = prop_def(StringAttr)
     shape = prop_def(SizesAttr)

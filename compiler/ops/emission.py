@@ -4,8 +4,8 @@ import abc
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar, cast
 
 from xdsl.dialects.builtin import UNKNOWN_LOC, LocationAttr
@@ -60,7 +60,7 @@ class Inferring(IRDLOperation, abc.ABC):
             )
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parameter_kinds(kind: type[IRDLOperation]) -> dict[str, type[Data[Any]]]:
     """The attribute class of each property that is a parameter."""
     definitions = kind.get_irdl_definition().properties
@@ -77,7 +77,6 @@ class Emitter:
 
     block: Block
     location: LocationAttr = UNKNOWN_LOC
-    watchers: list[Any] = field(default_factory=list[Any])
 
 
 _CURRENT: ContextVar[Emitter] = ContextVar("emitter")
@@ -101,6 +100,23 @@ def emitting(block: Block, location: LocationAttr = UNKNOWN_LOC) -> Iterator[Emi
         yield emitter
     finally:
         _CURRENT.reset(token)
+
+
+@contextmanager
+def emitting_before(op: Operation) -> Iterator[None]:
+    """Within this scope, ops go before `op`, with its location."""
+    home, emitter = op.parent_block(), current()
+    assert home is not None
+    aside = Block()
+    outer = emitter.block, emitter.location
+    emitter.block, emitter.location = aside, op.location
+    try:
+        yield
+    finally:
+        emitter.block, emitter.location = outer
+        for new in tuple(aside.ops):
+            new.detach()
+            home.insert_op_before(new, op)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from xdsl.dialects.builtin import TensorType
 from xdsl.irdl import VarConstraint, base, operand_def, result_def
 
 from stepwell.compiler.dialects.nd import FLOATS, INTEGERS, Tensor, dtype_of, shape_of, tensor
-from stepwell.compiler.ops.base import Array, Gradient, PureOp, expect, leading, same
+from stepwell.compiler.ops.base import Array, Gradient, PureOp, Role, expect, leading, same
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
 from stepwell.compiler.ops.value import Slope, Value, Zero, again, plus, times
@@ -31,6 +31,7 @@ def in_working_precision(function: Callable[..., Any], *operands: Array) -> Arra
 class Elementwise(PureOp, abc.ABC):
     """One scalar function, applied everywhere."""
 
+    ROLE: ClassVar = Role.MAP
     SCALAR: ClassVar[str]
     """The function's name in the table of scalar functions."""
     DTYPES: ClassVar[Sequence[str]] = NUMBERS

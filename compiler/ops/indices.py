@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from xdsl.ir import SSAValue
+
 from stepwell.compiler.dialects.loop.types import Affine
 from stepwell.compiler.dialects.sizes import Shape
 from stepwell.runtime.sizes import Size
-from xdsl.ir import SSAValue
 
 ZERO = Size.of(0)
 ONE = Size.of(1)

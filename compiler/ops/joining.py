@@ -9,7 +9,16 @@ from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def, var
 
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of, tensor, text_of
 from stepwell.compiler.dialects.sizes import IntsAttr, Shape, SizesAttr
-from stepwell.compiler.ops.base import Array, Gradient, PureOp, Sample, concrete, expect, leading
+from stepwell.compiler.ops.base import (
+    Array,
+    Gradient,
+    PureOp,
+    Role,
+    Sample,
+    concrete,
+    expect,
+    leading,
+)
 from stepwell.compiler.ops.emission import emit
 from stepwell.compiler.ops.indices import ZERO, Index
 from stepwell.compiler.ops.movement import spread
@@ -23,6 +32,7 @@ class Pad(PureOp):
     """`fill` before, after and `interior` times between the elements of each axis."""
 
     name = "nd.pad"
+    ROLE: ClassVar = Role.FREE
     x = operand_def(TensorType)
     fill = operand_def(TensorType)
     low = prop_def(SizesAttr)
@@ -132,6 +142,7 @@ class Concatenate(PureOp):
     """The operands one after another along an axis."""
 
     name = "nd.concatenate"
+    ROLE: ClassVar = Role.FREE
     parts = var_operand_def(TensorType)
     axis = prop_def(IntAttr)
     result = result_def(TensorType)

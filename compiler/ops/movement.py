@@ -15,6 +15,7 @@ from stepwell.compiler.ops.base import (
     Array,
     Gradient,
     PureOp,
+    Role,
     Sample,
     axes_in_range,
     concrete,
@@ -29,6 +30,7 @@ from stepwell.runtime.sizes import Size, at_most, largest
 class Movement(PureOp, abc.ABC):
     """One operand; element `at` of the result is element `source(at)` of the operand."""
 
+    ROLE: ClassVar = Role.FREE
     x = operand_def(TensorType)
     result = result_def(TensorType)
 
@@ -52,9 +54,7 @@ class Broadcast(Movement):
     name = "nd.broadcast"
     shape = prop_def(SizesAttr)
     axes = prop_def(IntsAttr)
-    assembly_format = (
-        "$x `to` $shape `axes` $axes attr-dict `:` type($x) `->` type($result)"
-    )
+    assembly_format = "$x `to` $shape `axes` $axes attr-dict `:` type($x) `->` type($result)"
     SAMPLES: ClassVar[Sequence[Sample]] = (
         (("f64[3]",), {"shape": (2, 3, 4), "axes": (1,)}),
         (("f64[]",), {"shape": (2, 3), "axes": ()}),

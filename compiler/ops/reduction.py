@@ -19,7 +19,7 @@ from stepwell.compiler.dialects.nd import (
     text_of,
 )
 from stepwell.compiler.dialects.sizes import IntsAttr, Shape
-from stepwell.compiler.ops.base import Array, Gradient, PureOp, Sample, axes_in_range, expect
+from stepwell.compiler.ops.base import Array, Gradient, PureOp, Role, Sample, axes_in_range, expect
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
 from stepwell.compiler.ops.value import Value, Zero, again
@@ -48,6 +48,7 @@ def order_of(shape: Shape, axes: Sequence[int]) -> Order:
 class Reduction(PureOp, abc.ABC):
     """Folds the elements along `axes`. A leaf states how two are combined."""
 
+    ROLE: ClassVar = Role.FOLD
     COMBINE: ClassVar[Combine]
     DTYPES: ClassVar[Sequence[str]] = (*FLOATS, *INTEGERS)
     EMPTY: ClassVar[bool] = True
@@ -223,6 +224,7 @@ class ArgMax(PureOp):
     """The index of the first greatest element along an axis, as i64; of the first NaN if any."""
 
     name = "nd.argmax"
+    ROLE: ClassVar = Role.FOLD
     x = operand_def(TensorType)
     axis = prop_def(IntAttr)
     result = result_def(TensorType)

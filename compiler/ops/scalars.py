@@ -8,6 +8,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from xdsl.dialects.arith import ConstantOp
+from xdsl.dialects.builtin import FloatAttr, IntegerAttr, LocationAttr, StringAttr, i8
+from xdsl.ir import Attribute, Block, Region, SSAValue
+from xdsl.irdl import IRDLOperation
+
 from stepwell.compiler.dialects.construct import append, construct
 from stepwell.compiler.dialects.loop.nests import FoldOp, IndexOp, YieldOp
 from stepwell.compiler.dialects.loop.scalar import Cast, CastOp, SelectOp
@@ -18,10 +23,6 @@ from stepwell.compiler.dialects.sizes import Shape, SizesAttr
 from stepwell.compiler.ops.functions import COMPARISONS, TABLES, comparison, defaults
 from stepwell.compiler.ops.indices import ONE, ZERO, Index, linear
 from stepwell.runtime.sizes import Size, at_most
-from xdsl.dialects.arith import ConstantOp
-from xdsl.dialects.builtin import FloatAttr, IntegerAttr, LocationAttr, StringAttr, i8
-from xdsl.ir import Attribute, Block, Region, SSAValue
-from xdsl.irdl import IRDLOperation
 
 SCALARS: dict[str, Attribute] = {**ELEMENTS, "u8": i8, "index": INDEX}
 """The type of a scalar of each dtype: the loop level has no signs, its ops have."""
@@ -208,7 +209,12 @@ class Scalars:
             return
         ((value, coefficient),) = index.terms.items()
         extent, place = self._extents.get(value), self._places.get(value)
-        if extent is None or place is None or coefficient != ONE or (extent // size) * size != extent:
+        if (
+            extent is None
+            or place is None
+            or coefficient != ONE
+            or (extent // size) * size != extent
+        ):
             return
         number, position = place
         factors = self._factors.get(number, (extent,))

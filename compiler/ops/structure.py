@@ -1,7 +1,5 @@
 """What tensor programs are made of: functions with symbols, their ends, and kernels."""
 
-
-
 from xdsl.dialects.builtin import SymbolNameConstraint, TensorType
 from xdsl.ir import Block, SSAValue
 from xdsl.irdl import (
@@ -19,6 +17,9 @@ from xdsl.traits import IsolatedFromAbove, IsTerminator, Pure, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 
 from stepwell.compiler.dialects.sizes import SymbolsAttr, parse_optional_symbols, print_symbols
+
+KEEP = "nd.keep"
+"""The attribute of an op inside a kernel whose result is stored there, for several nests to read."""
 
 
 @irdl_op_definition
@@ -68,9 +69,7 @@ class FuncOp(IRDLOperation):
     def parse(cls, parser: Parser) -> "FuncOp":
         name = parser.parse_symbol_name()
         symbols = parse_optional_symbols(parser)
-        arguments = parser.parse_comma_separated_list(
-            parser.Delimiter.PAREN, parser.parse_argument
-        )
+        arguments = parser.parse_comma_separated_list(parser.Delimiter.PAREN, parser.parse_argument)
         attributes = parser.parse_optional_attr_dict_with_keyword()
         return cls.create(
             properties={"sym_name": name, "symbols": symbols},
@@ -167,5 +166,3 @@ def yielded(block: Block) -> tuple[SSAValue, ...]:
     last = block.last_op
     assert isinstance(last, YieldOp)
     return tuple(last.values)
-
-

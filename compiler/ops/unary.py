@@ -18,7 +18,7 @@ from stepwell.compiler.dialects.nd import (
     shape_of,
     tensor,
 )
-from stepwell.compiler.ops.base import Array, Gradient, Sample
+from stepwell.compiler.ops.base import Array, Gradient, Role, Sample
 from stepwell.compiler.ops.families import Elementwise, Unary
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
@@ -36,9 +36,7 @@ ANY: Sequence[Sample] = (
     (("f32[1]",), {}),
     (("f64[]",), {}),
 )
-FLOATING: Sequence[Sample] = tuple(
-    sample for sample in ANY if sample[0][0].startswith(("f", "bf"))
-)
+FLOATING: Sequence[Sample] = tuple(sample for sample in ANY if sample[0][0].startswith(("f", "bf")))
 
 
 @irdl_op_definition
@@ -109,6 +107,7 @@ class Exp(Unary):
 
     name = "nd.exp"
     SCALAR: ClassVar = "exp"
+    COSTLY: ClassVar = True
     DTYPES: ClassVar = FLOATS
     SAMPLES: ClassVar = FLOATING
 
@@ -125,6 +124,7 @@ class Log(Unary):
 
     name = "nd.log"
     SCALAR: ClassVar = "log"
+    COSTLY: ClassVar = True
     DTYPES: ClassVar = FLOATS
     SAMPLES: ClassVar = FLOATING
 
@@ -141,6 +141,7 @@ class Sqrt(Unary):
 
     name = "nd.sqrt"
     SCALAR: ClassVar = "sqrt"
+    COSTLY: ClassVar = True
     DTYPES: ClassVar = FLOATS
     SAMPLES: ClassVar = FLOATING
 
@@ -157,6 +158,7 @@ class Rsqrt(Unary):
 
     name = "nd.rsqrt"
     SCALAR: ClassVar = "rsqrt"
+    COSTLY: ClassVar = True
     DTYPES: ClassVar = FLOATS
     SAMPLES: ClassVar = FLOATING
 
@@ -173,6 +175,7 @@ class Sin(Unary):
 
     name = "nd.sin"
     SCALAR: ClassVar = "sin"
+    COSTLY: ClassVar = True
     DTYPES: ClassVar = FLOATS
     SAMPLES: ClassVar = FLOATING
 
@@ -189,6 +192,7 @@ class Cos(Unary):
 
     name = "nd.cos"
     SCALAR: ClassVar = "cos"
+    COSTLY: ClassVar = True
     DTYPES: ClassVar = FLOATS
     SAMPLES: ClassVar = FLOATING
 
@@ -205,6 +209,7 @@ class Tanh(Unary):
 
     name = "nd.tanh"
     SCALAR: ClassVar = "tanh"
+    COSTLY: ClassVar = True
     DTYPES: ClassVar = FLOATS
     SAMPLES: ClassVar = FLOATING
 
@@ -221,6 +226,7 @@ class Erf(Unary):
 
     name = "nd.erf"
     SCALAR: ClassVar = "erf"
+    COSTLY: ClassVar = True
     DTYPES: ClassVar = FLOATS
     SAMPLES: ClassVar = FLOATING
 
@@ -272,6 +278,7 @@ class Convert(Elementwise):
     """To another dtype: floats round to nearest even, float to integer saturates and NaN gives 0."""
 
     name = "nd.convert"
+    ROLE: ClassVar = Role.FREE
     SCALAR: ClassVar = "convert"
     x = operand_def(TensorType)
     dtype = prop_def(StringAttr)

@@ -13,7 +13,7 @@ from math import gcd
 from typing import final
 
 from stepwell.compiler.dialects.construct import construct
-from stepwell.compiler.dialects.llvm_types import i8, size
+from stepwell.compiler.dialects.llvm.types import i8, size
 from stepwell.compiler.dialects.loop.host import AllocOp, FuncOp, LaunchOp, ViewOp
 from stepwell.compiler.dialects.loop.types import AccessAttr, Affine, BufferType, buffer
 from stepwell.runtime.sizes import Size

@@ -15,7 +15,6 @@ from xdsl.dialects.builtin import (
     IntegerType,
     Signedness,
     StringAttr,
-    VectorType,
 )
 from xdsl.dialects.llvm import (
     LLVMArrayType,
@@ -26,7 +25,7 @@ from xdsl.dialects.llvm import (
 )
 from xdsl.ir import Attribute
 
-from stepwell.compiler.dialects.llvm.types import address_space
+from stepwell.compiler.dialects.llvm.types import address_space, is_vector
 from stepwell.runtime.errors import CompileError
 
 PLAIN = re.compile(r"[-a-zA-Z$._][-a-zA-Z$._0-9]*")
@@ -48,7 +47,7 @@ def type_text(type: Attribute) -> str:
             return f"i{type.width.data}"
         case Float16Type() | BFloat16Type() | Float32Type() | Float64Type():
             return FLOAT_NAMES[type.__class__]
-        case VectorType() if type.get_num_dims() == 1 and not type.get_num_scalable_dims():
+        case _ if is_vector(type) and type.get_num_dims() == 1 - type.get_num_scalable_dims():
             return f"<{type.get_shape()[0]} x {type_text(type.element_type)}>"
         case LLVMVoidType():
             return "void"
@@ -83,7 +82,7 @@ def symbol(name: str) -> str:
 
 
 def constant_text(value: Attribute, type: Attribute) -> str:
-    """A constant without its type: `7`, `0x3FF0000000000000`, `<i32 1, i32 2>`, `splat (i1 true)`."""
+    """A constant without its type: `7`, `0x3FF0000000000000`, `splat (i1 true)`, …"""
     match value:
         case IntegerAttr():
             return _number(value.value.data, type)
@@ -91,7 +90,7 @@ def constant_text(value: Attribute, type: Attribute) -> str:
             return _number(value.value.data, type)
         case StringAttr():
             return f"c{quoted(value.data)}"
-        case DenseIntOrFPElementsAttr() if isinstance(type, VectorType):
+        case DenseIntOrFPElementsAttr() if is_vector(type):
             return _aggregate(value.get_values(), type.element_type, "<>")
         case DenseIntOrFPElementsAttr() if isinstance(type, LLVMArrayType):
             return _aggregate(value.get_values(), type.type, "[]")
@@ -99,7 +98,7 @@ def constant_text(value: Attribute, type: Attribute) -> str:
             raise CompileError("SW0251", f"LLVM has no constant {value} of type {type}")
 
 
-def _aggregate(values: Sequence[int] | Sequence[float], type: Attribute, brackets: str) -> str:
+def _aggregate(values: Sequence[object], type: Attribute, brackets: str) -> str:
     numbers = [_number(value, type) for value in values]
     name = type_text(type)
     if brackets == "<>" and len(set(numbers)) == 1:
@@ -107,12 +106,12 @@ def _aggregate(values: Sequence[int] | Sequence[float], type: Attribute, bracket
     return f"{brackets[0]}{', '.join(f'{name} {n}' for n in numbers)}{brackets[1]}"
 
 
-def _number(value: int | float, type: Attribute) -> str:
+def _number(value: object, type: Attribute) -> str:
     """Floats by their bits, which loses nothing; LLVM writes those of an f32 as an f64's."""
     match type:
         case IntegerType() if type.width.data == 1:
             return "true" if value else "false"
-        case IntegerType():
+        case IntegerType() if isinstance(value, int):
             return str(value)
         case Float32Type() | Float64Type():
             return f"0x{struct.pack('>d', value).hex().upper()}"

@@ -13,7 +13,7 @@ from xdsl.dialects.builtin import (
 from xdsl.dialects.llvm import GEP_USE_SSA_VAL, LLVMPointerType, OverflowAttr
 from xdsl.ir import Operation, SSAValue
 
-from stepwell.compiler.dialects.construct import operands_of
+from stepwell.compiler.dialects.construct import operands_of, result_of
 from stepwell.compiler.dialects.llvm import instructions, intrinsics, memory
 from stepwell.compiler.dialects.llvm.syntax import (
     ATOMIC_OPERATIONS,
@@ -80,8 +80,8 @@ def _binary(opcode: str, flags: Flags = _none) -> Writer:
         a, b = operands_of(op)
         names = scope.names
         return (
-            f"{names[id(op.results[0])]} = {opcode} {flags(op)}"
-            f"{scope.types[a.type]} {names[id(a)]}, {names[id(b)]}"
+            f"{names[id(result_of(op))]} = {opcode} {flags(op)}"
+            f"{scope.texts[a.type]} {names[id(a)]}, {names[id(b)]}"
         )
 
     return write
@@ -89,11 +89,11 @@ def _binary(opcode: str, flags: Flags = _none) -> Writer:
 
 def _cast(opcode: str, flags: Flags = _none) -> Writer:
     def write(scope: Scope, op: Operation) -> str:
-        result = op.results[0]
+        result = result_of(op)
         source = scope.typed(operands_of(op)[0])
         return (
             f"{scope.names[id(result)]} = {opcode} {flags(op)}{source} to "
-            f"{scope.types[result.type]}"
+            f"{scope.texts[result.type]}"
         )
 
     return write
@@ -104,7 +104,7 @@ def _typed(opcode: str, flags: Flags = _none) -> Writer:
 
     def write(scope: Scope, op: Operation) -> str:
         operands = scope.typed_list(operands_of(op))
-        return f"{scope.names[id(op.results[0])]} = {opcode} {flags(op)}{operands}"
+        return f"{scope.names[id(result_of(op))]} = {opcode} {flags(op)}{operands}"
 
     return write
 
@@ -114,7 +114,7 @@ def _compare(opcode: str, predicates: Sequence[str]) -> Writer:
         a, b = operands_of(op)
         predicate = predicates[number(op, "predicate")]
         return (
-            f"{scope.name(op.results[0])} = {opcode} {_fast(op)}{predicate} "
+            f"{scope.name(result_of(op))} = {opcode} {_fast(op)}{predicate} "
             f"{scope.typed(a)}, {scope.name(b)}"
         )
 
@@ -142,10 +142,10 @@ def _call(
 ) -> str:
     if not op.results:
         return f"{prefix} {convention}{signature or 'void'} {callee}({arguments})"
-    result = op.results[0]
+    result = result_of(op)
     return (
         f"{scope.names[id(result)]} = {prefix} {_fast(op)}{convention}"
-        f"{signature or scope.types[result.type]} {callee}({arguments})"
+        f"{signature or scope.texts[result.type]} {callee}({arguments})"
     )
 
 
@@ -157,9 +157,9 @@ def _masked(name: str, place: int) -> Writer:
         arguments = [scope.typed(operand) for operand in operands]
         pointer = operands[place]
         alignment = number(op, "alignment")
-        arguments[place] = f"{scope.types[pointer.type]} align {alignment} {scope.name(pointer)}"
+        arguments[place] = f"{scope.texts[pointer.type]} align {alignment} {scope.name(pointer)}"
         if op.results and len(operands) == 2:
-            arguments.append(f"{scope.types[op.results[0].type]} poison")
+            arguments.append(f"{scope.texts[result_of(op).type]} poison")
         nontemporal = ", !nontemporal !{i32 1}" if "nontemporal" in op.properties else ""
         return _call(scope, op, f"@{name}", ", ".join(arguments)) + nontemporal
 
@@ -175,7 +175,7 @@ def _shufflevector(scope: Scope, op: Operation) -> str:
     lanes = ["i32 poison" if lane == -1 else f"i32 {lane}" for lane in mask.get_values()]
     operands = scope.typed_list(operands_of(op))
     return (
-        f"{scope.name(op.results[0])} = shufflevector {operands}, "
+        f"{scope.name(result_of(op))} = shufflevector {operands}, "
         f"<{len(lanes)} x i32> <{', '.join(lanes)}>"
     )
 
@@ -218,9 +218,9 @@ def _qualified(op: Operation) -> tuple[str, str]:
 
 def _load(scope: Scope, op: Operation) -> str:
     before, behind = _qualified(op)
-    result = op.results[0]
+    result = result_of(op)
     place = scope.typed(operands_of(op)[0])
-    return f"{scope.name(result)} = load {before}{scope.types[result.type]}, {place}{behind}"
+    return f"{scope.name(result)} = load {before}{scope.texts[result.type]}, {place}{behind}"
 
 
 def _store(scope: Scope, op: Operation) -> str:
@@ -229,24 +229,22 @@ def _store(scope: Scope, op: Operation) -> str:
 
 
 def _alloca(scope: Scope, op: Operation) -> str:
-    element = scope.types[op.properties["elem_type"]]
+    element = scope.texts[op.properties["elem_type"]]
     count = scope.typed(operands_of(op)[0])
-    return f"{scope.name(op.results[0])} = alloca {element}, {count}{_aligned(op)}"
+    return f"{scope.name(result_of(op))} = alloca {element}, {count}{_aligned(op)}"
 
 
 def _getelementptr(scope: Scope, op: Operation) -> str:
     base, *dynamic = operands_of(op)
-    constants = op.properties["rawConstantIndices"]
-    assert isinstance(constants, DenseArrayBase)
     values = iter(dynamic)
     indices = [
         scope.typed(next(values)) if index == GEP_USE_SSA_VAL else f"i32 {index}"
-        for index in constants.get_values()
+        for index in scope.texts.integers(op.properties["rawConstantIndices"])
     ]
     flags = "".join([f"{word} " for word in no_wrap_words(number(op, "noWrapFlags"))])
-    element = scope.types[op.properties["elem_type"]]
+    element = scope.texts[op.properties["elem_type"]]
     return (
-        f"{scope.names[id(op.results[0])]} = getelementptr {flags}{element}, "
+        f"{scope.names[id(result_of(op))]} = getelementptr {flags}{element}, "
         f"{scope.typed(base)}, {', '.join(indices)}"
     )
 
@@ -256,7 +254,7 @@ def _atomicrmw(scope: Scope, op: Operation) -> str:
     volatile = "volatile " if "volatile_" in op.properties else ""
     operands = scope.typed_list(operands_of(op))
     return (
-        f"{scope.name(op.results[0])} = atomicrmw {volatile}{kind} {operands}"
+        f"{scope.name(result_of(op))} = atomicrmw {volatile}{kind} {operands}"
         f"{_scope_and_ordering(op)}{_aligned(op)}"
     )
 
@@ -270,7 +268,7 @@ def _cmpxchg(scope: Scope, op: Operation) -> str:
     )
     operands = scope.typed_list(operands_of(op))
     return (
-        f"{scope.name(op.results[0])} = cmpxchg {weak}{volatile}{operands}{orderings}{_aligned(op)}"
+        f"{scope.name(result_of(op))} = cmpxchg {weak}{volatile}{operands}{orderings}{_aligned(op)}"
     )
 
 
@@ -318,7 +316,7 @@ def _switch(scope: Scope, op: Operation) -> str:
     numbers = values.get_values() if isinstance(values, DenseIntOrFPElementsAttr) else ()
     sizes = op.properties["case_operand_segments"]
     assert isinstance(sizes, DenseArrayBase)
-    kind = scope.types[value.type]
+    kind = scope.texts[value.type]
     default_edge = scope.edge(target, default)
     cases: list[str] = []
     start = 0
@@ -373,7 +371,7 @@ def _inline_asm(scope: Scope, op: Operation) -> str:
     flags += "inteldialect " if number(op, "asm_dialect") else ""
     callee = f"asm {flags}{quoted(text(op, 'asm_string'))}, {quoted(text(op, 'constraints'))}"
     arguments = scope.typed_list(operands_of(op))
-    result = scope.types[op.results[0].type] if op.results else "void"
+    result = scope.texts[result_of(op).type] if op.results else "void"
     return _call(scope, op, callee, arguments, signature=result)
 
 
@@ -484,11 +482,11 @@ WRITERS: Mapping[type[Operation], Writer] = {
 
 
 def _constant(op: Operation) -> str:
-    return constant_text(op.properties["value"], op.results[0].type)
+    return constant_text(op.properties["value"], result_of(op).type)
 
 
 def _zero(op: Operation) -> str:
-    return "null" if isinstance(op.results[0].type, LLVMPointerType) else "zeroinitializer"
+    return "null" if isinstance(result_of(op).type, LLVMPointerType) else "zeroinitializer"
 
 
 def _address(op: Operation) -> str:

@@ -1,8 +1,9 @@
-"""What is named within one function of LLVM IR text: its values, blocks and the edges between them."""
+"""The names within one function of LLVM IR text: values, blocks, and the edges between blocks."""
 
 from collections.abc import Sequence
-from typing import final
+from typing import cast, final
 
+from xdsl.dialects.builtin import DenseArrayBase
 from xdsl.dialects.llvm import FastMathAttr
 from xdsl.ir import Attribute, Block, BlockArgument, SSAValue
 
@@ -14,27 +15,37 @@ ALL_FAST = 7
 
 
 @final
-class Types:
-    """The text of each type object: the llvm level interns its types, so that identity is enough."""
+class Texts:
+    """The text of each type, found by identity: the llvm level interns its types."""
 
     def __init__(self) -> None:
-        self._texts: dict[int, str] = {}
+        self._types: dict[int, str] = {}
+        self._integers: dict[int, Sequence[int]] = {}
         self._kept: list[Attribute] = []  # so that no id is used twice
 
     def __getitem__(self, type: Attribute) -> str:
-        text = self._texts.get(id(type))
+        text = self._types.get(id(type))
         if text is None:
-            text = self._texts[id(type)] = type_text(type)
+            text = self._types[id(type)] = type_text(type)
             self._kept.append(type)
         return text
+
+    def integers(self, array: Attribute) -> Sequence[int]:
+        """The elements of a dense array of integers, unpacked once."""
+        found = self._integers.get(id(array))
+        if found is None:
+            assert isinstance(array, DenseArrayBase)
+            found = self._integers[id(array)] = cast(Sequence[int], array.get_values())
+            self._kept.append(array)
+        return found
 
 
 @final
 class Scope:
     """The names of a function's values; phi nodes gather while its branches are written."""
 
-    def __init__(self, types: Types, entry: Block) -> None:
-        self.types = types
+    def __init__(self, texts: Texts, entry: Block) -> None:
+        self.texts = texts
         self.entry = entry
         self.names: dict[int, str] = {}
         self.labels: dict[int, str] = {}
@@ -63,10 +74,10 @@ class Scope:
         return self.names[id(value)]
 
     def typed(self, value: SSAValue) -> str:
-        return f"{self.types[value.type]} {self.names[id(value)]}"
+        return f"{self.texts[value.type]} {self.names[id(value)]}"
 
     def typed_list(self, values: Sequence[SSAValue]) -> str:
-        return ", ".join([f"{self.types[v.type]} {self.names[id(v)]}" for v in values])
+        return ", ".join([f"{self.texts[v.type]} {self.names[id(v)]}" for v in values])
 
     def edge(self, target: Block, values: Sequence[SSAValue]) -> str:
         """The label of `target`, to which the current block hands `values`.
@@ -91,7 +102,7 @@ class Scope:
 
     def phi(self, argument: BlockArgument) -> str:
         pairs = ", ".join(self._incoming[id(argument)])
-        return f"  {self.names[id(argument)]} = phi {self.types[argument.type]} {pairs}\n"
+        return f"  {self.names[id(argument)]} = phi {self.texts[argument.type]} {pairs}\n"
 
 
 def fast_text(flags: Attribute | None) -> str:

@@ -4,7 +4,8 @@ Values are numbered as they are in the printed module, constants stand where the
 block's arguments become phi nodes. What has no text is an error: nothing is left out silently.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Sequence
+from typing import cast
 
 from xdsl.dialects.builtin import (
     ArrayAttr,
@@ -14,16 +15,17 @@ from xdsl.dialects.builtin import (
     StringAttr,
     UnitAttr,
 )
-from xdsl.dialects.llvm import FuncOp, GlobalOp
-from xdsl.ir import Attribute, Operation
+from xdsl.dialects.llvm import FramePointerKindAttr, FuncOp, GlobalOp, TargetFeaturesAttr
+from xdsl.ir import Attribute, Block, Operation
 
+from stepwell.compiler.dialects.construct import result_of
 from stepwell.compiler.targets.llvm_constants import constant_text, quoted, symbol
 from stepwell.compiler.targets.llvm_instruction_text import CONSTANTS, WRITERS, Writer
-from stepwell.compiler.targets.llvm_scope import Scope, Types
+from stepwell.compiler.targets.llvm_scope import Scope, Texts
 from stepwell.runtime.errors import CompileError
 
 ALWAYS = 'nounwind "no-builtins"'
-"""What holds of every function: nothing is thrown, and no loop becomes a call of memcpy or memset."""
+"""True of every function: it throws nothing, and no loop becomes a call of memcpy or memset."""
 
 PROMISES = {
     "llvm.noalias": "noalias",
@@ -53,14 +55,14 @@ UNNAMED = ("", "local_unnamed_addr ", "unnamed_addr ")
 
 def module_text(module: ModuleOp) -> str:
     """The module as LLVM IR: functions and globals, with a target where the module states one."""
-    types = Types()
+    texts = Texts()
     parts = [*_target(module)]
     for op in module.body.block.ops:
         match op:
             case FuncOp():
-                parts.append(_function(types, op))
+                parts.append(_function(texts, op))
             case GlobalOp():
-                parts.append(_global(types, op))
+                parts.append(_global(texts, op))
             case _:
                 raise CompileError("SW0250", f"{op.name} has no place in a module of LLVM IR")
     return "".join(parts)
@@ -72,12 +74,186 @@ def _target(module: ModuleOp) -> Iterator[str]:
             yield f"target {keyword} = {quoted(value.data)}\n"
 
 
-def _global(types: Types, op: GlobalOp) -> str:
+def _global(texts: Texts, op: GlobalOp) -> str:
+    name = op.sym_name.data
     if op.body.blocks:
-        raise CompileError("SW0250", f"the global @{op.sym_name.data} is initialised by a region")
-    _refuse_unknown(op, GLOBAL_PROPERTIES)
-    value = op.value
-    words = [
-        op.linkage.linkage.data if value is not None or op.linkage.linkage.data != "external" else "",
+        raise CompileError("SW0250", f"the global @{name} is initialised by a region")
+    _refuse_unknown(op, f"the global @{name}", GLOBAL_PROPERTIES)
+    kind = texts[op.global_type]
+    value = "" if op.value is None else f" {constant_text(op.value, op.global_type)}"
+    space = op.addr_space.value.data
+    words = (
+        _linkage(op.linkage.linkage.data, defined=op.value is not None),
+        VISIBILITY[_integer(op.visibility_)],
+        "thread_local " if op.thread_local_ else "",
+        UNNAMED[_integer(op.unnamed_addr)],
+        f"addrspace({space}) " if space else "",
+        "constant " if op.constant else "global ",
+    )
+    section = f", section {quoted(op.section.data)}" if op.section else ""
+    alignment = f", align {op.alignment.value.data}" if op.alignment else ""
+    return f"{symbol(name)} = {''.join(words)}{kind}{value}{section}{alignment}\n"
+
+
+def _linkage(linkage: str, *, defined: bool) -> str:
+    """What is defined in the object is `dso_local`: its code reaches it without a table."""
+    if not defined:
+        return "external " if linkage == "external" else f"{linkage} "
+    return "dso_local " if linkage == "external" else f"{linkage} dso_local "
+
+
+def _function(texts: Texts, op: FuncOp) -> str:
+    name = op.sym_name.data
+    _refuse_unknown(op, f"the function @{name}", FUNCTION_PROPERTIES)
+    kind = op.function_type
+    convention = op.CConv.cconv_name
+    head = (
+        VISIBILITY[op.visibility_.value.data]
+        + (f"{convention} " if convention != "ccc" else "")
+        + _attributes(op.res_attrs, 0)
+        + texts[kind.output]
+    )
+    entry = op.body.blocks.first
+    unnamed = UNNAMED[_integer(op.unnamed_addr)]
+    linkage = _linkage(op.linkage.linkage.data, defined=entry is not None)
+    if entry is None:
+        inputs = [texts[t] + _promised(op, i) for i, t in enumerate(kind.inputs)]
+        inputs += ["..."] if kind.is_variadic else []
+        words = linkage.replace("external ", "")
+        return f"declare {words}{head} {symbol(name)}({', '.join(inputs)}) {unnamed}nounwind\n"
+    scope = Scope(texts, entry)
+    work = _named(scope, op)
+    inputs = [
+        f"{texts[argument.type]}{_promised(op, i)} {scope.name(argument)}"
+        for i, argument in enumerate(entry.args)
     ]
-    raise NotImplementedError
+    inputs += ["..."] if kind.is_variadic else []
+    return (
+        f"define {linkage}{head} {symbol(name)}({', '.join(inputs)}) {unnamed}"
+        f"{ALWAYS}{_function_attributes(op)} {{\n{_body(scope, work)}}}\n"
+    )
+
+
+Work = list[tuple[Block, list[tuple[Writer, Operation]]]]
+
+
+def _named(scope: Scope, function: FuncOp) -> Work:
+    """Name all values and blocks, since a use may precede its definition in the text."""
+    work: Work = []
+    for block in function.body.blocks:
+        scope.name_block(block)
+        for argument in block.args:
+            scope.define(argument)
+            if block is not scope.entry and block.first_use is None:
+                scope.names[id(argument)] = "poison"  # in a block that is never reached
+        writers: list[tuple[Writer, Operation]] = []
+        for op in block.ops:
+            kind = type(op)
+            if op.attributes:
+                _refuse_unknown(op, op.name, op.properties)
+            if (constant := CONSTANTS.get(kind)) is not None:
+                scope.stand_in(result_of(op), constant(op))
+                continue
+            for result in op.results:
+                scope.define(result)
+            writer = WRITERS.get(kind)
+            if writer is None:
+                raise CompileError("SW0250", f"{op.name} has no text in LLVM IR")
+            writers.append((writer, op))
+        work.append((block, writers))
+    return work
+
+
+def _body(scope: Scope, work: Work) -> str:
+    written: list[tuple[Block, str]] = []
+    for block, writers in work:
+        scope.label = scope.labels[id(block)]
+        lines = "".join([f"  {write(scope, op)}\n" for write, op in writers])
+        written.append((block, lines))
+    parts: list[str] = []
+    for block, lines in written:
+        parts.append(f"{scope.labels[id(block)]}:\n")
+        if block is not scope.entry and block.first_use is not None:
+            parts += [scope.phi(argument) for argument in block.args]
+        parts.append(lines)
+    return "".join(parts + scope.trampolines)
+
+
+def _function_attributes(op: FuncOp) -> str:
+    words: list[str] = []
+    for name, value in (op.properties | op.attributes).items():
+        if name in FUNCTION_FLAGS and name != "no_unwind":
+            words.append(FUNCTION_FLAGS[name])
+        elif name in FUNCTION_STRINGS and isinstance(value, StringAttr):
+            words.append(f"{quoted(FUNCTION_STRINGS[name])}={quoted(value.data)}")
+        elif name == "passthrough":
+            words += [_passed_through(attribute) for attribute in _elements(value)]
+        elif isinstance(value, TargetFeaturesAttr):
+            features = ",".join(feature.data for feature in value.features)
+            words.append(f'"target-features"={quoted(features)}')
+        elif isinstance(value, FramePointerKindAttr):
+            words.append(f'"frame-pointer"={quoted(value.data.value)}')
+    return "".join([f" {word}" for word in words])
+
+
+def _passed_through(attribute: Attribute) -> str:
+    """An attribute of LLVM's that MLIR does not know: a keyword, or a pair of strings."""
+    strings = [part.data for part in _elements(attribute) if isinstance(part, StringAttr)]
+    if len(strings) == 1 and strings[0].isidentifier():
+        return strings[0]
+    return "=".join(map(quoted, strings))
+
+
+def _elements(attribute: Attribute) -> Sequence[Attribute]:
+    """The elements of an array, or the attribute alone."""
+    if isinstance(attribute, ArrayAttr):
+        return cast(ArrayAttr[Attribute], attribute).data
+    return (attribute,)
+
+
+def _promised(op: FuncOp, index: int) -> str:
+    """What a parameter's attributes promise, with a blank before each."""
+    return "".join([f" {word}" for word in _attribute_words(op.arg_attrs, index)])
+
+
+def _attributes(attributes: ArrayAttr[DictionaryAttr] | None, index: int) -> str:
+    return "".join([f"{word} " for word in _attribute_words(attributes, index)])
+
+
+def _attribute_words(attributes: ArrayAttr[DictionaryAttr] | None, index: int) -> Iterator[str]:
+    if attributes is None:
+        return
+    for name, value in attributes.data[index].data.items():
+        match value:
+            case UnitAttr() if name in PROMISES:
+                yield PROMISES[name]
+            case IntegerAttr() if name in MEASURES:
+                yield MEASURES[name].format(value.value.data)
+            case _:
+                raise CompileError("SW0250", f"{name} = {value} is no attribute of a parameter")
+
+
+def _integer(value: IntegerAttr | None) -> int:
+    return 0 if value is None else value.value.data
+
+
+def _refuse_unknown(op: Operation, what: str, known: Container[str]) -> None:
+    """An attribute with a dialect's prefix may be discarded; one without it is part of the op."""
+    for name in (*op.attributes, *op.properties):
+        if name not in known and "." not in name:
+            raise CompileError("SW0250", f"{what}: the attribute {name} has no text in LLVM IR")
+
+
+GLOBAL_PROPERTIES = frozenset(
+    {
+        "global_type", "constant", "sym_name", "linkage", "dso_local", "thread_local_",
+        "visibility_", "value", "alignment", "addr_space", "unnamed_addr", "section",
+    }
+)  # fmt: skip
+FUNCTION_PROPERTIES = frozenset(
+    {
+        "sym_name", "function_type", "CConv", "linkage", "sym_visibility", "visibility_",
+        "arg_attrs", "res_attrs", "frame_pointer", "passthrough", "target_features",
+        "unnamed_addr", *FUNCTION_FLAGS, *FUNCTION_STRINGS,
+    }
+)  # fmt: skip

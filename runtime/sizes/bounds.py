@@ -58,10 +58,11 @@ def _low(polynomial: Polynomial, ranges: Ranges, depth: int) -> int | None:
     """A lower bound."""
     low, _ = enclosure(polynomial, ranges)
     calls = [each for each in polynomial.atoms if isinstance(each, Call)] if depth else []
-    choices = [cases for each in calls if (cases := _cases(polynomial, each, ranges))]
+    choices = [found for each in calls if (found := _cases(polynomial, each, ranges))]
     # A call with one case goes first: to split min(a, b) into a and b loses nothing, and to take
     # either of the two for it does.
-    found = [_least(case, ranges, depth - 1) for case in min(choices, key=len, default=[])]
+    cases = min(choices, key=len) if choices else []
+    found = [_least(case, ranges, depth - 1) for case in cases]
     return max((each for each in (low, *found) if each is not None), default=None)
 
 

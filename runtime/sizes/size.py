@@ -117,7 +117,7 @@ class Size:
         if self.static is not None:
             return self.static
         try:
-            return self.build(int, values.__getitem__, _calculate)
+            return self.build(int, values.__getitem__, calculate)
         except KeyError as error:
             raise ValueError(f"the size {self} needs a value for {error.args[0]}") from None
         except ZeroDivisionError:
@@ -169,23 +169,32 @@ def largest(first: int | Size, *others: int | Size) -> Size:
     return Size(folding.extremum("max", [Size.of(each).polynomial for each in (first, *others)]))
 
 
-_OPERATIONS: dict[Operator, tuple[Callable[[int, int], int], Callable[[Size, Size], Size]]] = {
-    "add": (operator.add, operator.add),
-    "mul": (operator.mul, operator.mul),
-    "floordiv": (operator.floordiv, operator.floordiv),
-    "mod": (operator.mod, operator.mod),
-    "min": (min, smallest),
-    "max": (max, largest),
+_ON_INTEGERS: dict[Operator, Callable[[int, int], int]] = {
+    "add": int.__add__,
+    "mul": int.__mul__,
+    "floordiv": int.__floordiv__,
+    "mod": int.__mod__,
+    "min": min,
+    "max": max,
+}
+_ON_SIZES: dict[Operator, Callable[[Size, Size], Size]] = {
+    "add": Size.__add__,
+    "mul": Size.__mul__,
+    "floordiv": Size.__floordiv__,
+    "mod": Size.__mod__,
+    "min": smallest,
+    "max": largest,
 }
 
 
-def _calculate(function: Operator, left: int, right: int) -> int:
-    return _OPERATIONS[function][0](left, right)
+def calculate(function: Operator, left: int, right: int) -> int:
+    """One operation on integers. Raises ZeroDivisionError."""
+    return _ON_INTEGERS[function](left, right)
 
 
 def combine(function: Operator, left: Size, right: Size) -> Size:
-    """The canonical size of one operation."""
-    return _OPERATIONS[function][1](left, right)
+    """One operation on sizes, in normal form. Raises ValueError for a division by the size 0."""
+    return _ON_SIZES[function](left, right)
 
 
 @cache

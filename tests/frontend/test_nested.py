@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepwell import nested
+from stepwell.runtime import tree as kept
 from stepwell.runtime.errors import StepwellError
 
 
@@ -161,4 +162,31 @@ def test_a_field_that_is_neither_leaf_nor_constant_is_refused() -> None:
     assert str(caught.value) == (
         "SW0112: a set at ['a'].b can be neither an argument nor a constant\n"
         "  help: hold an array, a number, a container of these, or something hashable"
+    )
+
+
+def test_a_structure_as_an_artifact_keeps_it() -> None:
+    _, structure = nested.flatten(({"w": Layer(1, [2])}, Pair(3, None)))
+    assert kept.to_json(nested.described(structure, first=4)) == {
+        "tuple": [
+            {
+                "dict": {
+                    "w": {
+                        "dataclass": {
+                            "name": f"{Layer.__module__}:Layer",
+                            "fields": {"w": {"leaf": 4}, "b": {"list": [{"leaf": 5}]}},
+                        }
+                    }
+                }
+            },
+            {"tuple": [{"leaf": 6}, {"none": None}]},
+        ]
+    }
+
+
+def test_a_file_keeps_string_keys_only() -> None:
+    with pytest.raises(StepwellError) as caught:
+        nested.described(nested.flatten({1: 2})[1])
+    assert str(caught.value) == (
+        "SW0114: a file cannot keep a dictionary with the key 1\n  help: use strings as keys"
     )

@@ -1,4 +1,4 @@
-"""The dialect `llvm`: xDSL's ops and types, and what MLIR has and xDSL lacks, under MLIR's names."""
+"""The dialect `llvm`: xDSL's ops and types, and what MLIR has and xDSL lacks, by MLIR's names."""
 
 from xdsl.dialects import llvm as upstream
 from xdsl.ir import Dialect

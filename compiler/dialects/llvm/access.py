@@ -2,7 +2,7 @@
 
 from abc import ABC
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Literal
 
 from xdsl.dialects import llvm
@@ -49,7 +49,9 @@ from stepwell.compiler.dialects.llvm.types import (
 INBOUNDS = NO_WRAP["inbounds"]
 GEP_NUW = NO_WRAP["nuw"]
 
-Ordering = Literal["not_atomic", "unordered", "monotonic", "acquire", "release", "acq_rel", "seq_cst"]
+Ordering = Literal[
+    "not_atomic", "unordered", "monotonic", "acquire", "release", "acq_rel", "seq_cst"
+]
 AtomicKind = Literal[
     "xchg", "add", "sub", "_and", "_or", "_xor", "max", "min", "umax", "umin", "fadd"
 ]
@@ -160,13 +162,13 @@ class Access(Arithmetic, ABC):
     def scatter(
         self, value: SSAValue, places: SSAValue, mask: SSAValue, alignment: int | None = None
     ) -> None:
-        """Stores each lane whose mask is set at its pointer; of equal pointers the last lane wins."""
+        """Stores the lanes whose mask is set, each at its pointer; if two are equal, the last wins."""
         value = self._as_byte(value)
         properties = _masked(alignment or size(value.type))
         self.emit_effect(memory.MaskedScatterOp, (value, places, mask), properties)
 
     def prefetch(self, place: SSAValue, *, write: bool = False, locality: int = 3) -> None:
-        """Hints that a cache line will be used; locality 0 is used once, 3 is kept in all caches."""
+        """Hints that a cache line will be used: once (locality 0), or so often that all keep it (3)."""
         self.emit_effect(memory.PrefetchOp, (place,), _prefetch(write, locality))
 
     # Atomics.
@@ -270,7 +272,7 @@ def _callee(
 _NO_BUNDLES = DenseArrayBase.from_list(i32, ())
 
 
-@lru_cache(maxsize=None)
+@cache
 def _call(operands: int) -> Mapping[str, Attribute]:
     return {
         "fastmathFlags": STRICT,
@@ -302,7 +304,7 @@ def _gep_properties(
     }
 
 
-@lru_cache(maxsize=None)
+@cache
 def _access(
     alignment: int, volatile: bool, nontemporal: bool, ordering: Ordering
 ) -> Mapping[str, Attribute]:
@@ -316,12 +318,12 @@ def _access(
     return properties
 
 
-@lru_cache(maxsize=None)
+@cache
 def _masked(alignment: int) -> Mapping[str, Attribute]:
     return {"alignment": IntegerAttr(alignment, i32)}
 
 
-@lru_cache(maxsize=None)
+@cache
 def _prefetch(write: bool, locality: int) -> Mapping[str, Attribute]:
     return {
         "rw": IntegerAttr(int(write), i32),
@@ -330,7 +332,7 @@ def _prefetch(write: bool, locality: int) -> Mapping[str, Attribute]:
     }
 
 
-@lru_cache(maxsize=None)
+@cache
 def _atomicrmw(kind: AtomicKind, ordering: Ordering) -> Mapping[str, Attribute]:
     return {
         "bin_op": IntegerAttr(ATOMIC_OPERATIONS[kind], i64),
@@ -338,7 +340,7 @@ def _atomicrmw(kind: AtomicKind, ordering: Ordering) -> Mapping[str, Attribute]:
     }
 
 
-@lru_cache(maxsize=None)
+@cache
 def _cmpxchg(success: Ordering, failure: Ordering, weak: bool) -> Mapping[str, Attribute]:
     properties: dict[str, Attribute] = {
         "success_ordering": IntegerAttr(ORDERINGS[success], i64),
@@ -347,7 +349,7 @@ def _cmpxchg(success: Ordering, failure: Ordering, weak: bool) -> Mapping[str, A
     return properties | ({"weak": UnitAttr()} if weak else {})
 
 
-@lru_cache(maxsize=None)
+@cache
 def _position(position: tuple[int, ...]) -> Mapping[str, Attribute]:
     return {"position": DenseArrayBase.from_list(i64, position)}
 

@@ -19,7 +19,7 @@ from stepwell.compiler.dialects.llvm.types import element, lanes, like, vector
 
 NSW = 1
 NUW = 2
-"""Overflow makes the result poison: of the signed (`NSW`), of the unsigned value (`NUW`), or `NSW | NUW`."""
+"""Overflow of the signed (`NSW`) or of the unsigned value (`NUW`) makes the result poison."""
 
 IntegerPredicate = Literal["eq", "ne", "slt", "sle", "sgt", "sge", "ult", "ule", "ugt", "uge"]
 FloatPredicate = Literal[
@@ -166,9 +166,7 @@ class Arithmetic(Cursor, ABC):
     def fdiv(self, a: Operand, b: Operand, fast: FastMathAttr = STRICT) -> SSAValue:
         return self.binary(llvm.FDivOp, a, b, {"fastmathFlags": fast})
 
-    def fma(
-        self, a: SSAValue, b: Operand, c: Operand, fast: FastMathAttr = STRICT
-    ) -> SSAValue:
+    def fma(self, a: SSAValue, b: Operand, c: Operand, fast: FastMathAttr = STRICT) -> SSAValue:
         """a * b + c, rounded once."""
         operands = (a, self.value(b, a.type), self.value(c, a.type))
         return self.emit(llvm.FMAOp, operands, a.type, {"fastmathFlags": fast})
@@ -333,7 +331,7 @@ class Arithmetic(Cursor, ABC):
         return self.emit(_REDUCTIONS[kind], operands, element(a.type), {"fastmathFlags": STRICT})
 
     def lane_mask(self, base: SSAValue, bound: Operand, count: int) -> SSAValue:
-        """Which lanes of the vector at `base` lie below `bound`: lane i if base + i < bound, unsigned."""
+        """The lanes of a vector at `base` that lie below `bound`: i where base + i < bound, unsigned."""
         operands = (base, self.value(bound, base.type))
         return self.emit(intrinsics.GetActiveLaneMaskOp, operands, vector(i1, count))
 

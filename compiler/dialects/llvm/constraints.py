@@ -39,7 +39,7 @@ Mask = VectorType.constr(Bit)
 
 @dataclass(frozen=True)
 class Following(AttrConstraint[Attribute], ABC):
-    """A type that follows from the one bound to the variable `of`, so that it need not be written."""
+    """A type that follows from the one bound to the variable `of`, and need not be written."""
 
     of: VarConstraint[Attribute]
     WHAT: ClassVar[str]

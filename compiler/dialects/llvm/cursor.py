@@ -2,26 +2,20 @@
 
 from abc import ABC
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 
 from xdsl.dialects.builtin import (
     UNKNOWN_LOC,
-    DenseIntOrFPElementsAttr,
-    FloatAttr,
-    IntegerAttr,
-    IntegerType,
     LocationAttr,
     SymbolRefAttr,
-    VectorType,
 )
 from xdsl.dialects.llvm import AddressOfOp, ConstantOp, LLVMPointerType, UndefOp, ZeroOp
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
-from stepwell.compiler.dialects.construct import NOTHING, append, construct
+from stepwell.compiler.dialects.construct import NOTHING, append, construct, result_of
 from stepwell.compiler.dialects.llvm.instructions import PoisonOp
-from stepwell.compiler.dialects.llvm.types import FLOATS, Vector, lanes, ptr
+from stepwell.compiler.dialects.llvm.numbers import Number, attribute
+from stepwell.compiler.dialects.llvm.types import Vector, lanes, ptr
 
-Scalar = int | float
 Operand = SSAValue | int | float
 """What a builder's method takes: a number becomes a constant of the other operand's type."""
 
@@ -49,7 +43,7 @@ class Cursor(ABC):
         """Append an op with one result."""
         op = construct(kind, operands, (result,), properties, self.location)
         append(self.block, op)
-        return op.results[0]
+        return result_of(op)
 
     def emit_effect(
         self,
@@ -59,11 +53,9 @@ class Cursor(ABC):
         successors: Sequence[Block] = (),
     ) -> None:
         """Append an op without result."""
-        append(
-            self.block, construct(kind, operands, (), properties, self.location, successors)
-        )
+        append(self.block, construct(kind, operands, (), properties, self.location, successors))
 
-    def constant(self, type: Attribute, value: Scalar | Sequence[Scalar]) -> SSAValue:
+    def constant(self, type: Attribute, value: Number | Sequence[Number]) -> SSAValue:
         """A number of `type`; for a vector, one number for all lanes or one for each.
 
         Integers of either signedness are taken: 255 and -1 are the same i8.
@@ -74,7 +66,7 @@ class Cursor(ABC):
         key = (id(type), text)
         found = self._constants.get(key)
         if found is None:
-            properties = {"value": _attribute(type, number, text)}
+            properties = {"value": attribute(type, number, text)}
             found = self._constants[key] = self._hoist(ConstantOp, type, properties)
         return found
 
@@ -133,18 +125,4 @@ class Cursor(ABC):
         else:
             append(self.entry, op)
         self._last_constant = op
-        return op.results[0]
-
-
-@lru_cache(maxsize=4096)
-def _attribute(type: Attribute, value: Scalar | tuple[Scalar, ...], text: str) -> Attribute:
-    """The attribute of a constant; `text` keeps 0.0 and -0.0 apart in the cache."""
-    if isinstance(type, VectorType):
-        lanes = [value] if isinstance(value, (int, float)) else value
-        return DenseIntOrFPElementsAttr.from_list(type, lanes)
-    if isinstance(value, (int, float)):
-        if isinstance(type, FLOATS):
-            return FloatAttr(value, type)
-        if isinstance(type, IntegerType):
-            return IntegerAttr(int(value), type)
-    raise TypeError(f"{text} is no constant of type {type}")
+        return result_of(op)

@@ -101,9 +101,7 @@ class ExtractElementOp(IRDLOperation):
     position = operand_def(SignlessIntegerConstraint)
     res = result_def(ELEMENT)
     traits = traits_def(Pure())
-    assembly_format = (
-        "$vector `[` $position `:` type($position) `]` attr-dict `:` type($vector)"
-    )
+    assembly_format = "$vector `[` $position `:` type($position) `]` attr-dict `:` type($vector)"
 
 
 @irdl_op_definition
@@ -121,8 +119,7 @@ class SelectOp(IRDLOperation):
     traits = traits_def(Pure())
     irdl_options = (ParsePropInAttrDict(),)
     assembly_format = (
-        "$condition `,` $trueValue `,` $falseValue attr-dict"
-        " `:` type($condition) `,` type($res)"
+        "$condition `,` $trueValue `,` $falseValue attr-dict `:` type($condition) `,` type($res)"
     )
 
     def verify_(self) -> None:

@@ -346,9 +346,7 @@ class GetActiveLaneMaskOp(IRDLOperation):
     n = operand_def(T)
     res = result_def(Mask)
     traits = traits_def(Pure())
-    assembly_format = (
-        "$base `,` $n attr-dict `:` type($base) `,` type($n) `to` type($res)"
-    )
+    assembly_format = "$base `,` $n attr-dict `:` type($base) `,` type($n) `to` type($res)"
 
 
 INTRINSIC_OPS = (

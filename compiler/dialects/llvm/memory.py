@@ -153,7 +153,8 @@ class GEPOp(IRDLOperation):
     traits = traits_def(Pure())
     custom_directives = (NoWrap, GEPIndices)
     assembly_format = (
-        "custom<NoWrap>($noWrapFlags) $base custom<GEPIndices>($dynamicIndices, $rawConstantIndices)"
+        "custom<NoWrap>($noWrapFlags) $base"
+        " custom<GEPIndices>($dynamicIndices, $rawConstantIndices)"
         " attr-dict `:` functional-type(operands, results) `,` $elem_type"
     )
 
@@ -261,14 +262,13 @@ class MaskedStoreOp(IRDLOperation):
     traits = traits_def(MemoryWriteEffect())
     irdl_options = (ParsePropInAttrDict(),)
     assembly_format = (
-        "$value `,` $data `,` $mask attr-dict"
-        " `:` type($value) `,` type($mask) `into` type($data)"
+        "$value `,` $data `,` $mask attr-dict `:` type($value) `,` type($mask) `into` type($data)"
     )
 
 
 @irdl_op_definition
 class MaskedGatherOp(IRDLOperation):
-    """Loads through each pointer whose mask is set; the other lanes are `pass_thru`'s, or poison."""
+    """Loads through the pointers whose mask is set; other lanes are `pass_thru`'s, or poison."""
 
     name = "llvm.intr.masked.gather"
     ptrs = operand_def(PointerVector)
@@ -293,14 +293,13 @@ class MaskedScatterOp(IRDLOperation):
     traits = traits_def(MemoryWriteEffect())
     irdl_options = (ParsePropInAttrDict(),)
     assembly_format = (
-        "$value `,` $ptrs `,` $mask attr-dict"
-        " `:` type($value) `,` type($mask) `into` type($ptrs)"
+        "$value `,` $ptrs `,` $mask attr-dict `:` type($value) `,` type($mask) `into` type($ptrs)"
     )
 
 
 @irdl_op_definition
 class PrefetchOp(IRDLOperation):
-    """A hint to fetch a line: `rw` 1 to write it, `hint` 0 (no reuse) to 3 (keep), `cache` 1 data."""
+    """A hint to fetch a line: `rw` 1 to write, `hint` 0 (no reuse) to 3 (keep), `cache` 1 data."""
 
     name = "llvm.intr.prefetch"
     addr = operand_def(LLVMPointerType)

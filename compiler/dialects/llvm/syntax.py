@@ -1,4 +1,4 @@
-"""The pieces of MLIR's llvm syntax that xDSL's declarative formats cannot say: keywords for numbers."""
+"""The pieces of MLIR's llvm syntax that xDSL's declarative formats cannot say."""
 
 from abc import ABC
 from collections.abc import Mapping, Sequence
@@ -9,9 +9,7 @@ from xdsl.dialects.builtin import (
     DenseArrayBase,
     DenseIntOrFPElementsAttr,
     IntegerAttr,
-    IntegerType,
     StringAttr,
-    VectorType,
     i32,
     i64,
 )
@@ -32,6 +30,9 @@ from xdsl.irdl.declarative_assembly_format import (
 )
 from xdsl.parser import Parser, UnresolvedOperand
 from xdsl.printer import Printer
+
+from stepwell.compiler.dialects.llvm.numbers import dense
+from stepwell.compiler.dialects.llvm.types import vector
 
 ORDERINGS: Mapping[str, int] = {
     "not_atomic": 0,
@@ -234,11 +235,10 @@ class SwitchCases(CustomDirective):
         )
         assert isinstance(self.flag.inner, OperandVariable)
         flag = state.operand_types[self.flag.inner.index]
-        assert flag is not None and isinstance(flag[0], IntegerType)
+        assert flag is not None
         if cases:
-            shape = VectorType(flag[0], [len(cases)])
-            values = DenseIntOrFPElementsAttr.from_list(shape, [case.value for case in cases])
-            self.values.set(state, values)
+            kind = vector(flag[0], len(cases))
+            self.values.set(state, dense(kind, [case.value for case in cases]))
         self.destinations.set(state, [case.destination for case in cases])
         self.operands.set(state, [operand for case in cases for operand in case.operands])
         self.types.set(state, [type for case in cases for type in case.types])

@@ -1,6 +1,8 @@
-"""The types of the llvm level, interned: equal types are one object, so that maps by identity hit."""
+"""The types of the llvm level, interned: equal types are one object, found by identity."""
 
-from functools import lru_cache
+from collections.abc import Mapping
+from functools import cache
+from typing import TypeGuard
 
 from xdsl.dialects.builtin import (
     BFloat16Type,
@@ -45,6 +47,7 @@ __all__ = [
     "i32",
     "i64",
     "integer",
+    "is_vector",
     "lanes",
     "like",
     "pointer",
@@ -62,6 +65,13 @@ Vector = VectorType[Attribute]
 Float = BFloat16Type | Float16Type | Float32Type | Float64Type
 FLOATS = (BFloat16Type, Float16Type, Float32Type, Float64Type)
 
+_WIDTHS: Mapping[type, int] = {
+    BFloat16Type: 16,
+    Float16Type: 16,
+    Float32Type: 32,
+    Float64Type: 64,
+    LLVMPointerType: 64,
+}
 _INTEGERS = {1: i1, 8: i8, 16: i16, 32: i32, 64: i64}
 
 
@@ -70,45 +80,49 @@ def integer(width: int) -> IntegerType:
     return _INTEGERS.get(width) or _integer(width)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _integer(width: int) -> IntegerType:
     return IntegerType(width)
 
 
-@lru_cache(maxsize=None)
+@cache
 def pointer(space: int = 0) -> LLVMPointerType:
     """A pointer into an address space; on a GPU 1 is global, 3 shared and 5 local memory."""
     return LLVMPointerType(IntAttr(space)) if space else ptr
 
 
-@lru_cache(maxsize=None)
+@cache
 def vector(element: Attribute, lanes: int) -> Vector:
     return VectorType(element, [lanes])
 
 
-@lru_cache(maxsize=None)
+@cache
 def array(element: Attribute, length: int) -> LLVMArrayType:
     return LLVMArrayType(length, element)
 
 
-@lru_cache(maxsize=None)
+@cache
 def struct(*fields: Attribute) -> LLVMStructType:
     return LLVMStructType.from_type_list(fields)
 
 
-@lru_cache(maxsize=None)
+@cache
 def function(arguments: tuple[Attribute, ...], result: Attribute = void) -> LLVMFunctionType:
     return LLVMFunctionType(arguments, result)
 
 
+def is_vector(type: Attribute) -> TypeGuard[Vector]:
+    return isinstance(type, VectorType)
+
+
 def lanes(type: Attribute) -> int | None:
     """How many lanes a vector has; None for a scalar."""
-    return type.get_shape()[0] if isinstance(type, VectorType) else None
+    return type.shape.data[0].data if is_vector(type) else None
 
 
 def element(type: Attribute) -> Attribute:
     """The type of one lane; of a scalar, itself."""
-    return type.element_type if isinstance(type, VectorType) else type
+    return type.element_type if is_vector(type) else type
 
 
 def like(shape: Attribute, type: Attribute) -> Attribute:
@@ -120,10 +134,10 @@ def like(shape: Attribute, type: Attribute) -> Attribute:
 def bits(type: Attribute) -> int:
     """The width of a scalar or of a vector's lane; a pointer has 64 bits."""
     scalar = element(type)
-    if isinstance(scalar, (*FLOATS, IntegerType)):
-        return scalar.bitwidth
-    if isinstance(scalar, LLVMPointerType):
-        return 64
+    if (width := _WIDTHS.get(scalar.__class__)) is not None:
+        return width
+    if isinstance(scalar, IntegerType):
+        return scalar.width.data
     raise ValueError(f"{type} has no width")
 
 

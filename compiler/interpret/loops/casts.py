@@ -1,11 +1,12 @@
-"""Conversions between scalar types: floats round once, float to integer saturates, integers wrap."""
+"""Conversions of scalars: floats round once, float to integer saturates, integers wrap."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import ml_dtypes
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
 from stepwell.compiler.dialects.loop.scalar import Cast
 
 Array = NDArray[Any]
@@ -14,13 +15,13 @@ DType = np.dtype[Any]
 _BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
 
-def signed(x: Array) -> Array:
+def signed(x: ArrayLike) -> Array:
     """The integer read as signed: `i8` as int8, `i1` true as -1."""
     x = np.asarray(x)
     return -x.astype(np.int8) if x.dtype.kind == "b" else x.view(f"i{x.dtype.itemsize}")
 
 
-def unsigned(x: Array) -> Array:
+def unsigned(x: ArrayLike) -> Array:
     """The integer read as unsigned."""
     x = np.asarray(x)
     return x.astype(np.uint8) if x.dtype.kind == "b" else x.view(f"u{x.dtype.itemsize}")

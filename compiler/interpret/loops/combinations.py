@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import add, and_, mul, or_
+from operator import add, mul
 from typing import TypeAlias, final
 
 import numpy as np
+
 from stepwell.compiler.dialects.loop.types import Combine
-from stepwell.compiler.interpret.loops.scalars import fma, maximum, minimum
+from stepwell.compiler.interpret.loops.functions import Binary, both, either, fma, maximum, minimum, select
 from stepwell.compiler.interpret.loops.values import DType, Value
 
 State: TypeAlias = tuple[Value, ...]
@@ -36,7 +37,7 @@ def combination(kind: Combine, dtype: DType) -> Combination:
     return Combination((_identity(kind, dtype),), take, join)
 
 
-def _joins(dtype: DType) -> Mapping[Combine, Callable[[Value, Value], Value]]:
+def _joins(dtype: DType) -> Mapping[Combine, Binary]:
     floating = dtype.kind not in "biu"
     return {
         Combine.ADD: add,
@@ -44,8 +45,8 @@ def _joins(dtype: DType) -> Mapping[Combine, Callable[[Value, Value], Value]]:
         Combine.MUL: mul,
         Combine.MAX: maximum if floating else np.maximum,
         Combine.MIN: minimum if floating else np.minimum,
-        Combine.AND: and_,
-        Combine.OR: or_,
+        Combine.AND: both,
+        Combine.OR: either,
     }
 
 
@@ -65,7 +66,7 @@ def _extreme(dtype: DType, lowest: bool) -> Value:
     return dtype.type(-np.inf if lowest else np.inf)
 
 
-def _lifted(function: Callable[[Value, Value], Value]) -> Callable[[State, State], State]:
+def _lifted(function: Binary) -> Callable[[State, State], State]:
     return lambda state, terms: (function(state[0], terms[0]),)
 
 
@@ -73,9 +74,7 @@ def _take_product(state: State, terms: State) -> State:
     return (fma(terms[0], terms[1], state[0]),)
 
 
-def _joining_pairs(
-    better: Callable[[Value, Value], Value],
-) -> Callable[[State, State], State]:
+def _joining_pairs(better: Binary) -> Callable[[State, State], State]:
     """The pair that is better, or NaN against a number, or as good with the smaller index."""
 
     def join(best: State, pair: State) -> State:
@@ -84,12 +83,12 @@ def _joining_pairs(
         level = np.equal(value, rival) | (best_nan & rival_nan)
         wins = (better(rival, value) & ~best_nan) | (rival_nan & ~best_nan)
         wins |= level & (place < index)
-        return np.where(wins, rival, value), np.where(wins, place, index)
+        return select(wins, rival, value), select(wins, place, index)
 
     return join
 
 
-_PAIRS: Mapping[Combine, tuple[bool, Callable[[Value, Value], Value]]] = {
+_PAIRS: Mapping[Combine, tuple[bool, Binary]] = {
     Combine.ARGMAX: (True, np.greater),
     Combine.ARGMIN: (False, np.less),
 }

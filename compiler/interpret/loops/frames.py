@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import TypeAlias, final
 
 import numpy as np
+from xdsl.ir import Operation
+
 from stepwell.compiler.interpret.loops.places import text
 from stepwell.compiler.interpret.loops.values import Value
-from xdsl.ir import Operation
+from stepwell.compiler.interpret.loops.writes import WriteCounts
 
 
 @final
@@ -17,8 +19,8 @@ class Frame(list[Value]):
     grid: tuple[int, ...] = ()
     """The shape of the index grid inside a nest; a fold puts [steps, chunks] in front."""
 
-    written: dict[int, Value] | None = None
-    """How often nests wrote each element of the buffers by slot, if that is counted."""
+    counts: WriteCounts | None = None
+    """What nests have written, if that is counted."""
 
     @staticmethod
     def empty(slots: int) -> "Frame":
@@ -45,7 +47,7 @@ class Body:
     yields: tuple[int, ...]
 
     def run(self, frame: Frame) -> list[Value]:
-        """Executes the block and returns what it yields; an exception tells in which op it arose."""
+        """Executes the block and gives what it yields; an exception tells in which op it arose."""
         op = None
         try:
             for op, step in self.steps:

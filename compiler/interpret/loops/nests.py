@@ -5,6 +5,9 @@ from itertools import product
 from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
+from xdsl.ir import Block, Operation
+
 from stepwell.compiler.dialects.loop.nests import (
     FoldOp,
     IndexOp,
@@ -14,15 +17,14 @@ from stepwell.compiler.dialects.loop.nests import (
     WriteOp,
 )
 from stepwell.compiler.interpret.loops.combinations import State, combination
+from stepwell.compiler.interpret.loops.frames import Frame, Step
 from stepwell.compiler.interpret.loops.memory import linear, name_of
 from stepwell.compiler.interpret.loops.orders import fold
 from stepwell.compiler.interpret.loops.places import refuse
-from stepwell.compiler.interpret.loops.program import Frame, Rule, Step, Translator
+from stepwell.compiler.interpret.loops.translator import Rule, Translator, check_elements
 from stepwell.compiler.interpret.loops.values import Value, dtype_of, fresh
-from numpy.typing import NDArray
-from xdsl.ir import Block, Operation
 
-ROOM = 1 << 22
+ROOM = 1 << 20
 """Elements of an array that is evaluated at once."""
 DEEPER = 1 << 6
 """The part of the room that each level of folds is left: one step of lanes."""
@@ -31,7 +33,7 @@ DEEPER = 1 << 6
 def nest(op: NestOp, scope: Translator) -> Step:
     sizes = scope.shape(op.sizes.data)
     body = scope.body(op.body.block, len(sizes))
-    room = ROOM // DEEPER ** _fold_depth(op.body.block)
+    room = ROOM // DEEPER ** max(_fold_depth(op.body.block), 1)
 
     def run(frame: Frame) -> None:
         outer = frame.grid
@@ -81,26 +83,26 @@ def folded(op: FoldOp, scope: Translator) -> Step:
 
         def terms(positions: NDArray[np.int64]) -> State:
             at = positions.reshape((*positions.shape, *[1] * rank))
-            for slot, index in zip(body.arguments, _unravel(at, sizes), strict=True):
-                frame[slot] = index
+            frame.assign(body.arguments, _unravel(at, sizes))
             frame.grid = (*positions.shape, *outer)
-            body.run(frame)
+            values = body.run(frame)
             frame.grid = outer
-            return tuple(_spread(term, positions.shape, rank) for term in body.results(frame))
+            return tuple(_spread(value, positions.shape, rank) for value in values)
 
         share = max(room // max(prod(outer), 1), 1)
         totals = fold(how, op.order.data, prod(sizes), terms, share)
-        for slot, total in zip(results, totals, strict=True):
-            frame[slot] = total
+        frame.assign(results, totals)
 
     return run
 
 
 def _unravel(at: Value, sizes: tuple[int, ...]) -> list[Value]:
     """The index of each axis at row-major positions."""
-    if len(sizes) == 1:
-        return [at]
-    return list(np.unravel_index(at, sizes))
+    index: list[Value] = []
+    for size in reversed(sizes):
+        at, part = np.divmod(at, size)
+        index.insert(0, part)
+    return index
 
 
 def _spread(term: Value, positions: tuple[int, ...], rank: int) -> Value:
@@ -111,7 +113,8 @@ def _spread(term: Value, positions: tuple[int, ...], rank: int) -> Value:
 
 
 def read(op: ReadOp, scope: Translator) -> Step:
-    source, result = scope.slot(op.source), scope.slot(op.result)
+    check_elements(op, op.source, op.result)
+    source, result = scope.slots((op.source, op.result))
     index = [scope.affine(each, op.indices) for each in op.access.data]
     condition = None if op.condition is None else scope.slot(op.condition)
     zero = np.zeros((), dtype_of(op.result.type))[()]
@@ -132,7 +135,8 @@ def read(op: ReadOp, scope: Translator) -> Step:
 
 
 def write(op: WriteOp, scope: Translator) -> Step:
-    value, target = scope.slot(op.value), scope.slot(op.target)
+    check_elements(op, op.target, op.value)
+    value, target = scope.slots((op.value, op.target))
     index = [scope.affine(each, op.indices) for each in op.access.data]
 
     def run(frame: Frame) -> None:
@@ -140,6 +144,8 @@ def write(op: WriteOp, scope: Translator) -> Step:
         offsets = linear(op, op.target, memory.shape, [each(frame) for each in index])
         if offsets.size < prod(frame.grid):
             raise refuse(op, "SW0282", f"an index of {name_of(op.target)} is written twice")
+        if frame.counts is not None:
+            frame.counts.add(op.target, offsets)
         memory.reshape(-1)[offsets] = frame[value]
 
     return run
@@ -161,6 +167,8 @@ def local(op: LocalOp, scope: Translator) -> Step:
 
     def run(frame: Frame) -> None:
         frame[result] = fresh(shape, dtype)
+        if frame.counts is not None:
+            frame.counts.start(op.result, prod(shape))
 
     return run
 

@@ -1,4 +1,4 @@
-"""The orders of folds, vectorised over the outputs and over the chunks, which do not see each other.
+"""The orders of folds, vectorised over the outputs and over the chunks of a fold.
 
 Terms arrive as arrays of shape [steps, chunks, *grid]; docs/semantics.md defines the orders.
 """
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
+
 from stepwell.compiler.dialects.loop.types import LANE_COUNT, Order
 from stepwell.compiler.interpret.loops.combinations import Combination, State, halves
 

@@ -1,10 +1,12 @@
 """Translates the ops of one function, for given sizes, into the steps of its frame."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
 import numpy as np
+from xdsl.ir import Block, Operation, SSAValue
+
 from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.loop.host import ConditionOp
 from stepwell.compiler.dialects.loop.nests import YieldOp
@@ -14,7 +16,6 @@ from stepwell.compiler.interpret.loops.places import refuse
 from stepwell.compiler.interpret.loops.scalars import function_of
 from stepwell.compiler.interpret.loops.values import Value, dtype_of
 from stepwell.runtime.sizes import Size
-from xdsl.ir import Block, Operation, SSAValue
 
 Host: TypeAlias = Callable[[int, Sequence[Value]], None]
 """The callback of ordered effects: a site's number and the buffers that it sees."""
@@ -30,9 +31,9 @@ class Outside:
     order must not matter; `count_writes` checks that nests write every element exactly once."""
 
     host: Host
-    custom: Mapping[str, Custom] = field(default_factory=dict[str, Custom])
-    random: np.random.Generator = field(default_factory=np.random.default_rng)
-    count_writes: bool = False
+    custom: Mapping[str, Custom]
+    random: np.random.Generator
+    count_writes: bool
 
 
 @final
@@ -44,11 +45,11 @@ class Translator:
         rules: "Rules",
         sizes: Mapping[str, int],
         outside: Outside,
-        linked: Callable[[str, Mapping[str, int]], Call],
+        link: Callable[[str, Mapping[str, int]], Call],
     ):
         self.sizes = sizes
         self.outside = outside
-        self.linked = linked
+        self.link = link
         """A function of the module by name, for sizes of its symbols."""
         self.rank = 0
         """The number of axes of the index grid at the op that is translated."""

@@ -1,7 +1,6 @@
 """Values of the loop interpreter: the NumPy type of each scalar type, constants, and fresh memory.
 
-A scalar of the loop level is an array that broadcasts over the index grid, or a NumPy scalar, or for
-`index` and `i1` a Python number. `i8` is kept as uint8; signed ops view it as int8.
+`i8` is kept as uint8; signed ops view it as int8.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,8 +9,6 @@ from typing import Any, TypeAlias
 import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
-from stepwell.compiler.dialects.loop.types import BufferType
-from stepwell.compiler.interpret.loops.casts import narrow
 from xdsl.dialects.builtin import (
     DenseIntOrFPElementsAttr,
     FloatAttr,
@@ -30,8 +27,16 @@ from xdsl.dialects.builtin import (
     i64,
 )
 from xdsl.ir import Attribute
+from xdsl.utils.hints import isa
 
-Value: TypeAlias = NDArray[Any]
+from stepwell.compiler.dialects.loop.types import BufferType
+from stepwell.compiler.interpret.loops.casts import narrow
+
+Memory: TypeAlias = NDArray[Any]
+"""What stands for a buffer."""
+Value: TypeAlias = Any
+"""A scalar of the loop level: an array that broadcasts over the index grid, a NumPy scalar, or for
+`index` and `i1` a Python number; a vector; or a buffer's memory."""
 DType: TypeAlias = np.dtype[Any]
 
 DTYPES: Mapping[Attribute, DType] = {
@@ -52,7 +57,7 @@ def element_of(type: Attribute) -> Attribute:
     """The type of one element of a vector or a buffer; a scalar's own type."""
     if isinstance(type, BufferType):
         return type.element
-    return type.element_type if isinstance(type, VectorType) else type
+    return type.element_type if isa(type, VectorType[Attribute]) else type
 
 
 def dtype_of(type: Attribute) -> DType:
@@ -62,29 +67,30 @@ def dtype_of(type: Attribute) -> DType:
 
 def lanes_of(type: Attribute) -> int | None:
     """The number of lanes of a vector; None for a scalar."""
-    return type.get_shape()[0] if isinstance(type, VectorType) else None
+    return type.get_shape()[0] if isa(type, VectorType[Attribute]) else None
 
 
 def constant(attribute: Attribute) -> Value:
     """The value of an `arith.constant`."""
-    if isinstance(attribute, DenseIntOrFPElementsAttr):
+    if isa(attribute, DenseIntOrFPElementsAttr):
         dtype = dtype_of(attribute.type)
-        lanes = [_number(each, dtype) for each in attribute.get_values()]
-        return np.array(lanes, dtype)
-    assert isinstance(attribute, IntegerAttr | FloatAttr)
+        return np.array([_number(each, dtype) for each in attribute.iter_values()], dtype)
+    assert isa(attribute, IntegerAttr | FloatAttr)
     number = _number(attribute.value.data, dtype_of(attribute.type))
     return int(number) if isinstance(attribute.type, IndexType) else number
 
 
-def _number(value: float, dtype: DType) -> Value:
+def _number(value: Any, dtype: DType) -> Value:
     """A Python number as a scalar of this type: integers wrap, floats are rounded once."""
+    if dtype.kind == "b":
+        return np.bool_(value)
     if dtype.kind in "iu":
         bits = 8 * dtype.itemsize
-        return np.array(int(value) % (1 << bits), f"u{dtype.itemsize}").view(dtype)[()]
-    return narrow(np.float64(value), dtype) if dtype.kind != "b" else np.bool_(value)
+        return np.array(value % (1 << bits), f"u{dtype.itemsize}").view(dtype)[()]
+    return narrow(np.asarray(value, np.float64), dtype)[()]
 
 
-def fresh(shape: Sequence[int], dtype: DType) -> Value:
+def fresh(shape: Sequence[int], dtype: DType) -> Memory:
     """Memory that nothing was written to: NaN, true and -1, so that reading it shows."""
     if dtype.kind == "b":
         return np.ones(shape, dtype)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from stepwell.compiler.dialects.llvm.builder import LlvmBuilder
+from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 from stepwell.compiler.dialects.llvm.float_casts import extend_float, truncate_float
 from stepwell.compiler.dialects.llvm.types import bits, element, f32, i16
 from stepwell.compiler.dialects.loop.scalar import Cast, CastOp

@@ -1,5 +1,7 @@
 """Accesses to buffers: loads, stores, gathers, views, copies and places on the stack."""
 
+from collections.abc import Sequence
+
 from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.llvm.cursor import Operand
 from stepwell.compiler.dialects.llvm.types import i1, i64, lanes, size, vector
@@ -86,7 +88,7 @@ def index(frame: Frame, op: IndexOp) -> None:
     frame.values[op.result] = frame.build.value(value, i64)
 
 
-def affine(frame: Frame, access: AccessAttr, indices: tuple[SSAValue, ...] | list[SSAValue]) -> Operand:
+def affine(frame: Frame, access: AccessAttr, indices: Sequence[SSAValue]) -> Operand:
     """The sum of the operands times their coefficients, and of the offset."""
     build, (form,) = frame.build, access.data
     total: Operand | None = None
@@ -113,9 +115,9 @@ def copy(frame: Frame, op: CopyOp) -> None:
         (build.constant(i64, 0), whole, width, vector(element, width)),
         (whole, count, 1, element),
     ):
-        with build.loop(low, high, step) as position:
-            value = build.load(build.gep(source, position, element), moved)
-            build.store(value, build.gep(target, position, element))
+        with build.loop(low, high, step) as loop:
+            value = build.load(build.gep(source, loop.index, element), moved)
+            build.store(value, build.gep(target, loop.index, element))
 
 
 def _place(frame: Frame, buffer: SSAValue, offset: SSAValue) -> SSAValue:

@@ -1,20 +1,36 @@
 """Scalar ops, and the same ops on vectors, as instructions: a table, and what is not one of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from stepwell.compiler.dialects.llvm.builder import LlvmBuilder
+import numpy as np
+from ml_dtypes import bfloat16
+from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
+from stepwell.compiler.dialects.llvm.arithmetic import FloatPredicate, IntegerPredicate
 from stepwell.compiler.dialects.llvm.cursor import Operand
-from stepwell.compiler.dialects.llvm.types import element, i64, integer, lanes, vector
+from stepwell.compiler.dialects.llvm.types import bf16, element, f16, i64, integer, lanes, vector
 from stepwell.compiler.dialects.loop.explicit import AnyOp, ExtractOp, MaskOp, ShuffleOp
-from stepwell.compiler.dialects.loop.scalar import LanesOp, SelectOp, SplatOp
+from stepwell.compiler.dialects.loop.scalar import CastOp, LanesOp, SelectOp, SplatOp
+from stepwell.compiler.lower.loop_to_llvm.casts import cast
 from stepwell.compiler.lower.loop_to_llvm.types import lowered
 from xdsl.dialects import arith, math
-from xdsl.ir import Operation, SSAValue
+from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, FloatAttr, IntegerAttr
+from xdsl.ir import Attribute, Operation, SSAValue
 
 Instruction = Callable[..., SSAValue]
 """Of the builder and the op's operands, already lowered."""
 OfOp = Callable[..., SSAValue]
 """Of the builder, the op, and its operands, already lowered."""
+
+
+INTEGER_PREDICATES: Sequence[IntegerPredicate] = (
+    "eq", "ne", "slt", "sle", "sgt", "sge", "ult", "ule", "ugt", "uge",
+)  # fmt: skip
+FLOAT_PREDICATES: Mapping[int, FloatPredicate] = {
+    1: "oeq", 2: "ogt", 3: "oge", 4: "olt", 5: "ole", 6: "one", 7: "ord",
+    8: "ueq", 9: "ugt", 10: "uge", 11: "ult", 12: "ule", 13: "une", 14: "uno",
+}  # fmt: skip
+"""As `arith` numbers them."""
 
 
 def floor_division(build: LlvmBuilder, a: Operand, b: Operand) -> SSAValue:
@@ -72,11 +88,11 @@ INSTRUCTIONS: Mapping[type[Operation], Instruction] = {
 
 
 def _compare_integers(build: LlvmBuilder, op: arith.CmpiOp, a: SSAValue, b: SSAValue) -> SSAValue:
-    return build.icmp(_INTEGER_PREDICATES[op.predicate.value.data], a, b)
+    return build.icmp(INTEGER_PREDICATES[op.predicate.value.data], a, b)
 
 
 def _compare_floats(build: LlvmBuilder, op: arith.CmpfOp, a: SSAValue, b: SSAValue) -> SSAValue:
-    return build.fcmp(_FLOAT_PREDICATES[op.predicate.value.data], a, b)
+    return build.fcmp(FLOAT_PREDICATES[op.predicate.value.data], a, b)
 
 
 def _splat(build: LlvmBuilder, op: SplatOp, scalar: SSAValue) -> SSAValue:
@@ -113,7 +129,29 @@ def _extract(build: LlvmBuilder, op: ExtractOp, a: SSAValue) -> SSAValue:
     return build.extract_element(a, op.lane.data)
 
 
+def _constant(build: LlvmBuilder, op: arith.ConstantOp) -> SSAValue:
+    type = lowered(op.result.type)
+    match op.value:
+        case IntegerAttr() | FloatAttr():
+            return build.constant(type, _encoded(op.value.value.data, op.result.type))
+        case DenseIntOrFPElementsAttr():
+            scalar = element(op.result.type)
+            return build.constant(type, [_encoded(v, scalar) for v in op.value.get_values()])
+        case _:
+            raise TypeError(f"a constant of type {op.result.type}")
+
+
+def _encoded(value: int | float, type: Attribute) -> int | float:
+    """f16 and bf16 as their encoding."""
+    half = _HALVES.get(type)
+    return value if half is None else int(np.asarray(value).astype(half).view(np.int16))
+
+
+_HALVES: Mapping[Attribute, np.dtype[Any]] = {f16: np.dtype(np.float16), bf16: np.dtype(bfloat16)}
+
 WITH_PROPERTIES: Mapping[type[Operation], OfOp] = {
+    CastOp: cast,
+    arith.ConstantOp: _constant,
     arith.CmpiOp: _compare_integers,
     arith.CmpfOp: _compare_floats,
     SplatOp: _splat,

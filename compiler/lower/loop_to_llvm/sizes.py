@@ -1,14 +1,23 @@
 """Sizes as instructions: polynomials of a function's symbols, each computed once, at its entry."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import final
 
-from stepwell.compiler.dialects.llvm.builder import LlvmBuilder
+from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 from stepwell.compiler.dialects.llvm.cursor import Operand
 from stepwell.compiler.dialects.llvm.types import i64
 from stepwell.compiler.lower.loop_to_llvm.scalars import floor_division
 from stepwell.runtime.sizes import Operator, Size
 from xdsl.ir import SSAValue
+
+
+@contextmanager
+def at_entry(build: LlvmBuilder) -> Iterator[None]:
+    """What is emitted within goes to the end of the entry block, which is still open."""
+    here, build.block = build.block, build.entry
+    yield
+    build.block = here
 
 
 @final
@@ -35,11 +44,8 @@ class Sizes:
         return found
 
     def _at_entry(self, size: Size) -> SSAValue:
-        build = self._build
-        here, build.block = build.block, build.entry
-        result = build.value(size.build(_number, self._symbol, self._apply), i64)
-        build.block = here
-        return result
+        with at_entry(self._build):
+            return self._build.value(size.build(_number, self._symbol, self._apply), i64)
 
     def _apply(self, operator: Operator, a: Operand, b: Operand) -> Operand:
         key = (operator, a, b)

@@ -1,5 +1,6 @@
 """The natural logarithm."""
 
+from functools import partial
 from math import inf, nan
 
 from stepwell.compiler.lower.arithmetic import Arithmetic, M, V
@@ -48,7 +49,7 @@ def log(a: Arithmetic[V, M], x: V) -> V:
     in_range = a.mask_and(
         a.mask_not(a.less(x, a.constant(a.format.smallest_normal))), a.less(x, a.constant(inf))
     )
-    return a.rarely(a.mask_not(in_range), lambda x: _log_of_any(a, x), usual, x)
+    return a.rarely(a.mask_not(in_range), partial(_log_of_any, a), usual, x)
 
 
 def split_exponent(a: Arithmetic[V, M], x: V) -> tuple[V, V]:

@@ -1,5 +1,6 @@
 """Powers with a float exponent."""
 
+from functools import partial
 from math import inf, nan
 
 from stepwell.compiler.lower.arithmetic import Arithmetic, M, V
@@ -7,28 +8,30 @@ from stepwell.compiler.lower.polynomials.double_word import Pair, fast_two_sum, 
 from stepwell.compiler.lower.polynomials.log import split_exponent
 from stepwell.compiler.lower.polynomials.steps import clamp, horner
 
-# 2/ln 2 and a third of it, as sums of two floats.
-FIRST = {
-    32: (2.885390043258667, 3.851926067000022e-08),
-    64: (2.8853900817779268, 4.0710547481862066e-17),
+# log2((1 + s) / (1 - s)) / s is a series in s^2. Its first coefficients, 2/ln 2 over 5, 3 and 1,
+# are sums of two floats; f32 does without the first of these.
+SERIES = {
+    32: (
+        (0.9617967009544373, -7.028461812552678e-09),
+        (2.885390043258667, 3.851926067000022e-08),
+    ),
+    64: (
+        (0.5770780163555853, 5.2551030481378675e-17),
+        (0.9617966939259756, 5.0577616648125907e-17),
+        (2.8853900817779268, 4.0710547481862066e-17),
+    ),
 }
-SECOND = {
-    32: (0.9617967009544373, -7.028461812552678e-09),
-    64: (0.9617966939259756, 5.0577616648125907e-17),
-}
-# What follows them in the series of log2((1 + s) / (1 - s)) / s in s^2: minimax for |s| <= 1/5
-# (relative errors of log2: 2^-34.5, 2^-69.0).
+# What follows: minimax for |s| <= 1/5 (relative errors of log2: 2^-34.5, 2^-68.3).
 LOG2 = {
     32: (0.344456285238266, 0.41153478622436523, 0.5770837068557739),
     64: (
-        0.18143980491682496,
-        0.16723062623033202,
-        0.1924728138380022,
-        0.22195004414003705,
-        0.26230823805227793,
-        0.3205988975222721,
-        0.41219858311331364,
-        0.5770780163555813,
+        0.17983263303124922,
+        0.16751741478247575,
+        0.19245163157181414,
+        0.2219508786018616,
+        0.2623082192617241,
+        0.32059889776167383,
+        0.41219858311173807,
     ),
 }
 # Minimax of 2^r on |r| <= 1/2 (relative errors 2^-28.3, 2^-57.6).
@@ -75,26 +78,22 @@ def pow(a: Arithmetic[V, M], x: V, y: V) -> V:
         ),
         a.less(a.abs(high), a.constant(NORMAL[a.bits])),
     )
-    return a.rarely(a.mask_not(ordinary), lambda x, y: _pow_of_any(a, x, y), usual, x, y)
+    return a.rarely(a.mask_not(ordinary), partial(_pow_of_any, a), usual, x, y)
 
 
 def _log2(a: Arithmetic[V, M], e: V, f: V) -> Pair[V]:
-    """e + log2(1 + f), to some twelve bits more than the precision.
-
-    With s = f / (2 + f): log2(1 + f) = s (c0 + c1 s^2 + c2 s^4 + ...), of which c0 and c1 s^2 are
-    kept in two floats."""
-    s = _quotient(a, f)
-    square, square_low = two_product(a, s[0], s[0])
-    square_low = a.fma(a.add(s[0], s[0]), s[1], square_low)
-    first, first_low = (a.constant(c) for c in FIRST[a.bits])
-    second, second_low = (a.constant(c) for c in SECOND[a.bits])
-    rest = a.mul(square, horner(a, square, LOG2[a.bits]))
-    factor, low = fast_two_sum(a, second, rest)
-    factor, low = _multiply(a, (square, square_low), (factor, a.add(low, second_low)))
-    factor, rest = fast_two_sum(a, first, factor)
-    result, low = _multiply(a, s, (factor, a.add(rest, a.add(low, first_low))))
-    whole, rest = fast_two_sum(a, e, result)
-    return whole, a.add(rest, low)
+    """e + log2(1 + f), to twelve bits more than the precision at least."""
+    s, s_low = _quotient(a, f)
+    square, low = two_product(a, s, s)
+    square_low = a.fma(a.add(s, s), s_low, low)
+    factor = horner(a, square, LOG2[a.bits]), a.constant(0.0)
+    for high, low in SERIES[a.bits]:
+        product, product_low = _multiply(a, (square, square_low), factor)
+        factor, rest = fast_two_sum(a, a.constant(high), product)
+        factor = factor, a.add(rest, a.add(product_low, a.constant(low)))
+    product, product_low = _multiply(a, (s, s_low), factor)
+    result, rest = fast_two_sum(a, e, product)
+    return result, a.add(rest, product_low)
 
 
 def _quotient(a: Arithmetic[V, M], f: V) -> Pair[V]:

@@ -1,5 +1,6 @@
 """Sine and cosine."""
 
+from functools import partial
 from math import inf, nan
 
 from stepwell.compiler.lower.arithmetic import Arithmetic, M, V
@@ -7,11 +8,11 @@ from stepwell.compiler.lower.polynomials.half_turns import half_turns
 from stepwell.compiler.lower.polynomials.steps import horner
 
 # Minimax of (sin(r)/r - 1) / r^2 as a polynomial in r^2, for |r| <= pi/2 (relative errors of
-# sin(r): 2^-27.2, 2^-61.5), in f32 lowered by 2^-26.3 at pi/2, so that no rounding exceeds 1.
+# sin(r): 2^-27.2, 2^-61.5), lowered by 2^-26.3 and 2^-54.7 at pi/2, so that no rounding exceeds 1.
 SIN = {
     32: (2.605861709525925e-06, -0.000198097710381262, 0.008333069272339344, -0.16666659712791443),
     64: (
-        2.7214260645975745e-15,
+        2.7214106300616823e-15,
         -7.643019936215886e-13,
         1.605894102098396e-10,
         -2.505210690471457e-08,
@@ -39,7 +40,7 @@ def sin(a: Arithmetic[V, M], x: V) -> V:
     usual = _sine(a, near, _subtract_pi(a, magnitude, a.sub(near, rounder)))
     sign = a.int_and(a.bits_of(x), a.integer(1 << (a.bits - 1)))
     usual = a.float_of(a.int_xor(a.bits_of(usual), sign))
-    return a.rarely(_is_far(a, x), lambda x: _sin_far(a, x, 0.0), usual, x)
+    return a.rarely(_is_far(a, x), partial(_sin_far, a, phase=0.0), usual, x)
 
 
 def cos(a: Arithmetic[V, M], x: V) -> V:
@@ -47,7 +48,7 @@ def cos(a: Arithmetic[V, M], x: V) -> V:
     rounder, half = a.constant(a.format.rounder), a.constant(0.5)
     near = a.add(a.fma(x, a.constant(INVERSE_PI), half), rounder)
     usual = _sine(a, near, _subtract_pi(a, x, a.sub(a.sub(near, rounder), half)))
-    return a.rarely(_is_far(a, x), lambda x: _sin_far(a, x, 0.5), usual, x)
+    return a.rarely(_is_far(a, x), partial(_sin_far, a, phase=0.5), usual, x)
 
 
 def _is_far(a: Arithmetic[V, M], x: V) -> M:

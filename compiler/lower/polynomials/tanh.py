@@ -6,34 +6,33 @@ from stepwell.compiler.lower.polynomials.steps import horner, power_of_two, to_p
 
 # From here on tanh rounds to 1.
 LIMIT = {32: 9.1, 64: 19.1}
-# Minimax of (tanh(x)/x - 1) / x^2 as a polynomial in x^2 on |x| < NEAR_ZERO, for f64 (relative
-# error of tanh 2^-55.5).
-NEAR_ZERO = 0.55
-TANH = (
-    5.100009506569261e-05,
-    -0.00021027034494769907,
-    0.0005791166071083193,
-    -0.0014532095668795646,
-    0.003591718167392556,
-    -0.008863194302562143,
-    0.021869485958638638,
-    -0.053968253875334944,
-    0.13333333333166983,
-    -0.333333333333323,
-)
+# Minimax of (tanh(x)/x - 1) / x^2 as a polynomial in x^2 on |x| < NEAR_ZERO (relative errors of
+# tanh: 2^-26.3, 2^-56.5).
+NEAR_ZERO = {32: 0.3, 64: 0.35}
+TANH = {
+    32: (-0.050372414290905, 0.13314911723136902, -0.3333306312561035),
+    64: (
+        0.00047456121342134345,
+        -0.0014306557060100218,
+        0.003589110875037055,
+        -0.008863023910996736,
+        0.02186947984576674,
+        -0.053968253770211944,
+        0.1333333333311452,
+        -0.33333333333332504,
+    ),
+}
 
 
 def tanh(a: Arithmetic[V, M], x: V) -> V:
-    """t / (t + 2) with t = e^(2|x|) - 1, and the sign of x. Near zero its roundings add up to 2.4
-    ulp in f32, but to 2.7 in f64, where a polynomial does better."""
+    """t / (t + 2) with t = e^(2|x|) - 1, and the sign of x. Near zero the roundings of that add up
+    to 2.7 ulp, and a polynomial does better."""
     magnitude = a.abs(x)
     t = _exp_less_one(a, a.add(magnitude, magnitude), 2 * LIMIT[a.bits])
-    quotient = a.copysign(a.div(t, a.add(t, a.constant(2.0))), x)
-    if a.bits == 32:
-        return quotient
+    far = a.copysign(a.div(t, a.add(t, a.constant(2.0))), x)
     z = a.mul(x, x)
-    near = a.fma(horner(a, z, TANH), a.mul(z, x), x)
-    return a.select(a.less(magnitude, a.constant(NEAR_ZERO)), near, quotient)
+    near = a.fma(horner(a, z, TANH[a.bits]), a.mul(z, x), x)
+    return a.select(a.less(magnitude, a.constant(NEAR_ZERO[a.bits])), near, far)
 
 
 def _exp_less_one(a: Arithmetic[V, M], x: V, limit: float) -> V:

@@ -30,15 +30,53 @@ returns when all are done. It has these parts:
   Linux 4.14), and all zero is a pool at rest: the child starts workers of its own. Where the kernel
   cannot, children do their loops alone.
 
-Sources: M. M. Michael and M. L. Scott on work sharing by counters have long been folklore; the
-sleeping protocol is that of U. Drepper, "Futexes are tricky" (2011).
+Sources: C. P. Kruskal and A. Weiss, "Allocating independent subtasks on parallel processors"
+(1985), for ranges of one size; U. Drepper, "Futexes are tricky" (2011), for sleeping.
 """
 
 from functools import cache
 
 from xdsl.dialects.builtin import ModuleOp
 
-from stepwell.compiler.targets.pool.interface import create, destroy, imports, parallel_for, resize
-from stepwell.compiler.targets.pool.loops import help_with, run_ranges, take_slot, worker
-from stepwell.compiler.targets.pool.waiting import ARCHITECTURES, nanoseconds, spin, wait, wake
-from stepwell.compiler.targets.pool.workers import halt, lock, spawn, start, unlock
+from stepwell.compiler.machines.machine import Machine
+from stepwell.compiler.targets.cpu import compile_object
+from stepwell.compiler.targets.llvm_text import module_text
+from stepwell.compiler.targets.pool import interface, loops, waiting, workers
+
+
+@cache
+def pool_object(machine: Machine) -> bytes:
+    """The pool as a relocatable object; made once per process."""
+    return compile_object(module_text(pool_module(machine.architecture)), machine)
+
+
+def pool_module(architecture: str = "x86_64") -> ModuleOp:
+    """The pool's code at the llvm level, for a processor of `waiting.ARCHITECTURES`."""
+    processor = waiting.ARCHITECTURES[architecture]
+    return ModuleOp(
+        [
+            interface.imports(),
+            waiting.nanoseconds(),
+            waiting.spin(processor),
+            waiting.wait(processor),
+            waiting.wake(processor),
+            loops.is_working(),
+            loops.is_owner(),
+            loops.is_alone(),
+            loops.take_slot(),
+            loops.run_ranges(),
+            loops.help_with(),
+            loops.worker(),
+            workers.processors(),
+            workers.spawn(),
+            workers.lock(),
+            workers.unlock(),
+            workers.start(),
+            workers.halt(),
+            interface.create(),
+            interface.share(),
+            interface.parallel_for(),
+            interface.resize(),
+            interface.destroy(),
+        ]
+    )

@@ -29,9 +29,7 @@ class Field:
     def place(self, b: LlvmBuilder, base: SSAValue) -> SSAValue:
         return b.gep(base, self.offset)
 
-    def load(
-        self, b: LlvmBuilder, base: SSAValue, ordering: Ordering = "not_atomic"
-    ) -> SSAValue:
+    def load(self, b: LlvmBuilder, base: SSAValue, ordering: Ordering = "not_atomic") -> SSAValue:
         return b.load(self.place(b, base), self.type, ordering=ordering)
 
     def store(

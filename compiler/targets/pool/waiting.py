@@ -42,7 +42,8 @@ ARCHITECTURES: Final[Mapping[str, Architecture]] = {
 
 
 def nanoseconds() -> FuncOp:
-    """
+    """The monotonic clock.
+
     ```
     i64 nanoseconds(pool) { timespec t; clock_gettime(CLOCK_MONOTONIC, &t); return t in ns; }
     ```
@@ -57,7 +58,8 @@ def nanoseconds() -> FuncOp:
 
 
 def spin(architecture: Architecture) -> FuncOp:
-    """
+    """Polls the word until it differs from `value`, or `budget` nanoseconds have passed.
+
     ```
     void spin(pool, gate, value, budget) {
         for (deadline = 0;;) {

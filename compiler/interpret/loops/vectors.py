@@ -1,0 +1,35 @@
+"""The ops on lanes of vectors as NumPy functions."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from stepwell.compiler.dialects.loop.explicit import ExtractOp, MaskOp, ShuffleOp
+from stepwell.compiler.dialects.loop.scalar import LanesOp, SplatOp
+from stepwell.compiler.interpret.loops.functions import Binary, Unary
+from stepwell.compiler.interpret.loops.values import Value, dtype_of, lanes_of
+
+
+def splat(op: SplatOp) -> Unary:
+    lanes, dtype = lanes_of(op.result.type), dtype_of(op.result.type)
+    return lambda scalar: scalar if lanes is None else np.full(lanes, scalar, dtype)
+
+
+def lanes(op: LanesOp) -> Unary:
+    numbers, dtype = np.arange(lanes_of(op.result.type) or 1), dtype_of(op.result.type)
+    return lambda first: (numbers + first).astype(dtype)
+
+
+def mask(op: MaskOp) -> Binary:
+    numbers = np.arange(lanes_of(op.result.type) or 1)
+    return lambda first, bound: numbers + first < bound
+
+
+def shuffle(op: ShuffleOp) -> Binary:
+    picked = np.array(op.lanes.data)
+    return lambda first, second: np.concatenate((first, second))[picked]
+
+
+def extract(op: ExtractOp) -> Callable[[Value], Value]:
+    lane = op.lane.data
+    return lambda vector: vector[lane]

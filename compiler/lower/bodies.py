@@ -1,0 +1,305 @@
+"""The scalar body of a nest, written for a tile of positions at once: some rows of some vectors."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import cast
+
+from stepwell.compiler.dialects.construct import operands_of
+from stepwell.compiler.dialects.loop.nests import FoldOp, IndexOp, ReadOp, WriteOp, YieldOp
+from stepwell.compiler.dialects.loop.syntax import INDEX
+from stepwell.compiler.lower.analysis import Access, Analysis
+from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term, Writer, element, vector
+from stepwell.compiler.ops.functions import defaults
+from stepwell.compiler.ops.indices import Index
+from stepwell.runtime.sizes import Size
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import AnyFloat
+from xdsl.ir import Attribute, Block, Operation, SSAValue
+from xdsl.irdl import IRDLOperation
+
+Mask = SSAValue | None
+"""Which lanes count; None is all."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """`height` positions along the axis `rows`, `vectors * width` along the axis `lanes`.
+
+    Without an axis `rows` the height is 1; without an axis `lanes` values are scalars, and `width`
+    is what a vector would have. The masks, one for each vector, tell which lanes lie inside.
+    """
+
+    width: int = 1
+    lanes: SSAValue | None = None
+    masks: tuple[Mask, ...] = (None,)
+    rows: SSAValue | None = None
+    height: int = 1
+
+    @property
+    def vectors(self) -> int:
+        return len(self.masks)
+
+    def along(self, lanes: SSAValue, masks: tuple[Mask, ...]) -> "Tile":
+        """The same rows with other lanes."""
+        return replace(self, lanes=lanes, masks=masks)
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """A value of the body over a tile: one for each row if `rows`, and for each of its vectors, of
+    which there are `columns`, if `lanes`; else one scalar."""
+
+    values: tuple[SSAValue, ...]
+    rows: bool = False
+    lanes: bool = False
+    columns: int = 1
+
+    def at(self, row: int, column: int) -> SSAValue:
+        place = (row if self.rows else 0) * self.columns + (column if self.lanes else 0)
+        return self.values[place]
+
+
+class BodyWriter(ABC):
+    """Writes the body of a nest at the tile whose first position `bases` tells.
+
+    What does not differ along the lanes stays scalar and is written before their loop; a read is
+    one scalar load, a contiguous vector or a gather, as its stride along the lanes is 0, 1 or else.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        analysis: Analysis,
+        tile: Tile,
+        bases: Mapping[SSAValue, Bound],
+        buffers: Mapping[SSAValue, SSAValue],
+        accesses: Mapping[Operation, Access] | None = None,
+    ):
+        self.writer = writer
+        self.analysis = analysis
+        self.tile = tile
+        self.bases = dict(bases)
+        self._axes = frozenset(bases)
+        self._buffers = buffers
+        self._accesses = analysis.accesses if accesses is None else accesses
+        self._values: dict[SSAValue, Spread] = {}
+
+    def write(self, block: Block) -> None:
+        """Every op of the block."""
+        for op in block.ops:
+            self.writer.location = op.location
+            if isinstance(op, WriteOp):
+                self._write(op)
+            elif not isinstance(op, IndexOp | YieldOp):
+                self._define(op)
+
+    def value(self, value: SSAValue) -> Spread:
+        """What a value of the body has become; an affine index is computed on demand."""
+        found = self._values.get(value)
+        if found is None:
+            found = self._values[value] = self._number(self.analysis.affines[value])
+        return found
+
+    def copies(self, rows: bool, lanes: bool) -> Iterator[tuple[int, int]]:
+        """The places of the tile at which such a value differs."""
+        for row in range(self.tile.height if rows else 1):
+            for column in range(self.tile.vectors if lanes else 1):
+                yield row, column
+
+    def spread(self, values: Iterable[SSAValue], rows: bool, lanes: bool) -> Spread:
+        return Spread(tuple(values), rows, lanes, self.tile.vectors if lanes else 1)
+
+    def type(self, scalar: Attribute, lanes: bool) -> Attribute:
+        return vector(scalar, self.tile.width) if lanes else scalar
+
+    def vector_at(self, spread: Spread, row: int, column: int) -> SSAValue:
+        """A value at a place, in every lane if it is a scalar."""
+        value = spread.at(row, column)
+        return value if spread.lanes else self.writer.splat(value, self.tile.width)
+
+    def depth(self, value: SSAValue) -> int:
+        """How deep the code of a value stands: as deep as the loops it depends on."""
+        dependences = self.analysis.dependences(value)
+        return self.writer.innermost(self.bases[axis] for axis in dependences)
+
+    # Ops.
+
+    def _define(self, op: Operation) -> None:
+        """Write the op, unless it is known: tiles share what does not depend on their lanes."""
+        dependences = self.analysis.dependences(op.results[0])
+        if self.tile.lanes in dependences or not dependences <= self._axes:
+            self._compute(op)
+            return
+        known = self.writer.remembered(self.depth(op.results[0]))
+        height = self.tile.height if self.tile.rows in dependences else 1
+        key = (op, height, *(self.bases[axis] for axis in dependences))
+        found = known.get(key)
+        if found is None:
+            self._compute(op)
+            known[key] = [self._values[result] for result in op.results]
+        else:
+            self._values.update(zip(op.results, cast(list[Spread], found), strict=True))
+
+    def _compute(self, op: Operation) -> None:
+        if isinstance(op, ReadOp):
+            self._values[op.result] = self._read(op)
+        elif isinstance(op, FoldOp):
+            self._values.update(zip(op.results, self.fold(op), strict=True))
+        elif isinstance(op, arith.ConstantOp):
+            self._values[op.result] = self._constant(op)
+        else:
+            self._values[op.results[0]] = self._apply(op)
+
+    @abstractmethod
+    def fold(self, op: FoldOp) -> Iterable[Spread]:
+        """The results of a fold."""
+
+    def _constant(self, op: arith.ConstantOp) -> Spread:
+        return Spread((self.writer.once((op,), type(op), (), op.result.type, op.properties),))
+
+    def _apply(self, op: Operation) -> Spread:
+        operands = [self.value(operand) for operand in operands_of(op)]
+        rows = any(operand.rows for operand in operands)
+        lanes = any(operand.lanes for operand in operands)
+        result = self.type(op.results[0].type, lanes)
+        kind = cast(type[IRDLOperation], type(op))
+        at = self.vector_at if lanes else Spread.at
+        values = [
+            self.writer.pure(kind, [at(each, i, j) for each in operands], result, op.properties)
+            for i, j in self.copies(rows, lanes)
+        ]
+        return self.spread(values, rows, lanes)
+
+    # Memory.
+
+    def _read(self, op: ReadOp) -> Spread:
+        access = self._accesses[op]
+        condition = None if op.condition is None else self.value(op.condition)
+        rows, lanes = self._differs(access.at)
+        if lanes:
+            load = self._load_vector
+        elif condition is not None and condition.lanes:
+            load, lanes = self._load_where_some, True
+        else:
+            load = self._load_scalar
+        rows = rows or (condition is not None and condition.rows)
+        type = self.type(op.result.type, lanes)
+        values = [load(access, type, condition, i, j) for i, j in self.copies(rows, lanes)]
+        return self.spread(values, rows, lanes)
+
+    def _load_scalar(
+        self, access: Access, type: Attribute, condition: Spread | None, i: int, j: int
+    ) -> SSAValue:
+        mask = None if condition is None else condition.at(i, j)
+        return self.writer.load(self._buffer(access), self._offset(access.at, i, j), type, mask)
+
+    def _load_vector(
+        self, access: Access, type: Attribute, condition: Spread | None, i: int, j: int
+    ) -> SSAValue:
+        mask = None if condition is None else self.vector_at(condition, i, j)
+        mask = self.writer.both(self.tile.masks[j], mask)
+        if self._is_contiguous(access.at):
+            offset = self._offset(access.at, i, j)
+            return self.writer.load(self._buffer(access), offset, type, mask)
+        return self.writer.gather(self._buffer(access), self._offsets(access.at, i, j), type, mask)
+
+    def _load_where_some(
+        self, access: Access, type: Attribute, condition: Spread | None, i: int, j: int
+    ) -> SSAValue:
+        """One element for the lanes in which the condition holds, zero for the others."""
+        assert condition is not None
+        mask = self.writer.both(self.tile.masks[j], condition.at(i, j))
+        assert mask is not None
+        offset, scalar = self._offset(access.at, i, j), element(type)
+        one = self.writer.load(self._buffer(access), offset, scalar, self.writer.some(mask))
+        zero = self.writer.constant(0.0 if isinstance(scalar, AnyFloat) else 0, scalar)
+        width = self.tile.width
+        return self.writer.select(
+            mask, self.writer.splat(one, width), self.writer.splat(zero, width)
+        )
+
+    def _write(self, op: WriteOp) -> None:
+        access = self._accesses[op]
+        value, target = self.value(op.value), self._buffer(access)
+        lanes = self.tile.lanes is not None
+        for i, j in self.copies(self.tile.rows is not None, lanes):
+            if not lanes:
+                self.writer.store(value.at(i, j), target, self._offset(access.at, i, j))
+                continue
+            vector, mask = self.vector_at(value, i, j), self.tile.masks[j]
+            if self._is_contiguous(access.at):
+                self.writer.store(vector, target, self._offset(access.at, i, j), mask)
+            else:
+                self.writer.scatter(vector, target, self._offsets(access.at, i, j), mask)
+
+    def _buffer(self, access: Access) -> SSAValue:
+        return self._buffers.get(access.buffer, access.buffer)
+
+    # Indices.
+
+    def _differs(self, at: Index) -> tuple[bool, bool]:
+        """Whether an index differs along the rows and along the lanes of the tile."""
+        computed = [self.value(value) for value in at.terms if value not in self.bases]
+        rows = self.tile.rows in at.terms or any(each.rows for each in computed)
+        lanes = self.tile.lanes in at.terms or any(each.lanes for each in computed)
+        return rows, lanes
+
+    def _is_contiguous(self, at: Index) -> bool:
+        if any(value not in self.bases and self.value(value).lanes for value in at.terms):
+            return False
+        return self.tile.lanes is not None and at.terms.get(self.tile.lanes) == ONE
+
+    def _offset(self, at: Index, row: int, column: int) -> Bound:
+        """The index at the first lane, without what is a vector."""
+        terms: list[Term] = []
+        for value, coefficient in at.terms.items():
+            base = self.bases.get(value)
+            if base is not None:
+                terms.append((coefficient, base))
+                if shift := self._shift(value, row, column):
+                    terms.append((coefficient, shift))
+            elif not (spread := self.value(value)).lanes:
+                terms.append((coefficient, spread.at(row, column)))
+        return self.writer.affine(terms, at.offset)
+
+    def _shift(self, axis: SSAValue, row: int, column: int) -> int:
+        if axis is self.tile.lanes:
+            return column * self.tile.width
+        return row if axis is self.tile.rows else 0
+
+    def _offsets(self, at: Index, row: int, column: int) -> SSAValue:
+        """The index at every lane."""
+        width = self.tile.width
+        first = self._offset(at, row, column)
+        step = ZERO if self.tile.lanes is None else at.terms.get(self.tile.lanes, ZERO)
+        if step == ONE:
+            total = self.writer.lanes(first, width)
+        else:
+            total = self.writer.splat(self.writer.value(first), width)
+            total = self._plus(total, self.writer.lanes(0, width), step)
+        for value, coefficient in at.terms.items():
+            if value not in self.bases and (spread := self.value(value)).lanes:
+                total = self._plus(total, spread.at(row, column), coefficient)
+        return total
+
+    def _plus(self, total: SSAValue, values: SSAValue, factor: Size) -> SSAValue:
+        if factor == ZERO:
+            return total
+        writer, type = self.writer, vector(INDEX, self.tile.width)
+        if factor != ONE:
+            scale = writer.splat(writer.value(writer.extent(factor)), self.tile.width)
+            values = writer.once((), arith.MuliOp, (values, scale), type, _WRAPS)
+        return writer.once((), arith.AddiOp, (total, values), type, _WRAPS)
+
+    def _number(self, at: Index) -> Spread:
+        """An affine index as a value."""
+        rows, lanes = self._differs(at)
+        copies = self.copies(rows, lanes)
+        if lanes:
+            return self.spread([self._offsets(at, i, j) for i, j in copies], rows, True)
+        scalars = [self.writer.value(self._offset(at, i, j)) for i, j in copies]
+        return self.spread(scalars, rows, False)
+
+
+_WRAPS = defaults(arith.AddiOp)

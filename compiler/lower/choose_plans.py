@@ -1,0 +1,61 @@
+"""The pass `choose-plans`: every kernel gets a plan, and the memory that the plan asks for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import final
+
+from stepwell.compiler.dialects.construct import construct
+from stepwell.compiler.dialects.loop.host import AllocOp, LaunchOp
+from stepwell.compiler.dialects.loop.nests import KernelOp
+from stepwell.compiler.dialects.loop.types import buffer
+from stepwell.compiler.lower.strategies import choose_plan, planned
+from stepwell.compiler.lower.writer import ZERO
+from stepwell.compiler.machines.x86 import MACHINES
+from stepwell.runtime.sizes import Size
+from xdsl.context import Context
+from xdsl.dialects.builtin import IntAttr, ModuleOp, i8
+from xdsl.passes import ModulePass
+
+
+@final
+@dataclass(frozen=True)
+class ChoosePlans(ModulePass):
+    """Keeps plans that are there already. A plan that needs memory adds an argument to its kernel,
+    the last one, for which every launch allocates a buffer."""
+
+    name = "choose-plans"
+
+    machine: str = "x86-64-v4"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        needs: dict[str, Size] = {}
+        for kernel in op.ops:
+            if isinstance(kernel, KernelOp):
+                size = self._plan(kernel)
+                if size != ZERO:
+                    needs[kernel.sym_name.data] = size
+        if needs:
+            for launch in [each for each in op.walk() if isinstance(each, LaunchOp)]:
+                _lend(launch, needs)
+
+    def _plan(self, kernel: KernelOp) -> Size:
+        """The bytes that the kernel's plan needs."""
+        if kernel.plan is None:
+            kernel.properties["plan"] = choose_plan(kernel, MACHINES[self.machine]).plan
+        size = planned(kernel).workspace(kernel)
+        if size != ZERO:
+            block = kernel.body.block
+            block.insert_arg(buffer((size,), i8), len(block.args))
+            kernel.properties["outputs"] = IntAttr(kernel.outputs.data + 1)
+        return size
+
+
+def _lend(launch: LaunchOp, needs: Mapping[str, Size]) -> None:
+    size = needs.get(launch.callee.string_value())
+    if size is None:
+        return
+    type = buffer((size.substitute(launch.bindings.sizes),), i8)
+    alloc = construct(AllocOp, (), (type,), location=launch.location)
+    assert launch.parent is not None
+    launch.parent.insert_op_before(alloc, launch)
+    launch.operands = (*launch.operands, alloc.result)

@@ -1,0 +1,103 @@
+"""What a nest costs, roughly: enough to choose the axis of its vectors and the size of a task."""
+
+from collections.abc import Mapping, Sequence
+from math import prod
+
+from stepwell.compiler.dialects.loop.nests import FoldOp, WriteOp
+from stepwell.compiler.lower.analysis import Access, Analysis, Axis, lanes_of
+from stepwell.compiler.lower.writer import ONE, ZERO
+from stepwell.runtime.sizes import Size
+from xdsl.dialects import arith, math
+from xdsl.ir import Operation, SSAValue
+
+UNKNOWN = 512
+"""What a symbolic size counts as."""
+
+LOAD, GATHER, TABLE, CHAIN = 1.0, 1.5, 2.0, 4.0
+"""Steps for one vector: an access; for each of its lanes, a gather; an accumulator in memory; one
+that waits for the last term."""
+
+_STEPS: Mapping[type[Operation], float] = {
+    math.ExpOp: 16,
+    math.LogOp: 24,
+    math.SinOp: 24,
+    math.CosOp: 24,
+    math.TanhOp: 24,
+    math.ErfOp: 30,
+    math.PowFOp: 60,
+    math.SqrtOp: 8,
+    math.RsqrtOp: 16,
+    arith.DivfOp: 8,
+    arith.DivSIOp: 40,
+    arith.DivUIOp: 40,
+    arith.RemSIOp: 40,
+    arith.RemUIOp: 40,
+    arith.FloorDivSIOp: 50,
+}
+
+NANOSECONDS = 0.3
+"""For one step."""
+
+
+def length(size: Size) -> int:
+    return UNKNOWN if size.static is None else size.static
+
+
+def steps(analysis: Analysis) -> float:
+    """Steps of the scalar ops of one position, each fold counted as long as it is."""
+    return sum(
+        _STEPS.get(kind, 1.0) * count * _repeats(folds)
+        for (kind, folds), count in analysis.counts.items()
+    )
+
+
+def _repeats(folds: Sequence[FoldOp]) -> int:
+    return prod(length(size) for fold in folds for size in fold.sizes.data)
+
+
+def best_lanes(analysis: Analysis, axes: Sequence[Axis], bytes: int) -> Axis | None:
+    """The axis along which vectors cost least; None where scalars, or vectors within folds, do."""
+    width = lanes_of(analysis.types, bytes)
+    costs = {axis: memory(analysis, axis, width) for axis in reversed(axes) if _writable(analysis, axis)}
+    best = min(costs, key=lambda axis: costs[axis], default=None)
+    return best if best is not None and costs[best] <= memory(analysis, None, width) else None
+
+
+def _writable(analysis: Analysis, axis: Axis) -> bool:
+    return all(
+        access.stride(axis.value) != ZERO
+        for access in analysis.accesses.values()
+        if isinstance(access.op, WriteOp)
+    )
+
+
+def memory(analysis: Analysis, lanes: Axis | None, width: int) -> float:
+    """Steps for the accesses of one position."""
+    used = 1 if lanes is None else min(length(lanes.size), width)
+    return sum(_access(analysis, access, lanes, width) for access in analysis.accesses.values()) / used
+
+
+def _access(analysis: Analysis, access: Access, lanes: Axis | None, width: int) -> float:
+    """Steps for one vector of positions, or for one position if there are no lanes."""
+    folds = analysis.around.get(access.op, ())
+    repeats = _repeats(folds)
+    if folds and (lanes is None or lanes.value not in analysis.dependences(folds[0].results[0])):
+        last = folds[-1]
+        if last.order.data.kind == "serial":
+            return CHAIN * repeats
+        return _stride_cost(analysis, access, last.axes[-1], width) * repeats / width
+    if lanes is None:
+        return LOAD
+    cost = _stride_cost(analysis, access, lanes.value, width)
+    if folds and folds[-1].order.data.kind == "lanes":
+        cost += TABLE
+    return cost * repeats
+
+
+def _stride_cost(analysis: Analysis, access: Access, axis: SSAValue, width: int) -> float:
+    stride = access.stride(axis)
+    if any(axis in analysis.dependences(value) for value in access.at.terms if value is not axis):
+        return GATHER * width
+    if stride == ZERO:
+        return LOAD / 2
+    return LOAD if stride == ONE else GATHER * width

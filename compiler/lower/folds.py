@@ -1,0 +1,315 @@
+"""Folds as explicit loops that keep the order of their terms, whatever the tile around them."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from math import gcd, prod
+from typing import final
+
+from stepwell.compiler.dialects.loop.nests import FoldOp
+from stepwell.compiler.dialects.loop.types import LANE_COUNT
+from stepwell.compiler.lower.analysis import Axis, divisor
+from stepwell.compiler.lower.bodies import BodyWriter, Mask, Spread
+from stepwell.compiler.lower.combine import Parts, identity, join, pairwise, take, tree
+from stepwell.compiler.lower.writer import ONE, Bound, Term
+from stepwell.compiler.lower.tables import Table
+from xdsl.ir import SSAValue
+
+Accumulators = Sequence[Parts]
+"""One for each copy of the fold in the tile; a fold within a vector has one for each vector."""
+
+UNROLLED = 8
+"""A `lanes` fold of no more positions is written out."""
+
+FREE_VECTORS = 4
+"""How many vectors of accumulators a fold in any order has, to hide the latency of its steps."""
+
+
+@dataclass(frozen=True, eq=False)
+class Span:
+    """A range of positions of a fold, and how to stand at one of them.
+
+    `unit` divides the number of positions.
+    """
+
+    low: Bound
+    high: Bound
+    unit: int
+    stand: Callable[[Bound], None]
+
+
+Part = Callable[[Sequence[Span]], Accumulators]
+"""Writes one chunk: the results of all positions in the spans, nested."""
+
+
+@final
+class NestWriter(BodyWriter):
+    """A body writer that writes folds, in one of three forms.
+
+    A *chain* has one accumulator for each copy of the fold. *Vectors* are 64 accumulators (fewer,
+    where the order is free) in the lanes of some vectors along the fold's last axis. A *table* is
+    64 accumulators for each copy in memory.
+    """
+
+    def fold(self, op: FoldOp) -> Iterable[Spread]:
+        axes = self.analysis.axes_of(op)
+        dependences = self.analysis.dependences(op.results[0])
+        rows, lanes = self.tile.rows in dependences, self.tile.lanes in dependences
+        with self.writer.at(self.depth(op.results[0])):
+            fold = _Fold(self, op, axes, rows, lanes)
+            results = fold.write()
+        columns = zip(*results, strict=True)
+        return [self.spread(values, rows, lanes) for values in columns]
+
+
+@final
+class _Fold:
+    """One fold at one tile."""
+
+    def __init__(self, body: NestWriter, op: FoldOp, axes: Sequence[Axis], rows: bool, lanes: bool):
+        self.body = body
+        self.writer = body.writer
+        self.op = op
+        self.kind = op.kind
+        self.order = op.order.data
+        self.axes = axes
+        self.rows = rows
+        self.lanes = lanes
+        self.count = prod((axis.size for axis in axes), start=ONE)
+        self.types = [result.type for result in op.results]
+        for axis in op.axes:
+            body.bases[axis] = 0
+
+    def write(self) -> Accumulators:
+        """The results, for each copy."""
+        if self.order.kind == "serial" or not self.axes:
+            return self._chunks(self._chain)
+        if self.order.kind == "lanes" and (self.count.static or UNROLLED + 1) <= UNROLLED:
+            return self._unrolled(self.count.static or 0)
+        if not self.lanes and self._fits_vectors():
+            return self._chunks(self._vectors)
+        return self._chunks(self._table if self.order.kind == "lanes" else self._chain)
+
+    def _fits_vectors(self) -> bool:
+        if self.order.kind == "any" or len(self.axes) == 1:
+            return True
+        aligned = self.axes[-1].size.static
+        return aligned is not None and aligned % LANE_COUNT == 0 and self._cut() is not None
+
+    # Chunks.
+
+    def _chunks(self, part: Part) -> Accumulators:
+        """The results of all chunks, joined in ascending order."""
+        if self._is_uncut():
+            return part([self._span(axis) for axis in self.axes])
+        rows = self._cut()
+        if rows is None:
+            return self._chunks_of_positions(part)
+        outer, *inner = [self._span(axis) for axis in self.axes]
+        return self._joined(outer, rows, lambda cut: part([cut, *inner]))
+
+    def _is_uncut(self) -> bool:
+        chunk, count = self.order.chunk, self.count.static
+        return chunk == 0 or (count is not None and count <= chunk)
+
+    def _cut(self) -> int | None:
+        """How many steps of the first axis make a chunk, if chunks end with them."""
+        if self._is_uncut():
+            return 0
+        inner = prod((axis.size for axis in self.axes[1:]), start=ONE).static
+        chunk = self.order.chunk
+        return None if inner is None or inner == 0 or chunk % inner else chunk // inner
+
+    def _chunks_of_positions(self, part: Part) -> Accumulators:
+        """Chunks that end within rows: every position is divided into its indices."""
+        count = self.writer.extent(self.count)
+        return self._joined(
+            Span(0, count, 1, self._stand_at_position), self.order.chunk, lambda cut: part([cut])
+        )
+
+    def _stand_at_position(self, position: Bound) -> None:
+        writer = self.writer
+        for axis in self.axes[:0:-1]:
+            size = writer.extent(axis.size)
+            self.body.bases[axis.value] = writer.remainder(position, size)
+            position = writer.quotient(position, size)
+        self.body.bases[self.axes[0].value] = position
+
+    def _joined(
+        self, span: Span, step: int, part: Callable[[Span], Accumulators]
+    ) -> Accumulators:
+        def chunk(low: Bound, carried: Sequence[SSAValue]) -> Sequence[SSAValue]:
+            high = self.writer.add(low, step)
+            if span.unit % step:
+                high = self.writer.smaller(high, span.high)
+            results = part(Span(low, high, gcd(step, span.unit), span.stand))
+            totals = zip(self._grouped(carried), results, strict=True)
+            return _flat([join(self.writer, self.kind, total, each) for total, each in totals])
+
+        copies = len(list(self.body.copies(self.rows, self.lanes)))
+        start = _flat([self._identity(self.lanes)] * copies)
+        return self._grouped(self.writer.loop(span.low, span.high, step, start, chunk))
+
+    def _span(self, axis: Axis) -> Span:
+        def stand(index: Bound) -> None:
+            self.body.bases[axis.value] = index
+
+        return Span(0, self.writer.extent(axis.size), divisor(axis.size), stand)
+
+    # One chunk.
+
+    def _chain(self, spans: Sequence[Span]) -> Accumulators:
+        copies = len(list(self.body.copies(self.rows, self.lanes)))
+        start = _flat([self._identity(self.lanes)] * copies)
+        return self._grouped(self._nested(spans, start, self._link))
+
+    def _link(self, carried: Sequence[SSAValue]) -> Sequence[SSAValue]:
+        return _flat(self._taken(self._grouped(carried), self.rows, self.lanes))
+
+    def _nested(
+        self,
+        spans: Sequence[Span],
+        carried: Sequence[SSAValue],
+        inside: Callable[[Sequence[SSAValue]], Sequence[SSAValue]],
+    ) -> Sequence[SSAValue]:
+        """`inside` at every position, in ascending order."""
+        if not spans:
+            return inside(carried)
+
+        def at(index: Bound, carried: Sequence[SSAValue]) -> Sequence[SSAValue]:
+            spans[0].stand(index)
+            return self._nested(spans[1:], carried, inside)
+
+        return self.writer.loop(spans[0].low, spans[0].high, 1, carried, at)
+
+    def _vectors(self, spans: Sequence[Span]) -> Accumulators:
+        """Accumulator i is lane i of some vectors; the last ones of a row are masked."""
+        *outer, last = spans
+        vectors = self._vector_count()
+        copies = self.body.tile.height if self.rows else 1
+        start = _flat([self._identity(True)] * (copies * vectors))
+
+        def row(carried: Sequence[SSAValue]) -> Sequence[SSAValue]:
+            return self._row(last, vectors, carried)
+
+        accumulators = self._grouped(self._nested(outer, start, row))
+        groups = (accumulators[n : n + vectors] for n in range(0, len(accumulators), vectors))
+        return [tree(self.writer, self.kind, group) for group in groups]
+
+    def _vector_count(self) -> int:
+        width = self.body.tile.width
+        if self.order.kind != "any":
+            return LANE_COUNT // width
+        needed = -(-(self.axes[-1].size.static or LANE_COUNT) // width)
+        return max(1, min(FREE_VECTORS, needed))
+
+    def _row(self, span: Span, vectors: int, carried: Sequence[SSAValue]) -> Sequence[SSAValue]:
+        block = vectors * self.body.tile.width
+        whole = span.high if span.unit % block == 0 else self.writer.round_down(span.high, block)
+
+        def full(index: Bound, carried: Sequence[SSAValue]) -> Sequence[SSAValue]:
+            span.stand(index)
+            return self._vector_step((None,) * vectors, carried)
+
+        def rest(index: Bound, carried: Sequence[SSAValue]) -> Sequence[SSAValue]:
+            span.stand(index)
+            return self._vector_step(self._masks(index, span.high, vectors), carried)
+
+        carried = self.writer.loop(span.low, whole, block, carried, full)
+        if whole is span.high:
+            return carried
+        return self.writer.loop(whole, span.high, block, carried, rest)
+
+    def _masks(self, first: Bound, high: Bound, vectors: int) -> tuple[Mask, ...]:
+        width = self.body.tile.width
+        firsts = [self.writer.add(first, n * width) for n in range(vectors)]
+        return tuple(
+            None
+            if isinstance(each, int) and isinstance(high, int) and each + width <= high
+            else self.writer.mask(each, high, width)
+            for each in firsts
+        )
+
+    def _vector_step(
+        self, masks: tuple[Mask, ...], carried: Sequence[SSAValue]
+    ) -> Sequence[SSAValue]:
+        body = self.body
+        outer, body.tile = body.tile, body.tile.along(self.axes[-1].value, masks)
+        before = self._grouped(carried)
+        after = self._taken(before, self.rows, True)
+        masks = masks * (len(before) // len(masks))
+        body.tile = outer
+        return _flat(
+            [
+                new if mask is None else [self._where(mask, *pair) for pair in zip(new, old, strict=True)]
+                for mask, new, old in zip(masks, after, before, strict=True)
+            ]
+        )
+
+    def _where(self, mask: SSAValue, new: SSAValue, old: SSAValue) -> SSAValue:
+        return self.writer.select(mask, new, old)
+
+    def _unrolled(self, count: int) -> Accumulators:
+        """Every position has an accumulator of its own."""
+        copies = list(self.body.copies(self.rows, self.lanes))
+        start = [self._identity(self.lanes)] * len(copies)
+        found: list[Accumulators] = []
+        for position in range(count):
+            self._stand_at_position(position)
+            found.append(self._taken(start, self.rows, self.lanes))
+        if not found:
+            return start
+        return [pairwise(self.writer, self.kind, each) for each in zip(*found, strict=True)]
+
+    # A table of accumulators in memory.
+
+    def _table(self, spans: Sequence[Span]) -> Accumulators:
+        """Accumulator i of every copy is row i of a table."""
+        copies = len(list(self.body.copies(self.rows, self.lanes)))
+        types = [self.body.type(type, self.lanes) for type in self.types]
+        slots = LANE_COUNT if self.count.static is None else min(LANE_COUNT, self.count.static)
+        table = Table(self.writer, types, copies, slots)
+        table.fill(self._identity(self.lanes))
+
+        def step(_: Sequence[SSAValue]) -> Sequence[SSAValue]:
+            slot = self._slot()
+            table.store(slot, self._taken(table.load(slot), self.rows, self.lanes))
+            return ()
+
+        self._nested(spans, (), step)
+        return table.reduce(self.kind)
+
+    def _slot(self) -> Bound:
+        """The position at which the body stands, modulo 64."""
+        terms: list[Term] = []
+        size = ONE
+        for axis in reversed(self.axes):
+            terms.append((size, self.body.bases[axis.value]))
+            size = size * axis.size
+        return self.writer.low_bits(self.writer.affine(terms), LANE_COUNT)
+
+    # The terms at one position.
+
+    def _taken(self, accumulators: Accumulators, rows: bool, lanes: bool) -> Accumulators:
+        """The accumulators after the terms of the position at which the body stands."""
+        self.body.write(self.op.body.block)
+        terms = [self.body.value(term) for term in self.op.terms]
+        at = self.body.vector_at if lanes else Spread.at
+        return [
+            take(self.writer, self.kind, accumulator, [at(term, i, j) for term in terms])
+            for accumulator, (i, j) in zip(
+                accumulators, self.body.copies(rows, lanes), strict=True
+            )
+        ]
+
+    def _identity(self, lanes: bool) -> Parts:
+        parts = [self.writer.constant(*each) for each in identity(self.kind, self.types)]
+        width = self.body.tile.width
+        return [self.writer.splat(part, width) for part in parts] if lanes else parts
+
+    def _grouped(self, values: Sequence[SSAValue]) -> Accumulators:
+        size = len(self.types)
+        return [values[n : n + size] for n in range(0, len(values), size)]
+
+
+def _flat(accumulators: Accumulators) -> list[SSAValue]:
+    return [part for accumulator in accumulators for part in accumulator]

@@ -1,0 +1,122 @@
+"""From loops to instructions: a module of explicit kernels and functions as one of the llvm dialect.
+
+One walk in the order of the program: each value of the loop level is mapped to one of the llvm level,
+and each op has its handler in a table. Nothing is rewritten.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import final
+
+from stepwell.compiler.dialects.construct import operands_of
+from stepwell.compiler.dialects.loop.explicit import (
+    GatherOp,
+    LoadOp,
+    PrefetchOp,
+    ScatterOp,
+    StackOp,
+    StoreOp,
+)
+from stepwell.compiler.dialects.loop.host import (
+    AssertOp,
+    ConditionOp,
+    CopyOp,
+    CustomOp,
+    HostOp,
+    LaunchOp,
+    ViewOp,
+)
+from stepwell.compiler.dialects.loop.nests import IndexOp, YieldOp
+from stepwell.compiler.dialects.locations import source_line
+from stepwell.compiler.lower.loop_to_llvm import host, math_functions, memory
+from stepwell.compiler.lower.loop_to_llvm.callees import imports, survey
+from stepwell.compiler.lower.loop_to_llvm.control import STRUCTURES
+from stepwell.compiler.lower.loop_to_llvm.frame import Frame
+from stepwell.compiler.lower.loop_to_llvm.functions import define, define_entry
+from stepwell.compiler.lower.loop_to_llvm.program import Program
+from stepwell.compiler.lower.loop_to_llvm.scalars import INSTRUCTIONS, WITH_PROPERTIES
+from stepwell.runtime.errors import CompileError
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Block, Operation
+from xdsl.passes import ModulePass
+
+STATEMENTS: Mapping[type[Operation], Callable[..., None]] = {
+    **dict.fromkeys(math_functions.NAMES, math_functions.evaluate),
+    LoadOp: memory.load,
+    StoreOp: memory.store,
+    GatherOp: memory.gather,
+    ScatterOp: memory.scatter,
+    PrefetchOp: memory.prefetch,
+    StackOp: memory.stack,
+    ViewOp: memory.view,
+    IndexOp: memory.index,
+    CopyOp: memory.copy,
+    LaunchOp: host.launch,
+    AssertOp: host.assert_,
+    HostOp: host.host,
+    CustomOp: host.custom,
+}
+TERMINATORS = (YieldOp, ConditionOp)
+
+
+def lower(module: ModuleOp) -> ModuleOp:
+    """The module at the llvm level.
+
+    Its exported functions are the entry points, under their names, as `docs/abi.md` describes them.
+    CompileError SW0240: an op that an earlier stage should have taken away.
+    """
+    callees = survey(module)
+    program = Program(callees, imports(module))
+    for callee in callees.values():
+        define(lower_block, program, callee)
+        if callee.is_entry:
+            define_entry(program, callee)
+    return ModuleOp(program.operations)
+
+
+def lower_block(frame: Frame, block: Block) -> None:
+    """Emits what a block's ops do; its terminator is left to the op around it."""
+    build, values = frame.build, frame.values
+    outside = build.location
+    for op in block.ops:
+        kind = type(op)
+        build.location = op.location
+        if (instruction := INSTRUCTIONS.get(kind)) is not None:
+            operands = [values[operand] for operand in operands_of(op)]
+            values[op.results[0]] = instruction(build, *operands)
+        elif (statement := STATEMENTS.get(kind)) is not None:
+            statement(frame, op)
+        elif (of_op := WITH_PROPERTIES.get(kind)) is not None:
+            operands = [values[operand] for operand in operands_of(op)]
+            values[op.results[0]] = of_op(build, op, *operands)
+        elif (structure := STRUCTURES.get(kind)) is not None:
+            structure(lower_block, frame, op)
+        elif kind not in TERMINATORS:
+            raise _refusal(op)
+    build.location = outside
+
+
+def _refusal(op: Operation) -> CompileError:
+    return CompileError(
+        "SW0240",
+        f"{op.name} cannot become instructions: an earlier stage replaces it",
+        where=source_line(op.location),
+    )
+
+
+@final
+@dataclass(frozen=True)
+class LoopToLlvm(ModulePass):
+    """The pass `loop-to-llvm`: the module's contents give way to their instructions."""
+
+    name = "loop-to-llvm"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        lowered = lower(op)
+        for old in list(op.ops):
+            old.detach()
+            old.drop_all_references()
+        for new in list(lowered.ops):
+            new.detach()
+            op.body.block.add_op(new)

@@ -1,0 +1,39 @@
+"""The context of a call as compiled code sees it: eight words, named in `runtime/context.py`."""
+
+from enum import IntEnum
+
+from stepwell.compiler.dialects.llvm.types import i64, ptr
+from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
+from xdsl.ir import Attribute, SSAValue
+
+
+class Word(IntEnum):
+    """Numbers of the words."""
+
+    VERSION = 0
+    WORKSPACE = 1
+    PARALLEL_FOR = 2
+    POOL = 3
+    HOST = 4
+    IMPORTS = 5
+    ERROR = 6
+    SITE = 7
+
+
+class Error(IntEnum):
+    """Why an entry point returned 1: values of the word ERROR."""
+
+    ASSERTION = 1
+    HOST = 2
+    CUSTOM = 3
+
+
+def read(build: LlvmBuilder, context: SSAValue, word: Word, type: Attribute = ptr) -> SSAValue:
+    return build.load(build.gep(context, word, i64), type)
+
+
+def fail(build: LlvmBuilder, context: SSAValue, error: Error, site: int) -> None:
+    """Say why, and leave the function."""
+    for word, value in ((Word.ERROR, error), (Word.SITE, site)):
+        build.store(build.constant(i64, int(value)), build.gep(context, word, i64))
+    build.ret(1)

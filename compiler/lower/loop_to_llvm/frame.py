@@ -1,0 +1,157 @@
+"""A function under construction: what the loop level's values have become in it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import final
+
+from stepwell.compiler.dialects.llvm.instructions import PoisonOp
+from stepwell.compiler.dialects.llvm.types import i8, i64, lanes, size
+from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
+from stepwell.compiler.lower.loop_to_llvm.program import Program
+from stepwell.compiler.lower.loop_to_llvm.sizes import Sizes, at_entry
+from xdsl.dialects.llvm import AddressOfOp, ConstantOp
+from xdsl.ir import Attribute, Block, SSAValue
+
+SLOT = 8
+"""Bytes of the widest scalar."""
+
+
+@final
+class Values(dict[SSAValue, SSAValue]):
+    """What each value has become; one that is not there is fetched from outside."""
+
+    def __init__(self, fetch: Callable[[SSAValue], SSAValue]) -> None:
+        super().__init__()
+        self._fetch = fetch
+
+    def __missing__(self, value: SSAValue) -> SSAValue:
+        found = self[value] = self._fetch(value)
+        return found
+
+
+class Frame(ABC):
+    """A function or a task. Its entry block stays open for places, sizes and what is fetched."""
+
+    def __init__(self, program: Program, build: LlvmBuilder) -> None:
+        self.program = program
+        self.build = build
+        self.values = Values(self.fetch)
+        self.sizes = Sizes(build, self.symbol)
+        self._start = build.enter(Block())
+        self._zero: SSAValue | None = None
+        self._nowhere: SSAValue | None = None
+
+    @abstractmethod
+    def fetch(self, value: SSAValue) -> SSAValue:
+        """A value that this function does not define."""
+
+    @abstractmethod
+    def symbol(self, name: str) -> SSAValue:
+        """The value of a size's symbol."""
+
+    @property
+    @abstractmethod
+    def context(self) -> SSAValue:
+        """The call's context."""
+
+    def room(self, element: Attribute, count: int, alignment: int = SLOT) -> SSAValue:
+        """Memory that lives as long as the function runs."""
+        with at_entry(self.build):
+            return self.build.alloca(element, count, alignment)
+
+    @property
+    def zero(self) -> SSAValue:
+        """A place where any scalar is zero: what a load that is masked off reads."""
+        if self._zero is None:
+            self._zero = self.room(i64, 1)
+            with at_entry(self.build):
+                self.build.store(self.build.constant(i64, 0), self._zero)
+        return self._zero
+
+    @property
+    def nowhere(self) -> SSAValue:
+        """A place that nobody reads: where a store that is masked off goes."""
+        if self._nowhere is None:
+            self._nowhere = self.room(i64, 1)
+        return self._nowhere
+
+    def close(self) -> None:
+        """Let the entry block go on to what follows it."""
+        self.build.block = self.build.entry
+        self.build.br(self._start)
+
+
+@final
+class FunctionFrame(Frame):
+    """A function, which defines all that it uses."""
+
+    def __init__(
+        self,
+        program: Program,
+        build: LlvmBuilder,
+        symbols: Mapping[str, SSAValue],
+        context: SSAValue | None,
+        shown_sizes: SSAValue | None,
+    ) -> None:
+        super().__init__(program, build)
+        self._symbols = symbols
+        self._context = context
+        self._shown_sizes = shown_sizes
+
+    def fetch(self, value: SSAValue) -> SSAValue:
+        raise KeyError(f"{value} is used, but not defined")
+
+    def symbol(self, name: str) -> SSAValue:
+        return self._symbols[name]
+
+    @property
+    def context(self) -> SSAValue:
+        assert self._context is not None
+        return self._context
+
+    @property
+    def shown_sizes(self) -> SSAValue:
+        """Where the sizes lie that the entry point was called with."""
+        assert self._shown_sizes is not None
+        return self._shown_sizes
+
+
+@final
+class TaskFrame(Frame):
+    """The body of a parallel loop: what is defined outside comes in slots of eight bytes."""
+
+    def __init__(self, outer: Frame, build: LlvmBuilder, slots: SSAValue) -> None:
+        super().__init__(outer.program, build)
+        self._outer = outer
+        self._slots = slots
+        self._copies: dict[SSAValue, SSAValue] = {}
+        self.captured: dict[SSAValue, int] = {}
+        """Values of the function around the task, with the number of the first slot of each."""
+        self.slot_count = 0
+
+    def fetch(self, value: SSAValue) -> SSAValue:
+        return self._capture(self._outer.values[value])
+
+    def symbol(self, name: str) -> SSAValue:
+        return self._capture(self._outer.symbol(name))
+
+    @property
+    def context(self) -> SSAValue:
+        return self._capture(self._outer.context)
+
+    def _capture(self, value: SSAValue) -> SSAValue:
+        found = self._copies.get(value)
+        if found is None:
+            with at_entry(self.build):
+                found = self._copies[value] = self._copy(value)
+        return found
+
+    def _copy(self, value: SSAValue) -> SSAValue:
+        """Constants are made again, where LLVM sees them; the rest is handed over."""
+        definition = value.owner
+        if isinstance(definition, ConstantOp | AddressOfOp | PoisonOp):
+            return self.build.emit(type(definition), (), value.type, definition.properties)
+        self.captured[value] = self.slot_count
+        place = self.build.gep(self._slots, self.slot_count, i64)
+        self.slot_count += -(-size(value.type) * (lanes(value.type) or 1) // SLOT)
+        return self.build.load(place, value.type)

@@ -1,0 +1,70 @@
+"""Kernels and functions, and the entry points through which the runtime calls them."""
+
+from collections.abc import Sequence
+
+from stepwell.compiler.dialects.llvm.types import i32, i64, ptr, void
+from stepwell.compiler.dialects.llvm_builder import Parameter
+from stepwell.compiler.dialects.loop.types import BufferType
+from stepwell.compiler.lower.loop_to_llvm.callees import Callee
+from stepwell.compiler.lower.loop_to_llvm.context import Word, read
+from stepwell.compiler.lower.loop_to_llvm.control import LowerBlock
+from stepwell.compiler.lower.loop_to_llvm.frame import FunctionFrame
+from stepwell.compiler.lower.loop_to_llvm.program import Program
+from stepwell.compiler.lower.loop_to_llvm.types import lowered
+from xdsl.ir import SSAValue
+
+ALONE = Parameter(ptr, ("noalias",))
+
+
+def parameters(callee: Callee) -> list[Parameter]:
+    """The context, the sizes that were given to the entry point, the arguments, and the symbols."""
+    given = [
+        ALONE
+        if isinstance(argument.type, BufferType) and number not in callee.shared
+        else Parameter(lowered(argument.type))
+        for number, argument in enumerate(callee.arguments)
+    ]
+    leading = [Parameter(ptr)] * (callee.needs_context + callee.may_show)
+    return [*leading, *given, *[Parameter(i64)] * len(callee.sizes)]
+
+
+def define(lower: LowerBlock, program: Program, callee: Callee) -> None:
+    """`void NAME(context, sizes, arguments, symbols)`, or i32 if it may fail: 0, or 1 if it did."""
+    build = program.define(
+        callee.body,
+        parameters(callee),
+        i32 if callee.may_fail else void,
+        callee.definition.location,
+    )
+    given = iter(build.arguments)
+    context = next(given) if callee.needs_context else None
+    shown = next(given) if callee.may_show else None
+    arguments = {argument: next(given) for argument in callee.arguments}
+    frame = FunctionFrame(program, build, dict(zip(callee.sizes, given, strict=True)), context, shown)
+    frame.values.update(arguments)
+    lower(frame, callee.definition.body.block)
+    build.ret(0 if callee.may_fail else None)
+    frame.close()
+
+
+def define_entry(program: Program, callee: Callee) -> None:
+    """`i32 NAME(context, arguments, sizes)`, which finds its buffers and sizes in two arrays."""
+    build = program.define(
+        callee.name, (ptr, ptr, ptr), i32, callee.definition.location, internal=False
+    )
+    context, table, sizes = build.arguments
+    taken = len(callee.arguments) - (callee.arena is not None)
+    buffers = [build.load(build.gep(table, number, i64), ptr) for number in range(taken)]
+    if callee.arena is not None:
+        buffers.append(read(build, context, Word.WORKSPACE))
+    symbols = [build.load(build.gep(sizes, n, i64), i64) for n in range(len(callee.sizes))]
+    leading: Sequence[SSAValue] = (
+        *([context] if callee.needs_context else ()),
+        *([sizes] if callee.may_show else ()),
+    )
+    arguments = [*leading, *buffers, *symbols]
+    if callee.may_fail:
+        build.ret(build.call(callee.body, arguments, i32))
+    else:
+        build.call_void(callee.body, arguments)
+        build.ret(0)

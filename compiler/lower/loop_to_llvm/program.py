@@ -1,0 +1,92 @@
+"""The llvm module that is being made: functions in the order they were begun, tables before them."""
+
+from collections.abc import Callable, Sequence
+from typing import final
+
+from stepwell.compiler.dialects.llvm.types import array, vector
+from stepwell.compiler.dialects.llvm_builder import LlvmBuilder, Parameter
+from stepwell.compiler.lower.loop_to_llvm.callees import Callees
+from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, LocationAttr
+from xdsl.dialects.llvm import FuncOp, GlobalOp, LinkageAttr
+from xdsl.ir import Attribute, Operation, SSAValue
+
+Body = Callable[[LlvmBuilder, Sequence[SSAValue]], SSAValue]
+"""Emits what a function does with its arguments, and gives its result."""
+
+
+@final
+class Program:
+    """Everything is named by what it is for and by its number, so equal modules give equal text."""
+
+    def __init__(self, callees: Callees, imports: Sequence[str]) -> None:
+        self.callees = callees
+        self.imports = {symbol: number for number, symbol in enumerate(imports)}
+        self._functions: list[FuncOp] = []
+        self._tables: dict[tuple[Attribute, tuple[float, ...]], GlobalOp] = {}
+        self._rare: dict[tuple[str, Attribute], str] = {}
+        self._count = 0
+
+    @property
+    def operations(self) -> list[Operation]:
+        return [*self._tables.values(), *self._functions]
+
+    def unique(self, name: str) -> str:
+        self._count += 1
+        return f"{name}{self._count}"
+
+    def define(
+        self,
+        name: str,
+        parameters: Sequence[Attribute | Parameter],
+        result: Attribute,
+        location: LocationAttr,
+        *,
+        internal: bool = True,
+        attributes: Sequence[str] = (),
+    ) -> LlvmBuilder:
+        """A new function of the module."""
+        build = LlvmBuilder.define(
+            name, parameters, result, internal=internal, attributes=attributes
+        )
+        build.location = build.function.location = location
+        self._functions.append(build.function)
+        return build
+
+    def table(self, entries: tuple[float, ...], type: Attribute) -> str:
+        """The symbol of a constant array."""
+        found = self._tables.get((type, entries))
+        if found is None:
+            value = DenseIntOrFPElementsAttr.from_list(vector(type, len(entries)), entries)
+            found = self._tables[type, entries] = GlobalOp(
+                array(type, len(entries)),
+                f"table.{len(self._tables)}",
+                LinkageAttr("internal"),
+                constant=True,
+                value=value,
+            )
+        return found.sym_name.data
+
+    def rare(
+        self,
+        name: str,
+        operands: Sequence[SSAValue],
+        result: Attribute,
+        location: LocationAttr,
+        body: Body,
+    ) -> str:
+        """The symbol of a function that is hardly ever called, made once for each type.
+
+        Its name makes LLVM keep the code that calls it out of the way of the code that does not.
+        """
+        found = self._rare.get((name, result))
+        if found is None:
+            found = self._rare[name, result] = self.unique(name)
+            build = self.define(
+                found,
+                [operand.type for operand in operands],
+                result,
+                location,
+                attributes=("cold", "noinline"),
+            )
+            build.ret(body(build, build.arguments))
+        return found

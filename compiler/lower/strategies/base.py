@@ -1,0 +1,126 @@
+"""What a strategy is: a way to write a kernel's nests as explicit loops, with typed parameters."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import ClassVar, Self
+
+from stepwell.compiler.dialects.construct import construct
+from stepwell.compiler.dialects.llvm.types import size as bytes_of
+from stepwell.compiler.dialects.loop.host import ViewOp
+from stepwell.compiler.dialects.loop.nests import KernelOp, LocalOp, NestOp
+from stepwell.compiler.dialects.loop.types import (
+    AccessAttr,
+    Affine,
+    BufferType,
+    Parameter,
+    Plan,
+    PlanAttr,
+)
+from stepwell.compiler.lower.writer import ZERO, Writer
+from stepwell.compiler.machines.machine import Machine
+from stepwell.compiler.passes.assign_buffers import aligned
+from stepwell.runtime.sizes import Size
+from xdsl.ir import Operation, SSAValue
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a strategy does not fit a kernel."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Strategy(ABC):
+    """One way to run a kernel. The fields are the parameters of its plan, and what can be tuned.
+
+    Whatever the parameters, the expanded kernel computes the same bits as its nests.
+    """
+
+    name: ClassVar[str]
+
+    @classmethod
+    @abstractmethod
+    def fits(cls, kernel: KernelOp, machine: Machine) -> Refusal | None:
+        """None, or why not."""
+
+    @classmethod
+    @abstractmethod
+    def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
+        """The parameters expected to be fastest, for a kernel that fits."""
+
+    @abstractmethod
+    def workspace(self, kernel: KernelOp) -> Size:
+        """The bytes that the expanded kernel needs as its last argument; 0 for no argument."""
+
+    @abstractmethod
+    def expand(self, kernel: KernelOp) -> None:
+        """Replace the nests by explicit loops."""
+
+    @property
+    def plan(self) -> PlanAttr:
+        """The strategy and its parameters as printed."""
+        parameters = tuple((field.name, getattr(self, field.name)) for field in fields(self))
+        return PlanAttr(Plan(self.name, parameters))
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Parameter]) -> Self:
+        """From printed parameters; those that are missing have their defaults."""
+        return cls(**parameters)
+
+
+def take_ops(kernel: KernelOp) -> list[Operation]:
+    """The kernel's ops, which are still whole, out of its block."""
+    ops = list(kernel.body.block.ops)
+    for op in ops:
+        op.detach()
+    return ops
+
+
+def drop_ops(ops: Sequence[Operation]) -> None:
+    """Forget the ops that `take_ops` gave."""
+    for op in reversed(ops):
+        op.erase(safe_erase=False)
+
+
+def locals_of(kernel: KernelOp) -> list[LocalOp]:
+    return [op for op in kernel.body.block.ops if isinstance(op, LocalOp)]
+
+
+def nests_of(kernel: KernelOp) -> list[NestOp]:
+    return [op for op in kernel.body.block.ops if isinstance(op, NestOp)]
+
+
+def buffer_bytes(type: BufferType) -> Size:
+    """Bytes of a buffer, up to the next multiple of 64."""
+    return aligned(type.count * bytes_of(type.element))
+
+
+def view(writer: Writer, workspace: SSAValue, offset: Size, type: BufferType) -> SSAValue:
+    """A buffer within the workspace, so many bytes from its start."""
+    access = AccessAttr((Affine((), offset),))
+    return writer.effect(ViewOp, (workspace,), (type,), {"access": access}).results[0]
+
+
+def place_locals(
+    writer: Writer, workspace: SSAValue, locals: Sequence[LocalOp]
+) -> dict[SSAValue, SSAValue]:
+    """Each local as a whole buffer in the workspace, one after the other."""
+    places: dict[SSAValue, SSAValue] = {}
+    offset = ZERO
+    for op in locals:
+        type = op.result.type
+        assert isinstance(type, BufferType)
+        writer.location = op.location
+        places[op.result] = view(writer, workspace, offset, type)
+        offset = offset + buffer_bytes(type)
+    return places
+
+
+def bytes_of_locals(locals: Sequence[LocalOp]) -> Size:
+    total = ZERO
+    for op in locals:
+        assert isinstance(op.result.type, BufferType)
+        total = total + buffer_bytes(op.result.type)
+    return total

@@ -1,0 +1,170 @@
+"""From the tensor level to the loop level: tensors become buffers, kernels nests, functions host code."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ArrayAttr, IntAttr, ModuleOp, StringAttr, SymbolRefAttr
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.passes import ModulePass
+
+from stepwell.compiler.dialects.construct import append, construct
+from stepwell.compiler.dialects.loop.host import FuncOp as LoopFunc
+from stepwell.compiler.dialects.loop.host import LaunchOp
+from stepwell.compiler.dialects.loop.nests import KernelOp as LoopKernel
+from stepwell.compiler.dialects.sizes import BindingsAttr, Range
+from stepwell.compiler.lower.nests import lower_kernel
+from stepwell.compiler.ops.base import TensorOp
+from stepwell.compiler.ops.creation import WeightOp
+from stepwell.compiler.ops.host import Host, Site, buffer_of
+from stepwell.compiler.ops.structure import FuncOp, KernelOp, ReturnOp, YieldOp
+from stepwell.runtime.sizes import Size
+
+CONSTANTS = "constants"
+"""The attribute of a `loop.func` with the hashes of the weights among its arguments, in order."""
+
+
+@dataclass(frozen=True)
+class TensorToLoop(ModulePass):
+    """The pass; equal kernels are lowered once."""
+
+    name = "tensor-to-loop"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        lowering = Lowering()
+        block = Block()
+        for function in op.body.block.ops:
+            assert isinstance(function, FuncOp)
+            append(block, lowering.function(function))
+        for kernel in reversed(lowering.kernels):
+            first = block.first_op
+            assert first is not None
+            block.insert_op_before(kernel, first)
+        op.body.detach_block(op.body.block)
+        op.body.add_block(block)
+
+
+class Lowering:
+    """The state of lowering one module: its kernels so far, by their structure."""
+
+    def __init__(self) -> None:
+        self.kernels: list[LoopKernel] = []
+        self.sites: list[Site] = []
+        self._names: dict[object, str] = {}
+
+    def function(self, function: FuncOp) -> LoopFunc:
+        """Arguments are the function's, then its weights, then its results."""
+        weights = _weights(function.body.block)
+        returned = function.returned
+        inputs = function.body.block.args
+        types = [buffer_of(value.type) for value in (*inputs, *weights.values(), *returned)]
+        block = Block(arg_types=types)
+        for argument, input in zip(block.args, inputs, strict=False):
+            argument.name_hint = input.name_hint
+        ranges = function.symbols.ranges
+        host = Host(block, ranges, self.sites, self._block)
+        host.location = function.location
+        known = dict(zip(weights, block.args[len(inputs) :], strict=False))
+        results = block.args[len(inputs) + len(weights) :]
+        self._weights = known
+        self._block(host, function.body.block, block.args[: len(inputs)], results)
+        properties: dict[str, Attribute] = {
+            "sym_name": function.sym_name,
+            "symbols": function.symbols,
+            "outputs": IntAttr(len(returned)),
+        }
+        result = construct(LoopFunc, (), (), properties, function.location)
+        result.add_region(Region(block))
+        if weights:
+            result.attributes[CONSTANTS] = ArrayAttr(map(StringAttr, weights))
+        return result
+
+    def _block(
+        self,
+        host: Host,
+        block: Block,
+        arguments: Sequence[SSAValue],
+        results: Sequence[SSAValue],
+    ) -> None:
+        """Lowers the ops of a block; what it ends with goes into the result buffers."""
+        buffers = dict(zip(block.args, arguments, strict=True))
+        last = block.last_op
+        assert isinstance(last, ReturnOp | YieldOp)
+        direct: dict[SSAValue, SSAValue] = {}
+        for value, target in zip(last.values, results, strict=True):
+            direct.setdefault(value, target)
+        for op in block.ops:
+            host.location = op.location
+            if isinstance(op, WeightOp):
+                buffers[op.result] = self._weights[op.value.data.sha]
+            elif op is not last:
+                self._op(host, op, buffers, direct)
+        host.location = last.location
+        for value, target in zip(last.values, results, strict=True):
+            if buffers[value] is not target:
+                host.copy(buffers[value], target)
+
+    def _op(
+        self,
+        host: Host,
+        op: Operation,
+        buffers: dict[SSAValue, SSAValue],
+        direct: Mapping[SSAValue, SSAValue],
+    ) -> None:
+        operands = [buffers[operand] for operand in op.operands]
+        targets = [
+            direct[result] if result in direct else host.alloc(buffer_of(result.type))
+            for result in op.results
+        ]
+        buffers.update(zip(op.results, targets, strict=True))
+        if isinstance(op, KernelOp):
+            self._launch(host, op, [*operands, *targets])
+            return
+        assert isinstance(op, TensorOp)
+        op.lower(host, operands, targets)
+
+    def _launch(self, host: Host, kernel: KernelOp, arguments: Sequence[SSAValue]) -> None:
+        name = self._kernel(kernel, host.ranges)
+        symbols = next(k for k in self.kernels if k.sym_name.data == name).symbols.data
+        bindings = BindingsAttr(tuple((symbol, Size.of(symbol)) for symbol, _ in symbols))
+        host.write(LaunchOp, arguments, (), {"callee": SymbolRefAttr(name), "bindings": bindings})
+
+    def _kernel(self, kernel: KernelOp, ranges: Mapping[str, Range]) -> str:
+        """The name of the loop kernel for a tensor kernel: an equal one if there is one."""
+        key = structure(kernel.body.block)
+        if key not in self._names:
+            name = f"{_title(kernel)}_{len(self.kernels)}"
+            self.kernels.append(lower_kernel(kernel, name, ranges))
+            self._names[key] = name
+        return self._names[key]
+
+
+def structure(block: Block) -> object:
+    """Equal for blocks that compute the same: ops, types and parameters, with values numbered."""
+    numbers: dict[SSAValue, int] = {value: n for n, value in enumerate(block.args)}
+    ops: list[object] = []
+    for op in block.ops:
+        operands = tuple(numbers[operand] for operand in op.operands)
+        types = tuple(result.type for result in op.results)
+        properties = tuple(sorted(op.properties.items(), key=lambda entry: entry[0]))
+        marks = tuple(sorted(op.attributes))
+        ops.append((op.name, operands, types, properties, marks))
+        for result in op.results:
+            numbers[result] = len(numbers)
+    return tuple(argument.type for argument in block.args), tuple(ops)
+
+
+def _title(kernel: KernelOp) -> str:
+    """The name of the op that says most about a kernel: what it folds, or what it ends with."""
+    ops = [op for op in kernel.body.block.ops if isinstance(op, TensorOp)]
+    chief = max(reversed(ops), key=lambda op: op.ROLE.value if op.ROLE.value < 5 else 0)
+    return chief.name.removeprefix("nd.")
+
+
+def _weights(block: Block) -> dict[str, SSAValue]:
+    """The weights of a function by hash, those in regions of its ops included."""
+    weights: dict[str, SSAValue] = {}
+    for op in block.walk():
+        if isinstance(op, WeightOp):
+            weights.setdefault(op.value.data.sha, op.result)
+    return weights

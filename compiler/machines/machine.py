@@ -1,0 +1,39 @@
+"""What the compiler knows of a machine: instruction set, vector registers and caches, as data."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+
+@final
+@dataclass(frozen=True)
+class Machine:
+    """A kind of CPU for which code is made. Two equal ones get the same bytes.
+
+    `cpu` and `features` are LLVM's names; `features` lists everything that code may use beyond the
+    architecture's baseline, so that a loader can refuse a processor that lacks some of it. Sizes
+    are in bytes, for one core except `l3`.
+    """
+
+    name: str
+    architecture: str
+    cpu: str
+    features: tuple[str, ...]
+    vector_bytes: int
+    vector_registers: int
+    l1: int
+    l2: int
+    l3: int
+
+    @property
+    def has_fma(self) -> bool:
+        """Whether a fused multiply-add is one instruction; without it LLVM calls `fmaf`."""
+        return "fma" in self.features or self.architecture == "aarch64"
+
+    def lanes(self, element_bytes: int) -> int:
+        """How many elements a vector register holds."""
+        return self.vector_bytes // element_bytes
+
+    def runs_on(self, features: Sequence[str]) -> bool:
+        """Whether a processor with these features can run the code."""
+        return set(self.features) <= set(features)

@@ -1,0 +1,71 @@
+"""The x86-64 machines: the levels of the System V psABI, from AVX2 with FMA upwards."""
+
+from collections.abc import Iterable, Mapping
+
+from stepwell.compiler.machines.machine import Machine
+
+V2 = ("cx16", "popcnt", "sahf", "sse3", "sse4.1", "sse4.2", "ssse3")
+V3 = (*V2, "avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe", "xsave")
+V4 = (*V3, "avx512bw", "avx512cd", "avx512dq", "avx512f", "avx512vl")
+
+X86_64_V3 = Machine(
+    name="x86-64-v3",
+    architecture="x86_64",
+    cpu="x86-64-v3",
+    features=V3,
+    vector_bytes=32,
+    vector_registers=16,
+    l1=32 << 10,
+    l2=256 << 10,
+    l3=8 << 20,
+)
+"""The least we compile for, since contractions are fused by meaning. (Haswell, Zen)"""
+
+X86_64_V4 = Machine(
+    name="x86-64-v4",
+    architecture="x86_64",
+    cpu="x86-64-v4",
+    features=V4,
+    vector_bytes=64,
+    vector_registers=32,
+    l1=32 << 10,
+    l2=1 << 20,
+    l3=16 << 20,
+)
+"""AVX-512. (Skylake-X, Zen 4)"""
+
+MACHINES: Mapping[str, Machine] = {machine.name: machine for machine in (X86_64_V3, X86_64_V4)}
+
+EXACT_EXTRAS = (
+    "avx512bitalg",
+    "avx512ifma",
+    "avx512vbmi",
+    "avx512vbmi2",
+    "avx512vnni",
+    "avx512vpopcntdq",
+    "gfni",
+)
+"""What else LLVM may use on the build machine: integer instructions, which change no result.
+
+Not `avx512bf16`, whose conversion flushes denormals, nor `avx512fp16`, whose fused multiply-add
+rounds once where other machines round twice.
+"""
+
+CPUINFO: Mapping[str, str] = {
+    "avx512bitalg": "avx512_bitalg",
+    "avx512vbmi2": "avx512_vbmi2",
+    "avx512vnni": "avx512_vnni",
+    "avx512vpopcntdq": "avx512_vpopcntdq",
+    "bmi": "bmi1",
+    "lzcnt": "abm",
+    "sahf": "lahf_lm",
+    "sse3": "pni",
+    "sse4.1": "sse4_1",
+    "sse4.2": "sse4_2",
+}
+"""Features that Linux spells differently in /proc/cpuinfo than LLVM does."""
+
+
+def cpuinfo_flags(features: Iterable[str]) -> tuple[str, ...]:
+    """What /proc/cpuinfo lists on a processor that has these features."""
+    return tuple(CPUINFO.get(feature, feature) for feature in features)

@@ -1,0 +1,224 @@
+"""Control flow: ops whose regions are closed programs over their operands."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from xdsl.dialects.builtin import TensorType
+from xdsl.ir import Block, Region, SSAValue
+from xdsl.irdl import irdl_op_definition, operand_def, region_def, var_operand_def, var_result_def
+
+from stepwell.compiler.dialects.loop.explicit import IfOp
+from stepwell.compiler.dialects.loop.nests import YieldOp as LoopYield
+from stepwell.compiler.dialects.nd import Tensor, dtype_of, is_float, tensor, text_of
+from stepwell.compiler.ops.base import (
+    Array,
+    Gradient,
+    PureOp,
+    TensorOp,
+    Transforms,
+    evaluate,
+    expect,
+    leading,
+)
+from stepwell.compiler.ops.emission import emit, emitting_before
+from stepwell.compiler.ops.host import Host
+from stepwell.compiler.ops.regions import copied, inline, replace, written
+from stepwell.compiler.ops.structure import yielded
+from stepwell.compiler.ops.value import Value, Zero, dense, zeros
+from stepwell.runtime.sizes import Size
+
+
+def types_yielded(region: Region) -> list[Tensor]:
+    return [cast(Tensor, value.type) for value in yielded(region.block)]
+
+
+def takes(op: type[TensorOp], region: Region, types: Sequence[Tensor], what: str) -> None:
+    """Checks that a region's block takes these types."""
+    given = [cast(Tensor, argument.type) for argument in region.block.args]
+    expect(
+        given == list(types),
+        op,
+        f"{what} takes {_list(given)}, and is given {_list(types)}",
+    )
+
+
+def gives(op: type[TensorOp], region: Region, types: Sequence[Tensor], what: str) -> None:
+    """Checks that a region yields these types."""
+    found = types_yielded(region)
+    expect(found == list(types), op, f"{what} gives {_list(found)}, and should give {_list(types)}")
+
+
+def _list(types: Sequence[Tensor]) -> str:
+    return "(" + ", ".join(map(text_of, types)) + ")"
+
+
+def floating(values: Sequence[SSAValue]) -> list[bool]:
+    return [is_float(dtype_of(value.type)) for value in values]
+
+
+def select(flags: Sequence[bool], values: Sequence[Any]) -> list[Any]:
+    return [value for value, flag in zip(values, flags, strict=True) if flag]
+
+
+@irdl_op_definition
+class If(PureOp):
+    """One of two programs over the same operands."""
+
+    name = "nd.if"
+    condition = operand_def(TensorType)
+    arguments = var_operand_def(TensorType)
+    outputs = var_result_def(TensorType)
+    then = region_def("single_block")
+    otherwise = region_def("single_block")
+    assembly_format = (
+        "$condition `(` $arguments `)` $then `else` $otherwise attr-dict"
+        " `:` functional-type(operands, results)"
+    )
+
+    @classmethod
+    def infer(
+        cls, condition: Tensor, *arguments: Tensor, regions: Sequence[Region]
+    ) -> Sequence[Tensor]:
+        then, otherwise = regions
+        expect(condition == tensor("bool"), cls, f"the condition is {text_of(condition)}")
+        takes(cls, then, arguments, "the first branch")
+        takes(cls, otherwise, arguments, "the second branch")
+        gives(cls, otherwise, types_yielded(then), "the second branch")
+        return types_yielded(then)
+
+    def reference(self, *operands: Array) -> tuple[Array, ...]:
+        condition, *arguments = operands
+        taken = self.then if bool(condition) else self.otherwise
+        return tuple(evaluate(taken.block, arguments))
+
+    def lower(self, h: Host, operands: Sequence[SSAValue], results: Sequence[SSAValue]) -> None:
+        condition = h.truth(operands[0])
+        branches: list[Region] = []
+        for source in (self.then, self.otherwise):
+            block = Block()
+            with h.inside(block):
+                h.block_into(source.block, operands[1:], results)
+                h.write(LoopYield)
+            branches.append(Region(block))
+        h.write(IfOp, [condition], (), {}, branches)
+
+    def pullback(
+        self, transforms: Transforms, wanted: Sequence[bool], *cotangents: Value | Zero
+    ) -> Gradient:
+        wrt, active = wanted[1:], floating(self.results)
+        branches = [copied(self.then.block), copied(self.otherwise.block)]
+        halves = [transforms.split(block, wrt, active) for block in branches]
+        kept = [residual for half in halves for residual in half.residuals]
+        with emitting_before(self):
+            forward = emit("if", list(self.operands), self._with_residuals(branches, halves, kept))
+        values = [Value(result) for result in forward.results]
+        count = len(self.results)
+        replace(self, values[:count])
+        seeds = [dense(cotangent) for cotangent in select(active, cotangents)]
+        operands = [*values[count:], *seeds]
+        first = len(halves[0].residuals)
+
+        def branch(back: Block, start: int, stop: int) -> Region:
+            return written(
+                [x.type for x in operands],
+                lambda args: inline(back, [*args[start:stop], *args[len(kept) :]]),
+            )
+
+        regions = [
+            branch(halves[0].back, 0, first),
+            branch(halves[1].back, first, len(kept)),
+        ]
+        condition = forward.operands[0]
+        back = emit("if", [condition, *(x.ssa for x in operands)], regions)
+        gradients = iter(map(Value, back.results))
+        types = [Value(x).type for x in forward.operands]
+        return [
+            next(gradients) if flag else Zero(type)
+            for flag, type in zip([False, *wrt], types, strict=True)
+        ]
+
+    def _with_residuals(
+        self, branches: Sequence[Block], halves: Sequence[Any], kept: Sequence[SSAValue]
+    ) -> list[Region]:
+        """The branches, which also give what either pullback reads; the other's part is zero."""
+        regions: list[Region] = []
+        for block, half in zip(branches, halves, strict=True):
+            last = block.last_op
+            assert last is not None
+            own = set(half.residuals)
+            with emitting_before(last):
+                extra = [
+                    residual if residual in own else zeros(Zero(Value(residual).type)).ssa
+                    for residual in kept
+                ]
+            last.operands = [*last.operands, *extra]
+            regions.append(Region(block))
+        return regions
+
+    def pushforward(
+        self, transforms: Transforms, *tangents: Value | Zero
+    ) -> tuple[Sequence[SSAValue], Gradient]:
+        on = [isinstance(each, Value) for each in tangents[1:]]
+        pairs = [transforms.forward(region.block, on) for region in self.regions]
+        flags = [any(each) for each in zip(*(found for _, found in pairs), strict=True)]
+        operands = [*self.operands, *(t.ssa for t in tangents if isinstance(t, Value))]
+        regions = [_with_flags(block, found, flags) for block, found in pairs]
+        results = emit("if", operands, regions).results
+        count = len(self.results)
+        found = iter(results[count:])
+        outputs = [
+            Value(next(found)) if flag else Zero(Value(result).type)
+            for flag, result in zip(flags, self.results, strict=True)
+        ]
+        return results[:count], outputs
+
+    def vectorised(
+        self, transforms: Transforms, size: Size, on: Sequence[bool], *operands: Value
+    ) -> tuple[Sequence[Value], Sequence[bool]]:
+        pairs = [transforms.batch(region.block, size, on[1:]) for region in self.regions]
+        flags = [on[0] or any(each) for each in zip(*(found for _, found in pairs), strict=True)]
+        condition, *arguments = operands
+        if on[0]:
+            both = [_led(inline(block, arguments), found, flags, size) for block, found in pairs]
+            chosen = [
+                condition.broadcast(a.shape, (0,)).select(a, b) for a, b in zip(*both, strict=True)
+            ]
+            return chosen, flags
+        regions = [
+            written(
+                [argument.type for argument in block.args],
+                lambda args, block=block, found=found: _led(
+                    inline(block, args), found, flags, size
+                ),
+            )
+            for block, found in pairs
+        ]
+        results = emit("if", [x.ssa for x in operands], regions).results
+        return [Value(result) for result in results], flags
+
+
+def _led(
+    values: Sequence[Value], found: Sequence[bool], wanted: Sequence[bool], size: Size
+) -> list[Value]:
+    """The values with a leading axis where it is wanted."""
+    return [
+        leading(size, has, value) if want else value
+        for value, has, want in zip(values, found, wanted, strict=True)
+    ]
+
+
+def _with_flags(block: Block, found: Sequence[bool], wanted: Sequence[bool]) -> Region:
+    """A block with tangents that gives those that are wanted; what it has none of is zero."""
+
+    def write(arguments: list[Value]) -> list[Value]:
+        values = inline(block, arguments)
+        outputs, tangents = values[: len(found)], iter(values[len(found) :])
+        known = [next(tangents) if flag else None for flag in found]
+        given = [
+            zeros(Zero(output.type)) if tangent is None else tangent
+            for output, tangent, want in zip(outputs, known, wanted, strict=True)
+            if want
+        ]
+        return [*outputs, *given]
+
+    return written([argument.type for argument in block.args], write)

@@ -1,0 +1,134 @@
+"""The program between kernels: what an op that is no function of an index writes with to be lowered."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from xdsl.dialects.arith import ConstantOp
+from xdsl.dialects.builtin import (
+    DenseArrayBase,
+    IntAttr,
+    IntegerAttr,
+    LocationAttr,
+    TensorType,
+    i1,
+    i8,
+    i32,
+)
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.irdl import IRDLOperation
+
+from stepwell.compiler.dialects.construct import append, construct
+from stepwell.compiler.dialects.loop.explicit import ForOp, LoadOp
+from stepwell.compiler.dialects.loop.host import AllocOp, CopyOp, ViewOp
+from stepwell.compiler.dialects.loop.nests import IndexOp, YieldOp
+from stepwell.compiler.dialects.loop.syntax import INDEX
+from stepwell.compiler.dialects.loop.types import AccessAttr, BufferType, buffer
+from stepwell.compiler.dialects.nd import shape_of, ui8
+from stepwell.compiler.dialects.sizes import Range
+from stepwell.compiler.ops.indices import ZERO, Index
+from stepwell.runtime.sizes import Size
+
+Site = Mapping[str, object]
+LowerBlock = Callable[["Host", Block, Sequence[SSAValue], Sequence[SSAValue]], None]
+
+
+def buffer_of(type: Attribute) -> BufferType:
+    """Where a tensor of this type lies; the loop level has no unsigned types."""
+    assert isinstance(type, TensorType)
+    element = type.element_type
+    return buffer(shape_of(type), i8 if element == ui8 else element)
+
+
+class Host:
+    """Writes host code at the end of a block. Tensors are buffers here, made before they are filled."""
+
+    def __init__(
+        self,
+        block: Block,
+        ranges: Mapping[str, Range],
+        sites: list[Site],
+        lower_block: LowerBlock,
+    ):
+        self.block = block
+        self.ranges = ranges
+        self.sites = sites
+        self.location: LocationAttr | None = None
+        self._lower_block = lower_block
+
+    def write(
+        self,
+        kind: type[IRDLOperation],
+        operands: Sequence[SSAValue] = (),
+        types: Sequence[Attribute] = (),
+        properties: Mapping[str, Attribute] | None = None,
+        regions: Sequence[Region] = (),
+    ) -> Operation:
+        """An op of the loop level, with the current location."""
+        assert self.location is not None
+        op = construct(kind, operands, types, properties or {}, self.location)
+        for region in regions:
+            op.add_region(region)
+        append(self.block, op)
+        return op
+
+    def alloc(self, type: BufferType) -> SSAValue:
+        """Memory for one value."""
+        return self.write(AllocOp, (), (type,)).results[0]
+
+    def index(self, index: Index | Size | int) -> SSAValue:
+        """An affine index or a size as a value."""
+        operands: list[SSAValue] = []
+        access = AccessAttr((Index.of(index).affine(operands),))
+        return self.write(IndexOp, operands, (INDEX,), {"access": access}).results[0]
+
+    def number(self, value: int, type: Attribute) -> SSAValue:
+        attribute = IntegerAttr(value, type)
+        return self.write(ConstantOp, (), (type,), {"value": attribute}).results[0]
+
+    def load(self, source: SSAValue, element: Attribute, offset: Index | int = 0) -> SSAValue:
+        """One element of a buffer as a scalar."""
+        segments = DenseArrayBase.from_list(i32, [1, 1, 0])
+        operands = [source, self.index(offset)]
+        op = self.write(LoadOp, operands, (element,), {"operandSegmentSizes": segments})
+        return op.results[0]
+
+    def truth(self, source: SSAValue) -> SSAValue:
+        """The element of a boolean of rank 0."""
+        return self.load(source, i1)
+
+    def view(self, base: SSAValue, offset: Index | Size | int, type: BufferType) -> SSAValue:
+        """Part of a buffer, `offset` elements from its start."""
+        operands: list[SSAValue] = []
+        access = AccessAttr((Index.of(offset).affine(operands),))
+        return self.write(ViewOp, [base, *operands], (type,), {"access": access}).results[0]
+
+    def copy(self, source: SSAValue, target: SSAValue) -> None:
+        self.write(CopyOp, [source, target])
+
+    def block_into(
+        self, block: Block, arguments: Sequence[SSAValue], results: Sequence[SSAValue]
+    ) -> None:
+        """The ops of a region here: its arguments are these buffers, what it yields goes to those."""
+        self._lower_block(self, block, arguments, results)
+
+    def site(self, site: Site) -> IntAttr:
+        """A new place with an effect, which the artifact's manifest describes."""
+        self.sites.append(site)
+        return IntAttr(len(self.sites) - 1)
+
+    @contextmanager
+    def inside(self, block: Block) -> Iterator[None]:
+        """Within this scope, ops go to the end of `block`."""
+        outer, self.block = self.block, block
+        yield
+        self.block = outer
+
+    @contextmanager
+    def counting(self, count: Size) -> Iterator[Index]:
+        """A loop from 0 to `count`, as an index; its body is written within this scope."""
+        low, high = self.index(ZERO), self.index(count)
+        body = Block(arg_types=[INDEX])
+        self.write(ForOp, [low, high], (), {"step": IntAttr(1)}, [Region(body)])
+        with self.inside(body):
+            yield Index.axis(body.args[0])
+            self.write(YieldOp)

@@ -1,0 +1,65 @@
+"""Which features a processor's own intrinsics need: LLVM ends the process where one is missing."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from stepwell.compiler.machines.machine import Machine
+from stepwell.compiler.machines.x86 import V4
+from stepwell.runtime.errors import CompileError
+
+FOREIGN = ("aarch64", "amdgcn", "arm", "nvvm", "ppc", "r600", "riscv", "spv", "wasm")
+"""Targets whose intrinsics no machine of ours has."""
+
+X86_GROUPS: Mapping[str, tuple[str, ...]] = {
+    "avx": ("avx",),
+    "avx2": ("avx2",),
+    "avx512": V4,
+    "avx512bf16": ("avx512bf16",),
+    "bmi": ("bmi", "bmi2"),
+    "fma": ("fma",),
+    "rdtsc": (),
+    "sse": (),
+    "sse2": (),
+    "sse3": ("sse3",),
+    "sse41": ("sse4.1",),
+    "sse42": ("sse4.2",),
+    "ssse3": ("ssse3",),
+    "vcvtph2ps": ("f16c",),
+    "vcvtps2ph": ("f16c",),
+}
+"""`llvm.x86.GROUP.…` needs these features."""
+
+X86_EXCEPTIONS: Mapping[str, tuple[str, ...]] = {
+    "avx512.permvar.qi": ("avx512vbmi",),
+    "avx512.vpdpbusd": ("avx512vnni",),
+    "avx512.vpdpwssd": ("avx512vnni",),
+    "avx512.vpermi2var.qi": ("avx512vbmi",),
+}
+"""… and those that begin so need more."""
+
+NAME = re.compile(rf"@llvm\.(x86|{'|'.join(FOREIGN)})\.([\w.]+)")
+
+
+def refuse_foreign_intrinsics(text: str, machine: Machine) -> None:
+    """Raise CompileError (SW0254) if the text calls an intrinsic that the machine does not have."""
+    for target, name in dict.fromkeys(NAME.findall(text)):
+        for feature in _needed(target, name, machine):
+            if feature not in machine.features:
+                raise CompileError(
+                    "SW0254",
+                    f"llvm.{target}.{name} needs {feature}, which {machine.name} does not have",
+                )
+
+
+def _needed(target: str, name: str, machine: Machine) -> Iterator[str]:
+    if target != "x86" or machine.architecture != "x86_64":
+        yield f"a processor of type {target}"
+        return
+    group = name.split(".")[0]
+    if group not in X86_GROUPS:
+        yield f"a feature that X86_GROUPS should name for '{group}'"
+        return
+    yield from X86_GROUPS[group]
+    for prefix, features in X86_EXCEPTIONS.items():
+        if name.startswith(prefix):
+            yield from features

@@ -1,0 +1,141 @@
+"""Pages of documentation as programs: their Python runs, and what they show is compared or renewed.
+
+The ```python fences of a page are one program, run from top to bottom. An ```output fence shows
+what the Python above it printed since the last one. A dump, in an ```mlir, ```llvm or ```asm
+fence, begins with a comment that holds the expression whose value it shows:
+
+    // compiled.ir("loop")
+
+A line `...` in a dump or an output stands for any number of lines.
+"""
+
+import contextlib
+import io
+import linecache
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import final
+
+COMMENTS = {"mlir": "//", "llvm": ";", "asm": "#"}
+GAP = "..."
+
+
+@final
+@dataclass(frozen=True)
+class Fence:
+    """A fenced block: its language, its text, and the number of its first line of text."""
+
+    language: str
+    lines: list[str]
+    line: int
+
+
+@final
+class DumpError(ValueError):
+    """A dump that does not say which expression prints it."""
+
+
+@final
+@dataclass
+class Page:
+    """A page that is run: one namespace, and what it printed and has not shown yet."""
+
+    path: Path
+    name: str
+    namespace: dict[str, object] = field(default_factory=lambda: {"__name__": "__main__"})
+    printed: io.StringIO = field(default_factory=io.StringIO)
+
+    def check(self, fence: Fence) -> str | None:
+        """Runs or compares one fence; what is wrong with it, if something is."""
+        try:
+            actual = self.shown(fence)
+        except DumpError as error:
+            return str(error)
+        if actual is None or matches(actual, fence.lines):
+            return None
+        text = "\n".join(actual)
+        return f"{self.name}:{fence.line}: `make docs` would show this instead:\n{text}"
+
+    def shown(self, fence: Fence) -> list[str] | None:
+        """Runs a fence of Python; of others the lines that they should hold, if that is known."""
+        if fence.language == "python":
+            self.run(fence)
+        if fence.language == "output":
+            return trimmed(self.taken())
+        if fence.language in COMMENTS:
+            return self.dump(fence, COMMENTS[fence.language])
+        return None
+
+    def run(self, fence: Fence) -> None:
+        """Runs a fence, each line under its number in the page, so that errors can show it."""
+        text = self.path.read_text()
+        lines = text.splitlines(keepends=True)
+        linecache.cache[self.name] = (len(text), None, lines, self.name)
+        source = "\n" * (fence.line - 1) + "\n".join(fence.lines) + "\n"
+        with contextlib.redirect_stdout(self.printed):
+            exec(compile(source, self.name, "exec"), self.namespace)
+
+    def taken(self) -> str:
+        text = self.printed.getvalue()
+        self.printed = io.StringIO()
+        return text
+
+    def dump(self, fence: Fence, comment: str) -> list[str]:
+        first = fence.lines[0] if fence.lines else ""
+        if not first.startswith(comment):
+            raise DumpError(
+                f"{self.name}:{fence.line}: a dump begins with the expression that prints it, "
+                f'such as `{comment} compiled.ir("loop")`'
+            )
+        value = eval(first.removeprefix(comment).strip(), self.namespace)
+        return [first, *trimmed(str(value))]
+
+
+def refreshed(page: Page) -> str:
+    """The page's text with the outputs and dumps of today; those with a gap stay as they are."""
+    lines = page.path.read_text().splitlines()
+    shown = [(fence, page.shown(fence)) for fence in fences("\n".join(lines))]
+    for old, new in reversed(shown):
+        if new is not None and GAP not in map(str.strip, old.lines):
+            lines[old.line - 1 : old.line - 1 + len(old.lines)] = new
+    return "\n".join(lines) + "\n"
+
+
+def fences(text: str) -> Iterator[Fence]:
+    """The fenced blocks of a page. Raises ValueError for one that is not closed."""
+    lines = iter(enumerate(text.splitlines(), 1))
+    for number, line in lines:
+        if line.startswith("```"):
+            yield Fence(line[3:].strip(), list(_until_closed(lines, number)), number + 1)
+
+
+def matches(actual: list[str], shown: list[str]) -> bool:
+    """Whether the lines are those shown, where `...` stands for any number of lines."""
+    if not shown:
+        return not actual
+    if shown[0].strip() == GAP:
+        return any(matches(actual[start:], shown[1:]) for start in range(len(actual) + 1))
+    return bool(actual) and actual[0] == shown[0].rstrip() and matches(actual[1:], shown[1:])
+
+
+def trimmed(text: str) -> list[str]:
+    """The lines without blanks at their ends and without empty lines around them."""
+    return [line.rstrip() for line in text.strip("\n").splitlines()]
+
+
+def _until_closed(lines: Iterator[tuple[int, str]], opened: int) -> Iterator[str]:
+    for _, line in lines:
+        if line.startswith("```"):
+            return
+        yield line
+    raise ValueError(f"the fence of line {opened} is not closed")
+
+
+if __name__ == "__main__":
+    for argument in sys.argv[1:]:
+        path = Path(argument).absolute()
+        with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch):
+            path.write_text(refreshed(Page(path, argument)))

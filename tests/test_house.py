@@ -1,0 +1,100 @@
+"""The habits of the house that a program can check."""
+
+import ast
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from source_tree import OTHERS, PACKAGES, ROOT, expect_none, python_files
+
+LONGEST_FILE = 600
+LARGEST_CORE = 20_000
+CORE = [
+    "runtime",
+    *(f"compiler/{room}" for room in ("machines", "dialects", "ops", "autodiff", "batching")),
+    *(f"compiler/{room}" for room in ("passes", "lower", "targets/cpu")),
+]
+VAGUE = {"utils", "util", "helpers", "helper", "common", "core", "misc"}
+OPEN = re.compile(r"\b(TO" r"DO|FIX" r"ME|X" r"XX|HA" r"CK)\b|NotImplemented" r"Error")
+SILENCED = re.compile(r"#\s*(type|pyright|basedpyright):\s*ignore")
+SENTENCE = re.compile(r"[^\n](?:[^\n]|\n(?!\n))*[.!?`](\n\n|$)")
+MACHINE = re.compile(r"(?<![\w.])/(home|root|work|Users|mnt)/")
+TEXTS = {".py", ".md", ".mlir", ".toml", ".txt", ".yml", ".yaml", ".sh", ""}
+
+
+def test_files_are_short() -> None:
+    lengths = {path: len(path.read_text().splitlines()) for path in files()}
+    expect_none(
+        f"{place(path)}: {length} lines; find the seam"
+        for path, length in lengths.items()
+        if length > LONGEST_FILE
+    )
+
+
+def test_modules_say_what_they_are() -> None:
+    expect_none(
+        f"{place(path)}: begin with a docstring of one sentence that says what this module is"
+        for path in files()
+        if not SENTENCE.match(ast.get_docstring(ast.parse(path.read_text())) or "")
+    )
+
+
+def test_names_say_something() -> None:
+    expect_none(
+        f"{place(path)}: {part!r} does not say what is in it"
+        for path in files()
+        for part in path.relative_to(ROOT).with_suffix("").parts
+        if part in VAGUE
+    )
+
+
+def test_nothing_is_left_open_or_silenced() -> None:
+    expect_none(
+        f"{place(path, number)}: {line.strip()}"
+        for path in files()
+        for number, line in numbered(path)
+        if OPEN.search(line) or SILENCED.search(line)
+    )
+
+
+def test_no_paths_of_one_machine() -> None:
+    expect_none(
+        f"{place(path, number)}: {line.strip()}"
+        for path in text_files()
+        for number, line in numbered(path)
+        if MACHINE.search(line) and path != Path(__file__)
+    )
+
+
+def test_the_core_can_be_read_in_a_weekend() -> None:
+    lines = sum(len(path.read_text().splitlines()) for room in CORE for path in core_files(room))
+    assert lines < LARGEST_CORE
+
+
+def files() -> Iterable[Path]:
+    """Every Python file that people read."""
+    return python_files(*PACKAGES, *OTHERS)
+
+
+def place(path: Path, line: int | None = None) -> str:
+    return f"{path.relative_to(ROOT)}:{line}" if line else str(path.relative_to(ROOT))
+
+
+def core_files(room: str) -> list[Path]:
+    """The files of a room of the core: a folder of that name, or a module."""
+    module = (ROOT / room).with_suffix(".py")
+    return [module] if module.exists() else sorted((ROOT / room).rglob("*.py"))
+
+
+def numbered(path: Path) -> Iterable[tuple[int, str]]:
+    return enumerate(path.read_text().splitlines(), 1)
+
+
+def text_files() -> Iterable[Path]:
+    """Files at the top of the project and in its folders, other than what tools leave behind."""
+    folders = (*PACKAGES, *OTHERS, "docs", "requirements", ".ci")
+    yield from (path for path in sorted(ROOT.iterdir()) if path.is_file())
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.is_file() and path.suffix in TEXTS and "__pycache__" not in path.parts:
+                yield path
