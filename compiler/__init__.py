@@ -1,0 +1,1 @@
+"""The compiler: from traced Python functions to machine code."""

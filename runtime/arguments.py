@@ -1,5 +1,6 @@
 """One argument of a call: what the caller gave becomes a dense array of the right dtype, or not."""
 
+import math
 from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
@@ -60,7 +61,10 @@ def _number(argument: Argument, value: float) -> Array:
     if type(value) not in accepted:
         raise mismatch(argument, value)
     try:
-        with np.errstate(over="raise"):
-            return np.array(float(value) if dtype.floating else value, dtype.numpy)
-    except (OverflowError, FloatingPointError):
-        raise CallError("SW0406", f"{argument.name}: {value} does not fit {dtype}") from None
+        with np.errstate(over="ignore"):
+            array = np.array(float(value) if dtype.floating else value, dtype.numpy)
+    except OverflowError:
+        array = None
+    if array is None or (np.isinf(array) and not math.isinf(value)):
+        raise CallError("SW0406", f"{argument.name}: {value} does not fit {dtype}")
+    return array

@@ -61,5 +61,5 @@ def supported(targets: Sequence[Target]) -> list[Target]:
 def _lacking(target: Target) -> str:
     """The architecture, or the features, that the target needs and this processor has not."""
     if target.architecture != system.architecture():
-        return f"an {target.architecture} processor"
+        return f"a processor that is {target.architecture}"
     return ", ".join(sorted(set(target.features) - system.cpu_features()))

@@ -94,6 +94,8 @@ class If(Structure):
         self._end_region()
         build = self._build
         types = [value.type for value in self._ends[0][1]] if self._ends else []
+        if types and self._else is None:
+            raise ValueError("a choice yields values only if it has both sides: call `otherwise`")
         join = Block(arg_types=types)
         for end, values in self._ends:
             build.block = end

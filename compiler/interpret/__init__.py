@@ -1,0 +1,1 @@
+"""Running the levels of the IR in Python."""

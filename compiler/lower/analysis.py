@@ -1,8 +1,8 @@
 """What strategies ask of a nest: linear accesses, what depends on which axis, the types it holds."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, replace
 from math import gcd
 from typing import final
 
@@ -63,17 +63,24 @@ class Analysis:
 
     def axes(self) -> list[Axis]:
         """The nest's axes."""
-        return collapse(
-            self.nest.axes, self.nest.sizes.data, self.accesses.values(), self.computed_with
-        )
+        return self.axes_within(0)
 
     def axes_of(self, fold: FoldOp) -> list[Axis]:
         """The axes of a fold."""
         return collapse(fold.axes, fold.sizes.data, self.inside[fold], self.computed_with)
 
-    @property
-    def folds(self) -> Iterable[FoldOp]:
-        return self.inside
+    def axes_within(self, outer: int) -> list[Axis]:
+        """The nest's axes behind the first `outer` ones."""
+        axes, sizes = self.nest.axes[outer:], self.nest.sizes.data[outer:]
+        return collapse(axes, sizes, self.accesses.values(), self.computed_with)
+
+    def privatise(self, buffers: Container[SSAValue], outer: int) -> None:
+        """These buffers hold but one position of the first `outer` axes, that of the moment."""
+        gone = self.nest.axes[:outer]
+        for op, access in self.accesses.items():
+            if access.buffer in buffers:
+                kept = {value: c for value, c in access.at.terms.items() if value not in gone}
+                self.accesses[op] = replace(access, at=Index(kept, access.at.offset))
 
     def dependences(self, value: SSAValue) -> frozenset[SSAValue]:
         """The axes along which a value differs."""

@@ -74,7 +74,6 @@ class BodyWriter(ABC):
         tile: Tile,
         bases: Mapping[SSAValue, Bound],
         buffers: Mapping[SSAValue, SSAValue],
-        accesses: Mapping[Operation, Access] | None = None,
     ):
         self.writer = writer
         self.analysis = analysis
@@ -82,7 +81,7 @@ class BodyWriter(ABC):
         self.bases = dict(bases)
         self._axes = frozenset(bases)
         self._buffers = buffers
-        self._accesses = analysis.accesses if accesses is None else accesses
+        self._accesses = analysis.accesses
         self._values: dict[SSAValue, Spread] = {}
 
     def write(self, block: Block) -> None:
@@ -97,9 +96,7 @@ class BodyWriter(ABC):
     def value(self, value: SSAValue) -> Spread:
         """What a value of the body has become; an affine index is computed on demand."""
         found = self._values.get(value)
-        if found is None:
-            found = self._values[value] = self._number(self.analysis.affines[value])
-        return found
+        return self._number(self.analysis.affines[value]) if found is None else found
 
     def copies(self, rows: bool, lanes: bool) -> Iterator[tuple[int, int]]:
         """The places of the tile at which such a value differs."""

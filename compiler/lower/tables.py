@@ -1,6 +1,6 @@
 """Accumulators in memory: 64 for each copy of a fold, when registers do not hold them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import final
 
 from stepwell.compiler.dialects.loop.types import Combine, buffer
@@ -31,47 +31,50 @@ class Table:
 
     def fill(self, start: Parts) -> None:
         """Every accumulator becomes `start`."""
+        self._each(self._groups * GROUP, lambda place: self._put(start, place))
 
-        def row(slot: Bound, _: Sequence[SSAValue]) -> Sequence[SSAValue]:
-            self.store(slot, [start] * self._copies)
-            return ()
-
-        self._writer.loop(0, self._groups * GROUP, 1, (), row)
-
-    def load(self, slot: Bound, shift: int = 0) -> Sequence[Parts]:
-        """The accumulators of row `slot + shift`, one for each copy."""
-        return [
-            [
-                self._writer.reload(source, place, type)
-                for source, type in zip(self._buffers, self._types, strict=True)
-            ]
-            for place in self._places(slot, shift)
-        ]
+    def load(self, slot: Bound) -> Sequence[Parts]:
+        """The accumulators of a row, one for each copy."""
+        return [self._get(place) for place in self._places(slot)]
 
     def store(self, slot: Bound, accumulators: Sequence[Parts]) -> None:
-        for parts, place in zip(accumulators, self._places(slot, 0), strict=True):
-            for part, target in zip(parts, self._buffers, strict=True):
-                self._writer.store(part, target, place)
-
-    def _places(self, slot: Bound, shift: int) -> list[Bound]:
-        terms = [(self._line, slot), (self._line, shift)]
-        return [
-            self._writer.affine([*terms, (ONE, copy * self._width)])
-            for copy in range(self._copies)
-        ]
+        for parts, place in zip(accumulators, self._places(slot), strict=True):
+            self._put(parts, place)
 
     def reduce(self, kind: Combine) -> Sequence[Parts]:
         """`a[i] = a[i] + a[i + half]` for half = 32, 16, … 1: the upper three steps eight rows at
         a time, then the lower three."""
         if self._groups > 1:
-            self._writer.loop(0, GROUP, 1, (), lambda slot, _: self._join_groups(kind, slot))
-        return self._pairwise(kind, 0, range(GROUP))
-
-    def _join_groups(self, kind: Combine, slot: Bound) -> Sequence[SSAValue]:
-        shifts = range(0, self._groups * GROUP, GROUP)
-        self.store(slot, self._pairwise(kind, slot, shifts))
-        return ()
-
-    def _pairwise(self, kind: Combine, slot: Bound, shifts: Sequence[int]) -> Sequence[Parts]:
-        rows = [self.load(slot, shift) for shift in shifts]
+            self._each(GROUP, lambda place: self._join_groups(kind, place))
+        rows = [self.load(slot) for slot in range(GROUP)]
         return [pairwise(self._writer, kind, copy) for copy in zip(*rows, strict=True)]
+
+    def _join_groups(self, kind: Combine, place: Bound) -> None:
+        shifts = [self._line * (group * GROUP) for group in range(self._groups)]
+        rows = [self._get(self._writer.affine([(ONE, place)], shift)) for shift in shifts]
+        self._put(pairwise(self._writer, kind, rows), place)
+
+    def _each(self, rows: int, inside: Callable[[Bound], None]) -> None:
+        """`inside` at every copy of the first rows."""
+
+        def body(place: Bound, _: Sequence[SSAValue]) -> Sequence[SSAValue]:
+            inside(place)
+            return ()
+
+        self._writer.loop(0, self._copies * self._width * rows, self._width, (), body)
+
+    def _places(self, slot: Bound) -> list[Bound]:
+        return [
+            self._writer.affine([(self._line, slot), (ONE, copy * self._width)])
+            for copy in range(self._copies)
+        ]
+
+    def _get(self, place: Bound) -> Parts:
+        return [
+            self._writer.reload(source, place, type)
+            for source, type in zip(self._buffers, self._types, strict=True)
+        ]
+
+    def _put(self, parts: Parts, place: Bound) -> None:
+        for part, target in zip(parts, self._buffers, strict=True):
+            self._writer.store(part, target, place)

@@ -18,7 +18,7 @@ def inline(block: Block, arguments: Sequence[Value]) -> list[Value]:
     emitter = current()
     for op in block.ops:
         if op is block.last_op:
-            return [Value(copies[operand]) for operand in op.operands]
+            return [Value(copies.get(operand, operand)) for operand in op.operands]
         copy = op.clone(copies)
         copy.location = op.location
         append(emitter.block, copy)

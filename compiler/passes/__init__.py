@@ -1,0 +1,1 @@
+"""Passes: one level in, the same level out."""

@@ -5,13 +5,11 @@ from typing import cast, final
 
 from xdsl.dialects.builtin import DenseArrayBase
 from xdsl.dialects.llvm import FastMathAttr
+from xdsl.dialects.utils import FastMathFlag
 from xdsl.ir import Attribute, Block, BlockArgument, SSAValue
 
 from stepwell.compiler.targets.llvm_constants import type_text
 from stepwell.runtime.errors import CompileError
-
-ALL_FAST = 7
-"""How many fast-math flags `fast` stands for."""
 
 
 @final
@@ -109,6 +107,7 @@ def fast_text(flags: Attribute | None) -> str:
     """`nnan contract `, with a blank behind; nothing for strict arithmetic."""
     if not isinstance(flags, FastMathAttr) or not flags.data:
         return ""
-    if len(flags.data) == ALL_FAST:
+    if len(flags.data) == len(FastMathFlag):
         return "fast "
-    return "".join([f"{flag.value} " for flag in flags.data])
+    # The flags are a set: only their definition has an order.
+    return "".join([f"{flag.value} " for flag in FastMathFlag if flag in flags.data])

@@ -1,5 +1,6 @@
 """What the runtime's tests share: objects that llvmlite makes, and artifacts around them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -164,7 +165,8 @@ class Make:
     def type(self, text: str) -> ArrayType:
         """`f32[B,4]` as a type."""
         name, _, sizes = text.rstrip("]").partition("[")
-        return ArrayType(BY_NAME[name], tuple(map(Size.parse, sizes.split(",") if sizes else [])))
+        shape = re.split(r",(?![^(]*\))", sizes) if sizes else []
+        return ArrayType(BY_NAME[name], tuple(map(Size.parse, shape)))
 
     def digest(self, array: Array) -> str:
         return sha256(array.tobytes()).hexdigest()

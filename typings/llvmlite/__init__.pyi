@@ -1,0 +1,1 @@
+"""The part of llvmlite that Stepwell uses, typed: llvmlite itself says nothing of types."""

@@ -37,7 +37,7 @@ def nest(op: NestOp, scope: Translator) -> Step:
 
     def run(frame: Frame) -> None:
         outer = frame.grid
-        for slab in _slabs(sizes, room):
+        for slab in slabs(sizes, room):
             for axis, (slot, (low, high)) in enumerate(zip(body.arguments, slab, strict=True)):
                 frame[slot] = np.arange(low, high).reshape((-1, *[1] * (len(sizes) - axis - 1)))
             frame.grid = tuple(high - low for low, high in slab)
@@ -47,7 +47,7 @@ def nest(op: NestOp, scope: Translator) -> Step:
     return run
 
 
-def _slabs(sizes: tuple[int, ...], room: int) -> Iterator[tuple[tuple[int, int], ...]]:
+def slabs(sizes: tuple[int, ...], room: int) -> Iterator[tuple[tuple[int, int], ...]]:
     """Boxes of at most `room` elements that together are the grid; inner axes are cut last."""
     lengths: list[int] = []
     for size in reversed(sizes):

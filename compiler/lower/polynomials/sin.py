@@ -5,14 +5,15 @@ from math import inf, nan
 
 from stepwell.compiler.lower.arithmetic import Arithmetic, M, V
 from stepwell.compiler.lower.polynomials.half_turns import half_turns
-from stepwell.compiler.lower.polynomials.steps import horner
+from stepwell.compiler.lower.polynomials.steps import clamp, horner
 
 # Minimax of (sin(r)/r - 1) / r^2 as a polynomial in r^2, for |r| <= pi/2 (relative errors of
-# sin(r): 2^-27.2, 2^-61.5), lowered by 2^-26.3 and 2^-54.7 at pi/2, so that no rounding exceeds 1.
+# sin(r): 2^-27.2, 2^-61.5). That of f32 is lowered by 2^-26.3 at pi/2, so that no float r gives
+# more than 1, as was tried with each.
 SIN = {
     32: (2.605861709525925e-06, -0.000198097710381262, 0.008333069272339344, -0.16666659712791443),
     64: (
-        2.7214106300616823e-15,
+        2.7214260645975745e-15,
         -7.643019936215886e-13,
         1.605894102098396e-10,
         -2.505210690471457e-08,
@@ -66,6 +67,8 @@ def _sine(a: Arithmetic[V, M], n: V, r: V) -> V:
     """(-1)^n sin r, where the last bit of the encoding of n holds its parity."""
     z = a.mul(r, r)
     value = a.fma(horner(a, z, SIN[a.bits]), a.mul(z, r), r)
+    if a.bits == 64:
+        value = clamp(a, value, -1.0, 1.0)
     sign = a.shift_left(a.bits_of(n), a.bits - 1)
     return a.float_of(a.int_xor(a.bits_of(value), sign))
 

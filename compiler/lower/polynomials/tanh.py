@@ -29,10 +29,11 @@ def tanh(a: Arithmetic[V, M], x: V) -> V:
     to 2.7 ulp, and a polynomial does better."""
     magnitude = a.abs(x)
     t = _exp_less_one(a, a.add(magnitude, magnitude), 2 * LIMIT[a.bits])
-    far = a.copysign(a.div(t, a.add(t, a.constant(2.0))), x)
+    far = a.div(t, a.add(t, a.constant(2.0)))
     z = a.mul(x, x)
-    near = a.fma(horner(a, z, TANH[a.bits]), a.mul(z, x), x)
-    return a.select(a.less(magnitude, a.constant(NEAR_ZERO[a.bits])), near, far)
+    near = a.fma(horner(a, z, TANH[a.bits]), a.mul(z, magnitude), magnitude)
+    is_near = a.less(magnitude, a.constant(NEAR_ZERO[a.bits]))
+    return a.copysign(a.select(is_near, near, far), x)
 
 
 def _exp_less_one(a: Arithmetic[V, M], x: V, limit: float) -> V:

@@ -17,7 +17,7 @@ from stepwell.compiler.dialects.loop.types import (
     Plan,
     PlanAttr,
 )
-from stepwell.compiler.lower.writer import ZERO, Writer
+from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Writer
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.passes.assign_buffers import aligned
 from stepwell.runtime.sizes import Size
@@ -97,10 +97,13 @@ def buffer_bytes(type: BufferType) -> Size:
     return aligned(type.count * bytes_of(type.element))
 
 
-def view(writer: Writer, workspace: SSAValue, offset: Size, type: BufferType) -> SSAValue:
+def view(writer: Writer, workspace: SSAValue, offset: Bound, type: BufferType) -> SSAValue:
     """A buffer within the workspace, so many bytes from its start."""
-    access = AccessAttr((Affine((), offset),))
-    return writer.effect(ViewOp, (workspace,), (type,), {"access": access}).results[0]
+    if isinstance(offset, int):
+        operands, access = [workspace], Affine((), Size.of(offset))
+    else:
+        operands, access = [workspace, offset], Affine(((ONE, 0),), ZERO)
+    return writer.effect(ViewOp, operands, (type,), {"access": AccessAttr((access,))}).results[0]
 
 
 def place_locals(
@@ -113,7 +116,7 @@ def place_locals(
         type = op.result.type
         assert isinstance(type, BufferType)
         writer.location = op.location
-        places[op.result] = view(writer, workspace, offset, type)
+        places[op.result] = view(writer, workspace, writer.extent(offset), type)
         offset = offset + buffer_bytes(type)
     return places
 

@@ -70,7 +70,7 @@ class Map(Strategy):
         ranges: dict[str, Range],
     ) -> None:
         analysis = Analysis(nest)
-        tiling = tiling_of(analysis, self.bytes, self.vectors, self.rows)
+        tiling = tiling_of(analysis, analysis.axes(), self.bytes, self.vectors, self.rows)
         loops = NestLoops(writer, analysis, tiling, buffers)
         shares = Shares.of(analysis, tiling, self.task)
 
@@ -83,9 +83,10 @@ class Map(Strategy):
         unless_empty(writer, nest.sizes.data, ranges, inside)
 
 
-def tiling_of(analysis: Analysis, bytes: int, vectors: int, height: int) -> Tiling:
-    """The tiles of a nest, no larger than the nest."""
-    axes = analysis.axes()
+def tiling_of(
+    analysis: Analysis, axes: Sequence[Axis], bytes: int, vectors: int, height: int
+) -> Tiling:
+    """The tiles of a nest along these of its axes, no longer than they are."""
     width = lanes_of(analysis.types, bytes)
     lanes = best_lanes(analysis, axes, bytes)
     if lanes is not None and lanes.size.static is not None:

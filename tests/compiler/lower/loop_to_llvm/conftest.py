@@ -37,9 +37,7 @@ def parse(source: str) -> ModuleOp:
     context = Context()
     for dialect in (builtin.Builtin, arith.Arith, math.Math, LOOP):
         context.load_dialect(dialect)
-    module = Parser(context, source).parse_module()
-    module.verify()
-    return module
+    return Parser(context, source).parse_module()
 
 
 def add_entries(module: ModuleOp) -> None:

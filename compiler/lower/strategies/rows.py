@@ -1,0 +1,217 @@
+"""The strategy `rows`: several nests over the same rows, of which each row goes through all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log2, prod
+from typing import ClassVar, Self, final
+
+from stepwell.compiler.dialects.loop.nests import KernelOp, ReadOp, WriteOp
+from stepwell.compiler.dialects.loop.types import BufferType, buffer
+from stepwell.compiler.dialects.sizes import Shape
+from stepwell.compiler.lower.analysis import Access, Analysis, collapse, lanes_of
+from stepwell.compiler.lower.costs import NANOSECONDS, length, memory, steps
+from stepwell.compiler.lower.strategies.base import (
+    Refusal,
+    Strategy,
+    buffer_bytes,
+    drop_ops,
+    locals_of,
+    nests_of,
+    take_ops,
+    view,
+)
+from stepwell.compiler.lower.strategies.map import tiling_of
+from stepwell.compiler.lower.tiling import Interval, NestLoops, cut, unless_empty
+from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Writer
+from stepwell.compiler.machines.machine import Machine
+from stepwell.runtime.sizes import Size
+from xdsl.ir import SSAValue
+
+STACK = 32 << 10
+"""Locals of a row that take no more bytes lie on the stack."""
+
+TASK = 20_000
+"""Nanoseconds that a task should take."""
+
+
+@final
+@dataclass(frozen=True)
+class Rows(Strategy):
+    """Softmax, norms and the like: a row stays in the cache, and what its nests leave to each other
+    lives only as long as the row.
+
+    `bytes` is the width of a vector and `vectors` how many a tile has. A task takes `block` rows;
+    0 leaves all to one thread.
+    """
+
+    name: ClassVar[str] = "rows"
+    bytes: int = 64
+    vectors: int = 4
+    block: int = 0
+
+    @classmethod
+    def fits(cls, kernel: KernelOp, machine: Machine) -> Refusal | None:
+        nests = nests_of(kernel)
+        if len(nests) < 2:
+            return Refusal("there is only one nest")
+        if not shared_axes([Analysis(nest) for nest in nests]):
+            return Refusal("what one nest leaves to another is not read along the same rows")
+        return None
+
+    @classmethod
+    def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
+        nests = [Analysis(nest) for nest in nests_of(kernel)]
+        outer = shared_axes(nests)
+        cost = sum(_row_cost(nest, outer, machine.vector_bytes) for nest in nests)
+        rows = _count(nests[0].nest.sizes.data[:outer]).static
+        if rows is not None and rows * cost < 2 * TASK:
+            return cls(machine.vector_bytes)
+        return cls(machine.vector_bytes, block=1 << max(0, round(log2(TASK / cost))))
+
+    def workspace(self, kernel: KernelOp) -> Size:
+        parts = _Rows(self, kernel)
+        return ZERO if parts.fits_stack else parts.tasks * parts.bytes
+
+    def expand(self, kernel: KernelOp) -> None:
+        rows = _Rows(self, kernel)
+        ops = take_ops(kernel)
+        rows.write(Writer(kernel.body.block))
+        drop_ops(ops)
+
+
+@final
+class _Rows:
+    """A kernel taken apart into the nests of a row."""
+
+    def __init__(self, plan: Rows, kernel: KernelOp):
+        self.plan = plan
+        self.kernel = kernel
+        self.nests = [Analysis(nest) for nest in nests_of(kernel)]
+        self.outer = shared_axes(self.nests)
+        self.shape = self.nests[0].nest.sizes.data[: self.outer]
+        self.count = _count(self.shape)
+        self.locals = {op.result: self._row_of(op.result) for op in locals_of(kernel)}
+        self.bytes = sum((buffer_bytes(type) for type in self.locals.values()), start=ZERO)
+        for nest in self.nests:
+            nest.privatise(self.locals, self.outer)
+
+    @property
+    def fits_stack(self) -> bool:
+        return self.bytes.static is not None and self.bytes.static <= STACK
+
+    @property
+    def tasks(self) -> Size:
+        return (self.count + self.plan.block - 1) // self.plan.block if self.plan.block else ONE
+
+    def _row_of(self, local: SSAValue) -> BufferType:
+        assert isinstance(local.type, BufferType)
+        return buffer(local.type.shape[self.outer :], local.type.element)
+
+    def write(self, writer: Writer) -> None:
+        writer.location = self.nests[0].nest.location
+        if self.plan.block == 0:
+            self._task(writer, 0, Interval.whole(writer, self.count))
+            return
+        writer.parallel(
+            writer.extent(self.tasks),
+            lambda task: self._task(writer, task, cut(writer, task, self.count, self.plan.block)),
+        )
+
+    def _task(self, writer: Writer, task: Bound, interval: Interval) -> None:
+        buffers = self._buffers(writer, task)
+
+        def row(index: Bound, _: Sequence[SSAValue]) -> Sequence[SSAValue]:
+            for nest in self.nests:
+                self._nest(writer, nest, index, buffers)
+            return ()
+
+        writer.loop(interval.low, interval.high, 1, (), row)
+
+    def _buffers(self, writer: Writer, task: Bound) -> dict[SSAValue, SSAValue]:
+        """Where the locals of one row lie."""
+        if self.fits_stack:
+            return {local: writer.stack(type) for local, type in self.locals.items()}
+        places: dict[SSAValue, SSAValue] = {}
+        offset = ZERO
+        for local, type in self.locals.items():
+            place = writer.affine([(self.bytes, task)], offset)
+            places[local] = view(writer, self.kernel.arguments[-1], place, type)
+            offset = offset + buffer_bytes(type)
+        return places
+
+    def _nest(
+        self, writer: Writer, nest: Analysis, row: Bound, buffers: dict[SSAValue, SSAValue]
+    ) -> None:
+        writer.location = nest.nest.location
+        axes = nest.axes_within(self.outer)
+        tiling = tiling_of(nest, axes, self.plan.bytes, self.plan.vectors, 1)
+        loops = NestLoops(writer, nest, tiling, buffers, self._indices(writer, nest, row))
+        sizes = nest.nest.sizes.data[self.outer :]
+        unless_empty(writer, sizes, self.kernel.symbols.ranges, lambda: loops.write({}))
+
+    def _indices(self, writer: Writer, nest: Analysis, row: Bound) -> dict[SSAValue, Bound]:
+        """The indices of a row along the shared axes; of axes that are walked as one, of the last."""
+        values = nest.nest.axes[: self.outer]
+        axes = collapse(values, self.shape, nest.accesses.values(), nest.computed_with)
+        indices: dict[SSAValue, Bound] = {}
+        for axis in axes[:0:-1]:
+            size = writer.extent(axis.size)
+            indices[axis.value] = writer.remainder(row, size)
+            row = writer.quotient(row, size)
+        if axes:
+            indices[axes[0].value] = row
+        return indices
+
+
+def shared_axes(nests: Sequence[Analysis]) -> int:
+    """How many of their first axes the nests share: along those, what one writes, others read only
+    at the same index. What is left of the deepest nest has axes or folds."""
+    deepest = max(len(nest.nest.axes) for nest in nests)
+    folds = any(nest.inside for nest in nests if len(nest.nest.axes) == deepest)
+    shared = deepest if folds else deepest - 1
+    first = nests[0].nest.sizes.data
+    for nest in nests:
+        sizes = nest.nest.sizes.data
+        pairs = zip(first[:shared], sizes, strict=False)
+        shared = next((n for n, (a, b) in enumerate(pairs) if a != b), min(shared, len(sizes)))
+    handed_on = _handed_on(nests)
+    for nest in nests:
+        for access in nest.accesses.values():
+            if access.buffer in handed_on:
+                shared = min(shared, _aligned_axes(nest, access))
+    return shared if _count(first[:shared]) != ONE else 0
+
+
+def _handed_on(nests: Sequence[Analysis]) -> set[SSAValue]:
+    """The buffers that are both written and read."""
+    accesses = [access for nest in nests for access in nest.accesses.values()]
+    written = {access.buffer for access in accesses if isinstance(access.op, WriteOp)}
+    return written & {access.buffer for access in accesses if isinstance(access.op, ReadOp)}
+
+
+def _aligned_axes(nest: Analysis, access: Access) -> int:
+    """How many of its first axes the nest's access has as its first indices."""
+    type = access.buffer.type
+    assert isinstance(type, BufferType)
+    indices, count = access.op.indices, 0
+    for axis, size, affine, extent in zip(
+        nest.nest.axes, nest.nest.sizes.data, access.op.access.data, type.shape, strict=False
+    ):
+        terms = [(coefficient, indices[number]) for coefficient, number in affine.terms]
+        if terms != [(ONE, axis)] or affine.offset != ZERO or size != extent:
+            break
+        count += 1
+    return count
+
+
+def _count(shape: Shape) -> Size:
+    return prod(shape, start=ONE)
+
+
+def _row_cost(nest: Analysis, outer: int, bytes: int) -> float:
+    """Nanoseconds that one row of a nest takes."""
+    axes = nest.axes_within(outer)
+    width = lanes_of(nest.types, bytes)
+    tiling = tiling_of(nest, axes, bytes, 1, 1)
+    cost = steps(nest) / width + memory(nest, tiling.lanes, width)
+    return cost * NANOSECONDS * prod(length(axis.size) for axis in axes)

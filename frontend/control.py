@@ -1,0 +1,253 @@
+"""Control flow on arrays, and functions with rules of their own for differentiation.
+
+The arguments come in the order of JAX's functions of these names.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from xdsl.ir import Block, Region, SSAValue
+
+from stepwell import nested
+from stepwell.array import Array, ArrayLike, apply, asarray, current_trace, lifted, tracing
+from stepwell.compiler.dialects.construct import append, construct
+from stepwell.compiler.dialects.nd import Tensor, shape_of, tensor, text_of
+from stepwell.compiler.ops.emission import emit, located
+from stepwell.compiler.ops.regions import free_variables, lift
+from stepwell.compiler.ops.structure import YieldOp, yielded
+from stepwell.compiler.ops.value import Value
+from stepwell.nested import Structure
+from stepwell.places import user_line, user_location
+from stepwell.runtime.errors import CompileError
+from stepwell.runtime.sizes import Size
+from stepwell.tracing import TracedBlock, flatten_arrays, trace_block
+from stepwell.transforms import in_a_program
+
+
+def _emit(
+    mnemonic: str, operands: Sequence[SSAValue], regions: Sequence[Block], **parameters: Any
+) -> list[Array]:
+    with located(user_location()):
+        op = emit(mnemonic, operands, [Region(block) for block in regions], **parameters)
+    return [Array(None, result, current_trace()) for result in op.results]
+
+
+def _types(arrays: Sequence[Array]) -> list[Tensor]:
+    return [array.type for array in arrays]
+
+
+def _share(blocks: Sequence[TracedBlock]) -> list[SSAValue]:
+    """Gives all blocks the captured values of each, in front, in one order."""
+    captured = list(dict.fromkeys(value for block in blocks for value in block.captured))
+    for traced in blocks:
+        own = {value: n for n, value in enumerate(traced.captured)}
+        arguments = list(traced.block.args[: len(own)])
+        for position, value in enumerate(captured):
+            argument = traced.block.insert_arg(value.type, position)
+            if value in own:
+                arguments[own[value]].replace_all_uses_with(argument)
+        for argument in arguments:
+            traced.block.erase_arg(argument)
+    return captured
+
+
+def _expect_alike(one: TracedBlock, other: TracedBlock, what: str) -> None:
+    """Both results must be nested alike and have the same types."""
+    first = [Value(value).type for value in yielded(one.block)]
+    second = [Value(value).type for value in yielded(other.block)]
+    nested.expect_same(one.structure, other.structure, what, "the other")
+    for path, a, b in zip(one.structure.paths(), first, second, strict=True):
+        if a != b:
+            raise CompileError(
+                "SW0112",
+                f"{what}{path} is {text_of(a)} on one side and {text_of(b)} on the other",
+                hint="convert or broadcast one of them",
+                where=user_line(),
+            )
+
+
+def cond(
+    pred: ArrayLike, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any
+) -> Any:
+    """`true_fun(*operands)` where the boolean `pred` holds, else `false_fun(*operands)`."""
+    return in_a_program(lambda p, *given: _cond(p, true_fun, false_fun, given))(
+        asarray(pred), *operands
+    )
+
+
+def _cond(
+    pred: Array, true_fun: Callable[..., Any], false_fun: Callable[..., Any], operands: Any
+) -> Any:
+    leaves, structure = flatten_arrays(tuple(operands), "operand ")
+    values = [lifted(leaf).ssa for leaf in leaves]
+    branches = [
+        trace_block(function, structure, _types(leaves), close=True)
+        for function in (true_fun, false_fun)
+    ]
+    _expect_alike(branches[0], branches[1], "the result")
+    captured = _share(branches)
+    operand_values = [lifted(pred).ssa, *captured, *values]
+    results = _emit("if", operand_values, [branch.block for branch in branches])
+    return branches[0].structure.rebuild(results)
+
+
+def while_loop(
+    cond_fun: Callable[[Any], Any],
+    body_fun: Callable[[Any], Any],
+    init_val: Any,
+    max_steps: int | None = None,
+) -> Any:
+    """`body_fun` again and again, as long as `cond_fun` holds of the value.
+
+    With `max_steps`, at most so many times: such a loop has a reverse mode.
+    """
+    if max_steps is None:
+        return in_a_program(lambda value: _while(cond_fun, body_fun, value))(init_val)
+
+    def step(value: Any, _: Any) -> tuple[Any, None]:
+        return cond(cond_fun(value), body_fun, lambda same: same, value), None
+
+    return scan(step, init_val, None, length=max_steps)[0]
+
+
+def _while(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], value: Any) -> Any:
+    leaves, structure = flatten_arrays((value,), "the initial value")
+    types = _types(leaves)
+    condition = trace_block(cond_fun, structure, types, close=True)
+    body = trace_block(body_fun, structure, types, close=True)
+    (inner,) = structure.children
+    _expect_carried(inner, types, body, "the body's result")
+    captured = _share([condition, body])
+    values = [*captured, *(lifted(leaf).ssa for leaf in leaves)]
+    results = _emit("while", values, [condition.block, body.block], constants=len(captured))
+    return inner.rebuild(results)
+
+
+def _expect_carried(
+    structure: Structure, types: Sequence[Tensor], traced: TracedBlock, what: str
+) -> None:
+    """What a loop carries keeps its types."""
+    found = [Value(value).type for value in yielded(traced.block)][: len(types)]
+    for path, before, after in zip(structure.paths(), types, found, strict=True):
+        if before != after:
+            raise CompileError(
+                "SW0112",
+                f"{what}{path} is {text_of(after)}, and began as {text_of(before)}",
+                hint="a loop carries values of one type: convert the initial value or the result",
+                where=user_line(),
+            )
+
+
+def scan(
+    f: Callable[[Any, Any], tuple[Any, Any]],
+    init: Any,
+    xs: Any = None,
+    length: int | Size | None = None,
+    reverse: bool = False,
+) -> tuple[Any, Any]:
+    """`carry, y = f(carry, x)` for each slice x of xs along axis 0; the last carry, and the ys stacked."""
+    return in_a_program(lambda carry, inputs: _scan(f, carry, inputs, length, reverse))(init, xs)
+
+
+def _scan(
+    f: Callable[[Any, Any], tuple[Any, Any]],
+    init: Any,
+    xs: Any,
+    length: int | Size | None,
+    reverse: bool,
+) -> tuple[Any, Any]:
+    carried, carry_structure = flatten_arrays(init, "the initial carry")
+    inputs, _ = flatten_arrays(xs, "xs")
+    count = _length(inputs, length)
+    slices = [tensor(x.dtype, shape_of(x.type)[1:]) for x in inputs]
+    _, structure = nested.flatten((init, xs))
+    traced = trace_block(f, structure, [*_types(carried), *slices], close=True)
+    carry_out, ys = traced.structure.children
+    nested.expect_same(carry_structure, carry_out, "the initial carry", "the carry that f gives")
+    _expect_carried(carry_structure, _types(carried), traced, "the carry")
+    values = [*traced.captured, *(lifted(x).ssa for x in (*carried, *inputs))]
+    results = _emit(
+        "scan",
+        values,
+        [traced.block],
+        constants=len(traced.captured),
+        carried=len(carried),
+        length=count,
+        reverse=int(reverse),
+    )
+    return (
+        carry_structure.rebuild(results[: len(carried)]),
+        ys.rebuild(results[len(carried) :]),
+    )
+
+
+def _length(inputs: Sequence[Array], length: int | Size | None) -> Size:
+    found = {x.sizes[0] for x in inputs} | ({Size.of(length)} if length is not None else set())
+    if len(found) == 1:
+        return found.pop()
+    lengths = " and ".join(sorted(map(str, found))) or "none"
+    raise CompileError(
+        "SW0114",
+        f"scan needs one length, and has {lengths}",
+        hint="give xs with equal leading sizes, or length",
+        where=user_line(),
+    )
+
+
+def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, of which reverse mode keeps the arguments only, and computes the rest again."""
+
+    @functools.wraps(function)
+    def transformed(*arguments: Any) -> Any:
+        return in_a_program(lambda *given: _remat(function, given))(*arguments)
+
+    return transformed
+
+
+def _remat(function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
+    leaves, structure = flatten_arrays(tuple(arguments), "argument ")
+    traced = trace_block(function, structure, _types(leaves), close=True)
+    values = [*traced.captured, *(lifted(leaf).ssa for leaf in leaves)]
+    return traced.structure.rebuild(_emit("remat", values, [traced.block]))
+
+
+def custom_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that returns its value, and the function from cotangents of it to those of its arguments."""
+
+    @functools.wraps(function)
+    def transformed(*arguments: Any) -> Any:
+        return in_a_program(lambda *given: _custom(function, given))(*arguments)
+
+    return transformed
+
+
+def _custom(function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
+    leaves, structure = flatten_arrays(tuple(arguments), "argument ")
+    types = _types(leaves)
+    body = trace_block(lambda *given: function(*given)[0], structure, types, close=True)
+    forward = Block(arg_types=types)
+    with tracing(forward) as trace:
+        given = structure.rebuild([Array(None, x, trace) for x in forward.args])
+        value, pull_back = function(*given)
+        results, out = flatten_arrays(value, "the result")
+        outputs = [lifted(result).ssa for result in results]
+        backward = trace_block(
+            lambda *cotangents: _cotangents(pull_back, out.rebuild(cotangents), types, structure),
+            nested.flatten(tuple(outputs))[1],
+            [Value(output).type for output in outputs],
+            close=True,
+        )
+    residuals = [x for x in backward.captured if _lies_in(x, forward)]
+    outside = [x for x in backward.captured if x not in residuals]
+    append(forward, construct(YieldOp, [*outputs, *residuals, *outside]))
+    captured = free_variables(forward)
+    lift(forward, captured)
+    _reorder(backward, [*residuals, *outside])
+    branches = [body, TracedBlock(forward, out, captured)]
+    shared = _share(branches)
+    zeros_for = [Value(x).type for x in shared]
+    _yield_zeros(backward.block, zeros_for)
+    values = [*shared, *(lifted(leaf).ssa for leaf in leaves)]
+    blocks = [body.block, forward, backward.block]
+    return body.structure.rebuild(_emit("custom_gradient", values, blocks))

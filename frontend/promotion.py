@@ -1,0 +1,55 @@
+"""The dtype of a result, by the array API standard and NEP 50: values never count, only dtypes.
+
+A Python number is weak: it takes the dtype of the arrays it meets, unless its kind is higher.
+"""
+
+from collections.abc import Sequence
+
+from stepwell.runtime.errors import CompileError
+
+KINDS = {"bool": 0, "u8": 1, "i32": 1, "i64": 1, "f16": 2, "bf16": 2, "f32": 2, "f64": 2}
+DEFAULTS = {bool: "bool", int: "i64", float: "f32"}
+"""The dtype of a Python number among Python numbers, or above the kind of its arrays."""
+
+_LADDER = ("bool", "u8", "i32", "i64")
+_WIDTH = {"f16": 16, "bf16": 16, "f32": 32, "f64": 64}
+
+
+def promote(dtypes: Sequence[str], weak: Sequence[type] = ()) -> str:
+    """The common dtype of arrays of these dtypes and of Python numbers of these types."""
+    numbers = [DEFAULTS[kind] for kind in weak]
+    if not dtypes:
+        return _join_all(numbers)
+    common = _join_all(dtypes)
+    higher = [each for each in numbers if KINDS[each] > KINDS[common]]
+    return _join_all(higher) if higher else common
+
+
+def _join_all(dtypes: Sequence[str]) -> str:
+    common = dtypes[0]
+    for other in dtypes[1:]:
+        common = _join(common, other)
+    return common
+
+
+def _join(a: str, b: str) -> str:
+    if a == b:
+        return a
+    kinds = KINDS[a], KINDS[b]
+    if kinds == (2, 2):
+        return _wider(a, b)
+    if 2 in kinds:
+        if 1 in kinds:
+            raise CompileError(
+                "SW0104",
+                f"{a} and {b} have no common dtype: integers and floats do not mix by themselves",
+                hint="convert one with .astype(…)",
+            )
+        return a if kinds[0] == 2 else b
+    return max(a, b, key=_LADDER.index)
+
+
+def _wider(a: str, b: str) -> str:
+    if _WIDTH[a] == _WIDTH[b]:
+        return "f32"
+    return a if _WIDTH[a] > _WIDTH[b] else b

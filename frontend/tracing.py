@@ -1,0 +1,110 @@
+"""Tracing: a Python function run once on arrays without values, and what it wrote down."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from xdsl.dialects.builtin import LocationAttr, StringAttr
+from xdsl.ir import Block, Region, SSAValue
+
+from stepwell import nested
+from stepwell.array import Array, ArrayLike, asarray, lifted, tracing
+from stepwell.compiler.dialects.construct import append, construct
+from stepwell.compiler.dialects.locations import file_location
+from stepwell.compiler.dialects.nd import Tensor
+from stepwell.compiler.dialects.sizes import Range, SymbolsAttr
+from stepwell.compiler.ops.regions import free_variables, lift
+from stepwell.compiler.ops.structure import FuncOp, ReturnOp, YieldOp
+from stepwell.nested import Structure
+from stepwell.places import user_line
+from stepwell.runtime.errors import CompileError
+
+Function = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class TracedBlock:
+    """A block over the leaves of some arguments, which ends by yielding those of the result."""
+
+    block: Block
+    structure: Structure
+    captured: tuple[SSAValue, ...] = ()
+    """What a closed block reads of the programs around it: its first arguments."""
+
+
+def trace_block(
+    function: Function, structure: Structure, types: Sequence[Tensor], *, close: bool = False
+) -> TracedBlock:
+    """Runs `function` on the arguments of `structure`, a tuple, whose leaves have these types.
+
+    With `close`, values of the programs around become arguments, in front of the others.
+    """
+    block = Block(arg_types=types)
+    with tracing(block) as trace:
+        arrays = [Array(None, argument, trace) for argument in block.args]
+        result = function(*structure.rebuild(arrays))
+        leaves, out = flatten_arrays(result, "the result")
+        values = [lifted(leaf).ssa for leaf in leaves]
+    append(block, construct(YieldOp, values))
+    captured = free_variables(block) if close else ()
+    lift(block, captured)
+    return TracedBlock(block, out, captured)
+
+
+def flatten_arrays(tree: object, what: str) -> tuple[list[Array], Structure]:
+    """The leaves of a tree as arrays; an error names the one that is none."""
+    leaves, structure = nested.flatten(tree)
+    arrays: list[Array] = []
+    for leaf, path in zip(leaves, structure.paths(), strict=True):
+        try:
+            arrays.append(asarray(cast(ArrayLike, leaf)))
+        except (TypeError, ValueError, CompileError) as error:
+            raise CompileError(
+                "SW0108",
+                f"{what}{path} is a {type(leaf).__name__}, which is no array",
+                hint="give arrays, numbers, and tuples, lists, dicts or dataclasses of them",
+                where=user_line(),
+            ) from error
+    return arrays, structure
+
+
+@dataclass(frozen=True)
+class TracedFunction:
+    """A function of the tensor level, and how its arguments and results are nested."""
+
+    op: FuncOp
+    inputs: Structure
+    outputs: Structure
+
+
+def trace_function(
+    function: Function,
+    structure: Structure,
+    types: Sequence[Tensor],
+    name: str,
+    ranges: Mapping[str, Range],
+    argument_names: Sequence[str] = (),
+) -> TracedFunction:
+    """A whole function as an `nd.func` with these symbols."""
+    traced = trace_block(function, structure, types)
+    block, location = traced.block, definition_of(function)
+    for argument, hint in zip(block.args, argument_names, strict=False):
+        argument.name_hint = hint
+    last = block.last_op
+    assert last is not None
+    values = tuple(last.operands)
+    last.detach()
+    last.erase()
+    append(block, construct(ReturnOp, values, (), {}, location))
+    properties = {"sym_name": StringAttr(name), "symbols": SymbolsAttr.of(ranges)}
+    op = construct(FuncOp, (), (), properties, location)
+    op.add_region(Region(block))
+    return TracedFunction(op, structure, traced.structure)
+
+
+def definition_of(function: Function) -> LocationAttr:
+    """Where a function is defined."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return file_location(getattr(function, "__module__", None) or "<unknown>", 1, 0)
+    return file_location(code.co_filename, code.co_firstlineno, 0)

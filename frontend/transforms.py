@@ -1,0 +1,286 @@
+"""The transforms of functions: derivatives in both modes, and vectorisation.
+
+Each traces its function into a block, asks the compiler for the transformed block, and runs it: op by
+op where the arguments are here, or as part of the program that is being traced.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from stepwell import nested
+from stepwell.array import Array, asarray, current_trace, lifted
+from stepwell.compiler.dialects.nd import is_float, shape_of, tensor
+from stepwell.compiler.ops.base import evaluate
+from stepwell.compiler.ops.emission import current_or_none
+from stepwell.compiler.ops.regions import inline
+from stepwell.compiler.ops.value import Value
+from stepwell.compiler.transforms import BlockTransforms
+from stepwell.nested import Structure
+from stepwell.places import user_line
+from stepwell.runtime.errors import CompileError
+from stepwell.tracing import TracedBlock, flatten_arrays, trace_block
+
+F = TypeVar("F", bound=Callable[..., Any])
+TRANSFORMS = BlockTransforms()
+
+
+def in_a_program(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Runs `function` while tracing: in the program at hand, or in one that is evaluated at once."""
+
+    @functools.wraps(function)
+    def run(*arguments: Any) -> Any:
+        if current_or_none() is not None:
+            return function(*arguments)
+        leaves, structure = flatten_arrays(arguments, "argument ")
+        traced = trace_block(function, structure, [leaf.type for leaf in leaves])
+        values = evaluate(traced.block, [leaf.value for leaf in leaves])
+        return traced.structure.rebuild([Array(value) for value in values])
+
+    return run
+
+
+def _trace(function: Callable[..., Any], arguments: Sequence[Any]) -> tuple[TracedBlock, list[Value]]:
+    leaves, structure = flatten_arrays(tuple(arguments), "argument ")
+    values = [lifted(leaf) for leaf in leaves]
+    return trace_block(function, structure, [value.type for value in values]), values
+
+
+def vjp(function: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+    """The result, and the function from a cotangent of the result to those of the primals."""
+    if current_or_none() is None:
+        return _eager_vjp(function, primals)
+    return _vjp(function, primals)
+
+
+def _vjp(
+    function: Callable[..., Any], primals: Sequence[Any]
+) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+    traced, values = _trace(function, primals)
+    structure = nested.flatten(tuple(primals))[1]
+    block = traced.block
+    last = block.last_op
+    assert last is not None
+    outputs = list(last.operands)
+    active = [is_float(Value(output).dtype) for output in outputs]
+    wanted = [is_float(value.dtype) for value in values]
+    _refuse_integers(wanted, structure)
+    half = TRANSFORMS.split(block, wanted, active)
+    last = block.last_op
+    assert last is not None
+    last.operands = [*last.operands, *half.residuals]
+    found = inline(block, values)
+    results, residuals = found[: len(outputs)], found[len(outputs) :]
+    trace = current_trace()
+
+    def pull_back(cotangent: Any) -> tuple[Any, ...]:
+        leaves, given = flatten_arrays(cotangent, "the cotangent")
+        nested.expect_same(traced.structure, given, "the result", "the cotangent")
+        seeds = [
+            lifted(leaf.astype(Value(output).dtype))
+            for leaf, output, flag in zip(leaves, outputs, active, strict=True)
+            if flag
+        ]
+        gradients = inline(half.back, [*residuals, *seeds])
+        return structure.rebuild([Array(None, g.ssa, current_trace()) for g in gradients])
+
+    arrays = [Array(None, result.ssa, trace) for result in results]
+    return traced.structure.rebuild(arrays), pull_back
+
+
+def _eager_vjp(
+    function: Callable[..., Any], primals: Sequence[Any]
+) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+    """Both halves are evaluated apart: the pullback computes the forward pass again."""
+    result = function(*primals)
+
+    def pull_back(cotangent: Any) -> tuple[Any, ...]:
+        count = len(primals)
+        both = in_a_program(
+            lambda *given: _vjp(function, given[:count])[1](given[count])
+        )
+        return both(*primals, cotangent)
+
+    return result, pull_back
+
+
+def _refuse_integers(wanted: Sequence[bool], structure: Structure) -> None:
+    for path, flag in zip(structure.paths(), wanted, strict=True):
+        if not flag:
+            raise CompileError(
+                "SW0109",
+                f"argument {path} holds integers or booleans, which have no derivative",
+                hint="convert it with .astype('f32'), or do not differentiate by it",
+                where=user_line(),
+            )
+
+
+def value_and_grad(
+    function: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False
+) -> Callable[..., Any]:
+    """Like `grad`, with the value: `(value, gradient)`, or `((value, aux), gradient)`."""
+    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+
+    @functools.wraps(function)
+    def transformed(*arguments: Any) -> Any:
+        def both(*given: Any) -> Any:
+            def scalar(*chosen: Any) -> Any:
+                replaced = dict(zip(numbers, chosen, strict=True))
+                result = function(*(replaced.get(n, x) for n, x in enumerate(given)))
+                if not has_aux:
+                    return _expect_scalar(result)
+                value, aux = result
+                return _expect_scalar(value), aux
+
+            result, pull_back = _vjp(scalar, [given[number] for number in numbers])
+            value, aux = result if has_aux else (result, None)
+            one = _one(value)
+            seed = (one, nested.map(_zero, aux)) if has_aux else one
+            gradients = pull_back(seed)
+            gradient = gradients[0] if isinstance(argnums, int) else gradients
+            return ((value, aux) if has_aux else value), gradient
+
+        return in_a_program(both)(*arguments)
+
+    return transformed
+
+
+def _expect_scalar(value: Any) -> Any:
+    array = asarray(value)
+    if array.ndim or not is_float(array.dtype):
+        raise CompileError(
+            "SW0110",
+            f"grad needs a function to one float, and this one gives {array.dtype}"
+            f"[{', '.join(map(str, array.shape))}]",
+            hint="sum or average the result, or use vjp",
+            where=user_line(),
+        )
+    return array
+
+
+def _one(value: Array) -> Array:
+    return asarray(1.0, value.dtype)
+
+
+def _zero(value: Array) -> Array:
+    from_number = asarray(0, value.dtype)
+    return from_number if value.ndim == 0 else _spread(from_number, value)
+
+
+def _spread(x: Array, like: Array) -> Array:
+    return Array(
+        None, lifted(x).broadcast(shape_of(like.type), ()).ssa, current_trace()
+    )
+
+
+def grad(
+    function: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False
+) -> Callable[..., Any]:
+    """The gradient of a function to one float by the arguments `argnums`, nested as they are."""
+    both = value_and_grad(function, argnums, has_aux)
+
+    @functools.wraps(function)
+    def transformed(*arguments: Any) -> Any:
+        value, gradient = both(*arguments)
+        return (gradient, value[1]) if has_aux else gradient
+
+    return transformed
+
+
+def jvp(
+    function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
+) -> tuple[Any, Any]:
+    """The result, and its derivative in the direction of the tangents."""
+    count = len(primals)
+    return in_a_program(lambda *given: _jvp(function, given[:count], given[count:]))(
+        *primals, *tangents
+    )
+
+
+def _jvp(
+    function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
+) -> tuple[Any, Any]:
+    traced, values = _trace(function, primals)
+    leaves, given = flatten_arrays(tuple(tangents), "tangent ")
+    structure = nested.flatten(tuple(primals))[1]
+    nested.expect_same(structure, given, "the primals", "the tangents")
+    on = [is_float(value.dtype) for value in values]
+    moved = [lifted(leaf) for leaf, flag in zip(leaves, on, strict=True) if flag]
+    block, flags = TRANSFORMS.forward(traced.block, on)
+    found = inline(block, [*values, *moved])
+    results, derived = found[: len(flags)], iter(found[len(flags) :])
+    trace = current_trace()
+    outputs = [Array(None, result.ssa, trace) for result in results]
+    directions = [
+        Array(None, next(derived).ssa, trace) if flag else _zero(output)
+        for flag, output in zip(flags, outputs, strict=True)
+    ]
+    return traced.structure.rebuild(outputs), traced.structure.rebuild(directions)
+
+
+def vmap(
+    function: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0
+) -> Callable[..., Any]:
+    """The function over an axis of its arguments; None in `in_axes` gives an argument to all."""
+
+    @functools.wraps(function)
+    def transformed(*arguments: Any) -> Any:
+        return in_a_program(lambda *given: _vmap(function, given, in_axes, out_axes))(*arguments)
+
+    return transformed
+
+
+def _vmap(
+    function: Callable[..., Any], arguments: Sequence[Any], in_axes: Any, out_axes: int
+) -> Any:
+    leaves, structure = flatten_arrays(tuple(arguments), "argument ")
+    axes = _axes_of_leaves(arguments, in_axes)
+    values = [lifted(leaf) for leaf in leaves]
+    moved = [
+        value if axis is None else value.move_axis(axis % value.rank, 0)
+        for value, axis in zip(values, axes, strict=True)
+    ]
+    on = [axis is not None for axis in axes]
+    sizes = {value.shape[0] for value, flag in zip(moved, on, strict=True) if flag}
+    if len(sizes) != 1:
+        found = ", ".join(sorted(map(str, sizes))) or "none"
+        raise CompileError(
+            "SW0111",
+            f"vmap needs one size for its axis, and the arguments have {found}",
+            hint="give in_axes, with None for arguments that all share",
+            where=user_line(),
+        )
+    (size,) = sizes
+    types = [
+        tensor(x.dtype, x.shape[1:]) if flag else x.type for x, flag in zip(moved, on, strict=True)
+    ]
+    traced = trace_block(function, structure, types)
+    block, flags = TRANSFORMS.batch(traced.block, size, on)
+    results = [
+        value if flag else value.broadcast((size, *value.shape), range(1, value.rank + 1))
+        for value, flag in zip(inline(block, moved), flags, strict=True)
+    ]
+    trace = current_trace()
+    arrays = [
+        Array(None, value.move_axis(0, out_axes % value.rank).ssa, trace) for value in results
+    ]
+    return traced.structure.rebuild(arrays)
+
+
+def _axes_of_leaves(arguments: Sequence[Any], in_axes: Any) -> list[int | None]:
+    """The mapped axis of every leaf: `in_axes` is one for all, or a prefix of the arguments' tree."""
+    each = [in_axes] * len(arguments) if in_axes is None or isinstance(in_axes, int) else in_axes
+    axes: list[int | None] = []
+    for argument, axis in zip(arguments, each, strict=True):
+        axes.extend(_spread_prefix(axis, argument))
+    return axes
+
+
+def _spread_prefix(prefix: Any, tree: Any) -> list[int | None]:
+    if prefix is None or isinstance(prefix, int):
+        return [prefix] * nested.flatten(tree)[1].size
+    if isinstance(prefix, dict):
+        pairs = [(prefix[key], tree[key]) for key in sorted(tree)]
+    else:
+        pairs = list(zip(prefix, tree, strict=True))
+    return [axis for part, branch in pairs for axis in _spread_prefix(part, branch)]
