@@ -8,11 +8,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from stepwell.array import Array as Array
+    from stepwell.control import checkpoint as checkpoint
+    from stepwell.control import cond as cond
+    from stepwell.control import custom_gradient as custom_gradient
+    from stepwell.control import scan as scan
+    from stepwell.control import while_loop as while_loop
     from stepwell.specs import Spec as Spec
     from stepwell.specs import spec as spec
+    from stepwell.transforms import grad as grad
+    from stepwell.transforms import jvp as jvp
+    from stepwell.transforms import value_and_grad as value_and_grad
+    from stepwell.transforms import vjp as vjp
+    from stepwell.transforms import vmap as vmap
 
 _HOMES = {
+    "array": ("Array",),
+    "control": ("checkpoint", "cond", "custom_gradient", "scan", "while_loop"),
     "specs": ("Spec", "spec"),
+    "transforms": ("grad", "jvp", "value_and_grad", "vjp", "vmap"),
 }
 """The public names by module; a module without any is public itself."""
 _HOME = {name: module for module, names in _HOMES.items() for name in names or (module,)}

@@ -10,13 +10,13 @@ from typing import Any
 from xdsl.ir import Block, Region, SSAValue
 
 from stepwell import nested
-from stepwell.array import Array, ArrayLike, apply, asarray, current_trace, lifted, tracing
+from stepwell.array import Array, ArrayLike, asarray, current_trace, lifted, tracing
 from stepwell.compiler.dialects.construct import append, construct
-from stepwell.compiler.dialects.nd import Tensor, shape_of, tensor, text_of
-from stepwell.compiler.ops.emission import emit, located
+from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of, tensor, text_of
+from stepwell.compiler.ops.emission import emit, emitting, located
 from stepwell.compiler.ops.regions import free_variables, lift
 from stepwell.compiler.ops.structure import YieldOp, yielded
-from stepwell.compiler.ops.value import Value
+from stepwell.compiler.ops.value import Value, full
 from stepwell.nested import Structure
 from stepwell.places import user_line, user_location
 from stepwell.runtime.errors import CompileError
@@ -226,28 +226,60 @@ def _custom(function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
     leaves, structure = flatten_arrays(tuple(arguments), "argument ")
     types = _types(leaves)
     body = trace_block(lambda *given: function(*given)[0], structure, types, close=True)
-    forward = Block(arg_types=types)
-    with tracing(forward) as trace:
-        given = structure.rebuild([Array(None, x, trace) for x in forward.args])
+    forward, backward = _trace_both_ways(function, structure, types)
+    captured = _share([body, forward])
+    _give_zeros_first(backward.block, [Value(x).type for x in captured])
+    values = [*captured, *(lifted(leaf).ssa for leaf in leaves)]
+    blocks = [traced.block for traced in (body, forward, backward)]
+    return body.structure.rebuild(_emit("custom_gradient", values, blocks))
+
+
+def _trace_both_ways(
+    function: Callable[..., Any], structure: Structure, types: Sequence[Tensor]
+) -> tuple[TracedBlock, TracedBlock]:
+    """The forward program, which also gives what the backward program, the second, begins with."""
+    block = Block(arg_types=types)
+    with tracing(block) as trace:
+        given = structure.rebuild([Array(None, x, trace) for x in block.args])
         value, pull_back = function(*given)
         results, out = flatten_arrays(value, "the result")
         outputs = [lifted(result).ssa for result in results]
         backward = trace_block(
-            lambda *cotangents: _cotangents(pull_back, out.rebuild(cotangents), types, structure),
-            nested.flatten(tuple(outputs))[1],
+            lambda cotangent: _cotangents(pull_back(cotangent), structure, types),
+            nested.flatten((out.rebuild(results),))[1],
             [Value(output).type for output in outputs],
             close=True,
         )
-    residuals = [x for x in backward.captured if _lies_in(x, forward)]
-    outside = [x for x in backward.captured if x not in residuals]
-    append(forward, construct(YieldOp, [*outputs, *residuals, *outside]))
-    captured = free_variables(forward)
-    lift(forward, captured)
-    _reorder(backward, [*residuals, *outside])
-    branches = [body, TracedBlock(forward, out, captured)]
-    shared = _share(branches)
-    zeros_for = [Value(x).type for x in shared]
-    _yield_zeros(backward.block, zeros_for)
-    values = [*shared, *(lifted(leaf).ssa for leaf in leaves)]
-    blocks = [body.block, forward, backward.block]
-    return body.structure.rebuild(_emit("custom_gradient", values, blocks))
+    append(block, construct(YieldOp, [*outputs, *backward.captured]))
+    captured = free_variables(block)
+    lift(block, captured)
+    return TracedBlock(block, out, captured), backward
+
+
+def _cotangents(given: Any, structure: Structure, types: Sequence[Tensor]) -> list[Array]:
+    """What a custom rule gives, checked against the arguments; a single one need not be in a tuple."""
+    if len(structure.children) == 1 and not isinstance(given, tuple):
+        given = (given,)
+    leaves, found = flatten_arrays(given, "the cotangent ")
+    nested.expect_same(structure, found, "the arguments", "the cotangents of custom_gradient")
+    for path, leaf, type in zip(structure.paths(), leaves, types, strict=True):
+        if leaf.type != type:
+            raise CompileError(
+                "SW0115",
+                f"the cotangent {path} is {text_of(leaf.type)}, and its argument {text_of(type)}",
+                hint="a gradient has the shape and the dtype of what it is taken by",
+                where=user_line(),
+            )
+    return leaves
+
+
+def _give_zeros_first(block: Block, types: Sequence[Tensor]) -> None:
+    """Values from outside get no cotangent from a custom rule."""
+    last = block.last_op
+    assert last is not None
+    values = list(last.operands)
+    last.detach()
+    last.erase()
+    with emitting(block):
+        zeros = [full(0, dtype_of(type), shape_of(type)).ssa for type in types]
+        append(block, construct(YieldOp, [*zeros, *values]))

@@ -9,7 +9,7 @@ from stepwell.compiler.dialects.locations import derived
 from stepwell.compiler.dialects.nd import dtype_of, is_float
 from stepwell.compiler.ops.base import TensorOp, Transforms
 from stepwell.compiler.ops.emission import current, emitting, located
-from stepwell.compiler.ops.regions import closed
+from stepwell.compiler.ops.regions import close
 from stepwell.compiler.ops.structure import yielded
 from stepwell.compiler.ops.value import Value, Zero
 
@@ -36,7 +36,7 @@ def with_tangents(
             walk.step(op)
         outputs = [walk.copies[value] for value in yielded(block)]
         tangents = [walk.tangents.get(value) for value in outputs]
-        closed([*outputs, *(t.ssa for t in tangents if t is not None)], result)
+        close(result, [*outputs, *(t.ssa for t in tangents if t is not None)])
     return result, tuple(t is not None for t in tangents)
 
 

@@ -9,7 +9,7 @@ from stepwell.compiler.dialects.nd import dtype_of, is_float
 from stepwell.compiler.ops.base import Split, TensorOp, Transforms
 from stepwell.compiler.ops.creation import Creation
 from stepwell.compiler.ops.emission import current, emitting, located
-from stepwell.compiler.ops.regions import closed, free_variables, lift
+from stepwell.compiler.ops.regions import close, free_variables, lift
 from stepwell.compiler.ops.structure import yielded
 from stepwell.compiler.ops.value import Value, Zero, dense, plus
 
@@ -69,7 +69,7 @@ def split(
             seed = Value(argument)
             seeds[output] = seed if sum_so_far is None else sum_so_far + seed
         gradients = pull_back(transforms, ops, seeds, wrt)
-        closed([dense(gradient).ssa for gradient in gradients], back)
+        close(back, [dense(gradient).ssa for gradient in gradients])
     _copy_creations(back)
     residuals = free_variables(back)
     lift(back, residuals)

@@ -9,7 +9,7 @@ from stepwell.compiler.dialects.locations import derived
 from stepwell.compiler.dialects.nd import dtype_of, shape_of, tensor
 from stepwell.compiler.ops.base import TensorOp, Transforms
 from stepwell.compiler.ops.emission import current, emitting, located
-from stepwell.compiler.ops.regions import closed
+from stepwell.compiler.ops.regions import close
 from stepwell.compiler.ops.structure import yielded
 from stepwell.compiler.ops.value import Value
 from stepwell.runtime.sizes import Size
@@ -33,7 +33,7 @@ def with_axis(
         for op in list(block.ops)[:-1]:
             _step(transforms, op, size, copies, batched)
         outputs = [copies[value] for value in yielded(block)]
-        closed(outputs, result)
+        close(result, outputs)
     return result, tuple(value in batched for value in outputs)
 
 

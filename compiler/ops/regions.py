@@ -25,19 +25,27 @@ def inline(block: Block, arguments: Sequence[Value]) -> list[Value]:
     return []
 
 
-def written(types: Sequence[Attribute], write: Callable[[list[Value]], Sequence[Value]]) -> Region:
-    """A closed region over arguments of these types, which yields what `write` makes of them."""
+def written_block(
+    types: Sequence[Attribute], write: Callable[[list[Value]], Sequence[Value]]
+) -> Block:
+    """A closed block over arguments of these types, which yields what `write` makes of them."""
     block = Block(arg_types=types)
     with emitting(block, current().location):
-        values = write([Value(argument) for argument in block.args])
-        return closed([value.ssa for value in values], block)
+        close(block, [value.ssa for value in write(list(map(Value, block.args)))])
+    return block
+
+
+def written(
+    types: Sequence[Attribute], write: Callable[[list[Value]], Sequence[Value]]
+) -> Region:
+    """The same as a region."""
+    return Region(written_block(types, write))
 
 
 def copied(block: Block) -> Block:
     """A closed block again."""
-    return written(
-        [argument.type for argument in block.args], lambda arguments: inline(block, arguments)
-    ).block
+    types = [argument.type for argument in block.args]
+    return written_block(types, lambda arguments: inline(block, arguments))
 
 
 def replace(op: Operation, values: Sequence[Value]) -> None:
@@ -48,10 +56,9 @@ def replace(op: Operation, values: Sequence[Value]) -> None:
     op.erase()
 
 
-def closed(values: Sequence[SSAValue], block: Block) -> Region:
-    """Ends the block that was written with these values, as a region."""
+def close(block: Block, values: Sequence[SSAValue]) -> None:
+    """Ends a block with these values."""
     append(block, construct(YieldOp, values, (), {}, current().location))
-    return Region(block)
 
 
 def free_variables(block: Block) -> tuple[SSAValue, ...]:

@@ -162,13 +162,13 @@ class Access(Arithmetic, ABC):
     def scatter(
         self, value: SSAValue, places: SSAValue, mask: SSAValue, alignment: int | None = None
     ) -> None:
-        """Stores the lanes whose mask is set, each at its pointer; if two are equal, the last wins."""
+        """Stores the lanes whose mask is set, each at its pointer; of equal ones the last wins."""
         value = self._as_byte(value)
         properties = _masked(alignment or size(value.type))
         self.emit_effect(memory.MaskedScatterOp, (value, places, mask), properties)
 
     def prefetch(self, place: SSAValue, *, write: bool = False, locality: int = 3) -> None:
-        """Hints that a cache line will be used: once (locality 0), or so often that all keep it (3)."""
+        """Hints that a line will be used: once (locality 0), or so often that all caches keep it (3)."""
         self.emit_effect(memory.PrefetchOp, (place,), _prefetch(write, locality))
 
     # Atomics.

@@ -331,7 +331,7 @@ class Arithmetic(Cursor, ABC):
         return self.emit(_REDUCTIONS[kind], operands, element(a.type), {"fastmathFlags": STRICT})
 
     def lane_mask(self, base: SSAValue, bound: Operand, count: int) -> SSAValue:
-        """The lanes of a vector at `base` that lie below `bound`: i where base + i < bound, unsigned."""
+        """The lanes i of a vector at `base` that lie below `bound`: base + i < bound, unsigned."""
         operands = (base, self.value(bound, base.type))
         return self.emit(intrinsics.GetActiveLaneMaskOp, operands, vector(i1, count))
 

@@ -64,10 +64,10 @@ def load(op: LoadOp, scope: Translator) -> Step:
     if op.mask is not None:
         return _masked_load(op, op.mask, scope)
     source, offset, result = scope.slots((op.source, op.offset, op.result))
-    lanes = lanes_of(op.result.type)
+    buffer, lanes = op.source, lanes_of(op.result.type)
 
     def run(frame: Frame) -> None:
-        elements = span(op, op.source, frame[source], int(frame[offset]), lanes or 1)
+        elements = span(op, buffer, frame[source], int(frame[offset]), lanes or 1)
         frame[result] = elements.copy() if lanes else elements[0]
 
     return run
@@ -75,11 +75,11 @@ def load(op: LoadOp, scope: Translator) -> Step:
 
 def _masked_load(op: LoadOp, mask: SSAValue, scope: Translator) -> Step:
     source, offset, where, result = scope.slots((op.source, op.offset, mask, op.result))
-    lanes = _counted_lanes(op.result)
+    buffer, lanes = op.source, _counted_lanes(op.result)
 
     def run(frame: Frame) -> None:
         at = int(frame[offset]) + lanes
-        elements = _gathered(op, op.source, frame[source], at, frame[where])
+        elements = _gathered(op, buffer, frame[source], at, frame[where])
         frame[result] = elements if lanes.ndim else elements[()]
 
     return run
@@ -88,11 +88,11 @@ def _masked_load(op: LoadOp, mask: SSAValue, scope: Translator) -> Step:
 def gather(op: GatherOp, scope: Translator) -> Step:
     check_elements(op, op.source, op.result)
     source, offsets, result = scope.slots((op.source, op.offsets, op.result))
-    where = None if op.mask is None else scope.slot(op.mask)
+    buffer, where = op.source, None if op.mask is None else scope.slot(op.mask)
 
     def run(frame: Frame) -> None:
         inside = True if where is None else frame[where]
-        frame[result] = _gathered(op, op.source, frame[source], frame[offsets], inside)
+        frame[result] = _gathered(op, buffer, frame[source], frame[offsets], inside)
 
     return run
 
@@ -111,21 +111,21 @@ def store(op: StoreOp, scope: Translator) -> Step:
     if op.mask is not None:
         return _masked_store(op, op.mask, scope)
     value, target, offset = scope.slots((op.value, op.target, op.offset))
-    lanes = lanes_of(op.value.type) or 1
+    buffer, lanes = op.target, lanes_of(op.value.type) or 1
 
     def run(frame: Frame) -> None:
-        span(op, op.target, frame[target], int(frame[offset]), lanes)[:] = frame[value]
+        span(op, buffer, frame[target], int(frame[offset]), lanes)[:] = frame[value]
 
     return run
 
 
 def _masked_store(op: StoreOp, mask: SSAValue, scope: Translator) -> Step:
     value, target, offset, where = scope.slots((op.value, op.target, op.offset, mask))
-    lanes = _counted_lanes(op.value)
+    buffer, lanes = op.target, _counted_lanes(op.value)
 
     def run(frame: Frame) -> None:
         at = int(frame[offset]) + lanes
-        _scattered(op, op.target, frame[target], at, frame[where], frame[value])
+        _scattered(op, buffer, frame[target], at, frame[where], frame[value])
 
     return run
 
@@ -133,14 +133,14 @@ def _masked_store(op: StoreOp, mask: SSAValue, scope: Translator) -> Step:
 def scatter(op: ScatterOp, scope: Translator) -> Step:
     check_elements(op, op.target, op.value)
     value, target, offsets = scope.slots((op.value, op.target, op.offsets))
-    where = None if op.mask is None else scope.slot(op.mask)
+    buffer, where = op.target, None if op.mask is None else scope.slot(op.mask)
 
     def run(frame: Frame) -> None:
         inside = True if where is None else frame[where]
         at = frame[offsets][np.broadcast_to(inside, frame[offsets].shape)]
         if len(np.unique(at)) < len(at):
             raise refuse(op, "SW0282", "two lanes store to the same offset")
-        _scattered(op, op.target, frame[target], frame[offsets], inside, frame[value])
+        _scattered(op, buffer, frame[target], frame[offsets], inside, frame[value])
 
     return run
 

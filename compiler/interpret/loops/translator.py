@@ -76,9 +76,11 @@ class Translator:
         """The index as a function of the frame."""
         offset = self.size(affine.offset)
         terms = [(self.size(c), self.slot(operands[number])) for c, number in affine.terms]
-        if len(terms) == 1 and terms[0][0] == 1 and offset == 0:
-            slot = terms[0][1]
-            return lambda frame: frame[slot]
+        if len(terms) == 1:
+            ((factor, only),) = terms
+            if factor == 1 and offset == 0:
+                return lambda frame: frame[only]
+            return lambda frame: frame[only] * factor + offset
         return lambda frame: sum((frame[slot] * c for c, slot in terms), offset)
 
     def body(self, block: Block, axes: int = 0) -> Body:

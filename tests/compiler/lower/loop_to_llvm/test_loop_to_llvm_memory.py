@@ -163,7 +163,7 @@ loop.func @run<N: 0>(%x: {x}) -> (%y: {x}) {{
 
 SIZES = [
     "0", "7", "B", "2*B + 1", "B*S - 5", "floordiv(B, 4)", "floordiv(B - 9, 7)", "mod(B, 8)",
-    "mod(B - 9, 7)", "floordiv(B*S, S + 1)", "mod(B*S, S + 3)", "min(B, S)", "max(B, 3*S, 40)",
+    "mod(B - 9, 7)", "floordiv(B*S, S + 1)", "mod(B*S, S + 3)", "min(B, S)", "max(B, max(3*S, 40))",
     "floordiv(S, B)", "mod(S, B)", "B*B*S + floordiv(S - 100, 3)*min(B, 5)",
 ]  # fmt: skip
 
