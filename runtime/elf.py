@@ -88,6 +88,8 @@ def parse(data: bytes | memoryview, name: str, architecture: str) -> Object:
     Damaged tables raise one of `DAMAGE`.
     """
     view = memoryview(data)
+    if architecture not in MACHINES:
+        raise refusal(name, f"there is no loader for {architecture} processors")
     number, kinds = MACHINES[architecture]
     if len(view) < 64 or bytes(view[:7]) != b"\x7fELF\2\1\1":
         raise refusal(name, "it is not a little-endian 64-bit ELF file")

@@ -1,7 +1,7 @@
 """The scalar body of a nest, written for a tile of positions at once: some rows of some vectors."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -10,11 +10,11 @@ from stepwell.compiler.dialects.loop.nests import FoldOp, IndexOp, ReadOp, Write
 from stepwell.compiler.dialects.loop.syntax import INDEX
 from stepwell.compiler.lower.analysis import Access, Analysis
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term, Writer, element, vector
-from stepwell.compiler.ops.functions import defaults
+from stepwell.compiler.ops.functions import comparison, defaults
 from stepwell.compiler.ops.indices import Index
 from stepwell.runtime.sizes import Size
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import AnyFloat
+from xdsl.dialects.builtin import AnyFloat, i1
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.irdl import IRDLOperation
 
@@ -27,7 +27,8 @@ class Tile:
     """`height` positions along the axis `rows`, `vectors * width` along the axis `lanes`.
 
     Without an axis `rows` the height is 1; without an axis `lanes` values are scalars, and `width`
-    is what a vector would have. The masks, one for each vector, tell which lanes lie inside.
+    is what a vector would have. The masks, one for each vector, tell which lanes lie inside. Rows
+    behind `last_row`, if there is one, repeat it and are not written.
     """
 
     width: int = 1
@@ -35,6 +36,7 @@ class Tile:
     masks: tuple[Mask, ...] = (None,)
     rows: SSAValue | None = None
     height: int = 1
+    last_row: Bound | None = None
 
     @property
     def vectors(self) -> int:
@@ -43,6 +45,19 @@ class Tile:
     def along(self, lanes: SSAValue, masks: tuple[Mask, ...]) -> "Tile":
         """The same rows with other lanes."""
         return replace(self, lanes=lanes, masks=masks)
+
+
+def masks(
+    writer: Writer, first: Bound, high: Bound, width: int, vectors: int
+) -> tuple[Mask, ...]:
+    """Which lanes of so many vectors, from `first` on, are below `high`."""
+    firsts = [writer.add(first, number * width) for number in range(vectors)]
+    return tuple(
+        None
+        if isinstance(each, int) and isinstance(high, int) and each + width <= high
+        else writer.mask(each, high, width)
+        for each in firsts
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +75,16 @@ class Spread:
         return self.values[place]
 
 
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """A value of the body that lies ready in memory: `load` gives it, the ops behind it are not
+    written."""
+
+    value: SSAValue
+    ops: frozenset[Operation]
+    load: Callable[["BodyWriter"], Spread]
+
+
 class BodyWriter(ABC):
     """Writes the body of a nest at the tile whose first position `bases` tells.
 
@@ -74,6 +99,7 @@ class BodyWriter(ABC):
         tile: Tile,
         bases: Mapping[SSAValue, Bound],
         buffers: Mapping[SSAValue, SSAValue],
+        ready: Ready | None = None,
     ):
         self.writer = writer
         self.analysis = analysis
@@ -83,10 +109,14 @@ class BodyWriter(ABC):
         self._buffers = buffers
         self._accesses = analysis.accesses
         self._values: dict[SSAValue, Spread] = {}
+        self._ready = ready
+        self._absent = ready.ops if ready is not None else frozenset[Operation]()
 
-    def write(self, block: Block) -> None:
-        """Every op of the block."""
+    def write(self, block: Block, only: Container[Operation] | None = None) -> None:
+        """Every op of the block, or only some of them."""
         for op in block.ops:
+            if op in self._absent or (only is not None and op not in only):
+                continue
             self.writer.location = op.location
             if isinstance(op, WriteOp):
                 self._write(op)
@@ -95,6 +125,8 @@ class BodyWriter(ABC):
 
     def value(self, value: SSAValue) -> Spread:
         """What a value of the body has become; an affine index is computed on demand."""
+        if self._ready is not None and value is self._ready.value:
+            return self._ready.load(self)
         found = self._values.get(value)
         return self._number(self.analysis.affines[value]) if found is None else found
 
@@ -221,14 +253,27 @@ class BodyWriter(ABC):
         value, target = self.value(op.value), self._buffer(access)
         lanes = self.tile.lanes is not None
         for i, j in self.copies(self.tile.rows is not None, lanes):
+            inside = self._row_mask(i)
             if not lanes:
-                self.writer.store(value.at(i, j), target, self._offset(access.at, i, j))
+                self.writer.store(value.at(i, j), target, self._offset(access.at, i, j), inside)
                 continue
-            vector, mask = self.vector_at(value, i, j), self.tile.masks[j]
+            vector = self.vector_at(value, i, j)
+            if inside is not None:
+                inside = self.writer.splat(inside, self.tile.width)
+            mask = self.writer.both(self.tile.masks[j], inside)
             if self._is_contiguous(access.at):
                 self.writer.store(vector, target, self._offset(access.at, i, j), mask)
             else:
                 self.writer.scatter(vector, target, self._offsets(access.at, i, j), mask)
+
+    def _row_mask(self, row: int) -> Mask:
+        """Whether the row is one of the nest's."""
+        tile = self.tile
+        if tile.last_row is None or tile.rows is None or row == 0:
+            return None
+        kind, properties = comparison("le", "index")
+        index = self.writer.value(self.writer.add(self.bases[tile.rows], row))
+        return self.writer.pure(kind, (index, self.writer.value(tile.last_row)), i1, properties)
 
     def _buffer(self, access: Access) -> SSAValue:
         return self._buffers.get(access.buffer, access.buffer)
@@ -253,17 +298,21 @@ class BodyWriter(ABC):
         for value, coefficient in at.terms.items():
             base = self.bases.get(value)
             if base is not None:
-                terms.append((coefficient, base))
-                if shift := self._shift(value, row, column):
-                    terms.append((coefficient, shift))
+                terms.extend((coefficient, part) for part in self._index(value, base, row, column))
             elif not (spread := self.value(value)).lanes:
                 terms.append((coefficient, spread.at(row, column)))
         return self.writer.affine(terms, at.offset)
 
-    def _shift(self, axis: SSAValue, row: int, column: int) -> int:
-        if axis is self.tile.lanes:
-            return column * self.tile.width
-        return row if axis is self.tile.rows else 0
+    def _index(self, axis: SSAValue, base: Bound, row: int, column: int) -> tuple[Bound, ...]:
+        """What sums up to the index along an axis at a place of the tile."""
+        tile = self.tile
+        if axis is tile.lanes:
+            return base, column * tile.width
+        if axis is not tile.rows:
+            return (base,)
+        if tile.last_row is None or row == 0:
+            return base, row
+        return (self.writer.smaller(self.writer.add(base, row), tile.last_row),)
 
     def _offsets(self, at: Index, row: int, column: int) -> SSAValue:
         """The index at every lane."""

@@ -8,7 +8,7 @@ from typing import final
 from stepwell.compiler.dialects.loop.nests import FoldOp
 from stepwell.compiler.dialects.loop.types import LANE_COUNT
 from stepwell.compiler.lower.analysis import Axis, divisor
-from stepwell.compiler.lower.bodies import BodyWriter, Mask, Spread
+from stepwell.compiler.lower.bodies import BodyWriter, Mask, Spread, masks
 from stepwell.compiler.lower.combine import Parts, identity, join, pairwise, take, tree
 from stepwell.compiler.lower.writer import ONE, Bound, Term
 from stepwell.compiler.lower.tables import Table
@@ -212,36 +212,27 @@ class _Fold:
 
         def rest(index: Bound, carried: Sequence[SSAValue]) -> Sequence[SSAValue]:
             span.stand(index)
-            return self._vector_step(self._masks(index, span.high, vectors), carried)
+            inside = masks(self.writer, index, span.high, self.body.tile.width, vectors)
+            return self._vector_step(inside, carried)
 
         carried = self.writer.loop(span.low, whole, block, carried, full)
         if whole is span.high:
             return carried
         return self.writer.loop(whole, span.high, block, carried, rest)
 
-    def _masks(self, first: Bound, high: Bound, vectors: int) -> tuple[Mask, ...]:
-        width = self.body.tile.width
-        firsts = [self.writer.add(first, n * width) for n in range(vectors)]
-        return tuple(
-            None
-            if isinstance(each, int) and isinstance(high, int) and each + width <= high
-            else self.writer.mask(each, high, width)
-            for each in firsts
-        )
-
     def _vector_step(
-        self, masks: tuple[Mask, ...], carried: Sequence[SSAValue]
+        self, inside: tuple[Mask, ...], carried: Sequence[SSAValue]
     ) -> Sequence[SSAValue]:
         body = self.body
-        outer, body.tile = body.tile, body.tile.along(self.axes[-1].value, masks)
+        outer, body.tile = body.tile, body.tile.along(self.axes[-1].value, inside)
         before = self._grouped(carried)
         after = self._taken(before, self.rows, True)
-        masks = masks * (len(before) // len(masks))
+        inside = inside * (len(before) // len(inside))
         body.tile = outer
         return _flat(
             [
                 new if mask is None else [self._where(mask, *pair) for pair in zip(new, old, strict=True)]
-                for mask, new, old in zip(masks, after, before, strict=True)
+                for mask, new, old in zip(inside, after, before, strict=True)
             ]
         )
 

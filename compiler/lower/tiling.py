@@ -8,7 +8,7 @@ from typing import final
 
 from stepwell.compiler.dialects.sizes import Range
 from stepwell.compiler.lower.analysis import Analysis, Axis, divisor
-from stepwell.compiler.lower.bodies import Mask, Tile
+from stepwell.compiler.lower.bodies import Mask, Ready, Tile, masks
 from stepwell.compiler.lower.folds import NestWriter
 from stepwell.compiler.lower.writer import Bound, Writer
 from stepwell.compiler.ops.functions import comparison
@@ -21,7 +21,11 @@ from xdsl.ir import SSAValue
 @dataclass(frozen=True, eq=False)
 class Tiling:
     """The shape of a nest's tiles: `vectors` of `width` lanes along one axis, `height` rows along
-    another. Without an axis for the lanes there is one scalar position per row."""
+    another. Without an axis for the lanes there is one scalar position per row.
+
+    In `panels`, all rows of some vectors come before the next vectors, and the last vectors of a
+    row are one tile; otherwise a row is finished before the next, at the end vector by vector.
+    """
 
     axes: tuple[Axis, ...]
     width: int
@@ -29,6 +33,7 @@ class Tiling:
     vectors: int = 1
     rows: Axis | None = None
     height: int = 1
+    panels: bool = False
 
     @property
     def outer(self) -> list[Axis]:
@@ -38,6 +43,10 @@ class Tiling:
     def block(self) -> int:
         """Positions of a tile along the lanes."""
         return self.width * self.vectors
+
+    def step(self, axis: Axis) -> int:
+        """Positions of a tile along an axis."""
+        return self.block if axis is self.lanes else self.height if axis is self.rows else 1
 
 
 @dataclass(frozen=True)
@@ -65,6 +74,7 @@ class NestLoops:
         tiling: Tiling,
         buffers: Mapping[SSAValue, SSAValue],
         bases: Mapping[SSAValue, Bound] | None = None,
+        ready: Ready | None = None,
     ):
         self._writer = writer
         self._analysis = analysis
@@ -72,6 +82,7 @@ class NestLoops:
         self._buffers = buffers
         self._bases: dict[SSAValue, Bound] = dict.fromkeys(analysis.nest.axes, 0)
         self._bases.update(bases or {})
+        self._ready = ready
         self._intervals: dict[SSAValue, Interval] = {}
 
     def write(self, intervals: Mapping[SSAValue, Interval]) -> None:
@@ -85,7 +96,7 @@ class NestLoops:
 
     def _outer(self, axes: Sequence[Axis]) -> None:
         if not axes:
-            return self._rows()
+            return self._tiles()
         axis = axes[0].value
         interval = self._intervals[axis]
 
@@ -94,42 +105,49 @@ class NestLoops:
 
         return self._each(axis, interval.low, interval.high, 1, inside)
 
-    def _rows(self) -> None:
+    def _tiles(self) -> None:
+        if self._tiling.panels:
+            self._lanes(lambda masks: self._rows(lambda *rows: self._tile(masks, *rows)))
+        else:
+            self._rows(lambda *rows: self._lanes(lambda masks: self._tile(masks, *rows)))
+
+    def _rows(self, inside: Callable[[int, Bound | None], None]) -> None:
+        """`inside` for all rows, `height` at a time; of the last tile some rows may be outside."""
         rows, height = self._tiling.rows, self._tiling.height
         if rows is None:
-            return self._lanes(1)
-        interval = self._intervals[rows.value]
-        whole = self._whole(interval, height)
-        self._each(rows.value, interval.low, whole, height, lambda: self._lanes(height))
-        if isinstance(whole, int) and isinstance(interval.high, int):
-            rest = interval.high - whole
-            return self._each(rows.value, whole, interval.high, height, lambda: self._lanes(rest))
-        if interval.unit % height:
-            self._each(rows.value, whole, interval.high, 1, lambda: self._lanes(1))
-        return None
-
-    def _lanes(self, height: int) -> None:
-        lanes, width, vectors = self._tiling.lanes, self._tiling.width, self._tiling.vectors
-        if lanes is None:
-            return self._tile(height, (None,))
-        axis, interval = lanes.value, self._intervals[lanes.value]
-        high = interval.high
-        whole = self._whole(interval, self._tiling.block)
-        full: tuple[Mask, ...] = (None,) * vectors
-        self._each(axis, interval.low, whole, self._tiling.block, lambda: self._tile(height, full))
+            return inside(1, None)
+        axis, interval = rows.value, self._intervals[rows.value]
+        low, high, whole = interval.low, interval.high, self._whole(interval, height)
+        self._each(axis, low, whole, height, lambda: inside(height, None))
         if isinstance(whole, int) and isinstance(high, int):
-            if whole < high:
-                self._bases[axis] = whole
-                self._tile(height, self._last_masks(whole, high))
-        elif interval.unit % self._tiling.block:
-            masked = interval.unit % width != 0
-
-            def rest() -> None:
-                mask = self._writer.mask(self._bases[axis], high, width) if masked else None
-                self._tile(height, (mask,))
-
-            self._each(axis, whole, high, width, rest)
+            return self._each(axis, whole, high, height, lambda: inside(high - whole, None))
+        if interval.unit % height:
+            last = self._writer.add(high, -1)
+            self._each(axis, whole, high, height, lambda: inside(height, last))
         return None
+
+    def _lanes(self, inside: Callable[[tuple[Mask, ...]], None]) -> None:
+        """`inside` for all lanes, a tile at a time; the masks of the last tile leave some out."""
+        lanes, width, block = self._tiling.lanes, self._tiling.width, self._tiling.block
+        if lanes is None:
+            return inside((None,))
+        axis, interval = lanes.value, self._intervals[lanes.value]
+        low, high, whole = interval.low, interval.high, self._whole(interval, block)
+        full: tuple[Mask, ...] = (None,) * self._tiling.vectors
+        self._each(axis, low, whole, block, lambda: inside(full))
+        if isinstance(whole, int) and isinstance(high, int):
+            masks = self._masks(whole, high, -(-(high - whole) // width))
+            return self._each(axis, whole, high, block, lambda: inside(masks))
+        if interval.unit % block == 0:
+            return None
+        if interval.unit % width == 0 and not self._tiling.panels:
+            return self._each(axis, whole, high, width, lambda: inside((None,)))
+        vectors = self._tiling.vectors if self._tiling.panels else 1
+
+        def rest() -> None:
+            inside(self._masks(self._bases[axis], high, vectors))
+
+        return self._each(axis, whole, high, width * vectors, rest)
 
     def _whole(self, interval: Interval, tile: int) -> Bound:
         """Where the last full tile ends."""
@@ -137,12 +155,8 @@ class NestLoops:
             return interval.high
         return self._writer.round_down(interval.high, tile)
 
-    def _last_masks(self, low: int, high: int) -> tuple[Mask, ...]:
-        width = self._tiling.width
-        return tuple(
-            None if first + width <= high else self._writer.mask(first, high, width)
-            for first in range(low, high, width)
-        )
+    def _masks(self, low: Bound, high: Bound, vectors: int) -> tuple[Mask, ...]:
+        return masks(self._writer, low, high, self._tiling.width, vectors)
 
     def _each(
         self, axis: SSAValue, low: Bound, high: Bound, step: int, inside: Callable[[], None]
@@ -154,13 +168,36 @@ class NestLoops:
 
         self._writer.loop(low, high, step, (), body, runs=True)
 
-    def _tile(self, height: int, masks: tuple[Mask, ...]) -> None:
+    def _tile(self, masks: tuple[Mask, ...], height: int, last_row: Bound | None) -> None:
         tiling = self._tiling
         rows = None if tiling.rows is None else tiling.rows.value
         lanes = None if tiling.lanes is None else tiling.lanes.value
-        tile = Tile(tiling.width, lanes, masks, rows, height)
-        body = NestWriter(self._writer, self._analysis, tile, self._bases, self._buffers)
+        tile = Tile(tiling.width, lanes, masks, rows, height, last_row)
+        bases = self._bases
+        body = NestWriter(self._writer, self._analysis, tile, bases, self._buffers, self._ready)
         body.write(self._analysis.nest.body.block)
+
+
+@dataclass(frozen=True, eq=False)
+class Tasks:
+    """How a nest is shared: a task is a block of each of these axes, the last one varying first."""
+
+    blocks: tuple[tuple[Axis, int], ...]
+
+    def write(self, writer: Writer, inside: Callable[[dict[SSAValue, Interval]], None]) -> None:
+        """`inside` for every task, in parallel, with the positions it takes."""
+        counts = [writer.ceiling(writer.extent(axis.size), block) for axis, block in self.blocks]
+
+        def task(number: Bound) -> None:
+            intervals: dict[SSAValue, Interval] = {}
+            for (axis, block), count in zip(self.blocks[:0:-1], counts[:0:-1], strict=True):
+                index = writer.remainder(number, count)
+                intervals[axis.value] = cut(writer, index, axis.size, block)
+                number = writer.quotient(number, count)
+            axis, block = self.blocks[0]
+            inside({axis.value: cut(writer, number, axis.size, block), **intervals})
+
+        writer.parallel(reduce(writer.product, counts), task)
 
 
 def unless_empty(

@@ -1,27 +1,30 @@
 """The pass `assign-buffers`: every buffer that a function allocates gets a place in one arena.
 
-The arena is the function's last argument, `workspace`: an entry point takes it from its context, any
-other function from its caller, for which it is one more buffer. Buffers that are never live together
-share memory. Sizes that are multiples of one unit (bytes; B; floordiv(B, 16)) are laid out together,
-greedily by size (Y. Pisarchyk, J. Lee, "Efficient memory management for deep neural net inference",
-2020), each in the tightest gap; the areas of different units follow one another.
+The arena is the function's last argument: an entry point takes it from its context, any other
+function from its caller, for which it is one more buffer. Buffers that are never live together share
+memory. Sizes that are multiples of one unit (1; B; floordiv(B + 15, 16)) are laid out together, large
+ones first (Y. Pisarchyk, J. Lee, "Efficient memory management for deep neural net inference", 2020),
+each in the tightest gap; the areas of different units follow one another.
 """
 
+from bisect import insort
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import gcd
+from operator import itemgetter
 from typing import final
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import IntAttr, ModuleOp, UnitAttr
+from xdsl.ir import Block, Operation, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.traits import IsTerminator
 
 from stepwell.compiler.dialects.construct import construct
 from stepwell.compiler.dialects.llvm.types import i8, size
 from stepwell.compiler.dialects.loop.host import AllocOp, FuncOp, LaunchOp, ViewOp
 from stepwell.compiler.dialects.loop.types import AccessAttr, Affine, BufferType, buffer
 from stepwell.runtime.sizes import Size
-from xdsl.context import Context
-from xdsl.dialects.builtin import IntAttr, ModuleOp, UnitAttr
-from xdsl.ir import Block, Operation, SSAValue
-from xdsl.passes import ModulePass
-from xdsl.traits import IsTerminator
 
 ALIGNMENT = 64
 WORKSPACE = "workspace"
@@ -138,7 +141,7 @@ def layout(wanted: Sequence[Request]) -> tuple[list[Size], Size]:
 @final
 @dataclass
 class Area:
-    """What lies where, in one unit."""
+    """What lies where, in one unit, by ascending offset."""
 
     placed: list[tuple[int, Request]] = field(default_factory=list[tuple[int, Request]])
     extent: int = 0
@@ -146,14 +149,14 @@ class Area:
     def place(self, request: Request) -> int:
         """The start of the tightest gap between requests that are live together with this one."""
         gap, best, end = None, 0, 0
-        for start, other in sorted(self.placed, key=lambda entry: entry[0]):
+        for start, other in self.placed:
             if not other.meets(request):
                 continue
             if start - end >= request.amount and (gap is None or start - end < gap):
                 gap, best = start - end, end
             end = max(end, start + other.amount)
         offset = end if gap is None else best
-        self.placed.append((offset, request))
+        insort(self.placed, (offset, request), key=itemgetter(0))
         self.extent = max(self.extent, offset + request.amount)
         return offset
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import cast, final
 
-from xdsl.dialects.builtin import DenseArrayBase
+from xdsl.dialects.builtin import DenseArrayBase, IntegerType
 from xdsl.dialects.llvm import FastMathAttr
 from xdsl.dialects.utils import FastMathFlag
 from xdsl.ir import Attribute, Block, BlockArgument, SSAValue
@@ -32,9 +32,9 @@ class Texts:
         """The elements of a dense array of integers, unpacked once."""
         found = self._integers.get(id(array))
         if found is None:
-            assert isinstance(array, DenseArrayBase)
-            found = self._integers[id(array)] = cast(Sequence[int], array.get_values())
             self._kept.append(array)
+            elements = cast(DenseArrayBase[IntegerType], array).get_values()
+            found = self._integers[id(array)] = elements
         return found
 
 

@@ -15,7 +15,13 @@ from xdsl.dialects.builtin import (
     StringAttr,
     UnitAttr,
 )
-from xdsl.dialects.llvm import FramePointerKindAttr, FuncOp, GlobalOp, TargetFeaturesAttr
+from xdsl.dialects.llvm import (
+    FramePointerKindAttr,
+    FuncOp,
+    GlobalOp,
+    LinkageAttr,
+    TargetFeaturesAttr,
+)
 from xdsl.ir import Attribute, Block, Operation
 
 from stepwell.compiler.dialects.construct import result_of
@@ -83,7 +89,7 @@ def _global(texts: Texts, op: GlobalOp) -> str:
     value = "" if op.value is None else f" {constant_text(op.value, op.global_type)}"
     space = op.addr_space.value.data
     words = (
-        _linkage(op.linkage.linkage.data, defined=op.value is not None),
+        f"{op.linkage.linkage.data} " if op.value is None else _linkage(op.linkage),
         VISIBILITY[_integer(op.visibility_)],
         "thread_local " if op.thread_local_ else "",
         UNNAMED[_integer(op.unnamed_addr)],
@@ -95,43 +101,46 @@ def _global(texts: Texts, op: GlobalOp) -> str:
     return f"{symbol(name)} = {''.join(words)}{kind}{value}{section}{alignment}\n"
 
 
-def _linkage(linkage: str, *, defined: bool) -> str:
-    """What is defined in the object is `dso_local`: its code reaches it without a table."""
-    if not defined:
-        return "external " if linkage == "external" else f"{linkage} "
-    return "dso_local " if linkage == "external" else f"{linkage} dso_local "
-
-
 def _function(texts: Texts, op: FuncOp) -> str:
-    name = op.sym_name.data
-    _refuse_unknown(op, f"the function @{name}", FUNCTION_PROPERTIES)
-    kind = op.function_type
-    convention = op.CConv.cconv_name
-    head = (
-        VISIBILITY[op.visibility_.value.data]
-        + (f"{convention} " if convention != "ccc" else "")
-        + _attributes(op.res_attrs, 0)
-        + texts[kind.output]
-    )
+    _refuse_unknown(op, f"the function @{op.sym_name.data}", FUNCTION_PROPERTIES)
     entry = op.body.blocks.first
-    unnamed = UNNAMED[_integer(op.unnamed_addr)]
-    linkage = _linkage(op.linkage.linkage.data, defined=entry is not None)
-    if entry is None:
-        inputs = [texts[t] + _promised(op, i) for i, t in enumerate(kind.inputs)]
-        inputs += ["..."] if kind.is_variadic else []
-        words = linkage.replace("external ", "")
-        return f"declare {words}{head} {symbol(name)}({', '.join(inputs)}) {unnamed}nounwind\n"
-    scope = Scope(texts, entry)
+    return _declaration(texts, op) if entry is None else _definition(Scope(texts, entry), op)
+
+
+def _declaration(texts: Texts, op: FuncOp) -> str:
+    inputs = [f"{texts[t]}{_promised(op, i)}" for i, t in enumerate(op.function_type.inputs)]
+    linkage = op.linkage.linkage.data
+    weak = f"{linkage} " if linkage != "external" else ""
+    return f"declare {weak}{_signature(texts, op, inputs)}nounwind\n"
+
+
+def _definition(scope: Scope, op: FuncOp) -> str:
     work = _named(scope, op)
     inputs = [
-        f"{texts[argument.type]}{_promised(op, i)} {scope.name(argument)}"
-        for i, argument in enumerate(entry.args)
+        f"{scope.texts[argument.type]}{_promised(op, i)} {scope.name(argument)}"
+        for i, argument in enumerate(scope.entry.args)
     ]
-    inputs += ["..."] if kind.is_variadic else []
-    return (
-        f"define {linkage}{head} {symbol(name)}({', '.join(inputs)}) {unnamed}"
-        f"{ALWAYS}{_function_attributes(op)} {{\n{_body(scope, work)}}}\n"
+    head = f"define {_linkage(op.linkage)}{_signature(scope.texts, op, inputs)}"
+    return f"{head}{ALWAYS}{_function_attributes(op)} {{\n{_body(scope, work)}}}\n"
+
+
+def _signature(texts: Texts, op: FuncOp, inputs: list[str]) -> str:
+    convention = op.CConv.cconv_name
+    words = (
+        VISIBILITY[op.visibility_.value.data],
+        f"{convention} " if convention != "ccc" else "",
+        "".join([f"{word} " for word in _promises(op.res_attrs, 0)]),
+        texts[op.function_type.output],
     )
+    everything = ", ".join([*inputs, "..."] if op.function_type.is_variadic else inputs)
+    unnamed = UNNAMED[_integer(op.unnamed_addr)]
+    return f"{''.join(words)} {symbol(op.sym_name.data)}({everything}) {unnamed}"
+
+
+def _linkage(linkage: LinkageAttr) -> str:
+    """Of what the object defines: it is `dso_local`, so its code reaches it without a table."""
+    name = linkage.linkage.data
+    return "dso_local " if name == "external" else f"{name} dso_local "
 
 
 Work = list[tuple[Block, list[tuple[Writer, Operation]]]]
@@ -212,15 +221,11 @@ def _elements(attribute: Attribute) -> Sequence[Attribute]:
 
 
 def _promised(op: FuncOp, index: int) -> str:
-    """What a parameter's attributes promise, with a blank before each."""
-    return "".join([f" {word}" for word in _attribute_words(op.arg_attrs, index)])
+    """What callers promise of a parameter, with a blank before each word."""
+    return "".join([f" {word}" for word in _promises(op.arg_attrs, index)])
 
 
-def _attributes(attributes: ArrayAttr[DictionaryAttr] | None, index: int) -> str:
-    return "".join([f"{word} " for word in _attribute_words(attributes, index)])
-
-
-def _attribute_words(attributes: ArrayAttr[DictionaryAttr] | None, index: int) -> Iterator[str]:
+def _promises(attributes: ArrayAttr[DictionaryAttr] | None, index: int) -> Iterator[str]:
     if attributes is None:
         return
     for name, value in attributes.data[index].data.items():

@@ -132,6 +132,13 @@ def test_code_for_another_processor_is_refused(make):
     )
 
 
+def test_processors_without_a_loader_are_named(make, monkeypatch):
+    monkeypatch.setattr(system, "architecture", lambda: "riscv64")
+    assert refusal(make.object(EMPTY)) == (
+        "SW0310: x.o is not code that can be loaded: there is no loader for riscv64 processors"
+    )
+
+
 def test_what_is_not_an_object_is_refused():
     reason = "SW0310: x.o is not code that can be loaded: "
     assert refusal(b"") == reason + "it is not a little-endian 64-bit ELF file"

@@ -90,12 +90,12 @@ class Access(Arithmetic, ABC):
         properties = _gep_properties(tuple(constants), type, flags)
         return self.emit(memory.GEPOp, operands, result, properties)
 
-    def alloca(self, type: Attribute, count: Operand = 1, alignment: int | None = None) -> SSAValue:
-        """Room on the stack until the function returns. Call it in the entry block only."""
+    def alloca(self, type: Attribute, count: int = 1, alignment: int | None = None) -> SSAValue:
+        """Room for `count` elements on the stack, taken once, when the function is entered."""
         properties: dict[str, Attribute] = {"elem_type": type}
         if alignment is not None:
             properties["alignment"] = IntegerAttr(alignment, i64)
-        return self.emit(llvm.AllocaOp, (self.value(count, i64),), ptr, properties)
+        return self.hoist(llvm.AllocaOp, ptr, properties, (self.constant(i64, count),))
 
     def load(
         self,
@@ -168,7 +168,7 @@ class Access(Arithmetic, ABC):
         self.emit_effect(memory.MaskedScatterOp, (value, places, mask), properties)
 
     def prefetch(self, place: SSAValue, *, write: bool = False, locality: int = 3) -> None:
-        """Hints that a line will be used: once (locality 0), or so often that all caches keep it (3)."""
+        """Hints that a cache line will be used: once (locality 0), or for long (3)."""
         self.emit_effect(memory.PrefetchOp, (place,), _prefetch(write, locality))
 
     # Atomics.

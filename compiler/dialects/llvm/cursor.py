@@ -31,7 +31,7 @@ class Cursor(ABC):
         self.block = entry
         self.location: LocationAttr = UNKNOWN_LOC
         self._constants: dict[tuple[object, ...], SSAValue] = {}
-        self._last_constant: Operation | None = None
+        self._last_hoisted: Operation | None = None
 
     def emit(
         self,
@@ -67,7 +67,7 @@ class Cursor(ABC):
         found = self._constants.get(key)
         if found is None:
             properties = {"value": attribute(type, number, text)}
-            found = self._constants[key] = self._hoist(ConstantOp, type, properties)
+            found = self._constants[key] = self.hoist(ConstantOp, type, properties)
         return found
 
     def iota(self, type: Vector) -> SSAValue:
@@ -110,19 +110,23 @@ class Cursor(ABC):
     ) -> SSAValue:
         found = self._constants.get(key)
         if found is None:
-            found = self._constants[key] = self._hoist(kind, type, properties)
+            found = self._constants[key] = self.hoist(kind, type, properties)
         return found
 
-    def _hoist(
-        self, kind: type[Operation], type: Attribute, properties: Mapping[str, Attribute]
+    def hoist(
+        self,
+        kind: type[Operation],
+        result: Attribute,
+        properties: Mapping[str, Attribute],
+        operands: Sequence[SSAValue] = (),
     ) -> SSAValue:
-        """A constant op behind the others, at the top of the entry block, where all may use it."""
-        op = construct(kind, (), (type,), properties, self.location)
-        if self._last_constant is not None:
-            self.entry.insert_op_after(op, self._last_constant)
+        """An op behind the constants, at the top of the entry block, where all may use it."""
+        op = construct(kind, operands, (result,), properties, self.location)
+        if self._last_hoisted is not None:
+            self.entry.insert_op_after(op, self._last_hoisted)
         elif self.entry.first_op is not None:
             self.entry.insert_op_before(op, self.entry.first_op)
         else:
             append(self.entry, op)
-        self._last_constant = op
+        self._last_hoisted = op
         return result_of(op)

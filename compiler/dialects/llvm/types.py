@@ -137,7 +137,7 @@ def bits(type: Attribute) -> int:
     if (width := _WIDTHS.get(scalar.__class__)) is not None:
         return width
     if isinstance(scalar, IntegerType):
-        return scalar.width.data
+        return scalar.bitwidth
     raise ValueError(f"{type} has no width")
 
 

@@ -8,7 +8,15 @@ from typing import TypeAlias, final
 import numpy as np
 
 from stepwell.compiler.dialects.loop.types import Combine
-from stepwell.compiler.interpret.loops.functions import Binary, both, either, fma, maximum, minimum, select
+from stepwell.compiler.interpret.loops.functions import (
+    Binary,
+    both,
+    either,
+    fma,
+    maximum,
+    minimum,
+    select,
+)
 from stepwell.compiler.interpret.loops.values import DType, Value
 
 State: TypeAlias = tuple[Value, ...]

@@ -60,9 +60,11 @@ class Machine:
 
 def _check_sizes(function: Function, sizes: Mapping[str, int]) -> None:
     for symbol, (low, high) in function.symbols.data:
-        value = sizes.get(symbol)
-        if value is None or value < low or (high is not None and value > high):
-            raise refuse(function, "SW0283", f"{symbol} = {value} is not in its range")
+        if symbol not in sizes:
+            raise refuse(function, "SW0283", f"no value was given for {symbol}")
+        if sizes[symbol] < low or (high is not None and sizes[symbol] > high):
+            range_ = f"{low} or more" if high is None else f"{low} to {high}"
+            raise refuse(function, "SW0283", f"{symbol} is {range_}, not {sizes[symbol]}")
 
 
 def _check_arguments(function: Function, arguments: Sequence[Value], scope: Translator) -> None:

@@ -116,22 +116,27 @@ def read(op: ReadOp, scope: Translator) -> Step:
     check_elements(op, op.source, op.result)
     source, result = scope.slots((op.source, op.result))
     index = [scope.affine(each, op.indices) for each in op.access.data]
-    condition = None if op.condition is None else scope.slot(op.condition)
-    zero = np.zeros((), dtype_of(op.result.type))[()]
+    buffer, dtype = op.source, dtype_of(op.result.type)
 
-    def run(frame: Frame) -> None:
+    def everywhere(frame: Frame) -> None:
         memory = frame[source]
-        at = [each(frame) for each in index]
-        inside = True if condition is None else frame[condition]
-        if not np.any(inside):
-            frame[result] = zero
-            return
-        if not np.all(inside):
-            at = [np.where(inside, each, 0) for each in at]
-        elements = memory.reshape(-1).take(linear(op, op.source, memory.shape, at))
-        frame[result] = elements if np.all(inside) else np.where(inside, elements, zero)
+        offsets = linear(op, buffer, memory.shape, [each(frame) for each in index])
+        frame[result] = memory.reshape(-1).take(offsets)
 
-    return run
+    if op.condition is None:
+        return everywhere
+    condition = scope.slot(op.condition)
+
+    def inside(frame: Frame) -> None:
+        memory, holds = frame[source], frame[condition]
+        if not np.any(holds):
+            frame[result] = np.zeros((), dtype)
+            return
+        at = [np.where(holds, each(frame), 0) for each in index]
+        elements = memory.reshape(-1).take(linear(op, buffer, memory.shape, at))
+        frame[result] = np.where(holds, elements, np.zeros((), dtype))
+
+    return inside
 
 
 def write(op: WriteOp, scope: Translator) -> Step:

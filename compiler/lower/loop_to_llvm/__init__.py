@@ -1,14 +1,20 @@
-"""From loops to instructions: a module of explicit kernels and functions as one of the llvm dialect.
+"""From loops to instructions: explicit kernels and functions as a module of the llvm dialect.
 
-One walk in the order of the program: each value of the loop level is mapped to one of the llvm level,
-and each op has its handler in a table. Nothing is rewritten.
+One walk in the order of the program: each value of the loop level is mapped to one of the llvm
+level, and each op has its handler in a table. Nothing is rewritten.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import final
 
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Block, Operation
+from xdsl.passes import ModulePass
+
 from stepwell.compiler.dialects.construct import operands_of
+from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.dialects.loop.explicit import (
     GatherOp,
     LoadOp,
@@ -27,7 +33,6 @@ from stepwell.compiler.dialects.loop.host import (
     ViewOp,
 )
 from stepwell.compiler.dialects.loop.nests import IndexOp, YieldOp
-from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.lower.loop_to_llvm import host, math_functions, memory
 from stepwell.compiler.lower.loop_to_llvm.callees import imports, survey
 from stepwell.compiler.lower.loop_to_llvm.control import STRUCTURES
@@ -36,10 +41,6 @@ from stepwell.compiler.lower.loop_to_llvm.functions import define, define_entry
 from stepwell.compiler.lower.loop_to_llvm.program import Program
 from stepwell.compiler.lower.loop_to_llvm.scalars import INSTRUCTIONS, WITH_PROPERTIES
 from stepwell.runtime.errors import CompileError
-from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Block, Operation
-from xdsl.passes import ModulePass
 
 STATEMENTS: Mapping[type[Operation], Callable[..., None]] = {
     **dict.fromkeys(math_functions.NAMES, math_functions.evaluate),
@@ -67,7 +68,7 @@ def lower(module: ModuleOp) -> ModuleOp:
     CompileError SW0240: an op that an earlier stage should have taken away.
     """
     callees = survey(module)
-    program = Program(callees, imports(module))
+    program = Program(callees, imports(callees))
     for callee in callees.values():
         define(lower_block, program, callee)
         if callee.is_entry:

@@ -1,8 +1,11 @@
-"""What is true of a module's functions and kernels as callees: what a call hands over and returns."""
+"""A module's functions and kernels as callees: what a call of each hands over, and may assume."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias, final
+
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.loop.explicit import ParallelOp
 from stepwell.compiler.dialects.loop.host import (
@@ -16,8 +19,6 @@ from stepwell.compiler.dialects.loop.host import (
 from stepwell.compiler.dialects.loop.nests import KernelOp
 from stepwell.compiler.dialects.loop.types import BufferType
 from stepwell.compiler.passes.assign_buffers import WORKSPACE
-from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import SSAValue
 
 Definition: TypeAlias = FuncOp | KernelOp
 
@@ -32,6 +33,8 @@ class Callee:
 
     definition: Definition
     launches: list[LaunchOp] = field(default_factory=list[LaunchOp])
+    symbols: list[str] = field(default_factory=list[str])
+    """The C functions it calls."""
     launched: bool = False
     needs_context: bool = False
     may_fail: bool = False
@@ -73,8 +76,12 @@ class Callee:
         return self.arguments[-1] if WORKSPACE in self.definition.attributes else None
 
 
-def survey(module: ModuleOp) -> dict[str, Callee]:
-    """The module's functions and kernels by name."""
+Callees: TypeAlias = Mapping[str, Callee]
+"""By name, in the module's order."""
+
+
+def survey(module: ModuleOp) -> Callees:
+    """The module's functions and kernels."""
     callees = {
         op.sym_name.data: _inspect(op) for op in module.ops if isinstance(op, FuncOp | KernelOp)
     }
@@ -101,6 +108,8 @@ def _inspect(definition: Definition) -> Callee:
         elif kind in (HostOp, AssertOp, CustomOp):
             callee.needs_context = callee.may_fail = True
             callee.may_show |= kind is HostOp
+            if isinstance(op, CustomOp):
+                callee.symbols.append(op.symbol.data)
     return callee
 
 
@@ -134,11 +143,6 @@ def _place(buffer: SSAValue, arena: SSAValue | None) -> SSAValue:
     return buffer
 
 
-def imports(module: ModuleOp) -> tuple[str, ...]:
-    """The C symbols that the module calls, in the order of their addresses' table."""
-    return tuple(
-        dict.fromkeys(op.symbol.data for op in module.walk() if isinstance(op, CustomOp))
-    )
-
-
-Callees: TypeAlias = Mapping[str, Callee]
+def imports(callees: Callees) -> tuple[str, ...]:
+    """The C functions that a module calls, in the order of the table of their addresses."""
+    return tuple(dict.fromkeys(symbol for each in callees.values() for symbol in each.symbols))

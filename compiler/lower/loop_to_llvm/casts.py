@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping
 
-from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
-from stepwell.compiler.dialects.llvm.float_casts import extend_float, truncate_float
-from stepwell.compiler.dialects.llvm.types import bits, element, f32, i16
-from stepwell.compiler.dialects.loop.scalar import Cast, CastOp
-from stepwell.compiler.lower.loop_to_llvm.types import lowered
 from xdsl.dialects.builtin import BFloat16Type, Float16Type
 from xdsl.ir import Attribute, SSAValue
+
+from stepwell.compiler.dialects.llvm.float_casts import extend_float, truncate_float
+from stepwell.compiler.dialects.llvm.types import bits, element, f32, i16
+from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
+from stepwell.compiler.dialects.loop.scalar import Cast, CastOp
+from stepwell.compiler.lower.loop_to_llvm.types import lowered
 
 Conversion = Callable[[LlvmBuilder, SSAValue, Attribute, Attribute], SSAValue]
 """Of a value from one scalar type of the loop level to another, lane by lane."""

@@ -2,9 +2,10 @@
 
 from enum import IntEnum
 
+from xdsl.ir import Attribute, SSAValue
+
 from stepwell.compiler.dialects.llvm.types import i64, ptr
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
-from xdsl.ir import Attribute, SSAValue
 
 
 class Word(IntEnum):

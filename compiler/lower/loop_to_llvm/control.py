@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
+from xdsl.ir import Block, Operation, SSAValue
+
 from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.llvm.types import i64, ptr, void
 from stepwell.compiler.dialects.llvm_builder import Parameter
@@ -11,7 +13,6 @@ from stepwell.compiler.dialects.loop.host import ConditionOp, WhileOp
 from stepwell.compiler.dialects.loop.nests import YieldOp
 from stepwell.compiler.lower.loop_to_llvm.context import Word, read
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame, TaskFrame
-from xdsl.ir import Block, Operation, SSAValue
 
 LowerBlock: TypeAlias = Callable[[Frame, Block], None]
 """Emits what a block's ops do; its terminator is left to the op around it."""

@@ -4,13 +4,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import final
 
+from stepwell.compiler.lower.loop_to_llvm.types import lowered
+from xdsl.dialects.llvm import AddressOfOp, ConstantOp
+from xdsl.ir import Attribute, Block, SSAValue
+
 from stepwell.compiler.dialects.llvm.instructions import PoisonOp
-from stepwell.compiler.dialects.llvm.types import i8, i64, lanes, size
+from stepwell.compiler.dialects.llvm.types import i64, lanes, size
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 from stepwell.compiler.lower.loop_to_llvm.program import Program
 from stepwell.compiler.lower.loop_to_llvm.sizes import Sizes, at_entry
-from xdsl.dialects.llvm import AddressOfOp, ConstantOp
-from xdsl.ir import Attribute, Block, SSAValue
 
 SLOT = 8
 """Bytes of the widest scalar."""
@@ -38,8 +40,18 @@ class Frame(ABC):
         self.values = Values(self.fetch)
         self.sizes = Sizes(build, self.symbol)
         self._start = build.enter(Block())
+        self._types: dict[int, Attribute] = {}
         self._zero: SSAValue | None = None
         self._nowhere: SSAValue | None = None
+
+    def type_of(self, value: SSAValue) -> Attribute:
+        """The type of what the value becomes."""
+        # Equal types are often one object, and finding it by its id takes a tenth of a comparison.
+        type = value.type
+        found = self._types.get(id(type))
+        if found is None:
+            found = self._types[id(type)] = lowered(type)
+        return found
 
     @abstractmethod
     def fetch(self, value: SSAValue) -> SSAValue:

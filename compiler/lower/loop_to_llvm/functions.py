@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from xdsl.ir import SSAValue
+
 from stepwell.compiler.dialects.llvm.types import i32, i64, ptr, void
 from stepwell.compiler.dialects.llvm_builder import Parameter
 from stepwell.compiler.dialects.loop.types import BufferType
@@ -11,7 +13,6 @@ from stepwell.compiler.lower.loop_to_llvm.control import LowerBlock
 from stepwell.compiler.lower.loop_to_llvm.frame import FunctionFrame
 from stepwell.compiler.lower.loop_to_llvm.program import Program
 from stepwell.compiler.lower.loop_to_llvm.types import lowered
-from xdsl.ir import SSAValue
 
 ALONE = Parameter(ptr, ("noalias",))
 
@@ -40,7 +41,8 @@ def define(lower: LowerBlock, program: Program, callee: Callee) -> None:
     context = next(given) if callee.needs_context else None
     shown = next(given) if callee.may_show else None
     arguments = {argument: next(given) for argument in callee.arguments}
-    frame = FunctionFrame(program, build, dict(zip(callee.sizes, given, strict=True)), context, shown)
+    symbols = dict(zip(callee.sizes, given, strict=True))
+    frame = FunctionFrame(program, build, symbols, context, shown)
     frame.values.update(arguments)
     lower(frame, callee.definition.body.block)
     build.ret(0 if callee.may_fail else None)

@@ -1,14 +1,17 @@
-"""The program between kernels: launches, and effects that the runtime or a C function carries out."""
+"""The program between kernels: launches, and effects carried out by the runtime or a C function."""
 
 from collections.abc import Sequence
 
+from xdsl.ir import Operation, SSAValue
+
 from stepwell.compiler.dialects.llvm.types import i32, i64, ptr
+from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.dialects.loop.host import AssertOp, CustomOp, HostOp, LaunchOp
 from stepwell.compiler.dialects.loop.types import BufferType
 from stepwell.compiler.lower.loop_to_llvm.callees import Callee
 from stepwell.compiler.lower.loop_to_llvm.context import Error, Word, fail, read
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame, FunctionFrame
-from xdsl.ir import Operation, SSAValue
+from stepwell.runtime.errors import CompileError
 
 
 def launch(frame: Frame, op: LaunchOp) -> None:
@@ -19,8 +22,9 @@ def launch(frame: Frame, op: LaunchOp) -> None:
     if not callee.may_fail:
         build.call_void(callee.body, arguments)
         return
-    failed = build.icmp("ne", build.call(callee.body, arguments, i32), 0)
-    with build.if_(failed):
+    status = build.call(callee.body, arguments, i32)
+    _function(frame, op)
+    with build.if_(build.icmp("ne", status, 0)):
         build.ret(1)
 
 
@@ -65,7 +69,8 @@ def custom(frame: Frame, op: CustomOp) -> None:
 def _function(frame: Frame, op: Operation) -> FunctionFrame:
     """The frame of a function: a task can neither fail nor take its turn among effects."""
     if not isinstance(frame, FunctionFrame):
-        raise ValueError(f"{op.name} stands within loop.parallel")
+        sentence = f"{op.name} may fail or has an effect, but stands within loop.parallel"
+        raise CompileError("SW0241", sentence, where=source_line(op.location))
     return frame
 
 

@@ -4,15 +4,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import final
 
 import numpy as np
+from xdsl.dialects import math
+from xdsl.ir import Attribute, Operation, SSAValue
+
 from stepwell.compiler.dialects.construct import operands_of
-from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 from stepwell.compiler.dialects.llvm.types import bits, element, i1, integer, lanes, like, vector
+from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 from stepwell.compiler.lower.arithmetic import Arithmetic
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame
 from stepwell.compiler.lower.loop_to_llvm.scalars import any_lane
 from stepwell.compiler.lower.polynomials import FUNCTIONS
-from xdsl.dialects import math
-from xdsl.ir import Attribute, Operation, SSAValue
 
 NAMES: Mapping[type[Operation], str] = {
     math.CosOp: "cos",

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from xdsl.ir import SSAValue
+
 from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.llvm.cursor import Operand
 from stepwell.compiler.dialects.llvm.types import i1, i64, lanes, size, vector
@@ -17,8 +19,7 @@ from stepwell.compiler.dialects.loop.host import CopyOp, ViewOp
 from stepwell.compiler.dialects.loop.nests import IndexOp
 from stepwell.compiler.dialects.loop.types import AccessAttr, BufferType
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame
-from stepwell.compiler.lower.loop_to_llvm.types import as_integer, in_memory, lowered
-from xdsl.ir import SSAValue
+from stepwell.compiler.lower.loop_to_llvm.types import as_integer, in_memory
 
 STACK_ALIGNMENT = 64
 COPIED_BYTES = 64
@@ -27,7 +28,7 @@ COPIED_BYTES = 64
 
 def load(frame: Frame, op: LoadOp) -> None:
     source, offset, *mask = operands_of(op)
-    build, type = frame.build, lowered(op.results[0].type)
+    build, type = frame.build, frame.type_of(op.results[0])
     place = _place(frame, source, offset)
     if not mask:
         value = build.load(place, type)
@@ -52,7 +53,7 @@ def store(frame: Frame, op: StoreOp) -> None:
 
 def gather(frame: Frame, op: GatherOp) -> None:
     source, offsets, *mask = operands_of(op)
-    build, type = frame.build, lowered(op.results[0].type)
+    build, type = frame.build, frame.type_of(op.results[0])
     places = _place(frame, source, offsets)
     frame.values[op.results[0]] = build.gather(
         places, _lanes_set(frame, places, mask), build.constant(type, 0)

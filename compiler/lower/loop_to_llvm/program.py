@@ -1,14 +1,15 @@
-"""The llvm module that is being made: functions in the order they were begun, tables before them."""
+"""The llvm module that is being made: functions as they were begun, constant tables before them."""
 
 from collections.abc import Callable, Sequence
 from typing import final
 
-from stepwell.compiler.dialects.llvm.types import array, vector
-from stepwell.compiler.dialects.llvm_builder import LlvmBuilder, Parameter
-from stepwell.compiler.lower.loop_to_llvm.callees import Callees
 from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, LocationAttr
 from xdsl.dialects.llvm import FuncOp, GlobalOp, LinkageAttr
 from xdsl.ir import Attribute, Operation, SSAValue
+
+from stepwell.compiler.dialects.llvm.types import array, vector
+from stepwell.compiler.dialects.llvm_builder import LlvmBuilder, Parameter
+from stepwell.compiler.lower.loop_to_llvm.callees import Callees
 
 Body = Callable[[LlvmBuilder, Sequence[SSAValue]], SSAValue]
 """Emits what a function does with its arguments, and gives its result."""

@@ -1,21 +1,22 @@
-"""Scalar ops, and the same ops on vectors, as instructions: a table, and what is not one of them."""
+"""Scalar ops, and the same on vectors, as instructions: a table, and what takes more than one."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from ml_dtypes import bfloat16
-from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
+from xdsl.dialects import arith, math
+from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, FloatAttr, IntegerAttr
+from xdsl.ir import Attribute, Operation, SSAValue
+
 from stepwell.compiler.dialects.llvm.arithmetic import FloatPredicate, IntegerPredicate
 from stepwell.compiler.dialects.llvm.cursor import Operand
 from stepwell.compiler.dialects.llvm.types import bf16, element, f16, i64, integer, lanes, vector
+from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 from stepwell.compiler.dialects.loop.explicit import AnyOp, ExtractOp, MaskOp, ShuffleOp
 from stepwell.compiler.dialects.loop.scalar import CastOp, LanesOp, SelectOp, SplatOp
 from stepwell.compiler.lower.loop_to_llvm.casts import cast
 from stepwell.compiler.lower.loop_to_llvm.types import lowered
-from xdsl.dialects import arith, math
-from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, FloatAttr, IntegerAttr
-from xdsl.ir import Attribute, Operation, SSAValue
 
 Instruction = Callable[..., SSAValue]
 """Of the builder and the op's operands, already lowered."""

@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import final
 
-from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
+from xdsl.ir import SSAValue
+
 from stepwell.compiler.dialects.llvm.cursor import Operand
 from stepwell.compiler.dialects.llvm.types import i64
+from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 from stepwell.compiler.lower.loop_to_llvm.scalars import floor_division
 from stepwell.runtime.sizes import Operator, Size
-from xdsl.ir import SSAValue
 
 
 @contextmanager

@@ -2,6 +2,16 @@
 
 from functools import lru_cache
 
+from xdsl.dialects.builtin import (
+    BFloat16Type,
+    Float16Type,
+    IndexType,
+    IntegerType,
+    VectorType,
+    i1,
+)
+from xdsl.ir import Attribute
+
 from stepwell.compiler.dialects.llvm.types import (
     bits,
     element,
@@ -14,15 +24,6 @@ from stepwell.compiler.dialects.llvm.types import (
     vector,
 )
 from stepwell.compiler.dialects.loop.types import BufferType
-from xdsl.dialects.builtin import (
-    BFloat16Type,
-    Float16Type,
-    IndexType,
-    IntegerType,
-    VectorType,
-    i1,
-)
-from xdsl.ir import Attribute
 
 
 @lru_cache(maxsize=4096)

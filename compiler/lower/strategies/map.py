@@ -18,8 +18,8 @@ from stepwell.compiler.lower.strategies.base import (
     place_locals,
     take_ops,
 )
-from stepwell.compiler.lower.tiling import Interval, NestLoops, Tiling, cut, unless_empty
-from stepwell.compiler.lower.writer import Bound, Writer
+from stepwell.compiler.lower.tiling import NestLoops, Tasks, Tiling, unless_empty
+from stepwell.compiler.lower.writer import Writer
 from stepwell.compiler.machines.machine import Machine
 from stepwell.runtime.sizes import Size
 from xdsl.ir import SSAValue
@@ -72,13 +72,13 @@ class Map(Strategy):
         analysis = Analysis(nest)
         tiling = tiling_of(analysis, analysis.axes(), self.bytes, self.vectors, self.rows)
         loops = NestLoops(writer, analysis, tiling, buffers)
-        shares = Shares.of(analysis, tiling, self.task)
+        tasks = tasks_of(analysis, tiling, self.task * 1000)
 
         def inside() -> None:
-            if shares is None:
+            if tasks is None:
                 loops.write({})
             else:
-                shares.write(writer, loops)
+                tasks.write(writer, loops.write)
 
         unless_empty(writer, nest.sizes.data, ranges, inside)
 
@@ -99,55 +99,27 @@ def tiling_of(
     return Tiling(tuple(axes), width, lanes, vectors if lanes else 1, rows, height if rows else 1)
 
 
-@dataclass(frozen=True, eq=False)
-class Shares:
-    """How a nest is shared: a task is a position of the axes `each` and a block of the axis `last`."""
+def tasks_of(analysis: Analysis, tiling: Tiling, time: int) -> Tasks | None:
+    """Tasks of about `time` nanoseconds; None where that is all there is to do.
 
-    each: tuple[Axis, ...]
-    last: Axis
-    block: int
-
-    @classmethod
-    def of(cls, analysis: Analysis, tiling: Tiling, task: int) -> "Shares | None":
-        """Tasks of about `task` microseconds; None where that is all there is to do."""
-        order = [*tiling.outer, *(axis for axis in (tiling.rows, tiling.lanes) if axis is not None)]
-        cost = (steps(analysis) / tiling.width + memory(analysis, tiling.lanes, tiling.width)) * (
-            NANOSECONDS / 1000
-        )
-        whole = prod((axis.size.static for axis in order if axis.size.static is not None)) * cost
-        dynamic = any(axis.size.static is None for axis in order)
-        if task == 0 or not order or (whole < 2 * task and not dynamic):
+    Outer axes are taken position by position until what is left is a task or less; of the last one
+    a task takes a block.
+    """
+    cost = NANOSECONDS * (
+        steps(analysis) / tiling.width + memory(analysis, tiling.lanes, tiling.width)
+    )
+    order = [*tiling.outer, *(axis for axis in (tiling.rows, tiling.lanes) if axis is not None)]
+    whole = cost * prod(length(axis.size) for axis in order)
+    if time == 0 or not order or whole < 2 * time:
+        if time == 0 or all(axis.size.static is not None for axis in order):
             return None
-        inner = prod(length(axis.size) for axis in order) * cost
-        for number, axis in enumerate(order):
-            inner /= max(1, length(axis.size))
-            step = {tiling.rows: tiling.height, tiling.lanes: tiling.block}.get(axis, 1)
-            steps_of_task = 1 << max(0, round(log2(task / inner / step))) if inner else 1
-            enough = length(axis.size) >= MINIMUM * step or axis is tiling.lanes
-            if enough or steps_of_task > 1 or number == len(order) - 1:
-                return cls(tuple(order[:number]), axis, steps_of_task * step)
-        return None
-
-    def write(self, writer: Writer, loops: NestLoops) -> None:
-        sizes = [axis.size for axis in self.each]
-        count = writer.ceiling(writer.extent(self.last.size), self.block)
-        total = count
-        for size in sizes:
-            total = writer.product(total, writer.extent(size))
-
-        def body(task: Bound) -> None:
-            index = writer.remainder(task, count) if sizes else task
-            rest = writer.quotient(task, count) if sizes else 0
-            intervals = {self.last.value: cut(writer, index, self.last.size, self.block)}
-            for axis in reversed(self.each):
-                extent = writer.extent(axis.size)
-                outermost = axis is self.each[0]
-                index = rest if outermost else writer.remainder(rest, extent)
-                rest = 0 if outermost else writer.quotient(rest, extent)
-                intervals[axis.value] = Interval(index, writer.add(index, 1), 1)
-            loops.write(intervals)
-
-        writer.parallel(total, body)
+    for number, axis in enumerate(order):
+        whole /= max(1, length(axis.size))
+        step = tiling.step(axis)
+        block = step << max(0, round(log2(time / (whole * step))))
+        if block > step or length(axis.size) >= MINIMUM * step or axis is order[-1]:
+            return Tasks((*((each, 1) for each in order[:number]), (axis, block)))
+    return None
 
 
 MINIMUM = 16

@@ -208,3 +208,11 @@ def test_declarations_have_no_body_to_build() -> None:
     function.body.detach_block(0)
     with pytest.raises(ValueError, match="f is a declaration"):
         LlvmBuilder(function)
+
+
+def test_the_stack_grows_once(b: LlvmBuilder) -> None:
+    with b.loop(0, b.arguments[1]):
+        b.store(b.arguments[1], b.alloca(i64, 4, 64))
+    b.ret(0)
+    verified(b)
+    assert [op.name for op in b.entry.ops].count("llvm.alloca") == 1

@@ -264,7 +264,12 @@ def test_arguments_are_checked() -> None:
     )
     assert "but was given float32[3, 4]" in kernel_error(SHIFTED, [x, x.reshape(3, 4)], N=4)
     assert "needs a row-major array" in kernel_error(SHIFTED, [x, np.asfortranarray(x)], N=4)
-    assert "SW0283: loop.kernel: N = None is not in its range" in kernel_error(SHIFTED, [x, x])
+    assert "SW0283: loop.kernel: no value was given for N" in kernel_error(SHIFTED, [x, x])
+
+
+def test_sizes_are_checked() -> None:
+    assert "N is 0 or more, not -1" in kernel_error(SHIFTED, [], N=-1)
+    assert "N is 0 to 3, not 4" in kernel_error(SHIFTED.replace("N: 0", "N: 0 to 3"), [], N=4)
 
 
 def test_elements_must_fit() -> None:

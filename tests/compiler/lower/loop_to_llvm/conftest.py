@@ -2,11 +2,18 @@
 
 import ctypes
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 
 import numpy as np
 import pytest
 from llvmlite import binding
 from numpy.typing import NDArray
+from xdsl.context import Context
+from xdsl.dialects import arith, builtin, math
+from xdsl.dialects.builtin import IntAttr, ModuleOp, StringAttr, SymbolRefAttr
+from xdsl.ir import Block, Region
+from xdsl.parser import Parser
+
 from stepwell.compiler.dialects.loop import LOOP
 from stepwell.compiler.dialects.loop.host import FuncOp, LaunchOp
 from stepwell.compiler.dialects.loop.nests import KernelOp
@@ -20,11 +27,6 @@ from stepwell.runtime.code import load
 from stepwell.runtime.context import HostFunction, Words
 from stepwell.runtime.pool import ParallelFor, Task
 from stepwell.runtime.sizes import Size
-from xdsl.context import Context
-from xdsl.dialects import arith, builtin, math
-from xdsl.dialects.builtin import IntAttr, ModuleOp, StringAttr, SymbolRefAttr
-from xdsl.ir import Block, Region
-from xdsl.parser import Parser
 
 Array = NDArray[np.generic]
 Host = Callable[[int, Sequence[int], int], int]
@@ -145,21 +147,26 @@ def agree(machine: Machine) -> Callable[..., list[Array]]:
         sizes: Mapping[str, int] | None = None,
         workspace: int = 0,
     ) -> list[Array]:
-        module = parse(source)
-        add_entries(module)
+        module, native = _compiled(source, machine)
         name = next(op.sym_name.data for op in module.ops if isinstance(op, FuncOp))
         sizes = sizes or {}
         expected = [array.copy() for array in arrays]
         found = [array.copy() for array in arrays]
         room = [np.zeros(workspace, np.uint8)] if workspace else []
         run_function(module, name, [*expected, *room], sizes)
-        native = Native(module, machine)
         assert native.run(name, found, list(sizes.values()), workspace=workspace) == 0
         for number, (one, other) in enumerate(zip(found, expected, strict=True)):
             assert _same(one, other), f"argument {number}:\n{one}\n{other}"
         return found
 
     return compared
+
+
+@cache
+def _compiled(source: str, machine: Machine) -> tuple[ModuleOp, Native]:
+    module = parse(source)
+    add_entries(module)
+    return module, Native(module, machine)
 
 
 def _same(one: Array, other: Array) -> bool:

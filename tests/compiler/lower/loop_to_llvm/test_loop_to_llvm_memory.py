@@ -6,6 +6,7 @@ import mmap
 import ml_dtypes
 import numpy as np
 import pytest
+
 from stepwell.runtime.sizes import Size
 
 DTYPES = {
@@ -144,7 +145,8 @@ loop.kernel @k<B: 1>(%x: !loop.buffer<[B, 8] x f32>) -> (%y: !loop.buffer<[B] x 
     loop.yield
   }
 }"""
-    _, y = agree(source, [np.arange(40, dtype=np.float32), np.zeros(5, np.float32)], {"B": 5})
+    x = np.arange(40, dtype=np.float32).reshape(5, 8)
+    _, y = agree(source, [x, np.zeros(5, np.float32)], {"B": 5})
     assert list(y) == [7, 15, 23, 31, 39]
 
 

@@ -1,0 +1,104 @@
+"""A nest seen as a matrix product: which fold, which term varies along its rows, which along its lanes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+
+from stepwell.compiler.dialects.construct import operands_of
+from stepwell.compiler.dialects.loop.nests import FoldOp, WriteOp
+from stepwell.compiler.dialects.loop.types import Combine
+from stepwell.compiler.lower.analysis import Access, Analysis, Axis
+from stepwell.compiler.lower.writer import ONE
+from stepwell.runtime.sizes import Size
+from xdsl.dialects.builtin import AnyFloat
+from xdsl.ir import Operation, OpResult, SSAValue
+
+
+@dataclass(frozen=True, eq=False)
+class Contraction:
+    """`out[…, m, n] = epilogue(sum over k of left[…, m, k] * right[…, k, n])`, in any layout.
+
+    `lanes` is n, along which the output is contiguous and `left` does not vary; `rows` is m, along
+    which `right` does not vary, if there is one. Both terms may vary along the axes `outer`.
+    """
+
+    analysis: Analysis
+    fold: FoldOp
+    left: SSAValue
+    right: SSAValue
+    rows: Axis | None
+    lanes: Axis
+    outer: tuple[Axis, ...]
+
+    @cached_property
+    def depth(self) -> Size:
+        """The number of products in a sum."""
+        return prod(self.fold.sizes.data, start=ONE)
+
+    @cached_property
+    def right_ops(self) -> frozenset[Operation]:
+        """What computes `right` from memory, as far as nothing else needs it."""
+        behind = slice_of([self.right])
+        others = [op for op in self.analysis.nest.walk() if op not in behind]
+        return behind - slice_of(operand for op in others for operand in operands_of(op))
+
+    @property
+    def is_contiguous(self) -> bool:
+        """Whether what `right` reads is contiguous along the lanes."""
+        return all(
+            access.stride(self.lanes.value) == ONE
+            for access in self.analysis.inside[self.fold]
+            if access.op in self.right_ops
+        )
+
+
+def slice_of(values: Iterable[SSAValue]) -> frozenset[Operation]:
+    """The ops that compute some values."""
+    found: set[Operation] = set()
+    wanted = list(values)
+    while wanted:
+        value = wanted.pop()
+        if isinstance(value, OpResult) and value.op not in found:
+            found.add(value.op)
+            wanted.extend(operands_of(value.op))
+    return frozenset(found)
+
+
+def contraction_of(analysis: Analysis) -> Contraction | str:
+    """The nest as a contraction, or why it is none."""
+    folds = list(analysis.inside)
+    if len(folds) != 1 or folds[0].kind != Combine.FMA or folds[0].order.data.kind != "serial":
+        return "it has not one serial fold of products"
+    (fold,) = folds
+    if not isinstance(fold.results[0].type, AnyFloat):
+        return "it does not multiply floats"
+    axes = analysis.axes()
+    lanes = next((axis for axis in reversed(axes) if _is_written_along(analysis, axis)), None)
+    if lanes is None:
+        return "no axis is contiguous in what it writes"
+    first, second = fold.terms
+    along = [lanes.value in analysis.dependences(term) for term in (first, second)]
+    if along[0] == along[1]:
+        return "both terms or none vary along the contiguous axis of the result"
+    left, right = (first, second) if along[1] else (second, first)
+    candidates = [
+        axis
+        for axis in axes
+        if axis.value in analysis.dependences(left)
+        and axis.value not in analysis.dependences(right)
+    ]
+    rows = candidates[-1] if candidates else None
+    outer = tuple(axis for axis in axes if axis not in (rows, lanes))
+    return Contraction(analysis, fold, left, right, rows, lanes, outer)
+
+
+def _is_written_along(analysis: Analysis, axis: Axis) -> bool:
+    writes = [each for each in analysis.accesses.values() if isinstance(each.op, WriteOp)]
+    return all(access.stride(axis.value) == ONE for access in writes)
+
+
+def reads_of(contraction: Contraction, value: SSAValue) -> list[Access]:
+    """What is read for a term."""
+    ops = slice_of([value])
+    return [each for each in contraction.analysis.inside[contraction.fold] if each.op in ops]

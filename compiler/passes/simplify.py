@@ -1,0 +1,98 @@
+"""Removes what a tensor program computes twice or for nobody, and steps that change nothing."""
+
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Block, Operation, OpResult, SSAValue
+from xdsl.passes import ModulePass
+
+from stepwell.compiler.dialects.nd import Literal
+from stepwell.compiler.ops.base import PureOp
+from stepwell.compiler.ops.binary import Add, Div, Mul, Sub
+from stepwell.compiler.ops.creation import Constant
+from stepwell.compiler.ops.movement import Broadcast, Reshape, Transpose
+from stepwell.compiler.ops.structure import FuncOp
+from stepwell.compiler.ops.unary import Convert, Neg
+
+
+@dataclass(frozen=True)
+class Simplify(ModulePass):
+    """Forwards through each block: simpler forms and common subexpressions; backwards: dead code."""
+
+    name = "simplify"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for function in op.body.block.ops:
+            if isinstance(function, FuncOp):
+                simplify(function.body.block)
+
+
+def simplify(block: Block) -> None:
+    """Simplifies a block, and the regions in it."""
+    known: dict[object, Operation] = {}
+    for op in tuple(block.ops):
+        for region in op.regions:
+            simplify(region.block)
+        if not isinstance(op, PureOp):
+            continue
+        if (same := _simpler(op)) is not None:
+            _replace(op, [same])
+        elif not op.regions:
+            key = _key(op)
+            if (before := known.setdefault(key, op)) is not op:
+                _replace(op, list(before.results))
+    for op in reversed(tuple(block.ops)):
+        if isinstance(op, PureOp) and not any(tuple(result.uses) for result in op.results):
+            op.detach()
+            op.erase()
+
+
+def _key(op: Operation) -> object:
+    properties = tuple(sorted(op.properties.items(), key=lambda entry: entry[0]))
+    return type(op), tuple(op.operands), tuple(op.result_types), properties
+
+
+def _replace(op: Operation, values: list[SSAValue] | list[OpResult]) -> None:
+    for result, value in zip(op.results, values, strict=True):
+        value.name_hint = value.name_hint or result.name_hint
+        result.replace_all_uses_with(value)
+    op.detach()
+    op.erase()
+
+
+def _simpler(op: Operation) -> SSAValue | None:
+    """A value that the op's result always equals, bit for bit."""
+    match op:
+        case Reshape() | Convert() | Broadcast() if op.operands[0].type == op.results[0].type:
+            return op.operands[0] if not isinstance(op, Broadcast) or _in_order(op) else None
+        case Transpose() if list(op.axes.data) == sorted(op.axes.data):
+            return op.x
+        case Neg() if isinstance(op.x.owner, Neg):
+            return op.x.owner.x
+        case Mul() | Div() if _is(op.rhs, 1):
+            return op.lhs
+        case Mul() if _is(op.lhs, 1):
+            return op.rhs
+        case Sub() if _is(op.rhs, 0):
+            return op.lhs
+        case Add() if _is(op.rhs, "-0"):
+            return op.lhs
+        case _:
+            return None
+
+
+def _in_order(op: Broadcast) -> bool:
+    return list(op.axes.data) == sorted(op.axes.data)
+
+
+def _is(value: SSAValue, number: int | str) -> bool:
+    """Whether a value is one constant everywhere, through broadcasts."""
+    owner = value.owner
+    if isinstance(owner, Broadcast):
+        return _is(owner.x, number)
+    if not isinstance(owner, Constant):
+        return False
+    literal = owner.value.data
+    wanted = -0.0 if number == "-0" else float(number)
+    return literal == Literal.of(wanted, literal.dtype)

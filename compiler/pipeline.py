@@ -1,0 +1,186 @@
+"""The stages from a tensor program to machine code, named once, in order.
+
+A stage's name is the name of its dump, of `--stop-after`, and of what `ir` shows.
+"""
+
+import gc
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from xdsl.context import Context
+from xdsl.dialects import arith, math
+from xdsl.dialects.builtin import Builtin, ModuleOp, StringAttr
+from xdsl.passes import ModulePass
+
+from stepwell.compiler.dialects.llvm import LLVM
+from stepwell.compiler.dialects.loop import LOOP
+from stepwell.compiler.dialects.loop.host import FuncOp
+from stepwell.compiler.dialects.loop.nests import KernelOp
+from stepwell.compiler.dialects.loop.types import BufferType
+from stepwell.compiler.lower.choose_plans import ChoosePlans
+from stepwell.compiler.lower.expand_plans import ExpandPlans
+from stepwell.compiler.lower.loop_to_llvm import LoopToLlvm
+from stepwell.compiler.lower.tensor_to_loop import CONSTANTS, TensorToLoop
+from stepwell.compiler.machines.machine import Machine
+from stepwell.compiler.machines.x86 import MACHINES
+from stepwell.compiler.ops import ND
+from stepwell.compiler.passes.assign_buffers import WORKSPACE, AssignBuffers
+from stepwell.compiler.passes.form_kernels import FormKernels
+from stepwell.compiler.passes.inline import Inline
+from stepwell.compiler.passes.simplify import Simplify
+from stepwell.compiler.targets.cpu import assembly, compile_object
+from stepwell.compiler.targets.llvm_text import module_text
+from stepwell.runtime.errors import CompileError
+from stepwell.runtime.sizes import Size
+
+DUMP = "STEPWELL_DUMP"
+"""The environment variable that names a folder for a numbered file after each stage."""
+
+
+
+def level_of(machine: Machine) -> Machine:
+    """The best level that a machine is of: plans are chosen for levels, so that they are few."""
+    return next(
+        level for level in reversed(MACHINES.values()) if level.runs_on(machine.features)
+    )
+
+
+Stage = tuple[str, Callable[[Machine], list[ModulePass]]]
+
+STAGES: tuple[Stage, ...] = (
+    ("tensor", lambda machine: []),
+    ("simple", lambda machine: [Inline(), Simplify()]),
+    ("kernels", lambda machine: [FormKernels()]),
+    ("loop", lambda machine: [TensorToLoop()]),
+    ("plans", lambda machine: [ChoosePlans(machine=level_of(machine).name)]),
+    ("buffers", lambda machine: [AssignBuffers()]),
+    ("explicit", lambda machine: [ExpandPlans()]),
+    ("llvm", lambda machine: [LoopToLlvm()]),
+)
+TEXTS = ("ll", "asm")
+"""The forms beyond the last module: LLVM's own text, and assembly."""
+
+
+def context() -> Context:
+    """All dialects of all levels."""
+    result = Context()
+    for dialect in (Builtin, arith.Arith, math.Math, ND, LOOP, LLVM):
+        result.load_dialect(dialect)
+    return result
+
+
+@dataclass(frozen=True)
+class Image:
+    """What a module becomes on one machine."""
+
+    machine: Machine
+    code: bytes
+    workspace: Mapping[str, Size]
+    """Bytes that each entry point needs, by its name."""
+    constants: Mapping[str, tuple[str, ...]]
+    """The hashes of the weights that each entry point takes after its arguments."""
+    plans: Mapping[str, str]
+    """The plan of each kernel, as printed."""
+
+
+def compile_module(module: ModuleOp, machine: Machine) -> Image:
+    """Machine code for a module at the tensor level, which is consumed."""
+    with _without_collection():
+        dump = _Dump.from_environment(machine)
+        run_stages(module, machine, "plans", dump)
+        plans = {
+            kernel.sym_name.data: str(kernel.plan)
+            for kernel in module.ops
+            if isinstance(kernel, KernelOp)
+        }
+        run_stages(module, machine, "buffers", dump, after="plans")
+        functions = [op for op in module.ops if isinstance(op, FuncOp)]
+        workspace = {f.sym_name.data: workspace_of(f) for f in functions}
+        constants = {f.sym_name.data: _constants(f) for f in functions}
+        run_stages(module, machine, "llvm", dump, after="buffers")
+        text = module_text(module)
+        dump.write("ll", text)
+        code = compile_object(text, machine)
+    return Image(machine, code, workspace, constants, plans)
+
+
+def run_stages(
+    module: ModuleOp,
+    machine: Machine,
+    last: str,
+    dump: "_Dump | None" = None,
+    after: str | None = None,
+) -> None:
+    """Runs the stages up to `last`, from the one behind `after`."""
+    names = [name for name, _ in STAGES]
+    if last not in names:
+        raise CompileError("SW0220", f"there is no stage {last}", hint=f"there are {names}")
+    first = names.index(after) + 1 if after else 0
+    nothing = Context()
+    for number, (name, passes) in enumerate(STAGES[: names.index(last) + 1]):
+        if number < first:
+            continue
+        for each in passes(machine):
+            each.apply(nothing, module)
+        if dump is not None:
+            dump.write(name, module)
+
+
+def text_at(module: ModuleOp, machine: Machine, stage: str) -> str:
+    """The text of a module, which is consumed, at a stage, as LLVM IR (`ll`), or as assembly (`asm`)."""
+    run_stages(module, machine, stage if stage not in TEXTS else "llvm")
+    if stage not in TEXTS:
+        return f"// stepwell {stage} 1\n{module}\n"
+    text = module_text(module)
+    return text if stage == "ll" else assembly(text, machine)
+
+
+def workspace_of(function: FuncOp) -> Size:
+    """The bytes of arena that a function takes as its last argument."""
+    if WORKSPACE not in function.attributes:
+        return Size.of(0)
+    last = function.arguments[-1].type
+    assert isinstance(last, BufferType)
+    return last.count
+
+
+def _constants(function: FuncOp) -> tuple[str, ...]:
+    found = function.attributes.get(CONSTANTS)
+    return () if found is None else tuple(each.data for each in found if isinstance(each, StringAttr))
+
+
+@dataclass
+class _Dump:
+    """Writes numbered files into a folder, if there is one."""
+
+    folder: Path | None
+
+    @staticmethod
+    def from_environment(machine: Machine) -> "_Dump":
+        folder = os.environ.get(DUMP)
+        return _Dump(Path(folder) / machine.name if folder else None)
+
+    def write(self, name: str, content: object) -> None:
+        if self.folder is None:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        ending = "ll" if name == "ll" else "mlir"
+        names = [stage for stage, _ in STAGES]
+        number = names.index(name) if name in names else len(names)
+        head = "" if name == "ll" else f"// stepwell {name} 1\n"
+        (self.folder / f"{number:02}-{name}.{ending}").write_text(f"{head}{content}\n")
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Without the cyclic garbage collector, which triples the cost of building IR."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
