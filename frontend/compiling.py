@@ -244,11 +244,15 @@ def compile(
     *specs: Any,
     target: str = "host",
     numerics: str = "strict",
+    **named: Any,
 ) -> Compiled:
     """Compiles a function for arguments of these specs, or several by name, which share weights.
 
-    `compile(f, spec("f32[B, 784]"))`, or `compile({"prefill": (f, *specs), "decode": (g, *specs)})`.
+    `compile(f, spec("f32[B, 784]"))`, `compile(f, x="f32[B, 784]")`, or
+    `compile({"prefill": (f, *specs), "decode": (g, *specs)})`.
     """
+    if named and not isinstance(fn, Mapping):
+        specs = (*specs, *_in_order(fn, len(specs), named))
     if target != "host":
         raise CompileError("SW0232", f"there is no target {target}", hint="give target='host'")
     if numerics != "strict":
@@ -268,6 +272,18 @@ def compile(
             signature.leaf_names(),
         )
     return Compiled(traced, signatures, host(), numerics)
+
+
+def _in_order(function: Function, given: int, named: Mapping[str, Any]) -> list[Any]:
+    """Specs by name, in the order of the function's parameters."""
+    names = _parameters(function, given + len(named))[given:]
+    if set(names) != set(named):
+        raise CompileError(
+            "SW0234",
+            f"the specs are for {', '.join(named)}, and the function takes {', '.join(names)}",
+            where=user_line(),
+        )
+    return [named[name] for name in names]
 
 
 def _name(function: Function) -> str:

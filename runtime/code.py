@@ -85,9 +85,7 @@ def arrange(source: elf.Object) -> Layout:
                 places[index] = _up(end, section.align)
                 end = places[index] + section.size
         if access == system.READ:
-            for symbol in sorted(
-                {r.symbol for r in source.relocations if source.kinds[r.kind].slot}
-            ):
+            for symbol in _slotted(source):
                 slots[symbol] = _up(end, 8)
                 end = slots[symbol] + 8
         end = _up(end, system.PAGE)
@@ -106,33 +104,21 @@ def link(source: elf.Object, layout: Layout, image: memoryview, base: int) -> di
     addresses = [_address(symbol, layout, base) for symbol in source.symbols]
     for symbol, slot in layout.slots.items():
         struct.pack_into("<Q", image, slot, addresses[symbol])
-    for relocation in source.relocations:
-        _patch(source, layout, image, base, addresses, relocation)
-    return {
-        symbol.name: address
-        for symbol, address in zip(source.symbols, addresses, strict=True)
-        if symbol.binding != elf.LOCAL
-    }
+    for section, offset, kind, symbol, addend in source.relocations:
+        place = layout.sections[section] + offset
+        patch = source.kinds[kind]
+        target = base + layout.slots[symbol] if patch.slot else addresses[symbol]
+        try:
+            patch.write(image, place, patch.value(target + addend, base + place))
+        except OverflowError:
+            raise source.refusal(f"a relocation of kind {kind} is out of reach") from None
+    named = zip(source.symbols, addresses, strict=True)
+    return {symbol.name: address for symbol, address in named if symbol.binding != elf.LOCAL}
 
 
-def _patch(
-    source: elf.Object,
-    layout: Layout,
-    image: memoryview,
-    base: int,
-    addresses: list[int],
-    relocation: elf.Relocation,
-) -> None:
-    kind = source.kinds[relocation.kind]
-    if kind.slot:
-        target = base + layout.slots[relocation.symbol]
-    else:
-        target = addresses[relocation.symbol]
-    place = layout.sections[relocation.section] + relocation.offset
-    try:
-        kind.write(image, place, kind.value(target + relocation.addend, base + place))
-    except OverflowError:
-        raise source.refusal(f"a relocation of kind {relocation.kind} is out of reach") from None
+def _slotted(source: elf.Object) -> list[int]:
+    """The symbols whose addresses the code reads from slots."""
+    return sorted({each.symbol for each in source.relocations if source.kinds[each.kind].slot})
 
 
 def _address(symbol: elf.Symbol, layout: Layout, base: int) -> int:

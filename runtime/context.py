@@ -106,18 +106,16 @@ class Host:
         """Why the call that ran with this context failed."""
         code, site = context.words.error, context.words.site
         raised = self._raised.pop(context.address, None)
-        if code == RAISED and raised is not None:
-            return raised if not isinstance(raised, Exception) else self._failed(site, raised)
-        if code == ASSERTION and site < len(self._sites):
-            place = self._sites[site]
-            return CallError("SW0410", f"{self._name}: {place.text}", where=place.where)
-        return CallError("SW0412", f"{self._name} failed with code {code} at site {site}")
-
-    def _failed(self, site: int, cause: Exception) -> CallError:
-        place = self._sites[site]
-        error = CallError("SW0411", f"{self._name}: print failed: {cause}", where=place.where)
-        error.__cause__ = cause
-        return error
+        if raised is not None and not isinstance(raised, Exception):
+            return raised
+        if code not in (ASSERTION, RAISED) or site >= len(self._sites):
+            return CallError("SW0412", f"{self._name} failed with code {code} at site {site}")
+        text, where = self._sites[site].text, self._sites[site].where
+        if code == ASSERTION:
+            return CallError("SW0410", f"{self._name}: {text}", where=where)
+        failed = CallError("SW0411", f"{self._name}: print failed: {raised}", where=where)
+        failed.__cause__ = raised
+        return failed
 
 
 def _int64s(address: int, count: int) -> list[int]:

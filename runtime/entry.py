@@ -49,7 +49,7 @@ class ArrayType:
     def from_json(field: Field, symbols: Symbols) -> "ArrayType":
         """The type in an object's members `dtype` and `shape`."""
         dtype = BY_NAME[field["dtype"].choice(tuple(BY_NAME))]
-        return ArrayType(dtype, tuple(size(item, symbols) for item in field["shape"].items()))
+        return ArrayType(dtype, tuple(read_size(item, symbols) for item in field["shape"].items()))
 
 
 @final
@@ -237,7 +237,7 @@ class Entry:
         )
 
 
-def size(field: Field, symbols: Symbols) -> Size:
+def read_size(field: Field, symbols: Symbols) -> Size:
     """The size that a field holds, a number or text over `symbols`."""
     if not isinstance(field.value, str):
         return Size.of(field.count())

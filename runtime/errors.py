@@ -62,9 +62,8 @@ class StepwellError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickles with its keyword arguments, so that process pools can pass an error on."""
-        return _rebuilt, (
-            type(self), self.code, self.sentence, self.details, self.hint, self.where
-        )  # fmt: skip
+        known = (self.code, self.sentence, self.details, self.hint, self.where)
+        return _rebuilt, (type(self), *known)
 
 
 @final

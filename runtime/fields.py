@@ -77,12 +77,7 @@ class Field:
 
     def members(self) -> dict[str, "Field"]:
         """The members of an object."""
-        value = self.value
-        if not isinstance(value, dict):
-            raise self.refusal("an object")
-        prefix = f"{self.path}." if self.path else ""
-        members = cast("dict[str, object]", value)
-        return {key: Field(self.file, prefix + key, item) for key, item in members.items()}
+        return {key: self._member(key, value) for key, value in self._object().items()}
 
     def only_member(self) -> tuple[str, "Field"]:
         """The name and value of an object's only member."""
@@ -100,8 +95,17 @@ class Field:
 
     def get(self, key: str) -> "Field | None":
         """A member that may be absent or null."""
-        found = self.members().get(key)
-        return None if found is None or found.value is None else found
+        value = self._object().get(key)
+        return None if value is None else self._member(key, value)
+
+    def _object(self) -> dict[str, object]:
+        value = self.value
+        if not isinstance(value, dict):
+            raise self.refusal("an object")
+        return cast("dict[str, object]", value)
+
+    def _member(self, key: str, value: object) -> "Field":
+        return Field(self.file, f"{self.path}.{key}" if self.path else key, value)
 
     def json(self) -> Json:
         """Whatever stands here."""

@@ -42,6 +42,8 @@ def instantiate(artifact: Artifact, target: Target, *, check_weights: bool = Tru
 def select(artifact: Artifact, name: str | None) -> Target:
     """The target of that name, or else the best one; this processor must be able to run it."""
     targets = artifact.manifest.targets
+    if not targets:
+        raise LoadError("SW0309", f"{artifact.name} holds no code")
     wanted = [each for each in targets if name in (None, each.name)]
     if not wanted:
         known = ", ".join(each.name for each in targets)
@@ -61,5 +63,5 @@ def supported(targets: Sequence[Target]) -> list[Target]:
 def _lacking(target: Target) -> str:
     """The architecture, or the features, that the target needs and this processor has not."""
     if target.architecture != system.architecture():
-        return f"a processor that is {target.architecture}"
+        return f"the architecture {target.architecture}"
     return ", ".join(sorted(set(target.features) - system.cpu_features()))

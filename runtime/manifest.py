@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, final
 
-from stepwell.runtime.entry import Entry, size
+from stepwell.runtime.entry import Entry, read_size
 from stepwell.runtime.errors import LoadError
 from stepwell.runtime.fields import Field, Json
 from stepwell.runtime.sizes import Size
@@ -56,7 +56,7 @@ class Target:
             field["architecture"].text(),
             field["features"].texts(),
             field["code"].text(),
-            {name: size(needs[name], entry.symbols) for name, entry in entries.items()},
+            {name: read_size(needs[name], entry.symbols) for name, entry in entries.items()},
             None if pool is None else pool.text(),
             field["plans"].json(),
         )

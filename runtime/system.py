@@ -7,7 +7,7 @@ import ctypes
 import mmap
 import os
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from math import ceil
 from pathlib import Path
@@ -76,7 +76,8 @@ class Memory:
         self.size = -(-max(size, 1) // PAGE) * PAGE
         self._pages = mmap.mmap(-1, self.size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         if self.size >= HUGE_PAGE:
-            self._pages.madvise(mmap.MADV_HUGEPAGE)
+            with suppress(OSError):  # a kernel without them
+                self._pages.madvise(mmap.MADV_HUGEPAGE)
         self.address = ctypes.addressof(ctypes.c_char.from_buffer(self._pages))
 
     @property

@@ -8,7 +8,7 @@ from math import prod
 from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.loop.nests import FoldOp, WriteOp
 from stepwell.compiler.dialects.loop.types import Combine
-from stepwell.compiler.lower.analysis import Access, Analysis, Axis
+from stepwell.compiler.lower.analysis import Analysis, Axis
 from stepwell.compiler.lower.writer import ONE
 from stepwell.runtime.sizes import Size
 from xdsl.dialects.builtin import AnyFloat
@@ -38,10 +38,15 @@ class Contraction:
 
     @cached_property
     def right_ops(self) -> frozenset[Operation]:
-        """What computes `right` from memory, as far as nothing else needs it."""
+        """What computes `right`, as far as nothing else needs it."""
         behind = slice_of([self.right])
-        others = [op for op in self.analysis.nest.walk() if op not in behind]
-        return behind - slice_of(operand for op in others for operand in operands_of(op))
+        others = (op for op in self.analysis.nest.walk() if op not in behind)
+        operands = [value for op in others if op is not self._last for value in operands_of(op)]
+        return behind - slice_of([self.left, *operands])
+
+    @property
+    def _last(self) -> Operation | None:
+        return self.fold.body.block.last_op
 
     @property
     def is_contiguous(self) -> bool:
@@ -97,8 +102,3 @@ def _is_written_along(analysis: Analysis, axis: Axis) -> bool:
     writes = [each for each in analysis.accesses.values() if isinstance(each.op, WriteOp)]
     return all(access.stride(axis.value) == ONE for access in writes)
 
-
-def reads_of(contraction: Contraction, value: SSAValue) -> list[Access]:
-    """What is read for a term."""
-    ops = slice_of([value])
-    return [each for each in contraction.analysis.inside[contraction.fold] if each.op in ops]

@@ -63,6 +63,10 @@ class Interval:
         return Interval(0, writer.extent(size), divisor(size))
 
 
+Intervals = Mapping[SSAValue, Interval]
+"""The positions to take along some axes; along the others, all."""
+
+
 @final
 class NestLoops:
     """Writes one nest."""
@@ -85,7 +89,7 @@ class NestLoops:
         self._ready = ready
         self._intervals: dict[SSAValue, Interval] = {}
 
-    def write(self, intervals: Mapping[SSAValue, Interval]) -> None:
+    def write(self, intervals: Intervals) -> None:
         """All positions, along some axes only those of an interval; no axis may be empty."""
         self._intervals = {
             axis.value: intervals.get(axis.value) or Interval.whole(self._writer, axis.size)
@@ -184,9 +188,12 @@ class Tasks:
 
     blocks: tuple[tuple[Axis, int], ...]
 
-    def write(self, writer: Writer, inside: Callable[[dict[SSAValue, Interval]], None]) -> None:
-        """`inside` for every task, in parallel, with the positions it takes."""
+    def write(
+        self, writer: Writer, inside: Callable[[Intervals], None], *, parallel: bool = True
+    ) -> None:
+        """`inside` for every task, with the positions it takes."""
         counts = [writer.ceiling(writer.extent(axis.size), block) for axis, block in self.blocks]
+        total = reduce(writer.product, counts)
 
         def task(number: Bound) -> None:
             intervals: dict[SSAValue, Interval] = {}
@@ -197,7 +204,14 @@ class Tasks:
             axis, block = self.blocks[0]
             inside({axis.value: cut(writer, number, axis.size, block), **intervals})
 
-        writer.parallel(reduce(writer.product, counts), task)
+        def in_turn(number: Bound, _: Sequence[SSAValue]) -> Sequence[SSAValue]:
+            task(number)
+            return ()
+
+        if parallel:
+            writer.parallel(total, task)
+        else:
+            writer.loop(0, total, 1, (), in_turn, runs=True)
 
 
 def unless_empty(

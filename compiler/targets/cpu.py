@@ -13,7 +13,7 @@ from functools import cache
 from llvmlite import binding
 
 from stepwell.compiler.machines.machine import Machine
-from stepwell.compiler.targets.cpu_intrinsics import refuse_foreign_intrinsics
+from stepwell.compiler.targets.cpu_limits import refuse_what_is_fatal
 from stepwell.compiler.targets.host import host
 from stepwell.runtime import elf
 from stepwell.runtime.errors import CompileError, LoadError
@@ -62,7 +62,7 @@ HINTS: Mapping[str, str] = {
 
 
 def _optimized(text: str, machine: Machine, target: binding.TargetMachine) -> binding.ModuleRef:
-    refuse_foreign_intrinsics(text, machine)
+    refuse_what_is_fatal(text, machine)
     try:
         module = binding.parse_assembly(text)
         # The code generator trusts what it is given: what does not verify may end the process.
@@ -105,5 +105,3 @@ def _pass_builder(machine: Machine) -> binding.PassBuilder:
 def _initialize() -> None:
     binding.initialize_all_targets()
     binding.initialize_all_asmprinters()
-    # Inline assembly ends the process where nothing can read it.
-    binding.initialize_native_asmparser()

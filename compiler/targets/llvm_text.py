@@ -257,8 +257,8 @@ GLOBAL_PROPERTIES = frozenset(
 )  # fmt: skip
 FUNCTION_PROPERTIES = frozenset(
     {
-        "sym_name", "function_type", "CConv", "linkage", "sym_visibility", "visibility_",
-        "arg_attrs", "res_attrs", "frame_pointer", "passthrough", "target_features",
+        "sym_name", "function_type", "CConv", "linkage", "dso_local", "sym_visibility",
+        "visibility_", "arg_attrs", "res_attrs", "frame_pointer", "passthrough", "target_features",
         "unnamed_addr", *FUNCTION_FLAGS, *FUNCTION_STRINGS,
     }
 )  # fmt: skip

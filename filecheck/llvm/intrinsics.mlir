@@ -25,5 +25,3 @@
 // CHECK-NEXT: "llvm.intr.vector.reduce.add"(%n) : (vector<8xi32>) -> i32
 %8 = llvm.intr.vector.reduce.fmaximum(%v) : (vector<8xf32>) -> f32
 // CHECK-NEXT: llvm.intr.vector.reduce.fmaximum(%v) : (vector<8xf32>) -> f32
-%9 = llvm.intr.get.active.lane.mask %i, %i : i32, i32 to vector<8xi1>
-// CHECK-NEXT: llvm.intr.get.active.lane.mask %i, %i : i32, i32 to vector<8xi1>

@@ -11,6 +11,7 @@ import pytest
 
 from stepwell.runtime import artifact, container, load, system
 from stepwell.runtime.errors import LoadError
+from stepwell.runtime.manifest import Manifest
 
 
 def refusal(source, **options):
@@ -238,13 +239,18 @@ def test_missing_features_are_named(make, scale_file, monkeypatch):
     )
 
 
+def test_an_artifact_without_code_is_refused(scale_file):
+    artifact.write(scale_file, Manifest("stepwell test", {}, ()), {})
+    assert refusal(scale_file) == f"SW0309: {scale_file} holds no code"
+
+
 def test_another_architecture_is_named(make, scale_file):
     manifest, members = make.scale()
     (target,) = manifest.targets
     other = replace(target, name="rv64", architecture="riscv64")
     artifact.write(scale_file, replace(manifest, targets=(other,)), members)
     assert refusal(scale_file) == (
-        f"SW0308: {scale_file} cannot run on this processor: rv64 needs a processor that is riscv64"
+        f"SW0308: {scale_file} cannot run on this processor: rv64 needs the architecture riscv64"
     )
 
 

@@ -1,7 +1,6 @@
 """A model from memory or file to answers: entry points, state, prints, threads, and its end."""
 
 import gc
-import os
 import subprocess
 import sys
 import threading
@@ -373,14 +372,27 @@ def test_a_closed_model_frees_its_code(scale_file):
     assert len(executable_pages()) == len(before)
 
 
+FORK = """
+import os, sys
+import numpy as np
+from stepwell.runtime import load
+model = load(sys.argv[1])
+x = np.ones((2, 4), np.float32)
+expected = model(x)
+child = os.fork()
+if child == 0:
+    os._exit(0 if np.array_equal(model(x), expected) else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def in_a_process(script, path):
+    command = [sys.executable, "-c", script, path]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
 def test_a_forked_child_calls_the_model(scale_file):
-    model = load(scale_file)
-    x = np.ones((2, 4), np.float32)
-    expected = model(x)
-    child = os.fork()
-    if child == 0:
-        os._exit(0 if np.array_equal(model(x), expected) else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert in_a_process(FORK, scale_file) == "0\n"
 
 
 ALONE = """
@@ -398,7 +410,4 @@ print(loaded, pages, min(times) < 0.005)
 
 
 def test_loading_needs_no_compiler_takes_no_time_and_keeps_write_xor_execute(scale_file):
-    run = subprocess.run(
-        [sys.executable, "-c", ALONE, scale_file], capture_output=True, text=True, check=True
-    )
-    assert run.stdout == "[] [] True\n"
+    assert in_a_process(ALONE, scale_file) == "[] [] True\n"

@@ -39,7 +39,7 @@ def path(make, programs, tmp_path_factory):
 
 def run(script, path):
     """What a process of its own prints, which must end without harm."""
-    command = [sys.executable, "-c", START + script, path]
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", START + script, path]
     environment = {**os.environ, "STEPWELL_THREADS": "2"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

@@ -331,9 +331,16 @@ class Arithmetic(Cursor, ABC):
         return self.emit(_REDUCTIONS[kind], operands, element(a.type), {"fastmathFlags": STRICT})
 
     def lane_mask(self, base: SSAValue, bound: Operand, count: int) -> SSAValue:
-        """The lanes i of a vector at `base` that lie below `bound`: base + i < bound, unsigned."""
-        operands = (base, self.value(bound, base.type))
-        return self.emit(intrinsics.GetActiveLaneMaskOp, operands, vector(i1, count))
+        """Which lanes of a vector at `base` lie below `bound`: lane i if base + i < bound.
+
+        How many lanes are left is clamped and compared in 32 bits: LLVM's own
+        `get.active.lane.mask` takes as many vectors as 64-bit lanes need.
+        """
+        left = self.sub(self.value(bound, base.type), base)
+        left = self.smax(self.smin(left, count), 0)
+        if base.type != i32:
+            left = self.trunc(left, i32)
+        return self.icmp("slt", self.iota(vector(i32, count)), self.splat(left, count))
 
 
 @lru_cache(maxsize=1024)

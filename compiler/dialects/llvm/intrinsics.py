@@ -27,7 +27,7 @@ from xdsl.irdl import (
 )
 from xdsl.traits import Pure
 
-from stepwell.compiler.dialects.llvm.constraints import Floats, Integers, Mask
+from stepwell.compiler.dialects.llvm.constraints import Floats, Integers
 
 STRICT = FastMathAttr(None)
 BOOLEAN = IntegerAttr.constr(i1)
@@ -335,20 +335,6 @@ class VectorReduceFMinOp(FloatReduction):
     name = "llvm.intr.vector.reduce.fmin"
 
 
-@irdl_op_definition
-class GetActiveLaneMaskOp(IRDLOperation):
-    """Lane i is set where `base + i < n` without wrapping: the mask of a loop's last vector."""
-
-    T: ClassVar = VarConstraint("T", SignlessIntegerConstraint)
-
-    name = "llvm.intr.get.active.lane.mask"
-    base = operand_def(T)
-    n = operand_def(T)
-    res = result_def(Mask)
-    traits = traits_def(Pure())
-    assembly_format = "$base `,` $n attr-dict `:` type($base) `,` type($n) `to` type($res)"
-
-
 INTRINSIC_OPS = (
     AbsOp,
     BitReverseOp,
@@ -362,7 +348,6 @@ INTRINSIC_OPS = (
     FTruncOp,
     FshlOp,
     FshrOp,
-    GetActiveLaneMaskOp,
     MaximumOp,
     MinimumOp,
     RoundEvenOp,

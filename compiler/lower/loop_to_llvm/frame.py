@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import final
 
-from stepwell.compiler.lower.loop_to_llvm.types import lowered
 from xdsl.dialects.llvm import AddressOfOp, ConstantOp
 from xdsl.ir import Attribute, Block, SSAValue
 
@@ -13,6 +12,7 @@ from stepwell.compiler.dialects.llvm.types import i64, lanes, size
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 from stepwell.compiler.lower.loop_to_llvm.program import Program
 from stepwell.compiler.lower.loop_to_llvm.sizes import Sizes, at_entry
+from stepwell.compiler.lower.loop_to_llvm.types import lowered
 
 SLOT = 8
 """Bytes of the widest scalar."""

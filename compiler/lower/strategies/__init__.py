@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from stepwell.compiler.dialects.loop.nests import KernelOp
 from stepwell.compiler.lower.strategies.base import Refusal as Refusal
 from stepwell.compiler.lower.strategies.base import Strategy as Strategy
+from stepwell.compiler.lower.strategies.gemm import Gemm
 from stepwell.compiler.lower.strategies.map import Map
 from stepwell.compiler.lower.strategies.rows import Rows
 from stepwell.compiler.machines.machine import Machine
 
-STRATEGIES: Mapping[str, type[Strategy]] = {each.name: each for each in (Rows, Map)}
+STRATEGIES: Mapping[str, type[Strategy]] = {each.name: each for each in (Gemm, Rows, Map)}
 """In the order in which they are tried: the last one always fits."""
 
 

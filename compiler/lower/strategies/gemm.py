@@ -5,15 +5,16 @@ ACM TOMS 34 (2008), without the one over k: a tile sums all of k in registers, i
 fold's order asks for, so that partial results never go to memory.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import ClassVar, Self, final
 
 from stepwell.compiler.dialects.loop.nests import KernelOp
 from stepwell.compiler.dialects.loop.types import buffer
 from stepwell.compiler.lower.analysis import Analysis, Axis, lanes_of
-from stepwell.compiler.lower.bodies import BodyWriter, Ready, Spread, Tile
+from stepwell.compiler.lower.bodies import BodyWriter, Mask, Ready, Spread, Tile, masks
 from stepwell.compiler.lower.contraction import Contraction, contraction_of, slice_of
 from stepwell.compiler.lower.costs import length
 from stepwell.compiler.lower.folds import NestWriter
@@ -26,8 +27,8 @@ from stepwell.compiler.lower.strategies.base import (
     take_ops,
     view,
 )
-from stepwell.compiler.lower.tiling import NestLoops, Tasks, Tiling, unless_empty
-from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Writer
+from stepwell.compiler.lower.tiling import Intervals, NestLoops, Tasks, Tiling, unless_empty
+from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term, Writer
 from stepwell.compiler.machines.machine import Machine
 from stepwell.runtime.sizes import Size
 from xdsl.ir import SSAValue
@@ -141,7 +142,123 @@ class _Product:
     def _pack(self, writer: Writer) -> Ready:
         """Copy the right operand, as the fold multiplies it, to panels: for each position of the
         fold the lanes of one tile, zero behind the last."""
-        size = self.panel_bytes // (self.plan.bytes // self.width)
-        panels = view(writer, self.kernel.arguments[-1], 0, buffer((size,), self.element))
+        count = self.panel_bytes // (self.plan.bytes // self.width)
+        panels = view(writer, self.kernel.arguments[-1], 0, buffer((count,), self.element))
         blocks = [*((axis, 1) for axis in self.panel_axes), (self.contraction.lanes, self.panel)]
-        ...
+        tasks = Tasks(tuple(blocks))
+        inside = partial(self._pack_panel, writer, panels)
+        tasks.write(writer, inside, parallel=self.plan.mc > 0)
+        return Ready(self.contraction.right, self.contraction.right_ops, partial(self._load, panels))
+
+    def _pack_panel(self, writer: Writer, panels: SSAValue, intervals: Intervals) -> None:
+        lanes, block = self.contraction.lanes.value, self.contraction.fold.body.block
+        interval = intervals[lanes]
+        inside: tuple[Mask, ...] = (None,) * self.plan.nv
+        if interval.unit % self.panel:
+            inside = masks(writer, interval.low, interval.high, self.width, self.plan.nv)
+        bases: dict[SSAValue, Bound] = dict.fromkeys(self.nest.axes, 0)
+        bases.update((axis, interval.low) for axis, interval in intervals.items())
+        body = NestWriter(writer, self.analysis, Tile(self.width, lanes, inside), bases, {})
+        ops = slice_of([self.contraction.right])
+
+        def copy() -> None:
+            body.write(block, ops)
+            value = body.value(self.contraction.right)
+            for column in range(self.plan.nv):
+                place = self._place(body, column)
+                writer.store(body.vector_at(value, 0, column), panels, place)
+
+        with writer.memory():
+            body.write(self.nest.body.block, ops)
+            body.each_position(self.contraction.fold, copy)
+
+    def _load(self, panels: SSAValue, body: BodyWriter) -> Spread:
+        """The right operand at the position where the body stands."""
+        type = body.type(self.element, True)
+        columns = range(body.tile.vectors)
+        values = [body.writer.load(panels, self._place(body, column), type) for column in columns]
+        return body.spread(values, False, True)
+
+    def _place(self, body: BodyWriter, column: int) -> Bound:
+        """Where a vector of a panel lies: panels by the outer axes and by lanes, each by the
+        position in the fold."""
+        contraction = self.contraction
+        terms: list[Term] = []
+        stride = Size.of(self.panel)
+        for axis, size in zip(contraction.fold.axes[::-1], contraction.fold.sizes.data[::-1], strict=True):
+            terms.append((stride, body.bases[axis]))
+            stride = stride * size
+        terms.append((contraction.depth, body.bases[contraction.lanes.value]))
+        stride = stride * self.panel_count
+        for axis in self.panel_axes[::-1]:
+            terms.append((stride, body.bases[axis.value]))
+            stride = stride * axis.size
+        return body.writer.affine([*terms, (ONE, column * self.width)])
+
+
+def choose(contraction: Contraction, machine: Machine) -> dict[str, int | tuple[str, ...]]:
+    """The parameters, from the sizes; symbolic ones are taken to be medium."""
+    rows, lanes = contraction.rows, contraction.lanes
+    width = lanes_of((contraction.fold.results[0].type,), machine.vector_bytes)
+    m, n = length(rows.size) if rows else 1, length(lanes.size)
+    mr, nv = min(
+        tiles(m, machine.vector_registers), key=lambda tile: tile_cost(m, n, *tile, width)
+    )
+    panel = nv * width
+    k = max(1, length(contraction.depth))
+    outer = prod(length(axis.size) for axis in contraction.outer)
+    mc, nc = blocks(m, n, mr, panel, machine.l2 // 2 // (k * machine.vector_bytes // width), outer)
+    dynamic = any(size.static is None for size in contraction.analysis.nest.sizes.data)
+    if not dynamic and contraction.depth.static is not None and outer * m * n * k < 2 * TASK * width:
+        mc = nc = 0
+    pack = ("right",) if _packs(contraction, m // mr, machine.vector_bytes // width) else ()
+    return {"bytes": machine.vector_bytes, "mr": mr, "nv": nv, "mc": mc, "nc": nc, "pack": pack}
+
+
+def tiles(m: int, registers: int) -> Iterator[tuple[int, int]]:
+    """The shapes for which the registers suffice: for the sums, a row of vectors, a scalar."""
+    for mr in range(1, min(m, 14) + 1):
+        for nv in range(1, 9):
+            if mr * nv + nv + 1 <= registers:
+                yield mr, nv
+
+
+def tile_cost(m: int, n: int, mr: int, nv: int, width: int) -> float:
+    """Cycles for one position of the fold, over all tiles: two multiply-adds or two loads in each,
+    and no sum again before its last one is there."""
+    heights = [(m // mr, mr), (1, m % mr)]
+    vectors = -(-n // width)
+    columns = [(vectors // nv, nv), (1, vectors % nv)]
+    cycles = sum(
+        i * j * max(height * column / 2, LATENCY, (height + column) / 2)
+        for i, height in heights
+        for j, column in columns
+        if height and column
+    )
+    return cycles * (1 + (mr + nv) / (mr * nv) / 20)
+
+
+def blocks(m: int, n: int, mr: int, panel: int, rows: int, outer: int) -> tuple[int, int]:
+    """Rows and lanes of a task: no more than `rows` in the cache, and tasks enough for threads."""
+    row_blocks = -(-m // max(mr, rows))
+    mc = -(-m // row_blocks // mr) * mr
+    lane_blocks = max(1, min(-(-n // panel), -(-MINIMUM // (row_blocks * outer))))
+    return mc, -(-n // lane_blocks // panel) * panel
+
+
+MINIMUM = 16
+"""So many tasks let two or more threads end together."""
+
+
+def _packs(contraction: Contraction, tiles: int, size: int) -> bool:
+    """Whether copying the right operand pays: its rows are long, or no rows, and often used."""
+    if not contraction.is_contiguous:
+        return True
+    last = contraction.fold.axes[-1]
+    strides = [
+        access.stride(last).static
+        for access in contraction.analysis.inside[contraction.fold]
+        if access.op in contraction.right_ops
+    ]
+    long = any(stride is None or stride * size > UNPACKED for stride in strides)
+    return long and tiles >= 4

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from loop_text import parse_kernel
 from numpy.typing import NDArray
 
+from loop_text import parse_kernel
 from stepwell.compiler.interpret.loops import run_kernel
 from stepwell.runtime.errors import StepwellError
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from loop_text import parse_kernel
 from numpy.typing import NDArray
 
+from loop_text import parse_kernel
 from stepwell.compiler.dialects.loop.nests import KernelOp
 from stepwell.compiler.interpret.fma import fma32
 from stepwell.compiler.interpret.loops import nests, run_kernel
@@ -221,6 +221,21 @@ def test_unsigned_bytes_compare_as_unsigned() -> None:
     x, y = np.array([[1, 200]], np.uint8), np.empty(1, np.uint8)
     run_kernel(fold_rows("max", "<any>", "i8"), [x, y], {"R": 1, "N": 2})
     assert y[0] == 200
+
+
+def test_truths_join() -> None:
+    x = np.array([[True, True], [True, False], [False, False]])
+    y = np.empty(3, np.bool_)
+    for combine, expected in (("and", [True, False, False]), ("or", [True, True, False])):
+        run_kernel(fold_rows(combine, "<any>", "i1"), [x, y], {"R": 3, "N": 2})
+        assert y.tolist() == expected
+
+
+def test_products_of_integers_wrap() -> None:
+    text = PRODUCTS.replace("ORDER", "<lanes, 1024>").replace("f32", "i32")
+    x, y = np.array([[1 << 20, 3]], np.int32), np.empty((1, 1), np.int32)
+    run_kernel(parse_kernel(text), [x, x.T.copy(), y], {"M": 1, "N": 1, "K": 2})
+    assert y[0, 0] == 9
 
 
 BEST = """

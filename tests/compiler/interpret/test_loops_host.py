@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
-from loop_text import parse_module
 from numpy.typing import NDArray
 
+from loop_text import parse_module
 from stepwell.compiler.interpret.loops import SiteError, run_function
 from stepwell.runtime.errors import StepwellError
 

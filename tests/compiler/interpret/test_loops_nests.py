@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from loop_text import parse_kernel
 from numpy.typing import NDArray
 
+from loop_text import parse_kernel
 from stepwell.compiler.interpret.loops import nests, run_kernel
 from stepwell.runtime.errors import StepwellError
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from loop_text import parse_kernel
 from numpy.typing import NDArray
 
+from loop_text import parse_kernel
 from stepwell.compiler.interpret.lanes import evaluate
 from stepwell.compiler.interpret.loops import run_kernel
 

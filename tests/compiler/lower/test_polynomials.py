@@ -50,7 +50,7 @@ class Known:
 
 KNOWN: Mapping[str, Known] = {
     "cos": Known(
-        1.9,
+        2.0,
         1.9,
         np.cos,
         mpmath.cos,
@@ -71,7 +71,7 @@ KNOWN: Mapping[str, Known] = {
         (powers(-60, 9.4), uniform(-746, 710), uniform(-1, 1), uniform(-746, -708)),
     ),
     "log": Known(
-        0.9,
+        1.0,
         1.0,
         np.log,
         mpmath.log,
@@ -85,7 +85,7 @@ KNOWN: Mapping[str, Known] = {
         (lambda r, n: np.abs(powers(-1074, 1024)(r, n)), near(1, 0.1)),
     ),
     "sin": Known(
-        1.9,
+        2.0,
         1.9,
         np.sin,
         mpmath.sin,

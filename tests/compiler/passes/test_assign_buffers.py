@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from xdsl.context import Context
+from xdsl.dialects import arith, builtin
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.parser import Parser
+
 from stepwell.compiler.dialects.loop import LOOP
 from stepwell.compiler.dialects.loop.host import AllocOp, FuncOp
 from stepwell.compiler.interpret.loops import run_function
 from stepwell.compiler.passes.assign_buffers import AssignBuffers, Request, aligned, layout
 from stepwell.runtime.sizes import Size
-from xdsl.context import Context
-from xdsl.dialects import arith, builtin
-from xdsl.dialects.builtin import ModuleOp
-from xdsl.parser import Parser
 
 
 def assigned(source: str) -> ModuleOp:
@@ -63,9 +64,7 @@ def add(x: str, y: str, z: str, size: str) -> str:
 
 def function(body: str, size: str, name: str = "run") -> str:
     symbols = "<N: 0>" if "N" in size else ""
-    return (
-        f"loop.func @{name}{symbols}(%x: {buffer(size)}) -> (%y: {buffer(size)}) {{\n{body}}}\n"
-    )
+    return f"loop.func @{name}{symbols}(%x: {buffer(size)}) -> (%y: {buffer(size)}) {{\n{body}}}\n"
 
 
 @pytest.mark.parametrize(

@@ -264,6 +264,18 @@ def test_a_masked_load_gives_the_other_value(compiled: Compile) -> None:
     np.testing.assert_array_equal(target, [0, -7, 2, -7, -7, 5, 6, -7])
 
 
+@pytest.mark.parametrize(
+    ("base", "bound"), [(0, 3), (5, 5), (7, 2), (0, 1 << 50), (1 << 50, 0), (-3, 2)]
+)
+def test_lanes_below_a_bound(compiled: Compile, base: int, bound: int) -> None:
+    b = LlvmBuilder.define("run", [i64, i64, ptr])
+    b.store(b.lane_mask(b.arguments[0], b.arguments[1], LANES), b.arguments[2])
+    b.ret()
+    target = np.zeros(LANES, np.bool_)
+    compiled(b)(base, bound, target)
+    np.testing.assert_array_equal(target, base + np.arange(LANES) < bound)
+
+
 def test_gather_and_scatter(compiled: Compile) -> None:
     b = LlvmBuilder.define("run", [ptr, ptr, ptr])
     x, places, y = b.arguments

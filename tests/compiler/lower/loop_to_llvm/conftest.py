@@ -35,7 +35,7 @@ Entry = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctype
 GUARD = 0xAB
 
 
-def parse(source: str) -> ModuleOp:
+def parsed(source: str) -> ModuleOp:
     context = Context()
     for dialect in (builtin.Builtin, arith.Arith, math.Math, LOOP):
         context.load_dialect(dialect)
@@ -133,8 +133,13 @@ def machine(request: pytest.FixtureRequest) -> Machine:
 
 
 @pytest.fixture
+def parse() -> Callable[[str], ModuleOp]:
+    return parsed
+
+
+@pytest.fixture
 def native(machine: Machine) -> Callable[[str], Native]:
-    return lambda source: Native(parse(source), machine)
+    return lambda source: Native(parsed(source), machine)
 
 
 @pytest.fixture
@@ -164,7 +169,7 @@ def agree(machine: Machine) -> Callable[..., list[Array]]:
 
 @cache
 def _compiled(source: str, machine: Machine) -> tuple[ModuleOp, Native]:
-    module = parse(source)
+    module = parsed(source)
     add_entries(module)
     return module, Native(module, machine)
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from stepwell.compiler.lower.loop_to_llvm.math_functions import NAMES
 from stepwell.compiler.lower.polynomials import BINARY, FUNCTIONS
 
@@ -54,7 +55,9 @@ def test_a_part_that_is_rarely_used_is_one_function_of_its_own(native):
     once = "    %r = math.sin %p : vector<8xf32>"
     source = kernel("sin", "f32", 8)
     assert once in source
-    twice = source.replace(once, f"    %s = math.sin %p : vector<8xf32>\n{once.replace('%p', '%s')}")
+    twice = source.replace(
+        once, f"    %s = math.sin %p : vector<8xf32>\n{once.replace('%p', '%s')}"
+    )
     heads = [line for line in native(twice).text.splitlines() if line.startswith("define")]
     assert [head.split("@")[1].split("(")[0] for head in heads] == ["k", "sin.rare1.1"]
     assert "cold noinline" in heads[1]

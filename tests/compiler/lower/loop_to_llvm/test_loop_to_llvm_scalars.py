@@ -222,8 +222,7 @@ def test_index_casts(agree, dtype):
     for lanes in (0, 8):
         index = several("index", lanes)
         body = (
-            f"%j. = loop.cast index %p : S to {index}\n"
-            f"    %r. = loop.cast index %j. : {index} to T"
+            f"%j. = loop.cast index %p : S to {index}\n    %r. = loop.cast index %j. : {index} to T"
         )
         check(agree, [body] * 2, dtype, ["i32", "i64"], lanes=[lanes])
 

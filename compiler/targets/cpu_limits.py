@@ -1,4 +1,4 @@
-"""Which features a processor's own intrinsics need: LLVM ends the process where one is missing."""
+"""What LLVM ends the process over: intrinsics that a processor lacks, and inline assembly."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -40,8 +40,15 @@ X86_EXCEPTIONS: Mapping[str, tuple[str, ...]] = {
 NAME = re.compile(rf"@llvm\.(x86|{'|'.join(FOREIGN)})\.([\w.]+)")
 
 
-def refuse_foreign_intrinsics(text: str, machine: Machine) -> None:
-    """Raise CompileError (SW0254) if the text calls an intrinsic that the machine does not have."""
+INLINE_ASSEMBLY = re.compile(r'\basm (?:\w+ )*"')
+
+
+def refuse_what_is_fatal(text: str, machine: Machine) -> None:
+    """Raise CompileError (SW0254) over what the machine lacks, or what only LLVM could check."""
+    if INLINE_ASSEMBLY.search(text):
+        raise CompileError(
+            "SW0254", "inline assembly is not compiled, since LLVM exits over a mistake in it"
+        )
     for target, name in dict.fromkeys(NAME.findall(text)):
         for feature in _needed(target, name, machine):
             if feature not in machine.features:

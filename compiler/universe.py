@@ -1,0 +1,50 @@
+"""What other tools built on xDSL see of Stepwell: the dialects `nd` and `loop`, and the passes.
+
+`llvm` stays out: upstream has a dialect of that name, and a tool may load only one.
+"""
+
+from collections.abc import Callable
+
+from xdsl.ir import Dialect
+from xdsl.passes import ModulePass
+from xdsl.universe import Universe
+
+from stepwell.compiler.dialects.loop import LOOP
+from stepwell.compiler.lower.choose_plans import ChoosePlans
+from stepwell.compiler.lower.expand_plans import ExpandPlans
+from stepwell.compiler.lower.loop_to_llvm import LoopToLlvm
+from stepwell.compiler.lower.tensor_to_loop import TensorToLoop
+from stepwell.compiler.ops import ND
+from stepwell.compiler.passes.assign_buffers import AssignBuffers
+from stepwell.compiler.passes.form_kernels import FormKernels
+from stepwell.compiler.passes.inline import Inline
+from stepwell.compiler.passes.simplify import Simplify
+
+PASSES: tuple[type[ModulePass], ...] = (
+    Inline,
+    Simplify,
+    FormKernels,
+    TensorToLoop,
+    ChoosePlans,
+    AssignBuffers,
+    ExpandPlans,
+    LoopToLlvm,
+)
+
+
+def _always(kind: type[ModulePass]) -> Callable[[], type[ModulePass]]:
+    return lambda: kind
+
+
+def _nd() -> Dialect:
+    return ND
+
+
+def _loop() -> Dialect:
+    return LOOP
+
+
+UNIVERSE = Universe(
+    all_dialects={"nd": _nd, "loop": _loop},
+    all_passes={kind.name: _always(kind) for kind in PASSES},
+)
