@@ -14,7 +14,7 @@ from stepwell.compiler.ops.functions import comparison, defaults
 from stepwell.compiler.ops.indices import Index
 from stepwell.runtime.sizes import Size
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import AnyFloat, i1
+from xdsl.dialects.builtin import AnyFloat
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.irdl import IRDLOperation
 
@@ -194,10 +194,11 @@ class BodyWriter(ABC):
         result = self.type(op.results[0].type, lanes)
         kind = cast(type[IRDLOperation], type(op))
         at = self.vector_at if lanes else Spread.at
-        values = [
-            self.writer.pure(kind, [at(each, i, j) for each in operands], result, op.properties)
-            for i, j in self.copies(rows, lanes)
-        ]
+        places = ([at(each, i, j) for each in operands] for i, j in self.copies(rows, lanes))
+        if isinstance(op, arith.CmpiOp | arith.CmpfOp):
+            values = [self.writer.compare(kind, op.properties, *each) for each in places]
+        else:
+            values = [self.writer.pure(kind, each, result, op.properties) for each in places]
         return self.spread(values, rows, lanes)
 
     # Memory.
@@ -271,9 +272,9 @@ class BodyWriter(ABC):
         tile = self.tile
         if tile.last_row is None or tile.rows is None or row == 0:
             return None
-        kind, properties = comparison("le", "index")
         index = self.writer.value(self.writer.add(self.bases[tile.rows], row))
-        return self.writer.pure(kind, (index, self.writer.value(tile.last_row)), i1, properties)
+        last = self.writer.value(tile.last_row)
+        return self.writer.compare(*comparison("le", "index"), index, last)
 
     def _buffer(self, access: Access) -> SSAValue:
         return self._buffers.get(access.buffer, access.buffer)

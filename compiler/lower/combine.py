@@ -97,8 +97,7 @@ def _better(writer: Writer, kind: Combine, best: Parts, other: Parts) -> Parts:
     truth = vector(i1, value.type.get_shape()[0]) if isinstance(value.type, VectorType) else i1
 
     def compare(name: str, a: SSAValue, b: SSAValue, dtype: str = dtype) -> SSAValue:
-        op, properties = comparison(name, dtype)
-        return writer.pure(op, (a, b), truth, properties)
+        return writer.compare(*comparison(name, dtype), a, b)
 
     def both(op: type[IRDLOperation], a: SSAValue, b: SSAValue) -> SSAValue:
         return writer.pure(op, (a, b), truth)

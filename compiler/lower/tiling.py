@@ -224,12 +224,9 @@ def unless_empty(
     if not doubtful:
         inside()
         return
-    kind, properties = comparison("gt", "index")
+    extents = [writer.value(writer.extent(size)) for size in doubtful]
     zero = writer.value(0)
-    conditions = [
-        writer.pure(kind, (writer.value(writer.extent(size)), zero), i1, dict(properties))
-        for size in doubtful
-    ]
+    conditions = [writer.compare(*comparison("gt", "index"), each, zero) for each in extents]
     condition = reduce(lambda a, b: writer.pure(arith.AndIOp, (a, b), i1), conditions)
 
     def then() -> Sequence[SSAValue]:

@@ -20,7 +20,7 @@ from stepwell.compiler.dialects.loop.explicit import (
     StoreOp,
 )
 from stepwell.compiler.dialects.loop.nests import IndexOp, YieldOp
-from stepwell.compiler.dialects.loop.scalar import LanesOp, SelectOp, SplatOp
+from stepwell.compiler.dialects.loop.scalar import CompareOp, LanesOp, SelectOp, SplatOp
 from stepwell.compiler.dialects.loop.syntax import INDEX
 from stepwell.compiler.dialects.loop.types import AccessAttr, Affine, BufferType
 from stepwell.compiler.ops.functions import defaults
@@ -34,6 +34,7 @@ from xdsl.dialects.builtin import (
     IntegerAttr,
     IntegerType,
     LocationAttr,
+    StringAttr,
     VectorType,
     i1,
     i32,
@@ -71,6 +72,14 @@ def _number(text: str, type: Attribute) -> Attribute:
     if isinstance(type, IntegerType) or type == INDEX:
         return IntegerAttr(int(text), type)
     return FloatAttr(float(text), type)
+
+
+@lru_cache(maxsize=64)
+def _predicate(kind: type[IRDLOperation], number: Attribute) -> Attribute:
+    floats = kind is arith.CmpfOp
+    names = arith.CMPF_COMPARISON_OPERATIONS if floats else arith.CMPI_COMPARISON_OPERATIONS
+    assert isinstance(number, IntegerAttr)
+    return StringAttr(names[number.value.data])
 
 
 @lru_cache(maxsize=1024)
@@ -295,6 +304,20 @@ class Writer:
 
     def select(self, condition: SSAValue, true: SSAValue, false: SSAValue) -> SSAValue:
         return self.pure(SelectOp, (condition, true, false), true.type)
+
+    def compare(
+        self,
+        kind: type[IRDLOperation],
+        properties: Mapping[str, Attribute],
+        first: SSAValue,
+        second: SSAValue,
+    ) -> SSAValue:
+        """`arith.cmpi` or `arith.cmpf`, and what stands for it where the operands are vectors."""
+        if not isinstance(first.type, VectorType):
+            return self.pure(kind, (first, second), i1, properties)
+        type = vector(i1, first.type.get_shape()[0])
+        predicate = _predicate(kind, properties["predicate"])
+        return self.pure(CompareOp, (first, second), type, {"predicate": predicate})
 
     # Memory.
 

@@ -107,11 +107,10 @@ class Access(Arithmetic, ABC):
         nontemporal: bool = False,
         ordering: Ordering = "not_atomic",
     ) -> SSAValue:
-        if element(type) == i1:
-            byte = self.load(place, like(type, i8), alignment, volatile=volatile)
-            return self.trunc(byte, i1)
+        stored = like(type, i8) if element(type) == i1 else type
         properties = _access(alignment or size(type), volatile, nontemporal, ordering)
-        return self.emit(memory.LoadOp, (place,), type, properties)
+        value = self.emit(memory.LoadOp, (place,), stored, properties)
+        return value if stored is type else self.trunc(value, i1)
 
     def store(
         self,

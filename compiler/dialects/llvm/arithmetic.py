@@ -167,7 +167,7 @@ class Arithmetic(Cursor, ABC):
         return self.binary(llvm.FDivOp, a, b, {"fastmathFlags": fast})
 
     def fma(self, a: SSAValue, b: Operand, c: Operand, fast: FastMathAttr = STRICT) -> SSAValue:
-        """a * b + c, rounded once."""
+        """a * b + c, rounded once; in f16 twice, since LLVM goes through f32."""
         operands = (a, self.value(b, a.type), self.value(c, a.type))
         return self.emit(llvm.FMAOp, operands, a.type, {"fastmathFlags": fast})
 

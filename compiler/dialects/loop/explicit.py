@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from stepwell.compiler.dialects.loop.syntax import INDEX
+from stepwell.compiler.dialects.loop.syntax import INDEX, parse_known
 from stepwell.compiler.dialects.loop.types import BufferType
 from stepwell.compiler.dialects.sizes import IntsAttr
 from xdsl.dialects.builtin import IntAttr, VectorType, i1
@@ -80,9 +80,9 @@ class ForOp(IRDLOperation):
     def parse(cls, parser: Parser) -> "ForOp":
         index = parser.parse_argument(expect_type=False).resolve(INDEX)
         parser.parse_punctuation("=")
-        low = parser.parse_operand()
+        low = parse_known(parser)
         parser.parse_keyword("to")
-        high = parser.parse_operand()
+        high = parse_known(parser)
         parser.parse_keyword("step")
         step = parser.parse_integer(allow_boolean=False)
         carried: list[tuple[Parser.Argument, UnresolvedOperand]] = []
@@ -137,7 +137,7 @@ class ParallelOp(IRDLOperation):
     def parse(cls, parser: Parser) -> "ParallelOp":
         index = parser.parse_argument(expect_type=False).resolve(INDEX)
         parser.parse_keyword("to")
-        bound = parser.parse_operand()
+        bound = parse_known(parser)
         return cls.create(operands=[bound], regions=[parser.parse_region([index])])
 
 
@@ -277,7 +277,7 @@ class ExtractOp(IRDLOperation):
     lane = prop_def(IntAttr)
     result = result_def()
     traits = traits_def(Pure())
-    assembly_format = "$vector $lane attr-dict `:` type($vector) `to` type($result)"
+    assembly_format = "$vector `at` $lane attr-dict `:` type($vector) `to` type($result)"
 
 
 @irdl_op_definition

@@ -1,6 +1,6 @@
 """The program between kernels: buffers, launches, control flow and ordered effects, compiled too."""
 
-from stepwell.compiler.dialects.loop.syntax import parse_access, print_access
+from stepwell.compiler.dialects.loop.syntax import parse_access, parse_known, print_access
 from stepwell.compiler.dialects.loop.types import AccessAttr, BufferType
 from stepwell.compiler.dialects.sizes import (
     BindingsAttr,
@@ -129,7 +129,7 @@ class ViewOp(IRDLOperation):
 
     @classmethod
     def parse(cls, parser: Parser) -> "ViewOp":
-        base = parser.parse_operand()
+        base = parse_known(parser)
         access, indices = parse_access(parser)
         parser.parse_punctuation(":")
         parser.parse_type()
@@ -181,7 +181,7 @@ class HostOp(IRDLOperation):
     site = prop_def(IntAttr)
     arguments = var_operand_def(BufferType)
     traits = traits_def(MemoryReadEffect(), MemoryWriteEffect())
-    assembly_format = "$site `(` $arguments `)` attr-dict `:` type($arguments)"
+    assembly_format = "`site` $site `(` $arguments `)` attr-dict `:` type($arguments)"
 
 
 @irdl_op_definition
@@ -192,7 +192,7 @@ class AssertOp(IRDLOperation):
     site = prop_def(IntAttr)
     condition = operand_def(i1)
     traits = traits_def(MemoryWriteEffect())
-    assembly_format = "$site $condition attr-dict"
+    assembly_format = "$condition `site` $site attr-dict"
 
 
 @irdl_op_definition

@@ -5,6 +5,7 @@ from stepwell.compiler.dialects.loop.syntax import (
     parse_access,
     parse_affine,
     parse_axes,
+    parse_known,
     print_access,
     print_affine,
     print_axes,
@@ -290,9 +291,9 @@ class ReadOp(IRDLOperation):
 
     @classmethod
     def parse(cls, parser: Parser) -> "ReadOp":
-        source = parser.parse_operand()
+        source = parse_known(parser)
         access, indices = parse_access(parser)
-        condition = [parser.parse_operand()] if parser.parse_optional_keyword("where") else []
+        condition = [parse_known(parser)] if parser.parse_optional_keyword("where") else []
         parser.parse_punctuation(":")
         return cls.build(
             operands=[source, indices, condition],
@@ -323,9 +324,9 @@ class WriteOp(IRDLOperation):
 
     @classmethod
     def parse(cls, parser: Parser) -> "WriteOp":
-        value = parser.parse_operand()
+        value = parse_known(parser)
         parser.parse_punctuation(",")
-        target = parser.parse_operand()
+        target = parse_known(parser)
         access, indices = parse_access(parser)
         parser.parse_punctuation(":")
         parser.parse_type()

@@ -3,10 +3,12 @@
 from enum import auto
 from typing import ClassVar
 
-from stepwell.compiler.dialects.loop.syntax import INDEX
-from xdsl.dialects.builtin import StringAttr
+from stepwell.compiler.dialects.loop.syntax import INDEX, parse_known
+from xdsl.dialects.arith import CMPF_COMPARISON_OPERATIONS, CMPI_COMPARISON_OPERATIONS
+from xdsl.dialects.builtin import AnyFloat, StringAttr, VectorType, i1
 from xdsl.irdl import (
     AnyAttr,
+    BaseAttr,
     IRDLOperation,
     VarConstraint,
     irdl_op_definition,
@@ -62,7 +64,7 @@ class CastOp(IRDLOperation):
     @classmethod
     def parse(cls, parser: Parser) -> "CastOp":
         kind = parser.parse_str_enum(Cast)
-        operand = parser.parse_operand()
+        operand = parse_known(parser)
         parser.parse_punctuation(":")
         parser.parse_type()
         parser.parse_keyword("to")
@@ -88,6 +90,57 @@ class SelectOp(IRDLOperation):
 
 
 @irdl_op_definition
+class CompareOp(IRDLOperation):
+    """`loop.compare olt, %a, %b : vector<16xf32>`: the mask of the lanes in which it holds.
+
+    The predicates are those of `arith.cmpf` and `arith.cmpi`, which give a single truth value.
+    """
+
+    name = "loop.compare"
+    T: ClassVar = VarConstraint("T", BaseAttr(VectorType))
+    predicate = prop_def(StringAttr)
+    first = operand_def(T)
+    second = operand_def(T)
+    result = result_def(VectorType)
+    traits = traits_def(Pure())
+
+    @property
+    def compares_floats(self) -> bool:
+        type = self.first.type
+        return isinstance(type, VectorType) and isinstance(type.get_element_type(), AnyFloat)
+
+    @property
+    def number(self) -> int:
+        """The predicate's number in `arith.cmpf` or `arith.cmpi`."""
+        names = CMPF_COMPARISON_OPERATIONS if self.compares_floats else CMPI_COMPARISON_OPERATIONS
+        return names.index(self.predicate.data)
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(f" {self.predicate.data}, ")
+        printer.print_operand(self.first)
+        printer.print_string(", ")
+        printer.print_operand(self.second)
+        printer.print_string(" : ")
+        printer.print_attribute(self.first.type)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> "CompareOp":
+        predicate = parser.parse_identifier()
+        parser.parse_punctuation(",")
+        first = parser.parse_unresolved_operand()
+        parser.parse_punctuation(",")
+        second = parser.parse_unresolved_operand()
+        parser.parse_punctuation(":")
+        type = parser.parse_type()
+        assert isinstance(type, VectorType)
+        return cls.create(
+            operands=parser.resolve_operands([first, second], [type, type], parser.pos),
+            properties={"predicate": StringAttr(predicate)},
+            result_types=[VectorType(i1, type.get_shape())],
+        )
+
+
+@irdl_op_definition
 class SplatOp(IRDLOperation):
     """A scalar in every lane: `loop.splat %x : f32 to vector<16xf32>`."""
 
@@ -109,4 +162,4 @@ class LanesOp(IRDLOperation):
     assembly_format = "$first attr-dict `:` type($result)"
 
 
-SCALAR_OPS = [CastOp, SelectOp, SplatOp, LanesOp]
+SCALAR_OPS = [CastOp, SelectOp, CompareOp, SplatOp, LanesOp]

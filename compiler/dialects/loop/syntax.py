@@ -13,6 +13,15 @@ from xdsl.printer import Printer
 INDEX = IndexType()
 
 
+def parse_known(parser: Parser) -> SSAValue:
+    """An operand whose type is not written, since it is defined before."""
+    operand = parser.parse_unresolved_operand()
+    known = parser.ssa_values.get(operand.operand_name)
+    if known is None:
+        parser.raise_error(f"%{operand.operand_name} is not defined before its use", operand.span)
+    return parser.resolve_operand(operand, known[operand.index].type)
+
+
 def print_access(printer: Printer, access: AccessAttr, indices: Sequence[SSAValue]) -> None:
     """`[%m, (2) * %h + %kh + -1]`"""
     printer.print_string("[")

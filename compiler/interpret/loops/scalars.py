@@ -12,7 +12,7 @@ from xdsl.dialects import arith, math
 from xdsl.ir import Operation
 
 from stepwell.compiler.dialects.loop.explicit import AnyOp, ExtractOp, MaskOp, ShuffleOp
-from stepwell.compiler.dialects.loop.scalar import CastOp, LanesOp, SelectOp, SplatOp
+from stepwell.compiler.dialects.loop.scalar import CastOp, CompareOp, LanesOp, SelectOp, SplatOp
 from stepwell.compiler.interpret.loops import vectors
 from stepwell.compiler.interpret.loops.casts import CASTS
 from stepwell.compiler.interpret.loops.functions import (
@@ -111,10 +111,15 @@ def _compare_integers(op: arith.CmpiOp) -> Function:
     return INTEGER_PREDICATES[op.predicate.value.data]
 
 
+def _compare_lanes(op: CompareOp) -> Function:
+    return (FLOAT_PREDICATES if op.compares_floats else INTEGER_PREDICATES)[op.number]
+
+
 WITH_PROPERTIES: Mapping[type[Operation], Callable[[Any], Function]] = {
     arith.ConstantOp: _constant,
     arith.CmpfOp: _compare_floats,
     arith.CmpiOp: _compare_integers,
+    CompareOp: _compare_lanes,
     CastOp: _cast,
     SplatOp: vectors.splat,
     LanesOp: vectors.lanes,

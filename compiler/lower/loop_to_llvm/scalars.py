@@ -14,7 +14,7 @@ from stepwell.compiler.dialects.llvm.cursor import Operand
 from stepwell.compiler.dialects.llvm.types import bf16, element, f16, i64, integer, lanes, vector
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 from stepwell.compiler.dialects.loop.explicit import AnyOp, ExtractOp, MaskOp, ShuffleOp
-from stepwell.compiler.dialects.loop.scalar import CastOp, LanesOp, SelectOp, SplatOp
+from stepwell.compiler.dialects.loop.scalar import CastOp, CompareOp, LanesOp, SelectOp, SplatOp
 from stepwell.compiler.lower.loop_to_llvm.casts import cast
 from stepwell.compiler.lower.loop_to_llvm.types import lowered
 
@@ -96,6 +96,12 @@ def _compare_floats(build: LlvmBuilder, op: arith.CmpfOp, a: SSAValue, b: SSAVal
     return build.fcmp(FLOAT_PREDICATES[op.predicate.value.data], a, b)
 
 
+def _compare_lanes(build: LlvmBuilder, op: CompareOp, a: SSAValue, b: SSAValue) -> SSAValue:
+    if op.compares_floats:
+        return build.fcmp(FLOAT_PREDICATES[op.number], a, b)
+    return build.icmp(INTEGER_PREDICATES[op.number], a, b)
+
+
 def _splat(build: LlvmBuilder, op: SplatOp, scalar: SSAValue) -> SSAValue:
     return build.splat(scalar, lanes(op.result.type) or 1)
 
@@ -155,6 +161,7 @@ WITH_PROPERTIES: Mapping[type[Operation], OfOp] = {
     arith.ConstantOp: _constant,
     arith.CmpiOp: _compare_integers,
     arith.CmpfOp: _compare_floats,
+    CompareOp: _compare_lanes,
     SplatOp: _splat,
     LanesOp: _lanes,
     MaskOp: _mask,

@@ -29,9 +29,9 @@ loop.kernel @scale<N: 0>(%s: !loop.buffer<[1] x f32>) -> (%y: !loop.buffer<[N, 2
 // CHECK-NEXT:    llvm.call [[for]]([[pool]], %{{\d+}}, [[slots]], [[N]])
 
 // CHECK:       llvm.func internal @scale.task1([[slots:%\d+]]: !llvm.ptr {llvm.noalias, llvm.readonly}, [[begin:%\d+]]: i64, [[end:%\d+]]: i64) {
-// CHECK:         llvm.mlir.constant(2.000000e+00 : f32) : f32
 // CHECK:         [[slot:%\d+]] = llvm.getelementptr [[slots]][0] : (!llvm.ptr) -> !llvm.ptr, i64
 // CHECK-NEXT:    [[f:%\d+]] = llvm.load [[slot]] {alignment = 4 : i64} : !llvm.ptr -> f32
+// CHECK-NEXT:    llvm.mlir.constant(2.000000e+00 : f32) : f32
 // CHECK:         llvm.icmp "slt" [[begin]], [[end]] : i64
 // CHECK:         llvm.fmul [[f]], %{{\d+}} : f32
 

@@ -1,0 +1,144 @@
+"""How LLVM IR writes what touches memory, and what takes vectors and aggregates apart."""
+
+from xdsl.dialects.builtin import DenseArrayBase
+from xdsl.dialects.llvm import GEP_USE_SSA_VAL
+from xdsl.ir import Operation
+
+from stepwell.compiler.dialects.construct import operands_of, result_of
+from stepwell.compiler.dialects.llvm.syntax import (
+    ATOMIC_OPERATIONS,
+    ORDERINGS,
+    keyword_of,
+    no_wrap_words,
+)
+from stepwell.compiler.targets.llvm_constants import quoted
+from stepwell.compiler.targets.llvm_families import Writer, call, number, text, typed
+from stepwell.compiler.targets.llvm_scope import Scope
+
+
+def _aligned(op: Operation) -> str:
+    return f", align {alignment}" if (alignment := number(op, "alignment")) else ""
+
+
+def _scope_and_ordering(op: Operation, ordering: str = "ordering") -> str:
+    scope = text(op, "syncscope")
+    where = f" syncscope({quoted(scope)})" if scope else ""
+    return f"{where} {keyword_of(ORDERINGS, op.properties[ordering])}"
+
+
+def _qualified(op: Operation) -> tuple[str, str]:
+    """What stands before and behind the operands of a load or store."""
+    properties = op.properties
+    behind = _aligned(op)
+    if "nontemporal" in properties:
+        behind += ", !nontemporal !{i32 1}"
+    before = "volatile " if "volatile_" in properties else ""
+    if number(op, "ordering"):
+        return f"atomic {before}", _scope_and_ordering(op) + behind
+    return before, behind
+
+
+def load(scope: Scope, op: Operation) -> str:
+    before, behind = _qualified(op)
+    result = result_of(op)
+    place = scope.typed(operands_of(op)[0])
+    return f"{scope.name(result)} = load {before}{scope.texts[result.type]}, {place}{behind}"
+
+
+def store(scope: Scope, op: Operation) -> str:
+    before, behind = _qualified(op)
+    return f"store {before}{scope.typed_list(operands_of(op))}{behind}"
+
+
+def alloca(scope: Scope, op: Operation) -> str:
+    element = scope.texts[op.properties["elem_type"]]
+    count = scope.typed(operands_of(op)[0])
+    return f"{scope.name(result_of(op))} = alloca {element}, {count}{_aligned(op)}"
+
+
+def getelementptr(scope: Scope, op: Operation) -> str:
+    base, *dynamic = operands_of(op)
+    values = iter(dynamic)
+    indices = [
+        scope.typed(next(values)) if index == GEP_USE_SSA_VAL else f"i32 {index}"
+        for index in scope.texts.integers(op.properties["rawConstantIndices"])
+    ]
+    flags = "".join([f"{word} " for word in no_wrap_words(number(op, "noWrapFlags"))])
+    element = scope.texts[op.properties["elem_type"]]
+    return (
+        f"{scope.names[id(result_of(op))]} = getelementptr {flags}{element}, "
+        f"{scope.typed(base)}, {', '.join(indices)}"
+    )
+
+
+def atomicrmw(scope: Scope, op: Operation) -> str:
+    kind = keyword_of(ATOMIC_OPERATIONS, op.properties["bin_op"]).removeprefix("_")
+    volatile = "volatile " if "volatile_" in op.properties else ""
+    operands = scope.typed_list(operands_of(op))
+    return (
+        f"{scope.name(result_of(op))} = atomicrmw {volatile}{kind} {operands}"
+        f"{_scope_and_ordering(op)}{_aligned(op)}"
+    )
+
+
+def cmpxchg(scope: Scope, op: Operation) -> str:
+    weak = "weak " if "weak" in op.properties else ""
+    volatile = "volatile " if "volatile_" in op.properties else ""
+    orderings = (
+        f"{_scope_and_ordering(op, 'success_ordering')} "
+        f"{keyword_of(ORDERINGS, op.properties['failure_ordering'])}"
+    )
+    operands = scope.typed_list(operands_of(op))
+    return (
+        f"{scope.name(result_of(op))} = cmpxchg {weak}{volatile}{operands}{orderings}{_aligned(op)}"
+    )
+
+
+def fence(scope: Scope, op: Operation) -> str:
+    return f"fence{_scope_and_ordering(op)}"
+
+
+def prefetch_tail(op: Operation) -> str:
+    return "".join([f", i32 {number(op, name)}" for name in ("rw", "hint", "cache")])
+
+
+def masked(name: str, place: int) -> Writer:
+    """Masked memory intrinsics: the alignment belongs to the operand `place`, the pointers."""
+
+    def write(scope: Scope, op: Operation) -> str:
+        operands = operands_of(op)
+        arguments = [scope.typed(operand) for operand in operands]
+        pointer = operands[place]
+        alignment = number(op, "alignment")
+        arguments[place] = f"{scope.texts[pointer.type]} align {alignment} {scope.name(pointer)}"
+        if op.results and len(operands) == 2:
+            arguments.append(f"{scope.texts[result_of(op).type]} poison")
+        nontemporal = ", !nontemporal !{i32 1}" if "nontemporal" in op.properties else ""
+        return call(scope, op, f"@{name}", ", ".join(arguments)) + nontemporal
+
+    return write
+
+
+# Vectors and aggregates.
+
+
+def shufflevector(scope: Scope, op: Operation) -> str:
+    mask = op.properties["mask"]
+    assert isinstance(mask, DenseArrayBase)
+    lanes = ["i32 poison" if lane == -1 else f"i32 {lane}" for lane in mask.get_values()]
+    operands = scope.typed_list(operands_of(op))
+    return (
+        f"{scope.name(result_of(op))} = shufflevector {operands}, "
+        f"<{len(lanes)} x i32> <{', '.join(lanes)}>"
+    )
+
+
+def _positions(op: Operation) -> str:
+    position = op.properties["position"]
+    assert isinstance(position, DenseArrayBase)
+    return "".join([f", {index}" for index in position.get_values()])
+
+
+def value_access(opcode: str) -> Writer:
+    plain = typed(opcode)
+    return lambda scope, op: plain(scope, op) + _positions(op)
