@@ -1,6 +1,8 @@
 """Where in the user's code something happens: the frame that is theirs, with its columns."""
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from types import CodeType, FrameType
@@ -9,9 +11,14 @@ from xdsl.dialects.builtin import UNKNOWN_LOC, LocationAttr
 
 from stepwell.compiler import __file__ as _compiler
 from stepwell.compiler.dialects.locations import file_location
-from stepwell.runtime.errors import SourceLine
+from stepwell.runtime import __file__ as _runtime
+from stepwell.runtime.errors import SourceLine, StepwellError
 
-_OWN = (str(Path(__file__).parent), str(Path(_compiler or "").parent))
+_OWN = (
+    *(str(Path(file or "").parent) for file in (__file__, _compiler, _runtime)),
+    contextlib.__file__,
+)
+"""Frames of these files are not the user's."""
 
 
 def user_location() -> LocationAttr:
@@ -26,6 +33,27 @@ def user_line() -> SourceLine | None:
     """The same, with its columns, for an error."""
     frame = _user_frame(sys._getframe(1))
     return None if frame is None else _line(frame.f_code, frame.f_lasti)
+
+
+@contextlib.contextmanager
+def pointing_at_the_user() -> Iterator[None]:
+    """Within this scope, an error that does not say where it happened gets the user's line."""
+    try:
+        yield
+    except StepwellError as error:
+        error.where = error.where or _innermost(error) or user_line()
+        raise
+
+
+def _innermost(error: StepwellError) -> SourceLine | None:
+    """The user's last line on the way from here to where the error was raised."""
+    found, step = None, error.__traceback__
+    while step is not None:
+        code = step.tb_frame.f_code
+        if not code.co_filename.startswith(_OWN):
+            found = _line(code, step.tb_lasti)
+        step = step.tb_next
+    return found
 
 
 def _user_frame(frame: FrameType | None) -> FrameType | None:
@@ -43,8 +71,9 @@ def _location(code: CodeType, instruction: int) -> LocationAttr:
 @lru_cache(maxsize=8192)
 def _line(code: CodeType, instruction: int) -> SourceLine:
     """`f_lasti` counts bytes, `co_positions` instructions of two."""
-    for number, (line, _, column, end) in enumerate(code.co_positions()):
+    for number, (line, last, column, end) in enumerate(code.co_positions()):
         if number == instruction // 2 and line is not None:
             first = column or 0
-            return SourceLine(code.co_filename, line, first, max(end or 0, first + 1))
+            stop = end if end is not None and last == line else 0
+            return SourceLine(code.co_filename, line, first, max(stop, first + 1))
     return SourceLine(code.co_filename, code.co_firstlineno, 0, 1)

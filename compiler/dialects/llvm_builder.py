@@ -96,6 +96,8 @@ class If(Structure):
         types = [value.type for value in self._ends[0][1]] if self._ends else []
         if types and self._else is None:
             raise ValueError("a choice yields values only if it has both sides: call `otherwise`")
+        for _, values in self._ends:
+            _expect(len(values) == len(types), "first side of a choice", len(types), len(values))
         join = Block(arg_types=types)
         for end, values in self._ends:
             build.block = end
@@ -313,7 +315,7 @@ class LlvmBuilder(Access):
 
 def _expect(holds: bool, what: str, wanted: int, given: int) -> None:
     if not holds:
-        raise ValueError(f"the {what} carries {wanted} values, but its body yields {given}")
+        raise ValueError(f"the {what} has {wanted} values, but {given} are yielded")
 
 
 def _passed(attribute: str | tuple[str, str]) -> Attribute:

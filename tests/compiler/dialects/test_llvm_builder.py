@@ -99,7 +99,7 @@ def test_a_loop_that_runs_at_least_once_is_not_guarded(
 
 def test_a_loop_must_yield_what_it_carries(b: LlvmBuilder) -> None:
     with (
-        pytest.raises(ValueError, match="the loop carries 1 values, but its body yields 0"),
+        pytest.raises(ValueError, match="the loop has 1 values, but 0 are yielded"),
         b.loop(0, b.arguments[1], carried=[b.arguments[1]]),
     ):
         pass
@@ -139,6 +139,16 @@ def test_a_choice_without_else_has_no_values(b: LlvmBuilder) -> None:
         b.if_(b.arguments[3]) as choice,
     ):
         choice.yields(b.arguments[1])
+
+
+def test_both_sides_of_a_choice_have_as_many_values(b: LlvmBuilder) -> None:
+    def one_sided() -> None:
+        with b.if_(b.arguments[3]) as choice:
+            choice.yields(b.arguments[1])
+            choice.otherwise()
+
+    with pytest.raises(ValueError, match="first side of a choice has 1 values, but 0 are yielded"):
+        one_sided()
 
 
 def test_a_while_loop_tests_before_each_step(b: LlvmBuilder) -> None:

@@ -8,9 +8,9 @@ import mpmath
 import numpy as np
 import pytest
 import scipy.special
-from accuracy import error_f64, errors_f32, every_exponent
 from numpy.typing import NDArray
 
+from accuracy import error_f64, errors_f32, every_exponent
 from stepwell.compiler.interpret.lanes import NumpyLanes, evaluate
 from stepwell.compiler.lower.polynomials import BINARY, FUNCTIONS, UNARY
 

@@ -102,7 +102,6 @@ INTEGER_OPS = [
 ]
 DIVISIONS = ["divsi", "divui", "remsi", "remui", "floordivsi"]
 SHIFTS = ["shli", "shrsi", "shrui"]
-FLOAT_PREDICATES = {"oeq": 1, "une": 13, "olt": 4, "ole": 5, "ogt": 2, "oge": 3}
 
 
 @pytest.mark.parametrize("dtype", ["f32", "f64"])
@@ -133,22 +132,23 @@ def test_shifts(agree, dtype):
     check(agree, bodies, dtype, [dtype] * len(bodies), b=counts)
 
 
-def test_comparisons_of_floats(agree):
-    bodies = [
-        f'%r. = "arith.cmpf"(%p, %q) <{{predicate = {number} : i64,'
-        " fastmath = #arith.fastmath<none>}> : (S, S) -> BITS"
-        for number in FLOAT_PREDICATES.values()
-    ]
-    check(agree, bodies, "f32", ["i1"] * len(bodies))
+def comparisons(op: str, predicates: Sequence[str], lanes: int) -> list[str]:
+    name = "loop.compare" if lanes else f"arith.{op}"
+    return [f"%r. = {name} {predicate}, %p, %q : S" for predicate in predicates]
+
+
+@pytest.mark.parametrize("lanes", [0, 2, 16])
+def test_comparisons_of_floats(agree, lanes):
+    bodies = comparisons("cmpf", ["oeq", "une", "olt", "ole", "ogt", "oge"], lanes)
+    check(agree, bodies, "f32", ["i1"] * len(bodies), lanes=[lanes])
 
 
 @pytest.mark.parametrize("dtype", ["i8", "i64"])
-def test_comparisons_of_integers(agree, dtype):
-    bodies = [
-        f'%r. = "arith.cmpi"(%p, %q) <{{predicate = {number} : i64}}> : (S, S) -> BITS'
-        for number in range(10)
-    ]
-    check(agree, bodies, dtype, ["i1"] * len(bodies))
+@pytest.mark.parametrize("lanes", [0, 2, 16])
+def test_comparisons_of_integers(agree, dtype, lanes):
+    predicates = ["eq", "ne", "slt", "sle", "sgt", "sge", "ult", "ule", "ugt", "uge"]
+    bodies = comparisons("cmpi", predicates, lanes)
+    check(agree, bodies, dtype, ["i1"] * len(bodies), lanes=[lanes])
 
 
 def constant(text: str, type: str, lanes: int) -> str:
@@ -173,7 +173,7 @@ CASTS = [
     ("extf", "f32", "f64"),
     ("truncf", "f64", "f32"),
     *((f"fpto{s}i", a, b) for s in "su" for a in DTYPES if "f" in a for b in ("i8", "i32", "i64")),
-    *((f"{s}itofp", b, a) for s in "su" for a in DTYPES if "f" in a for b in ("i1", "i8", "i32", "i64")),
+    *((f"{s}itofp", b, a) for s in "su" for a in DTYPES if "f" in a for b in DTYPES if "i" in b),
     *((f"ext{s}i", "i1", b) for s in "su" for b in ("i8", "i32", "i64")),
     *((f"ext{s}i", "i8", b) for s in "su" for b in ("i32", "i64")),
     *((f"ext{s}i", "i32", "i64") for s in "su"),
@@ -257,7 +257,7 @@ def test_constants_whose_lanes_differ(agree, dtype, lanes):
 @pytest.mark.parametrize("dtype", list(DTYPES))
 def test_lanes_are_extracted_splat_and_shuffled(agree, dtype):
     body = f"""
-    %e. = "loop.extract"(%p) <{{lane = #builtin.int<3>}}> : (S) -> {dtype}
+    %e. = loop.extract %p at #builtin.int<3> : S to {dtype}
     %f. = loop.splat %e. : {dtype} to S
     %g. = loop.shuffle %p, %f. <[7, 0, 1, 8]> : S to vector<4x{dtype}>
     %r. = loop.shuffle %g., %g. <[0, 1, 2, 3, 4, 5, 6, 7]> : vector<4x{dtype}> to S"""

@@ -1,0 +1,73 @@
+"""The program that is being traced: what is known of its sizes, and the weights it already holds."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, final
+
+from numpy.typing import NDArray
+from xdsl.ir import Block, SSAValue
+
+from stepwell.compiler.dialects.nd import Weight
+from stepwell.compiler.dialects.sizes import Range
+from stepwell.compiler.ops.emission import emit, emitting
+from stepwell.compiler.ops.value import Value
+from stepwell.places import pointing_at_the_user
+from stepwell.runtime.dtypes import BY_NUMPY
+from stepwell.runtime.sizes import Size
+
+Concrete = NDArray[Any]
+
+
+@final
+@dataclass
+class Trace:
+    """One run of a user's function on arrays without values; it ends, and with it those arrays."""
+
+    ranges: Mapping[str, Range] = field(default_factory=dict[str, Range])
+    names: dict[SSAValue, str] = field(default_factory=dict[SSAValue, str])
+    """What the user calls the function's arguments."""
+    over: bool = False
+    weights: dict[int, tuple[Concrete, Value]] = field(default_factory=dict[int, Any])
+
+    def weight(self, value: Concrete) -> Value:
+        """A known array as part of the program, once."""
+        if id(value) not in self.weights:
+            shape = tuple(map(Size.of, value.shape))
+            dtype = BY_NUMPY[value.dtype].name
+            op = emit("weight", [], value=Weight.of(value), dtype=dtype, shape=shape)
+            self.weights[id(value)] = value, Value(op.results[0])
+        return self.weights[id(value)][1]
+
+
+_TRACE: ContextVar[Trace | None] = ContextVar("trace", default=None)
+
+
+def current_trace() -> Trace:
+    """The trace in whose scope this code runs."""
+    trace = _TRACE.get()
+    assert trace is not None
+    return trace
+
+
+def known_ranges() -> Mapping[str, Range]:
+    """The ranges of the symbols here; there are none outside of a trace."""
+    trace = _TRACE.get()
+    return {} if trace is None else trace.ranges
+
+
+@contextmanager
+def tracing(block: Block, ranges: Mapping[str, Range] | None = None) -> Iterator[Trace]:
+    """Within this scope, ops are written at the end of `block`; its arrays end with it.
+
+    Without `ranges`, the symbols are those of the trace around.
+    """
+    trace = Trace(known_ranges() if ranges is None else ranges)
+    token = _TRACE.set(trace)
+    try:
+        with pointing_at_the_user(), emitting(block):
+            yield trace
+    finally:
+        trace.over = True
+        _TRACE.reset(token)
