@@ -126,14 +126,14 @@ def run_stages(
         for each in passes(machine):
             each.apply(nothing, module)
         if dump is not None:
-            dump.write(name, module)
+            dump.write(name, str(module))
 
 
 def text_at(module: ModuleOp, machine: Machine, stage: str) -> str:
     """The text of a module, which is consumed, at a stage, as LLVM IR (`ll`), or as assembly (`asm`)."""
     run_stages(module, machine, stage if stage not in TEXTS else "llvm")
     if stage not in TEXTS:
-        return f"// stepwell {stage} 1\n{module}\n"
+        return f"// stepwell {stage} 1\n{str(module)}\n"
     text = module_text(module)
     return text if stage == "ll" else assembly(text, machine)
 
@@ -163,7 +163,7 @@ class _Dump:
         folder = os.environ.get(DUMP)
         return _Dump(Path(folder) / machine.name if folder else None)
 
-    def write(self, name: str, content: object) -> None:
+    def write(self, name: str, content: str) -> None:
         if self.folder is None:
             return
         self.folder.mkdir(parents=True, exist_ok=True)

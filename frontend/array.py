@@ -6,59 +6,40 @@ While a function is traced, ops on its arrays are written down instead.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, SupportsIndex, cast
+from math import prod
+from typing import Any, SupportsIndex, TypeAlias, cast, final
 
 import numpy as np
-from numpy.typing import NDArray
-from xdsl.ir import Block, SSAValue
+from xdsl.dialects.builtin import LocationAttr
+from xdsl.ir import Block, Operation, SSAValue
 
 from stepwell import promotion
+from stepwell.broadcasting import broadcast_axes, broadcast_shapes
 from stepwell.compiler.dialects.construct import construct
-from stepwell.compiler.dialects.nd import (
-    Tensor,
-    Weight,
-    dtype_of,
-    is_float,
-    numpy_dtype,
-    shape_of,
-    tensor,
-)
-from stepwell.compiler.dialects.sizes import Shape, count_of
+from stepwell.compiler.dialects.locations import source_line
+from stepwell.compiler.dialects.nd import Tensor, dtype_of, is_float, numpy_dtype, shape_of
+from stepwell.compiler.dialects.nd import tensor, text_of
+from stepwell.compiler.dialects.sizes import Shape
 from stepwell.compiler.ops import TENSOR_OPS
 from stepwell.compiler.ops.base import TensorOp
-from stepwell.compiler.ops.emission import (
-    attributes_of,
-    current_or_none,
-    emit,
-    emitting,
-    located,
-)
-from stepwell.compiler.ops.indices import ONE
+from stepwell.compiler.ops.emission import attributes_of, current_or_none, emit, located
 from stepwell.compiler.ops.value import Value, full
+from stepwell.methods import Methods
 from stepwell.places import user_line, user_location
-from stepwell.runtime.dtypes import BY_NAME, BY_NUMPY
+from stepwell.promotion import dtype_name
+from stepwell.runtime.dtypes import BY_NUMPY
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
+from stepwell.trace import Concrete, Trace, current_trace
 
-Number = bool | int | float
-Concrete = NDArray[Any]
+Number: TypeAlias = bool | int | float
 _BY_MNEMONIC = {op.name.removeprefix("nd."): op for op in TENSOR_OPS}
 
 
-@dataclass
-class Trace:
-    """One run of a user's function on arrays without values; it ends, and with it those arrays."""
-
-    over: bool = False
-    weights: dict[int, tuple[Concrete, Value]] = field(default_factory=dict[int, Any])
-
-
-class Array:
+@final
+class Array(Methods):
     """An n-d array of one dtype. It never changes; `x.at[i].set(v)` gives another."""
 
     __slots__ = ("_ssa", "_trace", "_value")
@@ -101,7 +82,7 @@ class Array:
         """Numbers, and symbolic sizes where the function is compiled for any."""
         if self._value is not None:
             return self._value.shape
-        return tuple(size if (n := size.static) is None else n for size in shape_of(self.type))
+        return tuple(size if (n := size.static) is None else n for size in self.sizes)
 
     @property
     def sizes(self) -> Shape:
@@ -117,10 +98,7 @@ class Array:
 
     @property
     def size(self) -> int | Size:
-        total = 1
-        for extent in self.shape:
-            total = total * extent
-        return total
+        return prod(self.shape)
 
     # Its value, where it is here.
 
@@ -131,7 +109,7 @@ class Array:
             raise CompileError(
                 "SW0102",
                 "Python asks for the value of an array that is only known when the program runs",
-                details=[f"it is {dtype_of(self.type)}{list(map(str, self.shape))} here"],
+                details=[described(self)],
                 hint="use cond, while_loop, scan or where instead of Python's if, while and int",
                 where=user_line(),
             )
@@ -170,138 +148,50 @@ class Array:
 
     def __repr__(self) -> str:
         if self._value is None:
-            return f"Array({dtype_of(self.type)}[{', '.join(map(str, self.shape))}], traced)"
+            over = self._trace is None or self._trace.over
+            return f"Array({'of a function that has ended' if over else text_of(self.type)}, traced)"
         return "Array(" + np.array2string(self._value, separator=", ") + f", {self.dtype})"
 
-    def __len__(self) -> int:
-        extent = self.shape[0]
-        return len(self.value) if isinstance(extent, Size) else extent
+    # What operators and methods are written with.
 
-    # Operators: NumPy's, with its broadcasting and the array API's dtypes.
+    def _array(self, value: Any) -> Array:
+        return asarray(value)
 
-    def __neg__(self) -> Array:
-        return apply("neg", self)
+    def _apply(self, mnemonic: str, *operands: Methods, **parameters: Any) -> Array:
+        return apply(mnemonic, *cast("tuple[Array, ...]", operands), **parameters)
 
-    def __abs__(self) -> Array:
-        return apply("abs", self)
+    def _elementwise(self, mnemonic: str, *operands: Any) -> Array:
+        return elementwise(mnemonic, *operands)
 
-    def __invert__(self) -> Array:
-        return apply("not", self)
+    def _promoted(self, *operands: Any) -> list[Array]:
+        return promoted(*operands)
 
-    def __add__(self, other: ArrayLike) -> Array:
-        return elementwise("add", self, other)
-
-    def __radd__(self, other: ArrayLike) -> Array:
-        return elementwise("add", other, self)
-
-    def __sub__(self, other: ArrayLike) -> Array:
-        return elementwise("sub", self, other)
-
-    def __rsub__(self, other: ArrayLike) -> Array:
-        return elementwise("sub", other, self)
-
-    def __mul__(self, other: ArrayLike) -> Array:
-        return elementwise("mul", self, other)
-
-    def __rmul__(self, other: ArrayLike) -> Array:
-        return elementwise("mul", other, self)
-
-    def __truediv__(self, other: ArrayLike) -> Array:
-        return elementwise("div", *floats(self, other))
-
-    def __rtruediv__(self, other: ArrayLike) -> Array:
-        return elementwise("div", *floats(other, self))
-
-    def __floordiv__(self, other: ArrayLike) -> Array:
-        return floor_divide(self, other)
-
-    def __rfloordiv__(self, other: ArrayLike) -> Array:
-        return floor_divide(other, self)
-
-    def __mod__(self, other: ArrayLike) -> Array:
-        return self - floor_divide(self, other) * other
-
-    def __pow__(self, other: ArrayLike) -> Array:
-        return elementwise("pow", self, other)
-
-    def __rpow__(self, other: ArrayLike) -> Array:
-        return elementwise("pow", other, self)
-
-    def __and__(self, other: ArrayLike) -> Array:
-        return elementwise("and", self, other)
-
-    def __or__(self, other: ArrayLike) -> Array:
-        return elementwise("or", self, other)
-
-    def __lt__(self, other: ArrayLike) -> Array:
-        return elementwise("lt", self, other)
-
-    def __le__(self, other: ArrayLike) -> Array:
-        return elementwise("le", self, other)
-
-    def __gt__(self, other: ArrayLike) -> Array:
-        return elementwise("gt", self, other)
-
-    def __ge__(self, other: ArrayLike) -> Array:
-        return elementwise("ge", self, other)
-
-    def __eq__(self, other: object) -> Array:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return elementwise("eq", self, cast("ArrayLike", other))
-
-    def __ne__(self, other: object) -> Array:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return elementwise("ne", self, cast("ArrayLike", other))
-
-    def __hash__(self) -> int:
-        raise TypeError("an Array is not hashable: == compares its elements")
-
-    def __matmul__(self, other: ArrayLike) -> Array:
-        return matmul(self, other)
-
-    def __rmatmul__(self, other: ArrayLike) -> Array:
-        return matmul(other, self)
-
-    def astype(self, dtype: object) -> Array:
-        """The elements converted; float to integer saturates."""
-        name = dtype_name(dtype)
-        return self if name == self.dtype else apply("convert", self, dtype=name)
+    def _broadcast(self, x: Methods, shape: Shape) -> Array:
+        return broadcast_to(cast(Array, x), shape)
 
 
-ArrayLike = Array | Concrete | Number | Size
+ArrayLike: TypeAlias = Array | Concrete | Number | Size
 
 
-def dtype_name(dtype: object) -> str:
-    """The name of a dtype given as a name, a Python type or NumPy's."""
-    if isinstance(dtype, str) and dtype in BY_NAME:
-        return dtype
-    if isinstance(dtype, type) and dtype in promotion.DEFAULTS:
-        return promotion.DEFAULTS[dtype]
-    try:
-        return BY_NUMPY[np.dtype(cast(Any, dtype))].name
-    except (TypeError, KeyError) as error:
-        raise CompileError(
-            "SW0105",
-            f"{dtype!r} is no dtype here",
-            hint=f"the dtypes are {', '.join(BY_NAME)}",
-            where=user_line(),
-        ) from error
+def asarray(x: Any, dtype: object = None) -> Array:
+    """An Array of what NumPy takes for an array, without a copy, or of a number.
 
-
-def asarray(x: ArrayLike, dtype: object = None) -> Array:
-    """An Array of a NumPy array without a copy, or of a number."""
+    Python's numbers become i64 and f32, as the array API's default dtypes; whatever has a dtype keeps it.
+    """
     if isinstance(x, Array):
         return x if dtype is None else x.astype(dtype)
-    if isinstance(x, bool | int | float):
-        name = promotion.DEFAULTS[type(x)] if dtype is None else dtype_name(dtype)
-        return Array(np.asarray(x, numpy_dtype(name)))
     if isinstance(x, Size):
         size = Array(None, *_emitted("size", (), {"size": x})[0])
         return size if dtype is None else size.astype(dtype)
-    value = np.asarray(x)
+    named = hasattr(x, "dtype")
+    value = np.from_dlpack(x) if hasattr(x, "__dlpack__") and not named else np.asarray(x)
     if dtype is not None:
-        value = value.astype(numpy_dtype(dtype_name(dtype)))
-    elif value.dtype not in BY_NUMPY:
-        dtype_name(value.dtype)
-    return Array(np.ascontiguousarray(value))
+        name = dtype_name(dtype)
+    elif named or value.dtype != np.float64:
+        name = dtype_name(value.dtype)
+    else:
+        name = promotion.DEFAULTS[float]
+    return Array(np.asarray(value, numpy_dtype(name), order="C"))
 
 
 # Running one op.
@@ -322,7 +212,8 @@ def apply_all(mnemonic: str, *operands: Array, **parameters: Any) -> list[Array]
         op = _prototype(mnemonic, tuple(x.type for x in operands), tuple(parameters.items()))
         values = op.reference(*(x.value for x in operands))
     except CompileError as error:
-        error.where = error.where or user_line()
+        error.where = user_line()
+        error.details = error.details or tuple(described(x) for x in operands if x.traced)
         raise
     return [Array(v) for v in (values if isinstance(values, tuple) else (values,))]
 
@@ -336,29 +227,6 @@ def _prototype(
     results = kind.infer(*types, **given)
     operands = Block(arg_types=types).args
     return construct(kind, operands, results, attributes_of(kind, given))
-
-
-_TRACE: ContextVar[Trace | None] = ContextVar("trace", default=None)
-
-
-def current_trace() -> Trace:
-    """The trace in whose scope this code runs."""
-    trace = _TRACE.get()
-    assert trace is not None
-    return trace
-
-
-@contextmanager
-def tracing(block: Block) -> Iterator[Trace]:
-    """Within this scope, ops are written at the end of `block`; its arrays end with it."""
-    trace = Trace()
-    token = _TRACE.set(trace)
-    try:
-        with emitting(block):
-            yield trace
-    finally:
-        trace.over = True
-        _TRACE.reset(token)
 
 
 def _emitted(
@@ -377,12 +245,7 @@ def lifted(x: Array) -> Value:
     value = x.value
     if value.size == 1:
         return full(value.item(), x.dtype, x.sizes)
-    weights = current_trace().weights
-    if id(value) not in weights:
-        weight = Weight.of(value)
-        op = emit("weight", [], value=weight, dtype=x.dtype, shape=x.sizes)
-        weights[id(value)] = value, Value(op.results[0])
-    return weights[id(value)][1]
+    return current_trace().weight(value)
 
 
 # Broadcasting and promotion are decided here, and nowhere else.
@@ -390,65 +253,43 @@ def lifted(x: Array) -> Value:
 
 def elementwise(mnemonic: str, *operands: ArrayLike) -> Array:
     """An elementwise op after promotion and broadcasting."""
-    return apply(mnemonic, *broadcast_arrays(*promoted(*operands)))
+    return apply(mnemonic, *broadcast_arrays(*promoted(*operands), what=mnemonic))
 
 
 def promoted(*operands: ArrayLike) -> list[Array]:
     """The operands in their common dtype."""
-    numbers = [type(x) for x in operands if isinstance(x, bool | int | float)]
-    numbers += [int for x in operands if isinstance(x, Size)]
+    numbers = [_kind(x) for x in operands if _weak(x)]
     strong = [x if isinstance(x, Array) else asarray(x) for x in operands if not _weak(x)]
     try:
         dtype = promotion.promote([x.dtype for x in strong], numbers)
     except CompileError as error:
-        error.where = error.where or user_line()
+        error.details = tuple(map(described, strong))
         raise
     arrays = iter(strong)
     return [asarray(x, dtype) if _weak(x) else next(arrays).astype(dtype) for x in operands]
 
 
 def _weak(x: ArrayLike) -> bool:
-    return isinstance(x, bool | int | float | Size)
+    """Python's numbers; those of NumPy, some of which are instances of Python's types, have a dtype."""
+    return isinstance(x, bool | int | float | Size) and not isinstance(x, np.generic)
 
 
-def floats(*operands: ArrayLike) -> list[Array]:
-    """The operands in their common floating-point dtype; integers become the default one."""
-    arrays = promoted(*operands)
-    return [x if is_float(x.dtype) else x.astype("f32") for x in arrays]
+def _kind(x: object) -> type:
+    return int if isinstance(x, Size) else next(k for k in promotion.DEFAULTS if isinstance(x, k))
 
 
-def floor_divide(x: ArrayLike, y: ArrayLike) -> Array:
-    """The floor of x / y."""
-    quotient = elementwise("div", x, y)
-    return apply("floor", quotient) if is_float(quotient.dtype) else quotient
-
-
-def broadcast_arrays(*arrays: Array) -> list[Array]:
+def broadcast_arrays(*arrays: Array, what: str = "broadcast_arrays") -> list[Array]:
     """The arrays repeated along axes of size one, and along new leading axes, to a common shape."""
     if all(x.sizes == arrays[0].sizes for x in arrays):
         return list(arrays)
-    shape = broadcast_shapes(*(x.sizes for x in arrays))
+    try:
+        shape = broadcast_shapes(*(x.sizes for x in arrays))
+    except CompileError as error:
+        types = " and ".join(text_of(x.type) for x in arrays)
+        error.sentence = f"{what}: the shapes {types} do not broadcast together"
+        error.details = (*error.details, *(described(x) for x in arrays if x.traced))
+        raise
     return [broadcast_to(x, shape) for x in arrays]
-
-
-def broadcast_shapes(*shapes: Shape) -> Shape:
-    """The common shape. A symbolic size is not taken to be one."""
-    rank = max(map(len, shapes))
-    padded = [(ONE,) * (rank - len(shape)) + tuple(shape) for shape in shapes]
-    result: list[Size] = []
-    for sizes in zip(*padded, strict=True):
-        others = list(dict.fromkeys(size for size in sizes if size != ONE))
-        if len(others) > 1:
-            texts = " and ".join(f"[{', '.join(map(str, shape))}]" for shape in shapes)
-            raise CompileError(
-                "SW0106",
-                f"the shapes {texts} do not broadcast together",
-                details=[f"{others[0]} meets {others[1]}"],
-                hint="sizes must be equal, or 1; reshape one of the arrays",
-                where=user_line(),
-            )
-        result.append(others[0] if others else ONE)
-    return tuple(result)
 
 
 def broadcast_to(x: Array, shape: Sequence[int | Size]) -> Array:
@@ -456,36 +297,25 @@ def broadcast_to(x: Array, shape: Sequence[int | Size]) -> Array:
     target = tuple(map(Size.of, shape))
     if x.sizes == target:
         return x
-    offset = len(target) - x.ndim
-    kept = [axis for axis, size in enumerate(x.sizes) if size == target[offset + axis]]
-    if len(kept) < x.ndim:
-        x = reshape(x, [x.sizes[axis] for axis in kept])
-    return apply("broadcast", x, shape=target, axes=tuple(offset + axis for axis in kept))
+    if not x.traced and x.size == 1 and current_or_none() is not None:
+        return Array(None, full(x.item(), x.dtype, target).ssa, current_trace())
+    kept, axes = broadcast_axes(x.sizes, target)
+    return apply("broadcast", x.reshape(kept), shape=target, axes=axes)
 
 
-def reshape(x: Array, shape: Sequence[int | Size]) -> Array:
-    """The same elements in another shape; one size may be -1."""
-    sizes = [Size.of(size) for size in shape]
-    open_axes = [axis for axis, size in enumerate(sizes) if size.static == -1]
-    if len(open_axes) == 1:
-        rest = count_of(size for size in sizes if size.static != -1)
-        sizes[open_axes[0]] = count_of(x.sizes) // rest
-    return x if tuple(sizes) == x.sizes else apply("reshape", x, shape=tuple(sizes))
+def described(x: Array) -> str:
+    """An array in an error: its type, and where it comes from if that is known."""
+    if not x.traced:
+        return text_of(x.type)
+    return text_of(x.type) + _origin(x.ssa)
 
 
-def matmul(x: ArrayLike, y: ArrayLike) -> Array:
-    """NumPy's `@`: the last axis of x with the last but one of y, leading axes broadcast."""
-    a, b = promoted(x, y)
-    if a.ndim == 0 or b.ndim == 0:
-        raise CompileError("SW0107", "@ needs arrays with axes", where=user_line())
-    if b.ndim == 1:
-        return apply("dot", a, b, batch=0, left=(a.ndim - 1,), right=(0,))
-    if b.ndim == 2:
-        return apply("dot", a, b, batch=0, left=(a.ndim - 1,), right=(0,))
-    outer = broadcast_shapes(a.sizes[:-2], b.sizes[:-2])
-    count = len(outer)
-    right = broadcast_to(b, (*outer, *b.sizes[-2:]))
-    if a.ndim == 1:
-        return apply("dot", right, a, batch=0, left=(count,), right=(0,))
-    left = broadcast_to(a, (*outer, *a.sizes[-2:]))
-    return apply("dot", left, right, batch=count, left=(count + 1,), right=(count,))
+def _origin(value: SSAValue) -> str:
+    name = current_trace().names.get(value)
+    if name is not None:
+        return f", the argument {name}"
+    line = source_line(value.owner.location) if isinstance(value.owner, Operation) else None
+    return "" if line is None else f", from line {line.line}"
+
+
+__all__ = ["Array", "ArrayLike", "Concrete", "LocationAttr", "Number", "is_float"]

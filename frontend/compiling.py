@@ -34,6 +34,9 @@ from stepwell.specs import Spec, ranges_of, spec_tree
 from stepwell.tracing import TracedFunction, flatten_arrays, trace_function
 
 Function = Callable[..., Any]
+SAVED = ("tensor", "loop")
+"""The levels whose IR travels in an artifact, for `stepwell inspect --ir`."""
+
 LEVELS = {"tensor": "tensor", "loop": "plans", "llvm": "llvm", "asm": "asm"}
 """What `ir` shows of each level, by the stage that ends it."""
 
@@ -122,9 +125,9 @@ class Compiled:
         return text_at(self._module(), self._machine, LEVELS.get(level, level))
 
     def save(self, path: str | Path, *, sample: Mapping[str, Sequence[Any]] | None = None) -> None:
-        """Writes the `.well` file: code for this machine's level and for the baseline, weights,
+        """Writes the `.well` file: code for this machine and for the baseline, weights, and IR.
 
-        and samples: calls of entry points by name with the arguments given, for `stepwell verify`.
+        `sample` has arguments for entry points by name: `stepwell verify` repeats these calls.
         """
         machines = [self._machine]
         machines += [X86_64_V3] if X86_64_V3 != self._machine else []
@@ -133,6 +136,8 @@ class Compiled:
         for image in images:
             members[f"code/{image.machine.name}.o"] = image.code
             members[f"code/{image.machine.name}.pool.o"] = pool_object(image.machine)
+        for level in SAVED:
+            members[f"ir/{level}.mlir"] = self.ir(level).encode()
         if self._constants:
             members[artifact.WEIGHTS] = safetensors.serialize(self._constants)
         if sample:

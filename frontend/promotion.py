@@ -4,7 +4,12 @@ A Python number is weak: it takes the dtype of the arrays it meets, unless its k
 """
 
 from collections.abc import Sequence
+from typing import Any, cast
 
+import numpy as np
+
+from stepwell.places import user_line
+from stepwell.runtime.dtypes import BY_NAME, BY_NUMPY
 from stepwell.runtime.errors import CompileError
 
 KINDS = {"bool": 0, "u8": 1, "i32": 1, "i64": 1, "f16": 2, "bf16": 2, "f32": 2, "f64": 2}
@@ -44,6 +49,7 @@ def _join(a: str, b: str) -> str:
                 "SW0104",
                 f"{a} and {b} have no common dtype: integers and floats do not mix by themselves",
                 hint="convert one with .astype(…)",
+                where=user_line(),
             )
         return a if kinds[0] == 2 else b
     return max(a, b, key=_LADDER.index)
@@ -53,3 +59,20 @@ def _wider(a: str, b: str) -> str:
     if _WIDTH[a] == _WIDTH[b]:
         return "f32"
     return a if _WIDTH[a] > _WIDTH[b] else b
+
+
+def dtype_name(dtype: object) -> str:
+    """The name of a dtype given as a name, a Python type or NumPy's."""
+    if isinstance(dtype, str) and dtype in BY_NAME:
+        return dtype
+    if isinstance(dtype, type) and dtype in DEFAULTS:
+        return DEFAULTS[dtype]
+    try:
+        return BY_NUMPY[np.dtype(cast(Any, dtype))].name
+    except (TypeError, KeyError) as error:
+        raise CompileError(
+            "SW0105",
+            f"{dtype!r} is no dtype here",
+            hint=f"the dtypes are {', '.join(BY_NAME)}",
+            where=user_line(),
+        ) from error

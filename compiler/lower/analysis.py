@@ -1,4 +1,4 @@
-"""What strategies ask of a nest: linear accesses, what depends on which axis, the types it holds."""
+"""What strategies ask of a nest: linear accesses, what depends on which axis, the types in it."""
 
 from collections import Counter
 from collections.abc import Container, Iterable, Sequence
@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 from math import gcd
 from typing import final
 
+from xdsl.dialects.builtin import f64, i64
+from xdsl.ir import Attribute, Block, Operation, SSAValue
+
 from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.loop.nests import FoldOp, IndexOp, NestOp, ReadOp, WriteOp
 from stepwell.compiler.dialects.loop.types import Affine, BufferType
 from stepwell.compiler.dialects.sizes import Shape
 from stepwell.compiler.ops.indices import Index
 from stepwell.runtime.sizes import Size
-from xdsl.dialects.builtin import f64, i64
-from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 ZERO = Size.of(0)
 ONE = Size.of(1)

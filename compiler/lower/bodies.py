@@ -5,6 +5,11 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import AnyFloat
+from xdsl.ir import Attribute, Block, Operation, SSAValue
+from xdsl.irdl import IRDLOperation
+
 from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.loop.nests import FoldOp, IndexOp, ReadOp, WriteOp, YieldOp
 from stepwell.compiler.dialects.loop.syntax import INDEX
@@ -13,10 +18,6 @@ from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term, Writer, eleme
 from stepwell.compiler.ops.functions import comparison, defaults
 from stepwell.compiler.ops.indices import Index
 from stepwell.runtime.sizes import Size
-from xdsl.dialects import arith
-from xdsl.dialects.builtin import AnyFloat
-from xdsl.ir import Attribute, Block, Operation, SSAValue
-from xdsl.irdl import IRDLOperation
 
 Mask = SSAValue | None
 """Which lanes count; None is all."""
@@ -47,9 +48,7 @@ class Tile:
         return replace(self, lanes=lanes, masks=masks)
 
 
-def masks(
-    writer: Writer, first: Bound, high: Bound, width: int, vectors: int
-) -> tuple[Mask, ...]:
+def masks(writer: Writer, first: Bound, high: Bound, width: int, vectors: int) -> tuple[Mask, ...]:
     """Which lanes of so many vectors, from `first` on, are below `high`."""
     firsts = [writer.add(first, number * width) for number in range(vectors)]
     return tuple(

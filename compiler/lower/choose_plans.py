@@ -4,17 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
+from xdsl.context import Context
+from xdsl.dialects.builtin import IntAttr, ModuleOp, i8
+from xdsl.passes import ModulePass
+
 from stepwell.compiler.dialects.construct import construct
 from stepwell.compiler.dialects.loop.host import AllocOp, LaunchOp
 from stepwell.compiler.dialects.loop.nests import KernelOp
 from stepwell.compiler.dialects.loop.types import buffer
-from stepwell.compiler.lower.strategies import choose_plan, planned
+from stepwell.compiler.lower.strategies import check_fit, choose_plan, planned
 from stepwell.compiler.lower.writer import ZERO
 from stepwell.compiler.machines.x86 import MACHINES
 from stepwell.runtime.sizes import Size
-from xdsl.context import Context
-from xdsl.dialects.builtin import IntAttr, ModuleOp, i8
-from xdsl.passes import ModulePass
 
 
 @final
@@ -40,9 +41,14 @@ class ChoosePlans(ModulePass):
 
     def _plan(self, kernel: KernelOp) -> Size:
         """The bytes that the kernel's plan needs."""
+        machine = MACHINES[self.machine]
         if kernel.plan is None:
-            kernel.properties["plan"] = choose_plan(kernel, MACHINES[self.machine]).plan
-        size = planned(kernel).workspace(kernel)
+            strategy = choose_plan(kernel, machine)
+            kernel.properties["plan"] = strategy.plan
+        else:
+            strategy = planned(kernel)
+            check_fit(kernel, strategy, machine)
+        size = strategy.workspace(kernel)
         if size != ZERO:
             block = kernel.body.block
             block.insert_arg(buffer((size,), i8), len(block.args))

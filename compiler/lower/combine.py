@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from math import inf
 
+from xdsl.dialects import arith, math
+from xdsl.dialects.builtin import AnyFloat, IntAttr, IntegerType, i1
+from xdsl.ir import Attribute, SSAValue
+from xdsl.irdl import IRDLOperation
+
 from stepwell.compiler.dialects.loop.explicit import ExtractOp, ShuffleOp
 from stepwell.compiler.dialects.loop.types import Combine
 from stepwell.compiler.dialects.sizes import IntsAttr
-from stepwell.compiler.lower.writer import Writer, element, vector
+from stepwell.compiler.lower.writer import Writer, element, vector, width
 from stepwell.compiler.ops.functions import comparison, defaults
-from xdsl.dialects import arith, math
-from xdsl.dialects.builtin import AnyFloat, IntAttr, IntegerType, VectorType, i1
-from xdsl.ir import Attribute, SSAValue
-from xdsl.irdl import IRDLOperation
 
 Parts = Sequence[SSAValue]
 """One accumulator or term: a value, or a value and its index for argmax and argmin."""
@@ -94,7 +95,8 @@ def _better(writer: Writer, kind: Combine, best: Parts, other: Parts) -> Parts:
     """The pair with the greater (lesser) value, NaN before all; of equal ones the first."""
     value, index = best
     dtype = _dtype(element(value.type))
-    truth = vector(i1, value.type.get_shape()[0]) if isinstance(value.type, VectorType) else i1
+    count = width(value.type)
+    truth = i1 if count is None else vector(i1, count)
 
     def compare(name: str, a: SSAValue, b: SSAValue, dtype: str = dtype) -> SSAValue:
         return writer.compare(*comparison(name, dtype), a, b)
@@ -146,9 +148,7 @@ def pairwise(writer: Writer, kind: Combine, accumulators: Sequence[Parts]) -> Pa
 def tree(writer: Writer, kind: Combine, vectors: Sequence[Parts]) -> Parts:
     """All lanes of some vectors in one scalar, pairwise, as if they were one long vector."""
     accumulator = pairwise(writer, kind, vectors)
-    type = accumulator[0].type
-    assert isinstance(type, VectorType)
-    lanes = type.get_shape()[0]
+    lanes = width(accumulator[0].type) or 1
     while lanes > 2:
         lanes //= 2
         halves = [_halves(writer, each, lanes) for each in accumulator]
@@ -160,9 +160,7 @@ def tree(writer: Writer, kind: Combine, vectors: Sequence[Parts]) -> Parts:
 def _halves(writer: Writer, value: SSAValue, half: int) -> tuple[SSAValue, SSAValue]:
     narrow = vector(element(value.type), half)
     low, high = (
-        writer.pure(
-            ShuffleOp, (value, value), narrow, {"lanes": _numbers(first, first + half)}
-        )
+        writer.pure(ShuffleOp, (value, value), narrow, {"lanes": _numbers(first, first + half)})
         for first in (0, half)
     )
     return low, high
@@ -170,4 +168,3 @@ def _halves(writer: Writer, value: SSAValue, half: int) -> tuple[SSAValue, SSAVa
 
 def extract(writer: Writer, value: SSAValue, lane: int) -> SSAValue:
     return writer.pure(ExtractOp, (value,), element(value.type), {"lane": IntAttr(lane)})
-

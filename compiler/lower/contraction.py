@@ -1,9 +1,12 @@
-"""A nest seen as a matrix product: which fold, which term varies along its rows, which along its lanes."""
+"""A nest seen as a matrix product: which term of its fold varies along rows, which along lanes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
+
+from xdsl.dialects.builtin import AnyFloat
+from xdsl.ir import Operation, OpResult, SSAValue
 
 from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.loop.nests import FoldOp, WriteOp
@@ -11,8 +14,6 @@ from stepwell.compiler.dialects.loop.types import Combine
 from stepwell.compiler.lower.analysis import Analysis, Axis
 from stepwell.compiler.lower.writer import ONE
 from stepwell.runtime.sizes import Size
-from xdsl.dialects.builtin import AnyFloat
-from xdsl.ir import Operation, OpResult, SSAValue
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,4 +102,3 @@ def contraction_of(analysis: Analysis) -> Contraction | str:
 def _is_written_along(analysis: Analysis, axis: Axis) -> bool:
     writes = [each for each in analysis.accesses.values() if isinstance(each.op, WriteOp)]
     return all(access.stride(axis.value) == ONE for access in writes)
-

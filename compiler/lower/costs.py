@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from math import prod
 
+from xdsl.dialects import arith, math
+from xdsl.ir import Operation, SSAValue
+
 from stepwell.compiler.dialects.loop.nests import FoldOp, WriteOp
 from stepwell.compiler.lower.analysis import Access, Analysis, Axis, lanes_of
 from stepwell.compiler.lower.writer import ONE, ZERO
 from stepwell.runtime.sizes import Size
-from xdsl.dialects import arith, math
-from xdsl.ir import Operation, SSAValue
 
 UNKNOWN = 512
 """What a symbolic size counts as."""
@@ -58,7 +59,9 @@ def _repeats(folds: Sequence[FoldOp]) -> int:
 def best_lanes(analysis: Analysis, axes: Sequence[Axis], bytes: int) -> Axis | None:
     """The axis along which vectors cost least; None where scalars, or vectors within folds, do."""
     width = lanes_of(analysis.types, bytes)
-    costs = {axis: memory(analysis, axis, width) for axis in reversed(axes) if _writable(analysis, axis)}
+    costs = {
+        axis: memory(analysis, axis, width) for axis in reversed(axes) if _writable(analysis, axis)
+    }
     best = min(costs, key=lambda axis: costs[axis], default=None)
     return best if best is not None and costs[best] <= memory(analysis, None, width) else None
 
@@ -74,7 +77,9 @@ def _writable(analysis: Analysis, axis: Axis) -> bool:
 def memory(analysis: Analysis, lanes: Axis | None, width: int) -> float:
     """Steps for the accesses of one position."""
     used = 1 if lanes is None else min(length(lanes.size), width)
-    return sum(_access(analysis, access, lanes, width) for access in analysis.accesses.values()) / used
+    return (
+        sum(_access(analysis, access, lanes, width) for access in analysis.accesses.values()) / used
+    )
 
 
 def _access(analysis: Analysis, access: Access, lanes: Axis | None, width: int) -> float:

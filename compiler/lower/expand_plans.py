@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import final
 
-from stepwell.compiler.dialects.loop.nests import KernelOp
-from stepwell.compiler.lower.strategies import planned
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
+
+from stepwell.compiler.dialects.loop.nests import KernelOp
+from stepwell.compiler.lower.strategies import planned
 
 
 @final

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from math import gcd, prod
 from typing import final
 
+from xdsl.ir import SSAValue
+
 from stepwell.compiler.dialects.loop.nests import FoldOp
 from stepwell.compiler.dialects.loop.types import LANE_COUNT
 from stepwell.compiler.lower.analysis import Axis, divisor
 from stepwell.compiler.lower.bodies import BodyWriter, Mask, Spread, masks
 from stepwell.compiler.lower.combine import Parts, identity, join, pairwise, take, tree
-from stepwell.compiler.lower.writer import ONE, Bound, Term
 from stepwell.compiler.lower.tables import Table
-from xdsl.ir import SSAValue
+from stepwell.compiler.lower.writer import ONE, Bound, Term
 
 Accumulators = Sequence[Parts]
 """One for each copy of the fold in the tile; a fold within a vector has one for each vector."""
@@ -147,9 +148,7 @@ class _Fold:
             position = writer.quotient(position, size)
         self.body.bases[self.axes[0].value] = position
 
-    def _joined(
-        self, span: Span, step: int, part: Callable[[Span], Accumulators]
-    ) -> Accumulators:
+    def _joined(self, span: Span, step: int, part: Callable[[Span], Accumulators]) -> Accumulators:
         def chunk(low: Bound, carried: Sequence[SSAValue]) -> Sequence[SSAValue]:
             high = self.writer.add(low, step)
             if span.unit % step:
@@ -244,7 +243,9 @@ class _Fold:
         body.tile = outer
         return _flat(
             [
-                new if mask is None else [self._where(mask, *pair) for pair in zip(new, old, strict=True)]
+                new
+                if mask is None
+                else [self._where(mask, *pair) for pair in zip(new, old, strict=True)]
                 for mask, new, old in zip(inside, after, before, strict=True)
             ]
         )
@@ -300,9 +301,7 @@ class _Fold:
         at = self.body.vector_at if lanes else Spread.at
         return [
             take(self.writer, self.kind, accumulator, [at(term, i, j) for term in terms])
-            for accumulator, (i, j) in zip(
-                accumulators, self.body.copies(rows, lanes), strict=True
-            )
+            for accumulator, (i, j) in zip(accumulators, self.body.copies(rows, lanes), strict=True)
         ]
 
     def _identity(self, lanes: bool) -> Parts:

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import final
 
+from xdsl.ir import Attribute, SSAValue
+
 from stepwell.compiler.dialects.loop.types import Combine, buffer
 from stepwell.compiler.lower.combine import Parts, pairwise
-from stepwell.compiler.lower.writer import ONE, Bound, Writer, element
+from stepwell.compiler.lower.writer import ONE, Bound, Writer, element, width
 from stepwell.runtime.sizes import Size
-from xdsl.dialects.builtin import VectorType
-from xdsl.ir import Attribute, SSAValue
 
 GROUP = 8
 """So many rows are joined at once when the table is summed up."""
@@ -22,7 +22,7 @@ class Table:
         first = types[0]
         self._writer = writer
         self._types = types
-        self._width = first.get_shape()[0] if isinstance(first, VectorType) else 1
+        self._width = width(first) or 1
         self._copies = copies
         self._line = Size.of(copies * self._width)
         self._groups = -(-slots // GROUP)

@@ -2,9 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from math import gcd
 from typing import final
+
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import i1
+from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.sizes import Range
 from stepwell.compiler.lower.analysis import Analysis, Axis, divisor
@@ -13,9 +17,6 @@ from stepwell.compiler.lower.folds import NestWriter
 from stepwell.compiler.lower.writer import Bound, Writer
 from stepwell.compiler.ops.functions import comparison
 from stepwell.runtime.sizes import Size
-from xdsl.dialects import arith
-from xdsl.dialects.builtin import i1
-from xdsl.ir import SSAValue
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,9 +112,11 @@ class NestLoops:
 
     def _tiles(self) -> None:
         if self._tiling.panels:
-            self._lanes(lambda masks: self._rows(lambda *rows: self._tile(masks, *rows)))
+            self._lanes(lambda masks: self._rows(partial(self._tile, masks)))
         else:
-            self._rows(lambda *rows: self._lanes(lambda masks: self._tile(masks, *rows)))
+            self._rows(
+                lambda height, last: self._lanes(lambda masks: self._tile(masks, height, last))
+            )
 
     def _rows(self, inside: Callable[[int, Bound | None], None]) -> None:
         """`inside` for all rows, `height` at a time; of the last tile some rows may be outside."""

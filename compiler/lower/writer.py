@@ -1,10 +1,29 @@
-"""Writing explicit code: every op as far out in the loops as its operands allow, index sums once."""
+"""Writing explicit code: every op as far out in the loops as its operands allow, and only once."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import final
+from typing import cast, final
+
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import (
+    UNKNOWN_LOC,
+    AnyFloat,
+    DenseArrayBase,
+    FloatAttr,
+    IndexType,
+    IntAttr,
+    IntegerAttr,
+    IntegerType,
+    LocationAttr,
+    StringAttr,
+    VectorType,
+    i1,
+    i32,
+)
+from xdsl.ir import Attribute, Block, Operation, OpResult, Region, SSAValue
+from xdsl.irdl import IRDLOperation
 
 from stepwell.compiler.dialects.construct import NOTHING, append, construct
 from stepwell.compiler.dialects.loop.explicit import (
@@ -25,22 +44,6 @@ from stepwell.compiler.dialects.loop.syntax import INDEX
 from stepwell.compiler.dialects.loop.types import AccessAttr, Affine, BufferType
 from stepwell.compiler.ops.functions import defaults
 from stepwell.runtime.sizes import Size
-from xdsl.dialects import arith
-from xdsl.dialects.builtin import (
-    UNKNOWN_LOC,
-    DenseArrayBase,
-    FloatAttr,
-    IntAttr,
-    IntegerAttr,
-    IntegerType,
-    LocationAttr,
-    StringAttr,
-    VectorType,
-    i1,
-    i32,
-)
-from xdsl.ir import Attribute, Block, Operation, OpResult, Region, SSAValue
-from xdsl.irdl import IRDLOperation
 
 ZERO = Size.of(0)
 ONE = Size.of(1)
@@ -59,7 +62,16 @@ def vector(element: Attribute, lanes: int) -> VectorType[Attribute]:
 
 def element(type: Attribute) -> Attribute:
     """The scalar type of a scalar or a vector."""
-    return type.get_element_type() if isinstance(type, VectorType) else type
+    return cast(VectorType[Attribute], type).get_element_type() if is_vector(type) else type
+
+
+def is_vector(type: Attribute) -> bool:
+    return isinstance(type, VectorType)
+
+
+def width(type: Attribute) -> int | None:
+    """How many lanes a vector has; None for a scalar."""
+    return cast(VectorType[Attribute], type).get_shape()[0] if is_vector(type) else None
 
 
 @lru_cache(maxsize=256)
@@ -69,9 +81,9 @@ def segments(*sizes: int) -> DenseArrayBase:
 
 @lru_cache(maxsize=4096)
 def _number(text: str, type: Attribute) -> Attribute:
-    if isinstance(type, IntegerType) or type == INDEX:
-        return IntegerAttr(int(text), type)
-    return FloatAttr(float(text), type)
+    if isinstance(type, IntegerType | IndexType):
+        return IntegerAttr(int(text), cast(IndexType, type))
+    return FloatAttr(float(text), cast(AnyFloat, type))
 
 
 @lru_cache(maxsize=64)
@@ -130,7 +142,7 @@ class Writer:
         return self._levels[depth].remembered
 
     @contextmanager
-    def at(self, depth: int) -> Iterator[None]:
+    def at(self, depth: int) -> Generator[None]:
         """Within this scope, everything is written at this depth, before the loops deeper in."""
         levels, self._levels = self._levels, self._levels[: depth + 1]
         yield
@@ -219,9 +231,7 @@ class Writer:
     def _sum(self, terms: Sequence[tuple[Size, SSAValue]], offset: Size) -> SSAValue:
         if len(terms) == 1 and terms[0][0] == ONE and offset == ZERO:
             return terms[0][1]
-        affine = Affine(
-            tuple((coefficient, n) for n, (coefficient, _) in enumerate(terms)), offset
-        )
+        affine = Affine(tuple((coefficient, n) for n, (coefficient, _) in enumerate(terms)), offset)
         operands = [value for _, value in terms]
         return self.once((affine,), IndexOp, operands, INDEX, {"access": AccessAttr((affine,))})
 
@@ -313,9 +323,10 @@ class Writer:
         second: SSAValue,
     ) -> SSAValue:
         """`arith.cmpi` or `arith.cmpf`, and what stands for it where the operands are vectors."""
-        if not isinstance(first.type, VectorType):
+        count = width(first.type)
+        if count is None:
             return self.pure(kind, (first, second), i1, properties)
-        type = vector(i1, first.type.get_shape()[0])
+        type = vector(i1, count)
         predicate = _predicate(kind, properties["predicate"])
         return self.pure(CompareOp, (first, second), type, {"predicate": predicate})
 
@@ -385,7 +396,7 @@ class Writer:
         self.effect(kind, operands, (), properties)
 
     @contextmanager
-    def memory(self) -> Iterator[None]:
+    def memory(self) -> Generator[None]:
         """Within this scope, memory that is read is not written: loads move and are shared."""
         outer, self._memory = self._memory, len(self._levels) - 1
         self._levels[-1].loaded.clear()
@@ -452,7 +463,7 @@ class Writer:
         return self.effect(IfOp, (condition,), types, NOTHING, regions).results
 
     @contextmanager
-    def _inside(self, block: Block, runs: bool) -> Iterator[None]:
+    def _inside(self, block: Block, runs: bool) -> Generator[None]:
         depth = len(self._levels)
         outer, self._memory = self._memory, self._memory if runs else depth
         self._levels.append(Level(block))

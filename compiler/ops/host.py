@@ -18,14 +18,15 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.irdl import IRDLOperation
 
 from stepwell.compiler.dialects.construct import append, construct
-from stepwell.compiler.dialects.loop.explicit import ForOp, LoadOp
+from stepwell.compiler.dialects.loop.explicit import ForOp, IfOp, LoadOp, StoreOp
 from stepwell.compiler.dialects.loop.host import AllocOp, CopyOp, ViewOp
 from stepwell.compiler.dialects.loop.nests import IndexOp, YieldOp
 from stepwell.compiler.dialects.loop.syntax import INDEX
 from stepwell.compiler.dialects.loop.types import AccessAttr, BufferType, buffer
 from stepwell.compiler.dialects.nd import shape_of, ui8
 from stepwell.compiler.dialects.sizes import Range
-from stepwell.compiler.ops.indices import ZERO, Index
+from stepwell.compiler.ops.indices import ONE, ZERO, Index
+from stepwell.compiler.ops.scalars import SCALARS, Scalar, Scalars
 from stepwell.runtime.sizes import Size
 
 Site = Mapping[str, object]
@@ -92,6 +93,21 @@ class Host:
         op = self.write(LoadOp, operands, (element,), {"operandSegmentSizes": segments})
         return op.results[0]
 
+    def element(self, source: SSAValue, dtype: str, offset: Index | int = 0) -> Scalar:
+        """One element of a buffer as a number to compute with."""
+        return Scalar(self.load(source, SCALARS[dtype], offset), dtype)
+
+    def store(self, value: Scalar, target: SSAValue, offset: Index | int = 0) -> None:
+        """Writes one element of a buffer."""
+        segments = DenseArrayBase.from_list(i32, [1, 1, 1, 0])
+        operands = [value.value, target, self.index(offset)]
+        self.write(StoreOp, operands, (), {"operandSegmentSizes": segments})
+
+    def scalars(self) -> Scalars:
+        """Writes numbers at the end of the current block."""
+        assert self.location is not None
+        return Scalars(self.block, self.location)
+
     def truth(self, source: SSAValue) -> SSAValue:
         """The element of a boolean of rank 0."""
         return self.load(source, i1)
@@ -126,9 +142,37 @@ class Host:
     @contextmanager
     def counting(self, count: Size) -> Iterator[Index]:
         """A loop from 0 to `count`, as an index; its body is written within this scope."""
-        low, high = self.index(ZERO), self.index(count)
+        if count == ONE:
+            yield Index.of(0)
+            return
         body = Block(arg_types=[INDEX])
-        self.write(ForOp, [low, high], (), {"step": IntAttr(1)}, [Region(body)])
+        operands = [self.index(ZERO), self.index(count)]
+        self.write(ForOp, operands, (), {"step": IntAttr(1)}, [Region(body)])
         with self.inside(body):
             yield Index.axis(body.args[0])
             self.write(YieldOp)
+
+    @contextmanager
+    def where(self, condition: Scalar) -> Iterator[None]:
+        """What is written within this scope runs only if the condition holds."""
+        then, otherwise = Block(), Block()
+        self.write(IfOp, [condition.value], (), {}, [Region(then), Region(otherwise)])
+        with self.inside(otherwise):
+            self.write(YieldOp)
+        with self.inside(then):
+            yield
+            self.write(YieldOp)
+
+    def folding(
+        self, count: Size, initial: Sequence[Scalar], step: Callable[[Index, list[Scalar]], list[Scalar]]
+    ) -> list[Scalar]:
+        """What is carried through `count` steps: each is written once, of its index and the values."""
+        types = [each.value.type for each in initial]
+        body = Block(arg_types=[INDEX, *types])
+        operands = [self.index(ZERO), self.index(count), *(each.value for each in initial)]
+        loop = self.write(ForOp, operands, types, {"step": IntAttr(1)}, [Region(body)])
+        carried = [Scalar(a, each.dtype) for a, each in zip(body.args[1:], initial, strict=True)]
+        with self.inside(body):
+            following = step(Index.axis(body.args[0]), carried)
+            self.write(YieldOp, [each.value for each in following])
+        return [Scalar(a, each.dtype) for a, each in zip(loop.results, initial, strict=True)]

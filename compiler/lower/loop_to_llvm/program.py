@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import final
 
-from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, LocationAttr
+from xdsl.dialects.builtin import LocationAttr
 from xdsl.dialects.llvm import FuncOp, GlobalOp, LinkageAttr
 from xdsl.ir import Attribute, Operation, SSAValue
 
+from stepwell.compiler.dialects.llvm.numbers import dense
 from stepwell.compiler.dialects.llvm.types import array, vector
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder, Parameter
 from stepwell.compiler.lower.loop_to_llvm.callees import Callees
@@ -57,13 +58,12 @@ class Program:
         """The symbol of a constant array."""
         found = self._tables.get((type, entries))
         if found is None:
-            value = DenseIntOrFPElementsAttr.from_list(vector(type, len(entries)), entries)
             found = self._tables[type, entries] = GlobalOp(
                 array(type, len(entries)),
                 f"table.{len(self._tables)}",
                 LinkageAttr("internal"),
                 constant=True,
-                value=value,
+                value=dense(vector(type, len(entries)), entries),
             )
         return found.sym_name.data
 

@@ -1,10 +1,8 @@
 """Scalar ops, and the same on vectors, as instructions: a table, and what takes more than one."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
-from ml_dtypes import bfloat16
 from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, FloatAttr, IntegerAttr
 from xdsl.ir import Attribute, Operation, SSAValue
@@ -17,6 +15,7 @@ from stepwell.compiler.dialects.loop.explicit import AnyOp, ExtractOp, MaskOp, S
 from stepwell.compiler.dialects.loop.scalar import CastOp, CompareOp, LanesOp, SelectOp, SplatOp
 from stepwell.compiler.lower.loop_to_llvm.casts import cast
 from stepwell.compiler.lower.loop_to_llvm.types import lowered
+from stepwell.runtime.dtypes import BY_NAME
 
 Instruction = Callable[..., SSAValue]
 """Of the builder and the op's operands, already lowered."""
@@ -137,24 +136,27 @@ def _extract(build: LlvmBuilder, op: ExtractOp, a: SSAValue) -> SSAValue:
 
 
 def _constant(build: LlvmBuilder, op: arith.ConstantOp) -> SSAValue:
-    type = lowered(op.result.type)
-    match op.value:
+    half = _HALVES.get(element(op.result.type))
+    given = _numbers(op.value)
+    numbers = given if half is None else np.asarray(given).astype(half).view(np.int16).tolist()
+    # As text 0.0 and -0.0 differ.
+    one = len(set(map(str, numbers))) == 1
+    return build.constant(lowered(op.result.type), numbers[0] if one else numbers)
+
+
+def _numbers(value: Attribute) -> list[int] | list[float]:
+    """A scalar's number, or those of all lanes."""
+    match value:
         case IntegerAttr() | FloatAttr():
-            return build.constant(type, _encoded(op.value.value.data, op.result.type))
+            return [value.value.data]
         case DenseIntOrFPElementsAttr():
-            scalar = element(op.result.type)
-            return build.constant(type, [_encoded(v, scalar) for v in op.value.get_values()])
+            return [number for number in value.get_values() if not isinstance(number, tuple)]
         case _:
-            raise TypeError(f"a constant of type {op.result.type}")
+            raise TypeError(f"{value} is no constant of the loop level")
 
 
-def _encoded(value: int | float, type: Attribute) -> int | float:
-    """f16 and bf16 as their encoding."""
-    half = _HALVES.get(type)
-    return value if half is None else int(np.asarray(value).astype(half).view(np.int16))
-
-
-_HALVES: Mapping[Attribute, np.dtype[Any]] = {f16: np.dtype(np.float16), bf16: np.dtype(bfloat16)}
+_HALVES = {f16: BY_NAME["f16"].numpy, bf16: BY_NAME["bf16"].numpy}
+"""What is moved as its encoding."""
 
 WITH_PROPERTIES: Mapping[type[Operation], OfOp] = {
     CastOp: cast,

@@ -1,6 +1,6 @@
 """Sizes as instructions: polynomials of a function's symbols, each computed once, at its entry."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import final
 
@@ -14,7 +14,7 @@ from stepwell.runtime.sizes import Operator, Size
 
 
 @contextmanager
-def at_entry(build: LlvmBuilder) -> Iterator[None]:
+def at_entry(build: LlvmBuilder) -> Generator[None]:
     """What is emitted within goes to the end of the entry block, which is still open."""
     here, build.block = build.block, build.entry
     yield

@@ -7,18 +7,18 @@ from xdsl.dialects.builtin import (
     Float16Type,
     IndexType,
     IntegerType,
-    VectorType,
     i1,
 )
 from xdsl.ir import Attribute
 
 from stepwell.compiler.dialects.llvm.types import (
+    FLOATS,
     bits,
-    element,
     i8,
     i16,
     i64,
     integer,
+    is_vector,
     lanes,
     ptr,
     vector,
@@ -34,13 +34,13 @@ def lowered(type: Attribute) -> Attribute:
     """
     if isinstance(type, BufferType):
         return ptr
-    if isinstance(type, VectorType):
-        return vector(lowered(element(type)), lanes(type) or 0)
+    if is_vector(type):
+        return vector(lowered(type.element_type), lanes(type) or 0)
     if isinstance(type, IndexType):
         return i64
     if isinstance(type, Float16Type | BFloat16Type):
         return i16
-    return integer(type.width.data) if isinstance(type, IntegerType) else type
+    return type if isinstance(type, FLOATS) else integer(bits(type))
 
 
 @lru_cache(maxsize=256)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.dialects.loop.nests import KernelOp
 from stepwell.compiler.lower.strategies.base import Refusal as Refusal
 from stepwell.compiler.lower.strategies.base import Strategy as Strategy
@@ -9,6 +10,7 @@ from stepwell.compiler.lower.strategies.gemm import Gemm
 from stepwell.compiler.lower.strategies.map import Map
 from stepwell.compiler.lower.strategies.rows import Rows
 from stepwell.compiler.machines.machine import Machine
+from stepwell.runtime.errors import CompileError
 
 STRATEGIES: Mapping[str, type[Strategy]] = {each.name: each for each in (Gemm, Rows, Map)}
 """In the order in which they are tried: the last one always fits."""
@@ -23,7 +25,28 @@ def choose_plan(kernel: KernelOp, machine: Machine) -> Strategy:
 
 
 def planned(kernel: KernelOp) -> Strategy:
-    """The strategy that the kernel's plan names."""
+    """The strategy that the kernel's plan names. Raises CompileError for a plan that is none."""
     assert kernel.plan is not None
     plan = kernel.plan.data
-    return STRATEGIES[plan.strategy].of(dict(plan.parameters))
+    kind = STRATEGIES.get(plan.strategy)
+    if kind is None:
+        raise CompileError(
+            "SW0230",
+            f"there is no strategy {plan.strategy}",
+            hint=f"there are {', '.join(STRATEGIES)}",
+            where=source_line(kernel.location),
+        )
+    return kind.of(dict(plan.parameters))
+
+
+def check_fit(kernel: KernelOp, strategy: Strategy, machine: Machine) -> None:
+    """Raises CompileError (SW0232) for a plan that does not fit the kernel."""
+    refusal = strategy.fits(kernel, machine)
+    if refusal is not None:
+        raise CompileError(
+            "SW0232",
+            f"the plan {strategy.name} does not fit the kernel {kernel.sym_name.data}",
+            details=[refusal.reason],
+            hint="map fits every kernel",
+            where=source_line(kernel.location),
+        )

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import ClassVar, Self
 
-from stepwell.compiler.dialects.construct import construct
+from xdsl.ir import Operation, SSAValue
+
 from stepwell.compiler.dialects.llvm.types import size as bytes_of
 from stepwell.compiler.dialects.loop.host import ViewOp
 from stepwell.compiler.dialects.loop.nests import KernelOp, LocalOp, NestOp
@@ -20,8 +21,8 @@ from stepwell.compiler.dialects.loop.types import (
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Writer
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.passes.assign_buffers import aligned
+from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
-from xdsl.ir import Operation, SSAValue
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,22 @@ class Strategy(ABC):
 
     @classmethod
     def of(cls, parameters: Mapping[str, Parameter]) -> Self:
-        """From printed parameters; those that are missing have their defaults."""
+        """From printed parameters; those that are missing have their defaults.
+
+        Raises CompileError (SW0231) for one that the strategy has not, or not with such a value.
+        """
+        defaults = cls()
+        for name, value in parameters.items():
+            default = getattr(defaults, name, None)
+            if type(default) is not type(value):
+                known = ", ".join(
+                    f"{field.name} = {getattr(defaults, field.name)}" for field in fields(cls)
+                )
+                raise CompileError(
+                    "SW0231",
+                    f"the strategy {cls.name} has no parameter {name} = {value}",
+                    hint=f"it has {known}",
+                )
         return cls(**parameters)
 
 

@@ -1,8 +1,8 @@
 """The strategy `gemm`: matrix products by register tiles, of which the right operand may be packed.
 
-The loops are those of K. Goto, R. van de Geijn, "Anatomy of high-performance matrix multiplication",
-ACM TOMS 34 (2008), without the one over k: a tile sums all of k in registers, in the chunks that the
-fold's order asks for, so that partial results never go to memory.
+The loops are those of K. Goto, R. van de Geijn, "Anatomy of high-performance matrix
+multiplication", ACM TOMS 34 (2008), without the one over k: a tile sums all of k in registers, in
+the chunks that the fold's order asks for, so that partial results never go to memory.
 """
 
 from collections.abc import Iterator
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from math import prod
 from typing import ClassVar, Self, final
+
+from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.loop.nests import KernelOp
 from stepwell.compiler.dialects.loop.types import buffer
@@ -31,13 +33,15 @@ from stepwell.compiler.lower.tiling import Intervals, NestLoops, Tasks, Tiling, 
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term, Writer
 from stepwell.compiler.machines.machine import Machine
 from stepwell.runtime.sizes import Size
-from xdsl.ir import SSAValue
 
 LATENCY = 4
 """Cycles until the result of a fused multiply-add can be used; two may begin in each."""
 
 UNPACKED = 2048
 """Rows of the right operand that are no longer, in bytes, are read where they lie."""
+
+UNKNOWN_STRIDES = 6
+"""Rows of a tile whose distance is known at run time only: each takes a register."""
 
 TASK = 40_000
 """Multiply-add instructions that a task has at least: some 20 microseconds."""
@@ -71,7 +75,7 @@ class Gemm(Strategy):
 
     @classmethod
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
-        return cls(**choose(_contraction(kernel), machine))
+        return cls(machine.vector_bytes, *choose(_contraction(kernel), machine))
 
     def workspace(self, kernel: KernelOp) -> Size:
         return _Product(self, kernel).panel_bytes if self.pack else ZERO
@@ -148,7 +152,9 @@ class _Product:
         tasks = Tasks(tuple(blocks))
         inside = partial(self._pack_panel, writer, panels)
         tasks.write(writer, inside, parallel=self.plan.mc > 0)
-        return Ready(self.contraction.right, self.contraction.right_ops, partial(self._load, panels))
+        return Ready(
+            self.contraction.right, self.contraction.right_ops, partial(self._load, panels)
+        )
 
     def _pack_panel(self, writer: Writer, panels: SSAValue, intervals: Intervals) -> None:
         lanes, block = self.contraction.lanes.value, self.contraction.fold.body.block
@@ -185,7 +191,9 @@ class _Product:
         contraction = self.contraction
         terms: list[Term] = []
         stride = Size.of(self.panel)
-        for axis, size in zip(contraction.fold.axes[::-1], contraction.fold.sizes.data[::-1], strict=True):
+        for axis, size in zip(
+            contraction.fold.axes[::-1], contraction.fold.sizes.data[::-1], strict=True
+        ):
             terms.append((stride, body.bases[axis]))
             stride = stride * size
         terms.append((contraction.depth, body.bases[contraction.lanes.value]))
@@ -196,23 +204,35 @@ class _Product:
         return body.writer.affine([*terms, (ONE, column * self.width)])
 
 
-def choose(contraction: Contraction, machine: Machine) -> dict[str, int | tuple[str, ...]]:
-    """The parameters, from the sizes; symbolic ones are taken to be medium."""
+def choose(
+    contraction: Contraction, machine: Machine
+) -> tuple[int, int, int, int, tuple[str, ...]]:
+    """`mr`, `nv`, `mc`, `nc` and `pack`, from the sizes; symbolic ones are taken to be medium."""
     rows, lanes = contraction.rows, contraction.lanes
     width = lanes_of((contraction.fold.results[0].type,), machine.vector_bytes)
     m, n = length(rows.size) if rows else 1, length(lanes.size)
-    mr, nv = min(
-        tiles(m, machine.vector_registers), key=lambda tile: tile_cost(m, n, *tile, width)
-    )
-    panel = nv * width
-    k = max(1, length(contraction.depth))
-    outer = prod(length(axis.size) for axis in contraction.outer)
-    mc, nc = blocks(m, n, mr, panel, machine.l2 // 2 // (k * machine.vector_bytes // width), outer)
-    dynamic = any(size.static is None for size in contraction.analysis.nest.sizes.data)
-    if not dynamic and contraction.depth.static is not None and outer * m * n * k < 2 * TASK * width:
+    tallest = m if _strides_are_static(contraction) else min(m, UNKNOWN_STRIDES)
+    shapes = tiles(tallest, machine.vector_registers)
+    mr, nv = min(shapes, key=lambda shape: tile_cost(m, n, *shape, width))
+    size, panel = machine.vector_bytes // width, nv * width
+    k, outer = contraction.depth, prod((axis.size for axis in contraction.outer), start=ONE)
+    cached = machine.l2 // 2 // (max(1, length(k)) * size)
+    mc, nc = blocks(m, n, mr, panel, cached, length(outer))
+    whole = prod(contraction.analysis.nest.sizes.data, start=k).static
+    if whole is not None and whole < 2 * TASK * width:
         mc = nc = 0
-    pack = ("right",) if _packs(contraction, m // mr, machine.vector_bytes // width) else ()
-    return {"bytes": machine.vector_bytes, "mr": mr, "nv": nv, "mc": mc, "nc": nc, "pack": pack}
+    return mr, nv, mc, nc, ("right",) if _packs(contraction, m // mr, size) else ()
+
+
+def _strides_are_static(contraction: Contraction) -> bool:
+    """Whether the rows of the left operand lie at known distances, so that one register addresses
+    all of a tile."""
+    rows, ops = contraction.rows, slice_of([contraction.left])
+    return rows is None or all(
+        access.stride(rows.value).static is not None
+        for access in contraction.analysis.inside[contraction.fold]
+        if access.op in ops
+    )
 
 
 def tiles(m: int, registers: int) -> Iterator[tuple[int, int]]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from math import log2, prod
 from typing import ClassVar, Self, final
 
+from xdsl.ir import SSAValue
+
 from stepwell.compiler.dialects.loop.nests import KernelOp, NestOp
 from stepwell.compiler.dialects.sizes import Range
 from stepwell.compiler.lower.analysis import Analysis, Axis, lanes_of
@@ -22,7 +24,6 @@ from stepwell.compiler.lower.tiling import NestLoops, Tasks, Tiling, unless_empt
 from stepwell.compiler.lower.writer import Writer
 from stepwell.compiler.machines.machine import Machine
 from stepwell.runtime.sizes import Size
-from xdsl.ir import SSAValue
 
 
 @final
@@ -102,8 +103,8 @@ def tiling_of(
 def tasks_of(analysis: Analysis, tiling: Tiling, time: int) -> Tasks | None:
     """Tasks of about `time` nanoseconds; None where that is all there is to do.
 
-    Outer axes are taken position by position until what is left is a task or less; of the last one
-    a task takes a block.
+    Outer axes are taken tile by tile until what is left is a task or less; of the last one a task
+    takes a block.
     """
     cost = NANOSECONDS * (
         steps(analysis) / tiling.width + memory(analysis, tiling.lanes, tiling.width)
@@ -114,11 +115,12 @@ def tasks_of(analysis: Analysis, tiling: Tiling, time: int) -> Tasks | None:
         if time == 0 or all(axis.size.static is not None for axis in order):
             return None
     for number, axis in enumerate(order):
-        whole /= max(1, length(axis.size))
         step = tiling.step(axis)
+        whole /= max(1, length(axis.size))
         block = step << max(0, round(log2(time / (whole * step))))
         if block > step or length(axis.size) >= MINIMUM * step or axis is order[-1]:
-            return Tasks((*((each, 1) for each in order[:number]), (axis, block)))
+            before = [(each, tiling.step(each)) for each in order[:number]]
+            return Tasks((*before, (axis, block)))
     return None
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from math import log2, prod
 from typing import ClassVar, Self, final
 
+from xdsl.ir import SSAValue
+
 from stepwell.compiler.dialects.loop.nests import KernelOp, ReadOp, WriteOp
 from stepwell.compiler.dialects.loop.types import BufferType, buffer
 from stepwell.compiler.dialects.sizes import Shape
@@ -25,7 +27,6 @@ from stepwell.compiler.lower.tiling import Interval, NestLoops, cut, unless_empt
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Writer
 from stepwell.compiler.machines.machine import Machine
 from stepwell.runtime.sizes import Size
-from xdsl.ir import SSAValue
 
 STACK = 32 << 10
 """Locals of a row that take no more bytes lie on the stack."""
@@ -150,7 +151,8 @@ class _Rows:
         unless_empty(writer, sizes, self.kernel.symbols.ranges, lambda: loops.write({}))
 
     def _indices(self, writer: Writer, nest: Analysis, row: Bound) -> dict[SSAValue, Bound]:
-        """The indices of a row along the shared axes; of axes that are walked as one, of the last."""
+        """The indices of a row along the shared axes; the last of several that are walked as one
+        has them all."""
         values = nest.nest.axes[: self.outer]
         axes = collapse(values, self.shape, nest.accesses.values(), nest.computed_with)
         indices: dict[SSAValue, Bound] = {}

@@ -1,0 +1,254 @@
+"""Convolution over any number of spatial axes: a contraction of windows with a kernel."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+from xdsl.irdl import irdl_op_definition, prop_def
+
+from stepwell.compiler.dialects.loop.types import UNCUT, Combine
+from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of, tensor, text_of
+from stepwell.compiler.dialects.sizes import IntsAttr, Shape, SizeAttr, SizesAttr
+from stepwell.compiler.ops.base import Array, Gradient, Sample, concrete, expect
+from stepwell.compiler.ops.contraction import Contraction
+from stepwell.compiler.ops.indices import ONE, ZERO, Index
+from stepwell.compiler.ops.movement import spread
+from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
+from stepwell.compiler.ops.sliding import Sliding, all_inside, expect_sliding, slidings
+from stepwell.compiler.ops.value import Value, full
+from stepwell.runtime.sizes import Size
+
+
+def _sample(
+    x: str, w: str, stride: tuple[int, ...], low: tuple[int, ...], high: tuple[int, ...], **rest: object
+) -> Sample:
+    others = {"dilation": (1,) * len(stride), "groups": 1, **rest}
+    return (x, w), {"stride": stride, "low": low, "high": high, **others}
+
+
+@irdl_op_definition
+class Convolution(Contraction):
+    """x[N, spatial…, C] with w[kernel…, C/groups, O] to [N, spatial…, O].
+
+    Sums over the kernel's axes, then the channels of the group, in one chain of FMAs. A position in the
+    padding contributes no term, whatever w holds there. Negative padding leaves elements out.
+    """
+
+    name = "nd.convolution"
+    stride = prop_def(IntsAttr)
+    low = prop_def(SizesAttr)
+    high = prop_def(SizesAttr)
+    dilation = prop_def(IntsAttr)
+    groups = prop_def(SizeAttr)
+    assembly_format = (
+        "$lhs `,` $rhs `stride` $stride `low` $low `high` $high `dilation` $dilation"
+        " `groups` $groups attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)"
+    )
+    SAMPLES: ClassVar[Sequence[Sample]] = (
+        _sample("f64[2,5,6,3]", "f64[3,2,3,4]", (1, 1), (1, 0), (1, 1)),
+        _sample("f64[1,7,6,2]", "f64[3,3,2,3]", (2, 3), (1, 1), (0, 2)),
+        _sample("f64[2,6,2]", "f64[2,2,3]", (1,), (1,), (2,), dilation=(3,)),
+        _sample("f64[1,5,5,4]", "f64[3,3,2,6]", (2, 1), (1, 1), (1, 1), groups=2),
+        _sample("f64[1,5,4,3]", "f64[2,2,1,3]", (1, 1), (0, 0), (0, 0), groups=3),
+        _sample("f64[1,3,4,3,2]", "f64[2,2,2,2,2]", (1, 2, 1), (0, 1, 0), (1, 0, 0)),
+        _sample("f64[2,5,2]", "f64[2,2,2]", (1,), (-1,), (3,)),
+        _sample("f32[3,9,9,5]", "f32[3,3,5,17]", (1, 1), (1, 1), (1, 1)),
+        _sample("bf16[1,4,3]", "bf16[2,3,2]", (1,), (1,), (0,)),
+        _sample("i32[1,4,3]", "i32[2,3,2]", (1,), (1,), (1,)),
+        _sample("f64[1,2,2]", "f64[3,2,2]", (1,), (0,), (0,)),
+        _sample("f64[0,3,2]", "f64[2,2,1]", (1,), (0,), (0,)),
+        _sample("f64[2,3,0]", "f64[2,0,1]", (2,), (1,), (1,)),
+    )
+
+    @classmethod
+    def infer(
+        cls,
+        lhs: Tensor,
+        rhs: Tensor,
+        *,
+        stride: tuple[int, ...],
+        low: Shape,
+        high: Shape,
+        dilation: tuple[int, ...],
+        groups: Size,
+    ) -> Sequence[Tensor]:
+        x, w = shape_of(lhs), shape_of(rhs)
+        both = f"{text_of(lhs)} and {text_of(rhs)}"
+        expect(
+            dtype_of(lhs) == dtype_of(rhs) != "bool",
+            cls,
+            f"the operands are {both}, and should have one number dtype",
+        )
+        expect(
+            len(x) == len(w) >= 2,
+            cls,
+            f"the operands are {both}, and should be [N, spatial…, C] and [kernel…, C/groups, O]",
+        )
+        expect_sliding(cls, len(x) - 2, stride, low, high, dilation)
+        expect(
+            x[-1] == w[-2] * groups,
+            cls,
+            f"{x[-1]} channels of {text_of(lhs)} are not {groups} groups of the {w[-2]} of"
+            f" {text_of(rhs)}",
+        )
+        expect(
+            w[-1] // groups * groups == w[-1],
+            cls,
+            f"the {w[-1]} results of {text_of(rhs)} are not {groups} groups",
+        )
+        windows = slidings(w[:-2], stride, low, high, dilation)
+        spatial = [each.count(size) for each, size in zip(windows, x[1:-1], strict=True)]
+        return [tensor(dtype_of(lhs), (x[0], *spatial, w[-1]))]
+
+    @property
+    def windows(self) -> list[Sliding]:
+        """How the kernel slides along each spatial axis."""
+        sizes = shape_of(self.rhs.type)[:-2]
+        return slidings(
+            sizes, self.stride.data, self.low.data, self.high.data, self.dilation.data
+        )
+
+    def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
+        """In the padding the factors are 0 and -0: adding -0 leaves any accumulator as it is."""
+        x, w, dtype = shape_of(self.lhs.type), shape_of(self.rhs.type), dtype_of(self.lhs.type)
+        example, places, output = at[0], at[1:-1], at[-1]
+        group, _ = s.divmod(output, w[-1] // self.groups.data)
+        wide = "f32" if dtype in ("f16", "bf16") else dtype
+
+        def terms(k: tuple[Index, ...]) -> tuple[Scalar, ...]:
+            taps, channel = k[:-1], group * w[-2] + k[-1]
+            slides = zip(self.windows, places, taps, strict=True)
+            index = [each.index(place, tap) for each, place, tap in slides]
+
+            def left() -> Scalar:
+                return s.convert(reads[0]((example, *index, channel)), wide)
+
+            def right() -> Scalar:
+                return s.convert(reads[1]((*k, output)), wide)
+
+            inside = all_inside(s, index, x[1:-1])
+            if inside is None:
+                return left(), right()
+            zero, nothing = s.constant(0, wide), s.constant(-0.0, wide)
+            return s.guard(inside, left, zero), s.guard(inside, right, nothing)
+
+        (total,) = s.fold(Combine.FMA, UNCUT, w[:-1], terms)
+        return s.convert(total, dtype)
+
+    def reference(self, *operands: Array) -> Array:
+        """Position by position of the kernel, over the windows that have an element there."""
+        narrow = operands[0].dtype.itemsize == 2
+        x, w = (each.astype(np.float32) if narrow else each for each in operands)
+        shape, (groups,) = concrete(shape_of(self.result.type)), concrete((self.groups.data,))
+        total = np.zeros(shape, x.dtype)
+        for taps in np.ndindex(*w.shape[:-2]):
+            slides = zip(self.windows, taps, x.shape[1:-1], shape[1:-1], strict=True)
+            pairs = [each.overlap(tap, n, count) for each, tap, n, count in slides]
+            windows = total[(slice(None), *(pair[0] for pair in pairs))]
+            elements = x[(slice(None), *(pair[1] for pair in pairs))]
+            with np.errstate(all="ignore"):
+                windows += _grouped_product(elements, w[taps], groups)
+        return total.astype(operands[0].dtype)
+
+    def on(self, lhs: Value, rhs: Value) -> Value:
+        return convolve(lhs, rhs, self.windows, self.groups.data)
+
+    def gradient(self, *cotangents: Value) -> Gradient:
+        (g,), x, w = cotangents, Value(self.lhs), Value(self.rhs)
+        return [self._by_x(g, w), self._by_w(g, x)]
+
+    def _by_x(self, g: Value, w: Value) -> Value:
+        """The kernel turned around, from outputs to channels, over the cotangent spread out."""
+        interior = [0, *(step - 1 for step in self.stride.data), 0]
+        none = (ZERO,) * g.rank
+        apart = g.pad(full(0, g.dtype), none, none, interior) if any(interior) else g
+        kernel = _swapped(w, self.groups.data).apply("reverse", axes=tuple(range(w.rank - 2)))
+        spatial = shape_of(self.lhs.type)[1:-1]
+        windows = [each.mirrored(n) for each, n in zip(self.windows, spatial, strict=True)]
+        return convolve(apart, kernel, windows, self.groups.data)
+
+    def _by_w(self, g: Value, x: Value) -> Value:
+        """The cotangent as a kernel over x, with examples for channels and channels for examples;
+
+        stride and dilation change places.
+        """
+        groups, rank = self.groups.data, x.rank
+        *outer, channels = x.shape
+        split = x.reshape((*outer, groups, channels // groups))
+        middle = range(1, rank - 1)
+        turned = split.transpose((rank, *middle, rank - 1, 0))
+        examples = turned.reshape((*turned.shape[:-2], groups * x.shape[0]))
+        windows: list[Sliding] = []
+        for window, length, count in zip(self.windows, x.shape[1:-1], g.shape[1:-1], strict=True):
+            reach = (window.size - 1) * window.dilation + spread(count, window.stride - 1)
+            high = reach - length - window.low
+            windows.append(Sliding(count, window.dilation, window.low, high, window.stride))
+        kernel = g.transpose((*middle, 0, rank - 1))
+        return convolve(examples, kernel, windows, groups).move_axis(0, rank - 2)
+
+    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
+        x, w = operands
+        if not on[1]:
+            flat = x.reshape((size * x.shape[1], *x.shape[2:]))
+            y = self.on(flat, w)
+            return [y.reshape((size, x.shape[1], *y.shape[1:]))]
+        return [self._of_kernels(size, x, w) if not on[0] else self._of_pairs(size, x, w)]
+
+    def _of_pairs(self, size: Size, x: Value, w: Value) -> Value:
+        """Each example with its own kernel: so many more groups."""
+        x, w = x.move_axis(0, x.rank - 2), w.move_axis(0, w.rank - 2)
+        *outer, _, channels = x.shape
+        *kernel, _, results = w.shape
+        y = convolve(
+            x.reshape((*outer, size * channels)),
+            w.reshape((*kernel, size * results)),
+            self.windows,
+            size * self.groups.data,
+        )
+        return y.reshape((*y.shape[:-1], size, results)).move_axis(y.rank - 1, 0)
+
+    def _of_kernels(self, size: Size, x: Value, w: Value) -> Value:
+        """All kernels on one x: so many more results in each group."""
+        groups, results = self.groups.data, w.shape[-1]
+        split = w.reshape((*w.shape[:-1], groups, results // groups))
+        moved = split.move_axis(0, split.rank - 2)
+        kernel = moved.reshape((*moved.shape[:-3], size * results))
+        y = convolve(x, kernel, self.windows, groups)
+        apart = y.reshape((*y.shape[:-1], groups, size, results // groups))
+        return apart.move_axis(apart.rank - 2, 0).reshape((size, *y.shape[:-1], results))
+
+
+def convolve(x: Value, w: Value, windows: Sequence[Sliding], groups: Size) -> Value:
+    """The convolution of two values."""
+    return x.with_(
+        "convolution",
+        w,
+        stride=tuple(each.stride for each in windows),
+        low=tuple(each.low for each in windows),
+        high=tuple(each.high for each in windows),
+        dilation=tuple(each.dilation for each in windows),
+        groups=groups,
+    )
+
+
+def _swapped(w: Value, groups: Size) -> Value:
+    """A kernel from the results of each group to its channels."""
+    if groups == ONE:
+        return w.move_axis(w.rank - 1, w.rank - 2)
+    *kernel, channels, results = w.shape
+    split = w.reshape((*kernel, channels, groups, results // groups))
+    last = split.rank - 1
+    turned = split.transpose((*range(last - 2), last, last - 1, last - 2))
+    return turned.reshape((*kernel, results // groups, groups * channels))
+
+
+def _grouped_product(x: Array, w: Array, groups: int) -> Array:
+    """x[…, groups * C] by w[C, groups * O], group by group."""
+    if groups == 1:
+        return x @ w
+    width = w.shape[0]
+    parts = [
+        x[..., group * width : (group + 1) * width] @ part
+        for group, part in enumerate(np.split(w, groups, axis=1))
+    ]
+    return np.concatenate(parts, axis=-1)
