@@ -40,12 +40,9 @@ DUMP = "STEPWELL_DUMP"
 """The environment variable that names a folder for a numbered file after each stage."""
 
 
-
 def level_of(machine: Machine) -> Machine:
     """The best level that a machine is of: plans are chosen for levels, so that they are few."""
-    return next(
-        level for level in reversed(MACHINES.values()) if level.runs_on(machine.features)
-    )
+    return next(level for level in reversed(MACHINES.values()) if level.runs_on(machine.features))
 
 
 Stage = tuple[str, Callable[[Machine], list[ModulePass]]]
@@ -130,7 +127,7 @@ def run_stages(
 
 
 def text_at(module: ModuleOp, machine: Machine, stage: str) -> str:
-    """The text of a module, which is consumed, at a stage, as LLVM IR (`ll`), or as assembly (`asm`)."""
+    """The text of a module, which is consumed: at a stage, as LLVM IR (`ll`) or as assembly."""
     run_stages(module, machine, stage if stage not in TEXTS else "llvm")
     if stage not in TEXTS:
         return f"// stepwell {stage} 1\n{str(module)}\n"
@@ -149,7 +146,9 @@ def workspace_of(function: FuncOp) -> Size:
 
 def _constants(function: FuncOp) -> tuple[str, ...]:
     found = function.attributes.get(CONSTANTS)
-    return () if found is None else tuple(each.data for each in found if isinstance(each, StringAttr))
+    return (
+        () if found is None else tuple(each.data for each in found if isinstance(each, StringAttr))
+    )
 
 
 @dataclass

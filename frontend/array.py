@@ -1,45 +1,55 @@
 """The array: a value that is here, or one that a traced function will compute.
 
-An array whose value is here runs each op by its reference in NumPy, so that print and pdb just work.
-While a function is traced, ops on its arrays are written down instead.
+An array whose value is here runs each op by its reference in NumPy, so that print and pdb just
+work. While a function is traced, ops on its arrays are written down instead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from math import prod
 from typing import Any, SupportsIndex, TypeAlias, cast, final
 
 import numpy as np
-from xdsl.dialects.builtin import LocationAttr
 from xdsl.ir import Block, Operation, SSAValue
 
 from stepwell import promotion
 from stepwell.broadcasting import broadcast_axes, broadcast_shapes
 from stepwell.compiler.dialects.construct import construct
 from stepwell.compiler.dialects.locations import source_line
-from stepwell.compiler.dialects.nd import Tensor, dtype_of, is_float, numpy_dtype, shape_of
-from stepwell.compiler.dialects.nd import tensor, text_of
+from stepwell.compiler.dialects.nd import (
+    INTEGERS,
+    Tensor,
+    dtype_of,
+    numpy_dtype,
+    shape_of,
+    tensor,
+    text_of,
+)
 from stepwell.compiler.dialects.sizes import Shape
-from stepwell.compiler.ops import TENSOR_OPS
 from stepwell.compiler.ops.base import TensorOp
-from stepwell.compiler.ops.emission import attributes_of, current_or_none, emit, located
+from stepwell.compiler.ops.emission import (
+    Inferring,
+    attributes_of,
+    current_or_none,
+    emit,
+    located,
+)
+from stepwell.compiler.ops.unary import converted
 from stepwell.compiler.ops.value import Value, full
-from stepwell.methods import Methods
 from stepwell.places import user_line, user_location
 from stepwell.promotion import dtype_name
 from stepwell.runtime.dtypes import BY_NUMPY
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
+from stepwell.subscripts import Subscripts
 from stepwell.trace import Concrete, Trace, current_trace
 
 Number: TypeAlias = bool | int | float
-_BY_MNEMONIC = {op.name.removeprefix("nd."): op for op in TENSOR_OPS}
 
 
 @final
-class Array(Methods):
+class Array(Subscripts):
     """An n-d array of one dtype. It never changes; `x.at[i].set(v)` gives another."""
 
     __slots__ = ("_ssa", "_trace", "_value")
@@ -92,14 +102,6 @@ class Array(Methods):
     def dtype(self) -> str:
         return BY_NUMPY[self._value.dtype].name if self._value is not None else dtype_of(self.type)
 
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
-
-    @property
-    def size(self) -> int | Size:
-        return prod(self.shape)
-
     # Its value, where it is here.
 
     @property
@@ -149,7 +151,9 @@ class Array(Methods):
     def __repr__(self) -> str:
         if self._value is None:
             over = self._trace is None or self._trace.over
-            return f"Array({'of a function that has ended' if over else text_of(self.type)}, traced)"
+            return (
+                f"Array({'of a function that has ended' if over else text_of(self.type)}, traced)"
+            )
         return "Array(" + np.array2string(self._value, separator=", ") + f", {self.dtype})"
 
     # What operators and methods are written with.
@@ -157,8 +161,8 @@ class Array(Methods):
     def _array(self, value: Any) -> Array:
         return asarray(value)
 
-    def _apply(self, mnemonic: str, *operands: Methods, **parameters: Any) -> Array:
-        return apply(mnemonic, *cast("tuple[Array, ...]", operands), **parameters)
+    def _apply(self, mnemonic: str, *operands: Any, **parameters: Any) -> Array:
+        return apply(mnemonic, *operands, **parameters)
 
     def _elementwise(self, mnemonic: str, *operands: Any) -> Array:
         return elementwise(mnemonic, *operands)
@@ -166,8 +170,8 @@ class Array(Methods):
     def _promoted(self, *operands: Any) -> list[Array]:
         return promoted(*operands)
 
-    def _broadcast(self, x: Methods, shape: Shape) -> Array:
-        return broadcast_to(cast(Array, x), shape)
+    def _broadcast(self, x: Any, shape: Shape) -> Array:
+        return broadcast_to(x, shape)
 
 
 ArrayLike: TypeAlias = Array | Concrete | Number | Size
@@ -176,22 +180,38 @@ ArrayLike: TypeAlias = Array | Concrete | Number | Size
 def asarray(x: Any, dtype: object = None) -> Array:
     """An Array of what NumPy takes for an array, without a copy, or of a number.
 
-    Python's numbers become i64 and f32, as the array API's default dtypes; whatever has a dtype keeps it.
+    Python's numbers become i64 and f32, the array API's default dtypes; what has a dtype keeps it.
     """
     if isinstance(x, Array):
         return x if dtype is None else x.astype(dtype)
     if isinstance(x, Size):
         size = Array(None, *_emitted("size", (), {"size": x})[0])
         return size if dtype is None else size.astype(dtype)
-    named = hasattr(x, "dtype")
-    value = np.from_dlpack(x) if hasattr(x, "__dlpack__") and not named else np.asarray(x)
-    if dtype is not None:
-        name = dtype_name(dtype)
-    elif named or value.dtype != np.float64:
-        name = dtype_name(value.dtype)
-    else:
-        name = promotion.DEFAULTS[float]
-    return Array(np.asarray(value, numpy_dtype(name), order="C"))
+    value = np.from_dlpack(x) if _by_dlpack(x) else np.asarray(x)
+    if dtype is None and value.dtype == np.float64 and not hasattr(x, "dtype"):
+        dtype = promotion.DEFAULTS[float]
+    name = dtype_name(value.dtype if dtype is None else dtype)
+    if type(x) is int and name in INTEGERS:
+        _expect_fits(x, name)
+    known = value.dtype in BY_NUMPY and value.dtype != numpy_dtype(name)
+    return Array(
+        np.asarray(converted(value, name) if known else value, numpy_dtype(name), order="C")
+    )
+
+
+def _by_dlpack(x: Any) -> bool:
+    return hasattr(x, "__dlpack__") and not isinstance(x, np.ndarray | np.generic)
+
+
+def _expect_fits(number: int, dtype: str) -> None:
+    limits = np.iinfo(numpy_dtype(dtype))
+    if not limits.min <= number <= limits.max:
+        raise CompileError(
+            "SW0124",
+            f"the number {number} does not fit {dtype}",
+            details=[f"{dtype} holds {limits.min} to {limits.max}"],
+            where=user_line(),
+        )
 
 
 # Running one op.
@@ -223,7 +243,8 @@ def _prototype(
     mnemonic: str, types: tuple[Tensor, ...], parameters: tuple[tuple[str, Any], ...]
 ) -> TensorOp:
     """A detached op, kept to answer `reference`: an eager call then builds no IR."""
-    kind, given = _BY_MNEMONIC[mnemonic], dict(parameters)
+    kind, given = Inferring.REGISTRY[mnemonic], dict(parameters)
+    assert issubclass(kind, TensorOp)
     results = kind.infer(*types, **given)
     operands = Block(arg_types=types).args
     return construct(kind, operands, results, attributes_of(kind, given))
@@ -270,7 +291,7 @@ def promoted(*operands: ArrayLike) -> list[Array]:
 
 
 def _weak(x: ArrayLike) -> bool:
-    """Python's numbers; those of NumPy, some of which are instances of Python's types, have a dtype."""
+    """Python's numbers. NumPy's have a dtype, though some are instances of Python's types too."""
     return isinstance(x, bool | int | float | Size) and not isinstance(x, np.generic)
 
 
@@ -316,6 +337,3 @@ def _origin(value: SSAValue) -> str:
         return f", the argument {name}"
     line = source_line(value.owner.location) if isinstance(value.owner, Operation) else None
     return "" if line is None else f", from line {line.line}"
-
-
-__all__ = ["Array", "ArrayLike", "Concrete", "LocationAttr", "Number", "is_float"]

@@ -317,5 +317,3 @@ def jit(function: Function) -> Function:
         return program(*arguments)
 
     return compiled
-
-

@@ -10,7 +10,7 @@ from typing import Any
 from xdsl.ir import Block, Region, SSAValue
 
 from stepwell import nested
-from stepwell.array import Array, ArrayLike, asarray, current_trace, lifted, tracing
+from stepwell.array import Array, ArrayLike, asarray, lifted
 from stepwell.compiler.dialects.construct import append, construct
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of, tensor, text_of
 from stepwell.compiler.ops.emission import emit, emitting, located
@@ -21,6 +21,7 @@ from stepwell.nested import Structure
 from stepwell.places import user_line, user_location
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
+from stepwell.trace import current_trace, tracing
 from stepwell.tracing import TracedBlock, flatten_arrays, trace_block
 from stepwell.transforms import in_a_program
 
@@ -146,7 +147,10 @@ def scan(
     length: int | Size | None = None,
     reverse: bool = False,
 ) -> tuple[Any, Any]:
-    """`carry, y = f(carry, x)` for each slice x of xs along axis 0; the last carry, and the ys stacked."""
+    """`carry, y = f(carry, x)` for each slice x of xs along axis 0.
+
+    Gives the last carry, and the ys stacked.
+    """
     return in_a_program(lambda carry, inputs: _scan(f, carry, inputs, length, reverse))(init, xs)
 
 
@@ -213,7 +217,10 @@ def _remat(function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
 
 
 def custom_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that returns its value, and the function from cotangents of it to those of its arguments."""
+    """A function with a reverse mode of its own.
+
+    It returns its value, and the function from a cotangent of that to those of its arguments.
+    """
 
     @functools.wraps(function)
     def transformed(*arguments: Any) -> Any:
@@ -257,7 +264,7 @@ def _trace_both_ways(
 
 
 def _cotangents(given: Any, structure: Structure, types: Sequence[Tensor]) -> list[Array]:
-    """What a custom rule gives, checked against the arguments; a single one need not be in a tuple."""
+    """What a custom rule gives, checked; that of a single argument need not be in a tuple."""
     if len(structure.children) == 1 and not isinstance(given, tuple):
         given = (given,)
     leaves, found = flatten_arrays(given, "the cotangent ")

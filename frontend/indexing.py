@@ -176,7 +176,7 @@ def _refuse_number(given: Any, axis: int, shape: Shape, cure: str | None) -> NoR
     may = "may be" if shape[axis].static is None else "is"
     raise CompileError(
         "SW0122",
-        f"index {given} {may} out of range for axis {axis} of an array of shape {shape_text(shape)}",
+        f"index {given} {may} out of range for axis {axis} of the shape {shape_text(shape)}",
         hint=f"give the size its range in the spec: {cure}" if cure else None,
         where=user_line(),
     )

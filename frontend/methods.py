@@ -2,32 +2,262 @@
 
 import abc
 from collections.abc import Iterator, Sequence
+from math import prod
 from typing import Any, Self, TypeAlias
 
-from stepwell.compiler.dialects.nd import is_float, text_of
-from stepwell.compiler.dialects.nd import Tensor
-from stepwell.compiler.dialects.sizes import Shape, count_of
-from stepwell.indexing import ZERO, Selection, normal_axes, normal_axis, parse
+from stepwell.broadcasting import broadcast_shapes
+from stepwell.compiler.dialects.nd import Tensor, is_float
+from stepwell.compiler.dialects.sizes import Shape, count_of, shape_text
+from stepwell.indexing import ONE, normal_axes, normal_axis
 from stepwell.operators import Operators
-from stepwell.places import pointing_at_the_user
+from stepwell.places import user_line
+from stepwell.promotion import KINDS, dtype_name
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
-from stepwell.trace import known_ranges
 
 Axes: TypeAlias = int | Sequence[int] | None
+"""Which axes: one or several, counted from the back where negative, or None for all."""
 
 
 class Methods(Operators, abc.ABC):
-    """Movement, reductions and indexing. `axis=None` stands for all axes."""
+    """Conversion, movement, reductions, and the products behind some operators."""
 
     __slots__ = ()
 
     @property
     @abc.abstractmethod
     def type(self) -> Tensor:
-        """The dtype and the sizes as the tensor level has them."""
+        """The dtype and the sizes, as the tensor level has them."""
 
     @property
     @abc.abstractmethod
     def sizes(self) -> Shape:
-        """The shape as sizes, whether they are known or not."""
+        """The shape as sizes, known or not."""
+
+    @property
+    @abc.abstractmethod
+    def shape(self) -> tuple[int | Size, ...]:
+        """The shape as numbers, and as sizes where they are not known."""
+
+    @property
+    @abc.abstractmethod
+    def dtype(self) -> str:
+        """The dtype's name."""
+
+    @abc.abstractmethod
+    def _array(self, value: Any) -> Self:
+        """Whatever is an array to NumPy as an array."""
+
+    @abc.abstractmethod
+    def _apply(self, mnemonic: str, *operands: "Methods", **parameters: Any) -> Self:
+        """The result of an op."""
+
+    @abc.abstractmethod
+    def _promoted(self, *operands: Any) -> list[Self]:
+        """Arrays and numbers as arrays of their common dtype."""
+
+    @abc.abstractmethod
+    def _broadcast(self, x: Self, shape: Shape) -> Self:
+        """An array repeated to a shape."""
+
+    @property
+    def ndim(self) -> int:
+        return len(self.sizes)
+
+    @property
+    def size(self) -> int | Size:
+        """The number of elements."""
+        return prod(self.shape)
+
+    def astype(self, dtype: object) -> Self:
+        """The elements converted; float to integer saturates."""
+        name = dtype_name(dtype)
+        return self if name == self.dtype else self._apply("convert", self, dtype=name)
+
+    def floating(self) -> Self:
+        """The array, or where it holds integers or booleans their values in f32."""
+        return self if is_float(self.dtype) else self.astype("f32")
+
+    # Movement.
+
+    def reshape(self, *shape: int | Size | Sequence[int | Size]) -> Self:
+        """The same elements, in row-major order, in another shape; one size may be -1."""
+        sizes = [Size.of(size) for size in flat(shape)]
+        unknown = [axis for axis, size in enumerate(sizes) if size.static == -1]
+        if len(unknown) == 1:
+            rest = count_of(size for size in sizes if size.static != -1)
+            sizes[unknown[0]] = self._quotient_of_counts(rest)
+        target = tuple(sizes)
+        return self if target == self.sizes else self._apply("reshape", self, shape=target)
+
+    def _quotient_of_counts(self, rest: Size) -> Size:
+        """The size that -1 stands for, when the others have `rest` elements."""
+        count = count_of(self.sizes)
+        if rest.static == 0 or count // rest * rest != count:
+            raise CompileError(
+                "SW0125",
+                f"a shape of {rest} elements times -1 does not hold the {count} of an array",
+                details=[f"its shape is {shape_text(self.sizes)}"],
+                where=user_line(),
+            )
+        return count // rest
+
+    def flatten(self) -> Self:
+        """All elements along one axis."""
+        return self.reshape(count_of(self.sizes))
+
+    def ravel(self) -> Self:
+        return self.flatten()
+
+    def transpose(self, *axes: int | Sequence[int]) -> Self:
+        """Axis i of the result is axis `axes[i]`; without axes their order is reversed."""
+        given = flat(axes) or range(self.ndim)[::-1]
+        order = tuple(normal_axis(axis, self.ndim) for axis in given)
+        return (
+            self if order == tuple(range(self.ndim)) else self._apply("transpose", self, axes=order)
+        )
+
+    @property
+    def T(self) -> Self:
+        return self.transpose()
+
+    @property
+    def mT(self) -> Self:
+        """The last two axes exchanged."""
+        return self.swapaxes(-1, -2)
+
+    def swapaxes(self, axis1: int, axis2: int) -> Self:
+        order = list(range(self.ndim))
+        one, two = normal_axis(axis1, self.ndim), normal_axis(axis2, self.ndim)
+        order[one], order[two] = two, one
+        return self.transpose(order)
+
+    def squeeze(self, axis: Axes = None) -> Self:
+        """Without axes of size one: all of them, or those given."""
+        ones = [each for each, size in enumerate(self.sizes) if size == ONE]
+        dropped = ones if axis is None else normal_axes(axis, self.ndim)
+        if not set(dropped) <= set(ones):
+            raise CompileError(
+                "SW0123",
+                f"axis {axis} of an array of shape {shape_text(self.sizes)} has not the size 1",
+                where=user_line(),
+            )
+        return self.reshape([n for each, n in enumerate(self.sizes) if each not in dropped])
+
+    # Reductions.
+
+    def _reduced(self, mnemonic: str, axis: Axes, keepdims: bool) -> Self:
+        axes = normal_axes(axis, self.ndim)
+        result = self._apply(mnemonic, self, axes=axes) if axes else self
+        return result.reshape(self._kept(axes)) if keepdims else result
+
+    def _kept(self, axes: Sequence[int]) -> Shape:
+        """The shape with these axes of size one."""
+        return tuple(ONE if axis in axes else size for axis, size in enumerate(self.sizes))
+
+    def _summable(self) -> Self:
+        """Booleans and narrow integers are summed as i64."""
+        return self.astype("i64") if KINDS[self.dtype] < KINDS["f16"] else self
+
+    def sum(self, axis: Axes = None, keepdims: bool = False) -> Self:
+        return self._summable()._reduced("reduce_sum", axis, keepdims)
+
+    def prod(self, axis: Axes = None, keepdims: bool = False) -> Self:
+        return self._summable()._reduced("reduce_prod", axis, keepdims)
+
+    def max(self, axis: Axes = None, keepdims: bool = False) -> Self:
+        """NaN where there is one."""
+        return self._reduced("reduce_max", axis, keepdims)
+
+    def min(self, axis: Axes = None, keepdims: bool = False) -> Self:
+        return self._reduced("reduce_min", axis, keepdims)
+
+    def any(self, axis: Axes = None, keepdims: bool = False) -> Self:
+        """Whether some element is not zero."""
+        return self.astype("bool").astype("i64")._reduced("reduce_sum", axis, keepdims) > 0
+
+    def all(self, axis: Axes = None, keepdims: bool = False) -> Self:
+        return ~(~self.astype("bool")).any(axis, keepdims)
+
+    def mean(self, axis: Axes = None, keepdims: bool = False) -> Self:
+        """The sum by the number of elements; f16 and bf16 are summed in f32."""
+        x = self.floating()
+        wide = x.astype("f32") if x.dtype in ("f16", "bf16") else x
+        count = prod(self.shape[each] for each in normal_axes(axis, self.ndim))
+        return (wide.sum(axis, keepdims) / count).astype(x.dtype)
+
+    def argmax(self, axis: int | None = None, keepdims: bool = False) -> Self:
+        """The index of the first greatest element, as i64: along an axis, or of all in order."""
+        if axis is None:
+            flat_index = self.flatten().argmax(0)
+            return flat_index.reshape([ONE] * self.ndim) if keepdims else flat_index
+        place = normal_axis(axis, self.ndim)
+        result = self._apply("argmax", self, axis=place)
+        return result.reshape(self._kept([place])) if keepdims else result
+
+    def argmin(self, axis: int | None = None, keepdims: bool = False) -> Self:
+        """The index of the first least element, as `argmax`."""
+        turned = -self if is_float(self.dtype) else ~self
+        return turned.argmax(axis, keepdims)
+
+    # What operators stand for.
+
+    def _quotient(self, x: Any, y: Any) -> Self:
+        return self._elementwise("div", *(each.floating() for each in self._promoted(x, y)))
+
+    def _floor_quotient(self, x: Any, y: Any) -> Self:
+        quotient = self._elementwise("div", x, y)
+        return self._apply("floor", quotient) if is_float(quotient.dtype) else quotient
+
+    def _power(self, x: Any, y: Any) -> Self:
+        """Powers known to be 2 and 1/2 are a product and a root, as in NumPy."""
+        if type(y) in (int, float) and isinstance(x, Methods):
+            if y == 2:
+                return self._elementwise("mul", x, x)
+            if y == 0.5 and is_float(x.dtype):
+                return self._elementwise("sqrt", x)
+        return self._elementwise("pow", x, y)
+
+    def _matmul(self, x: Any, y: Any) -> Self:
+        """The last axis of x with the last but one of y; leading axes are broadcast."""
+        a, b = self._promoted(x, y)
+        if a.ndim == 0 or b.ndim == 0:
+            raise CompileError(
+                "SW0107", "@ needs arrays with axes, and has a number", where=user_line()
+            )
+        if b.ndim <= 2:
+            return self._apply("dot", a, b, batch=0, left=(a.ndim - 1,), right=(0,))
+        outer = broadcast_shapes(a.sizes[:-2], b.sizes[:-2])
+        count = len(outer)
+        right = self._broadcast(b, (*outer, *b.sizes[-2:]))
+        if a.ndim == 1:
+            return self._apply("dot", right, a, batch=0, left=(count,), right=(0,))
+        left = self._broadcast(a, (*outer, *a.sizes[-2:]))
+        return self._apply("dot", left, right, batch=count, left=(count + 1,), right=(count,))
+
+    def _where(self, condition: Self, x: Any, y: Any) -> Self:
+        """x where the condition holds, else y."""
+        a, b = self._promoted(x, y)
+        shape = broadcast_shapes(condition.sizes, a.sizes, b.sizes)
+        return self._apply("select", *(self._broadcast(each, shape) for each in (condition, a, b)))
+
+    # Axis 0.
+
+    def __len__(self) -> int:
+        extent = self.shape[0] if self.ndim else None
+        if not isinstance(extent, int):
+            what = "an array without axes has no" if extent is None else f"{extent} is an unknown"
+            raise CompileError("SW0126", f"{what} length", where=user_line())
+        return extent
+
+    @abc.abstractmethod
+    def __getitem__(self, key: Any) -> Self:
+        """What a key picks."""
+
+    def __iter__(self) -> Iterator[Self]:
+        return (self[index] for index in range(len(self)))
+
+
+def flat(given: Sequence[Any]) -> Sequence[Any]:
+    """Arguments that may be given one by one or as one sequence."""
+    return given[0] if len(given) == 1 and isinstance(given[0], Sequence) else given

@@ -1,4 +1,4 @@
-"""The program that is being traced: what is known of its sizes, and the weights it already holds."""
+"""The program that is being traced: what is known of its sizes, and the weights in it."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -8,7 +8,7 @@ from xdsl.dialects.builtin import LocationAttr, StringAttr
 from xdsl.ir import Block, Region, SSAValue
 
 from stepwell import nested
-from stepwell.array import Array, ArrayLike, asarray, lifted, tracing
+from stepwell.array import Array, ArrayLike, asarray, lifted
 from stepwell.compiler.dialects.construct import append, construct
 from stepwell.compiler.dialects.locations import file_location
 from stepwell.compiler.dialects.nd import Tensor
@@ -18,6 +18,7 @@ from stepwell.compiler.ops.structure import FuncOp, ReturnOp, YieldOp
 from stepwell.nested import Structure
 from stepwell.places import user_line
 from stepwell.runtime.errors import CompileError
+from stepwell.trace import tracing
 
 Function = Callable[..., Any]
 
@@ -33,14 +34,22 @@ class TracedBlock:
 
 
 def trace_block(
-    function: Function, structure: Structure, types: Sequence[Tensor], *, close: bool = False
+    function: Function,
+    structure: Structure,
+    types: Sequence[Tensor],
+    *,
+    close: bool = False,
+    ranges: Mapping[str, Range] | None = None,
+    names: Sequence[str] = (),
 ) -> TracedBlock:
     """Runs `function` on the arguments of `structure`, a tuple, whose leaves have these types.
 
-    With `close`, values of the programs around become arguments, in front of the others.
+    With `close`, values of the programs around become arguments, in front of the others. `ranges` are
+    those of a whole function's symbols, `names` what its arguments are called in errors.
     """
     block = Block(arg_types=types)
-    with tracing(block) as trace:
+    with tracing(block, ranges) as trace:
+        trace.names.update(zip(block.args, names, strict=False))
         arrays = [Array(None, argument, trace) for argument in block.args]
         result = function(*structure.rebuild(arrays))
         leaves, out = flatten_arrays(result, "the result")
@@ -86,7 +95,7 @@ def trace_function(
     argument_names: Sequence[str] = (),
 ) -> TracedFunction:
     """A whole function as an `nd.func` with these symbols."""
-    traced = trace_block(function, structure, types)
+    traced = trace_block(function, structure, types, ranges=ranges, names=argument_names)
     block, location = traced.block, definition_of(function)
     for argument, hint in zip(block.args, argument_names, strict=False):
         argument.name_hint = hint

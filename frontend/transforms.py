@@ -1,7 +1,7 @@
 """The transforms of functions: derivatives in both modes, and vectorisation.
 
-Each traces its function into a block, asks the compiler for the transformed block, and runs it: op by
-op where the arguments are here, or as part of the program that is being traced.
+Each traces its function into a block, asks the compiler for the transformed block, and runs it: op
+by op where the arguments are here, or as part of the program that is being traced.
 """
 
 import functools
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from stepwell import nested
-from stepwell.array import Array, asarray, current_trace, lifted
+from stepwell.array import Array, asarray, lifted
 from stepwell.compiler.dialects.nd import is_float, shape_of, tensor
 from stepwell.compiler.ops.base import evaluate
 from stepwell.compiler.ops.emission import current_or_none
@@ -19,6 +19,7 @@ from stepwell.compiler.transforms import BlockTransforms
 from stepwell.nested import Structure
 from stepwell.places import user_line
 from stepwell.runtime.errors import CompileError
+from stepwell.trace import current_trace
 from stepwell.tracing import TracedBlock, flatten_arrays, trace_block
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -26,7 +27,7 @@ TRANSFORMS = BlockTransforms()
 
 
 def in_a_program(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Runs `function` while tracing: in the program at hand, or in one that is evaluated at once."""
+    """Runs `function` while tracing: in the program at hand, or in one evaluated at once."""
 
     @functools.wraps(function)
     def run(*arguments: Any) -> Any:
@@ -40,13 +41,17 @@ def in_a_program(function: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def _trace(function: Callable[..., Any], arguments: Sequence[Any]) -> tuple[TracedBlock, list[Value]]:
+def _trace(
+    function: Callable[..., Any], arguments: Sequence[Any]
+) -> tuple[TracedBlock, list[Value]]:
     leaves, structure = flatten_arrays(tuple(arguments), "argument ")
     values = [lifted(leaf) for leaf in leaves]
     return trace_block(function, structure, [value.type for value in values]), values
 
 
-def vjp(function: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+def vjp(
+    function: Callable[..., Any], *primals: Any
+) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
     """The result, and the function from a cotangent of the result to those of the primals."""
     if current_or_none() is None:
         return _eager_vjp(function, primals)
@@ -96,9 +101,7 @@ def _eager_vjp(
 
     def pull_back(cotangent: Any) -> tuple[Any, ...]:
         count = len(primals)
-        both = in_a_program(
-            lambda *given: _vjp(function, given[:count])[1](given[count])
-        )
+        both = in_a_program(lambda *given: _vjp(function, given[:count])[1](given[count]))
         return both(*primals, cotangent)
 
     return result, pull_back
@@ -168,9 +171,7 @@ def _zero(value: Array) -> Array:
 
 
 def _spread(x: Array, like: Array) -> Array:
-    return Array(
-        None, lifted(x).broadcast(shape_of(like.type), ()).ssa, current_trace()
-    )
+    return Array(None, lifted(x).broadcast(shape_of(like.type), ()).ssa, current_trace())
 
 
 def grad(
@@ -218,9 +219,7 @@ def _jvp(
     return traced.structure.rebuild(outputs), traced.structure.rebuild(directions)
 
 
-def vmap(
-    function: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0
-) -> Callable[..., Any]:
+def vmap(function: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0) -> Callable[..., Any]:
     """The function over an axis of its arguments; None in `in_axes` gives an argument to all."""
 
     @functools.wraps(function)
@@ -268,7 +267,7 @@ def _vmap(
 
 
 def _axes_of_leaves(arguments: Sequence[Any], in_axes: Any) -> list[int | None]:
-    """The mapped axis of every leaf: `in_axes` is one for all, or a prefix of the arguments' tree."""
+    """The mapped axis of every leaf; `in_axes` is one for all, or a prefix of the arguments."""
     each = [in_axes] * len(arguments) if in_axes is None or isinstance(in_axes, int) else in_axes
     axes: list[int | None] = []
     for argument, axis in zip(arguments, each, strict=True):

@@ -96,6 +96,32 @@ def test_a_gap_stands_for_any_number_of_lines() -> None:
     assert not matches(["a", "b", "c", "d"], ["a", "...", "c"])
 
 
+FILE = """
+```text names/of.txt
+ada
+```
+```console
+$ cat names/of.txt
+ada
+$ cat names/of.txt no
+ada
+...
+```
+"""
+
+
+def test_files_and_commands_are_part_of_a_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = Page(tmp_path / "page.md", "page.md")
+    assert [page.check(fence) for fence in fences(FILE)] == [None, None]
+    (changed,) = fences("```console\n$ cat names/of.txt\neve\n```")
+    assert page.check(changed) == (
+        "page.md:2: `make docs` would show this instead:\n$ cat names/of.txt\nada"
+    )
+
+
 def test_an_open_fence_is_refused() -> None:
     with pytest.raises(ValueError, match="the fence of line 2 is not closed"):
         list(fences("text\n```python\n1\n"))

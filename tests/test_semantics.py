@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy
 import pytest
+
 import stepwell.numpy
 from stepwell.array import asarray
 from stepwell.compiling import jit

@@ -19,8 +19,8 @@ def with_tangents(
 ) -> tuple[Block, tuple[bool, ...]]:
     """A copy of a closed block that also takes tangents, and yields those of its outputs.
 
-    Arguments are the block's, then the tangents of those marked `on`; it yields the outputs, then the
-    tangents of those that have one, as the flags tell.
+    Arguments are the block's, then the tangents of those marked `on`; it yields the outputs, then
+    the tangents of those that have one, as the flags tell.
     """
     types = [argument.type for argument in block.args]
     types += [argument.type for argument, flag in zip(block.args, on, strict=True) if flag]

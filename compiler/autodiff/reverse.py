@@ -22,7 +22,7 @@ def pull_back(
     seeds: Cotangents,
     wrt: Sequence[SSAValue],
 ) -> list[Value | Zero]:
-    """Emits the pullback of `ops`: the cotangents of `wrt`, given those of some of their results."""
+    """Emits the pullback of `ops`: the cotangents of `wrt`, given those of some results."""
     active = _reached(ops, wrt)
     total: dict[SSAValue, Value | Zero] = dict(seeds)
     for op in reversed(ops):

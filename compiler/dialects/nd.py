@@ -1,4 +1,4 @@
-"""Types and attributes of the tensor level: dtypes, shapes with symbolic sizes, references to weights."""
+"""Types and attributes of the tensor level: dtypes, symbolic shapes, references to weights."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,9 +7,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from stepwell.compiler.dialects.sizes import Shape, SizesAttr, parse_shape, shape_text
-from stepwell.runtime.dtypes import BY_NAME
-from stepwell.runtime.sizes import Size
 from xdsl.dialects.builtin import (
     DYNAMIC_INDEX,
     IntegerType,
@@ -28,6 +25,10 @@ from xdsl.ir import Attribute, Data, ParametrizedAttribute
 from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
+
+from stepwell.compiler.dialects.sizes import Shape, SizesAttr, parse_shape, shape_text
+from stepwell.runtime.dtypes import BY_NAME
+from stepwell.runtime.sizes import Size
 
 Tensor = TensorType[Attribute]
 
@@ -49,7 +50,7 @@ INTEGERS = ("i32", "i64", "u8")
 
 @irdl_attr_definition
 class InfoAttr(ParametrizedAttribute):
-    """What `tensor<…>` cannot say: `#nd.info<dims = [B, 784]>`, present only if a size is symbolic."""
+    """What `tensor<…>` cannot say: `#nd.info<dims = [B, 784]>`, only where a size is symbolic."""
 
     name = "nd.info"
     dims: SizesAttr
@@ -119,7 +120,7 @@ class Weight:
 
 @irdl_attr_definition
 class RefAttr(Data[Weight]):
-    """A weight by its hash: `#nd.ref<"ab12…">`. The array rides along and is no part of the text."""
+    """A weight by its hash: `#nd.ref<"ab12…">`. The array rides along, outside of the text."""
 
     name = "nd.ref"
 
@@ -166,12 +167,15 @@ class LiteralAttr(Data[Literal]):
     def parse_parameter(cls, parser: AttrParser) -> Literal:
         with parser.in_angle_brackets():
             dtype = parser.parse_identifier(" as a dtype")
+            if dtype not in BY_NAME:
+                parser.raise_error(f"there is no dtype {dtype}")
             negative = parser.parse_optional_punctuation("-") is not None
-            if (word := parser.parse_optional_identifier()) is not None:
-                return Literal(dtype, "-" + word if negative else word)
-            number = parser.parse_number(allow_boolean=False, allow_negative=False)
-            sign = -1.0 if negative else 1.0
-            return Literal.of(sign * number if is_float(dtype) else int(sign) * number, dtype)
+            if (word := parser.parse_optional_identifier()) is None:
+                number = float(parser.parse_number()) if is_float(dtype) else parser.parse_integer()
+                return Literal.of(-number if negative else number, dtype)
+            if word not in (("inf", "nan") if is_float(dtype) else ("true", "false")):
+                parser.raise_error(f"{word} is no {dtype}")
+            return Literal(dtype, "-" + word if negative else word)
 
     def print_parameter(self, printer: Printer) -> None:
         printer.print_string(f"<{self.data.dtype} {self.data.text}>")

@@ -1,21 +1,23 @@
 """Attributes and syntax of symbolic sizes, shared by the tensor and the loop level.
 
-`#nd.expr<2*B + 1>` is one size, `#nd.sizes<[B, 784]>` a shape, `#nd.symbols<<B: 1, S: 1 to 2048>>` the
-symbols that a function binds, with their ranges.
+`#nd.expr<2*B + 1>` is one size, `#nd.sizes<[B, 784]>` a shape, and `#nd.symbols<<B: 1, S: 1 to 64>>`
+the symbols that a function binds, with their ranges.
 """
 
-from collections.abc import Iterable, Mapping
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from functools import reduce
 from math import prod
 
-from stepwell.runtime.sizes import Size, largest, smallest
 from xdsl.ir import Data
 from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 
+from stepwell.runtime.sizes import Size, largest, smallest
+
 Shape = tuple[Size, ...]
 Range = tuple[int, int | None]
-
 
 
 def count_of(shape: Iterable[Size]) -> Size:
@@ -23,9 +25,9 @@ def count_of(shape: Iterable[Size]) -> Size:
     return prod(shape, start=Size.of(1))
 
 
-_ATOMS = {
-    "floordiv": lambda a, b: a // b,
-    "mod": lambda a, b: a % b,
+_ATOMS: Mapping[str, Callable[[Size, Size], Size]] = {
+    "floordiv": operator.floordiv,
+    "mod": operator.mod,
     "min": smallest,
     "max": largest,
 }
@@ -62,10 +64,10 @@ def _parse_factor(parser: AttrParser) -> Size:
     name = parser.parse_identifier(" in a size")
     if name not in _ATOMS:
         return Size.of(name)
-    with parser.in_parens():
-        first = parse_size(parser)
-        parser.parse_punctuation(",")
-        return _ATOMS[name](first, parse_size(parser))
+    arguments = parser.parse_comma_separated_list(
+        parser.Delimiter.PAREN, lambda: parse_size(parser)
+    )
+    return reduce(_ATOMS[name], arguments)
 
 
 def parse_shape(parser: AttrParser) -> Shape:

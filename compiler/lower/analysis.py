@@ -158,9 +158,7 @@ class Analysis:
 
     def _depend(self, op: Operation) -> None:
         operands = op.terms if isinstance(op, FoldOp) else operands_of(op)
-        found: frozenset[SSAValue] = frozenset().union(
-            *(self._dependences.get(operand, ()) for operand in operands)
-        )
+        found = _NONE.union(*(self._dependences.get(operand, _NONE) for operand in operands))
         if isinstance(op, FoldOp):
             found = found.difference(op.axes)
         for result in op.results:

@@ -11,10 +11,11 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.irdl import IRDLOperation
 
 from stepwell.compiler.dialects.construct import operands_of
+from stepwell.compiler.dialects.llvm.types import element, vector
 from stepwell.compiler.dialects.loop.nests import FoldOp, IndexOp, ReadOp, WriteOp, YieldOp
 from stepwell.compiler.dialects.loop.syntax import INDEX
 from stepwell.compiler.lower.analysis import Access, Analysis
-from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term, Writer, element, vector
+from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term, Writer
 from stepwell.compiler.ops.functions import comparison, defaults
 from stepwell.compiler.ops.indices import Index
 from stepwell.runtime.sizes import Size

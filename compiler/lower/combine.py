@@ -5,14 +5,16 @@ from functools import lru_cache
 from math import inf
 
 from xdsl.dialects import arith, math
-from xdsl.dialects.builtin import AnyFloat, IntAttr, IntegerType, i1
+from xdsl.dialects.builtin import AnyFloat, IntAttr, f32, f64, i1, i8, i32, i64
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import IRDLOperation
 
+from stepwell.compiler.dialects.llvm.types import bits, element, vector
+from stepwell.compiler.dialects.llvm.types import lanes as width
 from stepwell.compiler.dialects.loop.explicit import ExtractOp, ShuffleOp
 from stepwell.compiler.dialects.loop.types import Combine
 from stepwell.compiler.dialects.sizes import IntsAttr
-from stepwell.compiler.lower.writer import Writer, element, vector, width
+from stepwell.compiler.lower.writer import Writer
 from stepwell.compiler.ops.functions import comparison, defaults
 
 Parts = Sequence[SSAValue]
@@ -36,6 +38,14 @@ _SIGNED: Mapping[Combine, type[IRDLOperation]] = {
 }
 _UNSIGNED = {**_SIGNED, Combine.MAX: arith.MaxUIOp, Combine.MIN: arith.MinUIOp}
 _LAST = 2**63 - 1
+_DTYPES: Mapping[Attribute, str] = {
+    i1: "bool",
+    i8: "u8",
+    i32: "i32",
+    i64: "i64",
+    f32: "f32",
+    f64: "f64",
+}
 
 
 def identity(kind: Combine, types: Sequence[Attribute]) -> list[tuple[float | int, Attribute]]:
@@ -51,16 +61,19 @@ def identity(kind: Combine, types: Sequence[Attribute]) -> list[tuple[float | in
 
 
 def _integer_identity(kind: Combine, type: Attribute) -> int:
-    assert isinstance(type, IntegerType)
-    bits = type.width.data
-    unsigned = bits <= 8
-    least, greatest = (0, 2**bits - 1) if unsigned else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    count, unsigned = bits(type), is_unsigned(type)
+    least, greatest = (0, 2**count - 1) if unsigned else (-(2 ** (count - 1)), 2 ** (count - 1) - 1)
     return {
         Combine.MUL: 1,
-        Combine.AND: 2**bits - 1 if unsigned else -1,
+        Combine.AND: greatest if unsigned else -1,
         Combine.MAX: least,
         Combine.MIN: greatest,
     }.get(kind, 0)
+
+
+def is_unsigned(type: Attribute) -> bool:
+    """Whether an integer type is that of truth values or of u8."""
+    return bits(type) <= 8
 
 
 def join(writer: Writer, kind: Combine, left: Parts, right: Parts) -> Parts:
@@ -87,14 +100,13 @@ def take(writer: Writer, kind: Combine, accumulator: Parts, terms: Parts) -> Par
 def _table(type: Attribute) -> Mapping[Combine, type[IRDLOperation]]:
     if isinstance(type, AnyFloat):
         return _FLOATS
-    assert isinstance(type, IntegerType)
-    return _UNSIGNED if type.width.data <= 8 else _SIGNED
+    return _UNSIGNED if is_unsigned(type) else _SIGNED
 
 
 def _better(writer: Writer, kind: Combine, best: Parts, other: Parts) -> Parts:
     """The pair with the greater (lesser) value, NaN before all; of equal ones the first."""
     value, index = best
-    dtype = _dtype(element(value.type))
+    dtype = _DTYPES[element(value.type)]
     count = width(value.type)
     truth = i1 if count is None else vector(i1, count)
 
@@ -114,13 +126,6 @@ def _better(writer: Writer, kind: Combine, best: Parts, other: Parts) -> Parts:
     earlier = both(arith.AndIOp, ties, compare("lt", other[1], index, "i64"))
     wins = both(arith.OrIOp, wins, earlier)
     return [writer.select(wins, b, a) for a, b in zip(best, other, strict=True)]
-
-
-@lru_cache(maxsize=64)
-def _dtype(type: Attribute) -> str:
-    if isinstance(type, IntegerType):
-        return {1: "bool", 8: "u8", 32: "i32", 64: "i64"}[type.width.data]
-    return str(type)
 
 
 @lru_cache(maxsize=64)

@@ -76,7 +76,7 @@ def _writable(analysis: Analysis, axis: Axis) -> bool:
 
 def memory(analysis: Analysis, lanes: Axis | None, width: int) -> float:
     """Steps for the accesses of one position."""
-    used = 1 if lanes is None else min(length(lanes.size), width)
+    used = 1 if lanes is None else max(1, min(length(lanes.size), width))
     return (
         sum(_access(analysis, access, lanes, width) for access in analysis.accesses.values()) / used
     )

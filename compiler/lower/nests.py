@@ -1,4 +1,4 @@
-"""From a tensor kernel to a loop kernel: each stored value becomes a nest, everything else is read through.
+"""From a tensor kernel to a loop kernel: what is stored becomes a nest, the rest is read through.
 
 An op is asked for its scalar at an index, given its operands as functions of an index; to give an
 operand's own scalar there, instead of a read from memory, is fusion.

@@ -5,9 +5,11 @@ from typing import final
 
 from xdsl.ir import Attribute, SSAValue
 
+from stepwell.compiler.dialects.llvm.types import element
+from stepwell.compiler.dialects.llvm.types import lanes as width
 from stepwell.compiler.dialects.loop.types import Combine, buffer
 from stepwell.compiler.lower.combine import Parts, pairwise
-from stepwell.compiler.lower.writer import ONE, Bound, Writer, element, width
+from stepwell.compiler.lower.writer import ONE, Bound, Writer
 from stepwell.runtime.sizes import Size
 
 GROUP = 8

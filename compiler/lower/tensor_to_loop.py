@@ -1,4 +1,4 @@
-"""From the tensor level to the loop level: tensors become buffers, kernels nests, functions host code."""
+"""From the tensor to the loop level: tensors become buffers, kernels nests, functions host code."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -18,7 +18,6 @@ from xdsl.dialects.builtin import (
     IntegerType,
     LocationAttr,
     StringAttr,
-    VectorType,
     i1,
     i32,
 )
@@ -26,6 +25,8 @@ from xdsl.ir import Attribute, Block, Operation, OpResult, Region, SSAValue
 from xdsl.irdl import IRDLOperation
 
 from stepwell.compiler.dialects.construct import NOTHING, append, construct
+from stepwell.compiler.dialects.llvm.types import lanes as width
+from stepwell.compiler.dialects.llvm.types import vector
 from stepwell.compiler.dialects.loop.explicit import (
     AnyOp,
     ForOp,
@@ -52,26 +53,6 @@ Bound = int | SSAValue
 """An index: known, or computed by the program."""
 Term = tuple[Size, Bound]
 """A coefficient and what it multiplies."""
-
-
-@lru_cache(maxsize=1024)
-def vector(element: Attribute, lanes: int) -> VectorType[Attribute]:
-    """The interned vector type."""
-    return VectorType(element, [lanes])
-
-
-def element(type: Attribute) -> Attribute:
-    """The scalar type of a scalar or a vector."""
-    return cast(VectorType[Attribute], type).get_element_type() if is_vector(type) else type
-
-
-def is_vector(type: Attribute) -> bool:
-    return isinstance(type, VectorType)
-
-
-def width(type: Attribute) -> int | None:
-    """How many lanes a vector has; None for a scalar."""
-    return cast(VectorType[Attribute], type).get_shape()[0] if is_vector(type) else None
 
 
 @lru_cache(maxsize=256)

@@ -14,7 +14,10 @@ from stepwell.compiler.ops import (
     binary,
     contraction,
     control,
+    convolution,
     creation,
+    dynamic_slices,
+    gathering,
     joining,
     movement,
     reduction,
@@ -22,6 +25,7 @@ from stepwell.compiler.ops import (
     staging,
     unary,
     while_loop,
+    window,
 )
 from stepwell.compiler.ops.base import TensorOp
 from stepwell.compiler.ops.structure import FuncOp, KernelOp, ReturnOp, YieldOp
@@ -34,6 +38,10 @@ _MODULES = (
     joining,
     reduction,
     contraction,
+    convolution,
+    window,
+    gathering,
+    dynamic_slices,
     control,
     while_loop,
     scan,

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from numpy.typing import NDArray
-from xdsl.ir import Block, SSAValue
+from xdsl.ir import Block, Operation, SSAValue
 from xdsl.irdl import traits_def
 from xdsl.traits import Pure
 
@@ -21,6 +21,7 @@ from stepwell.compiler.ops.emission import Inferring
 from stepwell.compiler.ops.host import Host
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
+from stepwell.compiler.ops.structure import KernelOp
 from stepwell.compiler.ops.value import Value, Zero, dense
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
@@ -47,7 +48,7 @@ class Transforms(abc.ABC):
 
     @abc.abstractmethod
     def split(self, block: Block, wanted: Sequence[bool], active: Sequence[bool]) -> Split:
-        """The pullback of a block by its arguments marked `wanted`, of its outputs marked `active`."""
+        """The pullback by the arguments marked `wanted`, of the outputs marked `active`."""
 
     @abc.abstractmethod
     def forward(self, block: Block, on: Sequence[bool]) -> tuple[Block, tuple[bool, ...]]:
@@ -84,7 +85,10 @@ class TensorOp(Inferring, abc.ABC):
     """
 
     SAMPLES: ClassVar[Sequence[Sample]] = ()
-    """Operand types and parameters on which the catalogue's tests run, such as `("f64[2,3]",), {}`."""
+    """Operand types and parameters for the catalogue's tests, such as `("f64[2,3]",), {}`."""
+
+    DOMAIN: ClassVar[tuple[float, float]] = (-2.0, 2.0)
+    """Where those tests draw floats from; but for multiples of 1/2 the op is smooth there."""
 
     ROLE: ClassVar[Role] = Role.OPAQUE
     COSTLY: ClassVar[bool] = False
@@ -99,7 +103,7 @@ class TensorOp(Inferring, abc.ABC):
         raise self.missing("element", "how it is lowered to loops")
 
     def lower(self, h: Host, operands: Sequence[SSAValue], results: Sequence[SSAValue]) -> None:
-        """Writes the host code that fills the result buffers, for ops that are no index function."""
+        """Writes host code that fills the result buffers, for ops that are no index function."""
         raise self.missing("lower", "how it is lowered to loops")
 
     def gradient(self, *cotangents: Value) -> Gradient:
@@ -119,13 +123,13 @@ class TensorOp(Inferring, abc.ABC):
     def pushforward(
         self, transforms: Transforms, *tangents: Value | Zero
     ) -> tuple[Sequence[SSAValue], Gradient]:
-        """As `tangent`, with the results; ops with regions compute both anew, and answer this one."""
+        """As `tangent`, with the results; ops with regions compute both anew: they answer this."""
         return self.results, self.tangent(*tangents)
 
     def vectorised(
         self, transforms: Transforms, size: Size, on: Sequence[bool], *operands: Value
     ) -> tuple[Sequence[Value], Sequence[bool]]:
-        """As `batched`, with the results that then have the axis; ops with regions answer this one."""
+        """As `batched`, with which results have the axis; ops with regions answer this one."""
         return self.batched(size, on, *operands), [True] * len(self.results)
 
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
@@ -209,8 +213,14 @@ def evaluate(block: Block, arguments: Sequence[Array]) -> list[Array]:
     for op in block.ops:
         if op is block.last_op:
             return [known[operand] for operand in op.operands]
-        assert isinstance(op, TensorOp)
-        values = op.reference(*(known[operand] for operand in op.operands))
-        results = values if isinstance(values, tuple) else (values,)
-        known.update(zip(op.results, results, strict=True))
+        operands = [known[operand] for operand in op.operands]
+        known.update(zip(op.results, _values(op, operands), strict=True))
     return []
+
+
+def _values(op: Operation, operands: Sequence[Array]) -> Sequence[Array]:
+    if isinstance(op, KernelOp):
+        return evaluate(op.body.block, operands)
+    assert isinstance(op, TensorOp)
+    values = op.reference(*operands)
+    return values if isinstance(values, tuple) else (values,)

@@ -1,19 +1,18 @@
 """Elementwise ops of two operands, the comparisons, and select."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from xdsl.dialects.builtin import TensorType
 from xdsl.irdl import irdl_op_definition, operand_def, result_def
 
 from stepwell.compiler.dialects.nd import INTEGERS, Tensor, dtype_of, is_float, shape_of
-from stepwell.compiler.ops.base import Array, Gradient, PureOp, Role, Sample, expect, leading, same
-from stepwell.compiler.ops.families import Binary, Compare
+from stepwell.compiler.ops.base import Array, Gradient, Sample, expect, same
+from stepwell.compiler.ops.families import Binary, Compare, Elementwise
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
-from stepwell.compiler.ops.value import Slope, Value, Zero, again, dense, full
-from stepwell.runtime.sizes import Size
+from stepwell.compiler.ops.value import Slope, Value, Zero, dense, full
 
 LOGICAL = ("bool", *INTEGERS)
 
@@ -32,10 +31,8 @@ class Add(Binary):
 
     name = "nd.add"
     SCALAR: ClassVar = "add"
+    NUMPY: ClassVar = np.add
     SAMPLES: ClassVar = ANY
-
-    def function(self, x: Any, y: Any) -> Any:
-        return x + y
 
     def slopes(self, x: Value, y: Value, result: Value) -> Sequence[Slope]:
         return 1.0, 1.0
@@ -47,10 +44,8 @@ class Sub(Binary):
 
     name = "nd.sub"
     SCALAR: ClassVar = "sub"
+    NUMPY: ClassVar = np.subtract
     SAMPLES: ClassVar = ANY
-
-    def function(self, x: Any, y: Any) -> Any:
-        return x - y
 
     def slopes(self, x: Value, y: Value, result: Value) -> Sequence[Slope]:
         return 1.0, -1.0
@@ -62,13 +57,15 @@ class Mul(Binary):
 
     name = "nd.mul"
     SCALAR: ClassVar = "mul"
+    NUMPY: ClassVar = np.multiply
     SAMPLES: ClassVar = ANY
-
-    def function(self, x: Any, y: Any) -> Any:
-        return x * y
 
     def slopes(self, x: Value, y: Value, result: Value) -> Sequence[Slope]:
         return y, x
+
+
+def _divide(x: Array, y: Array) -> Array:
+    return x / y if x.dtype.kind not in "iu" else np.floor_divide(x, y)
 
 
 @irdl_op_definition
@@ -77,11 +74,9 @@ class Div(Binary):
 
     name = "nd.div"
     SCALAR: ClassVar = "div"
+    NUMPY: ClassVar = _divide
     COSTLY: ClassVar = True
     SAMPLES: ClassVar = ANY
-
-    def function(self, x: Any, y: Any) -> Any:
-        return x / y if x.dtype.kind not in "iu" else np.floor_divide(x, y)
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         x, y = (read(at) for read in reads)
@@ -92,7 +87,7 @@ class Div(Binary):
 
 
 def floor_division(s: Scalars, x: Scalar, y: Scalar) -> Scalar:
-    """The floor of x / y without a trap: hardware divides neither by 0 nor the least integer by -1."""
+    """The floor of x / y; hardware traps at a divisor of 0, and at the least integer by -1."""
     zero, one = s.constant(0, x.dtype), s.constant(1, x.dtype)
     by_zero = s.apply("eq", y, zero)
     if x.dtype == "u8":
@@ -109,17 +104,31 @@ def floor_division(s: Scalars, x: Scalar, y: Scalar) -> Scalar:
     return s.select(by_zero, zero, negated)
 
 
+def _power_of_integers(x: Array, y: Array) -> Array:
+    """By squaring, wrapping; the reference of `Pow`."""
+    result, base, bits = np.ones_like(x), x.copy(), np.where(y < 0, 0, y)
+    for _ in range(8 * x.dtype.itemsize):
+        result = np.where(bits & 1, result * base, result)
+        base, bits = base * base, bits >> 1
+    minus_one = np.where(y & 1, x, x * x)
+    of_negative = np.where((x == 1) | (x + 1 == 0), minus_one, np.zeros_like(x))
+    return np.where(y < 0, of_negative, result).astype(x.dtype)
+
+
+def _power(x: Array, y: Array) -> Array:
+    return np.power(x, y) if x.dtype.kind not in "iu" else _power_of_integers(x, y)
+
+
 @irdl_op_definition
 class Pow(Binary):
-    """x to the y; an integer to a negative power is the truncated quotient 1 / x**-y, 0 for x = 0."""
+    """x to the y; of integers with y < 0 the quotient 1 / x**-y, truncated, and 0 for x = 0."""
 
     name = "nd.pow"
     SCALAR: ClassVar = "pow"
+    NUMPY: ClassVar = _power
     COSTLY: ClassVar = True
+    DOMAIN: ClassVar = (0.25, 4.0)
     SAMPLES: ClassVar = ANY
-
-    def function(self, x: Any, y: Any) -> Any:
-        return np.power(x, y) if x.dtype.kind not in "iu" else integer_power(x, y)
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         x, y = (read(at) for read in reads)
@@ -131,17 +140,6 @@ class Pow(Binary):
         safe = x.compare("gt", 0).select(x, 1.0)
         exponent = x.compare("gt", 0).select(result * safe.apply("log"), 0.0)
         return base, exponent
-
-
-def integer_power(x: Array, y: Array) -> Array:
-    """By squaring, wrapping; the reference of `Pow` for integers."""
-    result, base, bits = np.ones_like(x), x.copy(), np.where(y < 0, 0, y)
-    for _ in range(8 * x.dtype.itemsize):
-        result = np.where(bits & 1, result * base, result)
-        base, bits = base * base, bits >> 1
-    minus_one = np.where(y & 1, x, x * x)
-    of_negative = np.where((x == 1) | (x + 1 == 0), minus_one, np.zeros_like(x))
-    return np.where(y < 0, of_negative, result).astype(x.dtype)
 
 
 def _integer_power(s: Scalars, x: Scalar, y: Scalar) -> Scalar:
@@ -175,11 +173,9 @@ class Max(Binary):
 
     name = "nd.max"
     SCALAR: ClassVar = "max"
+    NUMPY: ClassVar = np.maximum
     DTYPES: ClassVar = (*Binary.DTYPES, "bool")
     SAMPLES: ClassVar = (*ANY, *pairs("bool[4]"))
-
-    def function(self, x: Any, y: Any) -> Any:
-        return np.maximum(x, y)
 
     def slopes(self, x: Value, y: Value, result: Value) -> Sequence[Slope]:
         return _picks("gt", x, y)
@@ -191,11 +187,9 @@ class Min(Binary):
 
     name = "nd.min"
     SCALAR: ClassVar = "min"
+    NUMPY: ClassVar = np.minimum
     DTYPES: ClassVar = (*Binary.DTYPES, "bool")
     SAMPLES: ClassVar = (*ANY, *pairs("bool[4]"))
-
-    def function(self, x: Any, y: Any) -> Any:
-        return np.minimum(x, y)
 
     def slopes(self, x: Value, y: Value, result: Value) -> Sequence[Slope]:
         return _picks("lt", x, y)
@@ -207,11 +201,9 @@ class And(Binary):
 
     name = "nd.and"
     SCALAR: ClassVar = "and"
+    NUMPY: ClassVar = np.bitwise_and
     DTYPES: ClassVar = LOGICAL
     SAMPLES: ClassVar = BITS
-
-    def function(self, x: Any, y: Any) -> Any:
-        return x & y
 
     def slopes(self, x: Value, y: Value, result: Value) -> Sequence[Slope]:
         return Zero(x.type), Zero(x.type)
@@ -223,11 +215,9 @@ class Or(Binary):
 
     name = "nd.or"
     SCALAR: ClassVar = "or"
+    NUMPY: ClassVar = np.bitwise_or
     DTYPES: ClassVar = LOGICAL
     SAMPLES: ClassVar = BITS
-
-    def function(self, x: Any, y: Any) -> Any:
-        return x | y
 
     def slopes(self, x: Value, y: Value, result: Value) -> Sequence[Slope]:
         return Zero(x.type), Zero(x.type)
@@ -242,10 +232,8 @@ class Eq(Compare):
 
     name = "nd.eq"
     SCALAR: ClassVar = "eq"
+    NUMPY: ClassVar = np.equal
     SAMPLES: ClassVar = COMPARED
-
-    def function(self, x: Any, y: Any) -> Any:
-        return x == y
 
 
 @irdl_op_definition
@@ -254,10 +242,8 @@ class Ne(Compare):
 
     name = "nd.ne"
     SCALAR: ClassVar = "ne"
+    NUMPY: ClassVar = np.not_equal
     SAMPLES: ClassVar = COMPARED
-
-    def function(self, x: Any, y: Any) -> Any:
-        return x != y
 
 
 @irdl_op_definition
@@ -266,10 +252,8 @@ class Lt(Compare):
 
     name = "nd.lt"
     SCALAR: ClassVar = "lt"
+    NUMPY: ClassVar = np.less
     SAMPLES: ClassVar = COMPARED
-
-    def function(self, x: Any, y: Any) -> Any:
-        return x < y
 
 
 @irdl_op_definition
@@ -278,10 +262,8 @@ class Le(Compare):
 
     name = "nd.le"
     SCALAR: ClassVar = "le"
+    NUMPY: ClassVar = np.less_equal
     SAMPLES: ClassVar = COMPARED
-
-    def function(self, x: Any, y: Any) -> Any:
-        return x <= y
 
 
 @irdl_op_definition
@@ -290,10 +272,8 @@ class Gt(Compare):
 
     name = "nd.gt"
     SCALAR: ClassVar = "gt"
+    NUMPY: ClassVar = np.greater
     SAMPLES: ClassVar = COMPARED
-
-    def function(self, x: Any, y: Any) -> Any:
-        return x > y
 
 
 @irdl_op_definition
@@ -302,18 +282,15 @@ class Ge(Compare):
 
     name = "nd.ge"
     SCALAR: ClassVar = "ge"
+    NUMPY: ClassVar = np.greater_equal
     SAMPLES: ClassVar = COMPARED
-
-    def function(self, x: Any, y: Any) -> Any:
-        return x >= y
 
 
 @irdl_op_definition
-class Select(PureOp):
+class Select(Elementwise):
     """x where the condition holds, else y; what is not picked does not matter, NaN or not."""
 
     name = "nd.select"
-    ROLE: ClassVar = Role.MAP
     condition = operand_def(TensorType)
     x = operand_def(TensorType)
     y = operand_def(TensorType)
@@ -358,6 +335,3 @@ class Select(PureOp):
     def tangent(self, *tangents: Value | Zero) -> Gradient:
         _, x, y = tangents
         return [Value(self.condition).select(dense(x), dense(y))]
-
-    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        return again(self, *(leading(size, flag, x) for flag, x in zip(on, operands, strict=True)))

@@ -1,4 +1,4 @@
-"""Contractions: sums of products of two tensors' elements; bilinear, so their tangent has two terms."""
+"""Contractions: sums of products of two tensors' elements; their tangent has two terms."""
 
 import abc
 from collections.abc import Sequence
@@ -52,8 +52,8 @@ class Contraction(PureOp, abc.ABC):
 class Dot(Contraction):
     """Sums of products over axes `left` of lhs and `right` of rhs, paired.
 
-    The first `batch` axes of both are shared. The result has the shared axes, then the other axes of
-    lhs, then those of rhs, each in order.
+    The first `batch` axes of both are shared. The result has the shared axes, then the other axes
+    of lhs, then those of rhs, each in order.
     """
 
     name = "nd.dot"
@@ -111,7 +111,7 @@ class Dot(Contraction):
 
     @property
     def order(self) -> Order:
-        """Lanes for inner products of neighbours: one side keeps no axis, the other not the last."""
+        """Lanes for inner products of neighbours: one side keeps no axis, one not the last."""
         a, b = len(shape_of(self.lhs.type)), len(shape_of(self.rhs.type))
         left, right = self.left.data, self.right.data
         keeps_left = bool(_kept(a, self.batch.data, left))

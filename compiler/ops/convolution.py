@@ -20,7 +20,12 @@ from stepwell.runtime.sizes import Size
 
 
 def _sample(
-    x: str, w: str, stride: tuple[int, ...], low: tuple[int, ...], high: tuple[int, ...], **rest: object
+    x: str,
+    w: str,
+    stride: tuple[int, ...],
+    low: tuple[int, ...],
+    high: tuple[int, ...],
+    **rest: object,
 ) -> Sample:
     others = {"dilation": (1,) * len(stride), "groups": 1, **rest}
     return (x, w), {"stride": stride, "low": low, "high": high, **others}
@@ -30,8 +35,8 @@ def _sample(
 class Convolution(Contraction):
     """x[N, spatial…, C] with w[kernel…, C/groups, O] to [N, spatial…, O].
 
-    Sums over the kernel's axes, then the channels of the group, in one chain of FMAs. A position in the
-    padding contributes no term, whatever w holds there. Negative padding leaves elements out.
+    Sums over the kernel's axes, then the channels of the group, in one chain of FMAs. A position in
+    the padding contributes no term, whatever w holds there. Negative padding leaves elements out.
     """
 
     name = "nd.convolution"
@@ -104,9 +109,7 @@ class Convolution(Contraction):
     def windows(self) -> list[Sliding]:
         """How the kernel slides along each spatial axis."""
         sizes = shape_of(self.rhs.type)[:-2]
-        return slidings(
-            sizes, self.stride.data, self.low.data, self.high.data, self.dilation.data
-        )
+        return slidings(sizes, self.stride.data, self.low.data, self.high.data, self.dilation.data)
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         """In the padding the factors are 0 and -0: adding -0 leaves any accumulator as it is."""

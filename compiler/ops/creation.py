@@ -106,6 +106,9 @@ class WeightOp(Creation):
     dtype = prop_def(StringAttr)
     shape = prop_def(SizesAttr)
     assembly_format = "$value $dtype $shape attr-dict `:` type($result)"
+    SAMPLES: ClassVar[Sequence[Sample]] = (
+        ((), {"value": Weight.of(np.arange(6.0).reshape(2, 3)), "dtype": "f64", "shape": (2, 3)}),
+    )
 
     @classmethod
     def infer(cls, *, value: Weight, dtype: str, shape: Shape) -> Sequence[Tensor]:

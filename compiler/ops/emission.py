@@ -1,4 +1,4 @@
-"""Emission: the one function that makes tensor ops, with their types inferred and their location set."""
+"""Emission: the one function that makes tensor ops, with types inferred and the location set."""
 
 import abc
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,12 +25,13 @@ class Inferring(IRDLOperation, abc.ABC):
     """An op whose result types follow from its operands' types, its parameters and its regions."""
 
     REGISTRY: ClassVar[dict[str, type["Inferring"]]] = {}
+    """The ops by mnemonic: our own without `nd.`, those of other dialects by their full names."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         name = cls.__dict__.get("name")
         if isinstance(name, str):
-            cls.REGISTRY[name.split(".", 1)[1]] = cls
+            cls.REGISTRY[name.removeprefix("nd.")] = cls
 
     @classmethod
     @abc.abstractmethod
@@ -40,7 +41,7 @@ class Inferring(IRDLOperation, abc.ABC):
     @property
     def parameters(self) -> dict[str, Any]:
         """The parameters by name, as `infer` and `emit` take them."""
-        kinds = _parameter_kinds(type(self))
+        kinds = parameter_kinds(type(self))
         return {name: cast(Any, self.properties[name]).data for name in kinds}
 
     def infer_again(self) -> Sequence[Tensor]:
@@ -61,7 +62,7 @@ class Inferring(IRDLOperation, abc.ABC):
 
 
 @cache
-def _parameter_kinds(kind: type[IRDLOperation]) -> dict[str, type[Data[Any]]]:
+def parameter_kinds(kind: type[IRDLOperation]) -> dict[str, type[Data[Any]]]:
     """The attribute class of each property that is a parameter."""
     definitions = kind.get_irdl_definition().properties
     return {
@@ -136,7 +137,7 @@ def emit(
     regions: Sequence[Region] = (),
     **parameters: Any,
 ) -> Operation:
-    """A new `nd.<mnemonic>` at the end of the current block."""
+    """A new op at the end of the current block: ours by mnemonic, others by their full names."""
     emitter = current()
     kind = Inferring.REGISTRY[mnemonic]
     types = [operand.type for operand in operands]
@@ -156,5 +157,5 @@ def emit(
 
 def attributes_of(kind: type[IRDLOperation], parameters: Parameters) -> dict[str, Attribute]:
     """Parameters as the properties that the op declares."""
-    kinds = _parameter_kinds(kind)
+    kinds = parameter_kinds(kind)
     return {name: kinds[name](value) for name, value in parameters.items()}

@@ -29,29 +29,31 @@ def in_working_precision(function: Callable[..., Any], *operands: Array) -> Arra
 
 
 class Elementwise(PureOp, abc.ABC):
-    """One scalar function, applied everywhere."""
+    """Each element follows from the operands' elements at the same index."""
 
     ROLE: ClassVar = Role.MAP
+
+    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
+        return again(self, *(leading(size, flag, x) for flag, x in zip(on, operands, strict=True)))
+
+
+class Function(Elementwise, abc.ABC):
+    """One scalar function, applied everywhere."""
+
     SCALAR: ClassVar[str]
     """The function's name in the table of scalar functions."""
+    NUMPY: ClassVar[Callable[..., Any]]
+    """The function of arrays."""
     DTYPES: ClassVar[Sequence[str]] = NUMBERS
 
-    @abc.abstractmethod
-    def function(self, *operands: Any) -> Any:
-        """The function in NumPy."""
-
     def reference(self, *operands: Array) -> Array:
-        return in_working_precision(self.function, *operands)
+        return in_working_precision(type(self).NUMPY, *operands)
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         return s.apply(self.SCALAR, *(read(at) for read in reads))
 
-    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        values = [leading(size, flag, x) for flag, x in zip(on, operands, strict=True)]
-        return again(self, *values)
 
-
-class Unary(Elementwise, abc.ABC):
+class Unary(Function, abc.ABC):
     """One operand. A leaf says its slope: the derivative at x, where y is the result."""
 
     T: ClassVar = VarConstraint("T", base(TensorType))
@@ -75,7 +77,7 @@ class Unary(Elementwise, abc.ABC):
         return [times(tangents[0], self.slope(Value(self.x), Value(self.result)))]
 
 
-class Binary(Elementwise, abc.ABC):
+class Binary(Function, abc.ABC):
     """Two operands of one type. A leaf says its two slopes."""
 
     T: ClassVar = VarConstraint("T", base(TensorType))
@@ -104,7 +106,7 @@ class Binary(Elementwise, abc.ABC):
         return [plus(*terms)]
 
 
-class Compare(Elementwise, abc.ABC):
+class Compare(Function, abc.ABC):
     """Two operands of one type to a boolean; flat everywhere."""
 
     DTYPES: ClassVar[Sequence[str]] = (*NUMBERS, "bool")
@@ -119,7 +121,7 @@ class Compare(Elementwise, abc.ABC):
         return [tensor("bool", shape_of(same(cls, lhs, rhs)))]
 
 
-def supported(op: type[Elementwise], x: Tensor) -> None:
+def supported(op: type[Function], x: Tensor) -> None:
     dtype = dtype_of(x)
     kinds = ", ".join(op.DTYPES)
     expect(dtype in op.DTYPES, op, f"is not defined for {dtype}", f"convert to one of {kinds}")

@@ -26,7 +26,7 @@ GATHERED: Sequence[Sample] = (
     (("f32[5]", "i32[]"), {"batch": 0}),
     (("i64[5,2]", "u8[3]"), {"batch": 0}),
     (("bf16[5]", "i64[0]"), {"batch": 0}),
-    (("f64[0,2]", "i64[0]"), {"batch": 0}),
+    (("f64[0,2]", "i64[3]"), {"batch": 0}),
 )
 
 
@@ -44,7 +44,10 @@ def gathered(op: type[Inferring], x: Tensor, indices: Tensor, batch: int) -> Sha
 
 @irdl_op_definition
 class Gather(PureOp):
-    """x[b…, n, rest…] at indices[b…, i…], each moved into [0, n - 1], to [b…, i…, rest…]."""
+    """x[b…, n, rest…] at indices[b…, i…], each moved into [0, n - 1], to [b…, i…, rest…].
+
+    Where n is 0 the result is 0.
+    """
 
     name = "nd.gather"
     ROLE: ClassVar = Role.FREE
@@ -60,13 +63,7 @@ class Gather(PureOp):
 
     @classmethod
     def infer(cls, x: Tensor, indices: Tensor, *, batch: int) -> Sequence[Tensor]:
-        shape = gathered(cls, x, indices, batch)
-        expect(
-            shape_of(x)[batch] != ZERO or count_of(shape_of(indices)) == ZERO,
-            cls,
-            f"{text_of(x)} has no elements along axis {batch}",
-        )
-        return [tensor(dtype_of(x), shape)]
+        return [tensor(dtype_of(x), gathered(cls, x, indices, batch))]
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         batch, count = self.batch.data, len(shape_of(self.indices.type))
@@ -82,6 +79,8 @@ class Gather(PureOp):
     def reference(self, *operands: Array) -> Array:
         x, indices = operands
         batch = self.batch.data
+        if x.shape[batch] == 0:
+            return np.zeros((*indices.shape, *x.shape[batch + 1 :]), x.dtype)
         places = np.clip(indices.astype(np.int64), 0, x.shape[batch] - 1)
         return x[(*_leading_grid(indices, batch), places)]
 
@@ -138,8 +137,8 @@ def size_value(size: Size, dtype: str, shape: Shape) -> Value:
 class ScatterAdd(PureOp):
     """x[b…, n, rest…] with updates[b…, i…, rest…] added at indices[b…, i…].
 
-    The updates are added one after the other, in row-major order, each sum rounded to the dtype; those
-    out of range are dropped.
+    The updates are added one after the other, in row-major order, each sum rounded to the dtype;
+    those out of range are dropped.
     """
 
     name = "nd.scatter_add"
@@ -189,8 +188,8 @@ class ScatterAdd(PureOp):
         x, indices, updates = operands
         (result,) = results
         shape, batch, dtype = shape_of(self.x.type), self.batch.data, dtype_of(self.x.type)
-        given = shape_of(self.indices.type)
-        per_example, length, width = count_of(given[batch:]), shape[batch], count_of(shape[batch + 1 :])
+        length, width = shape[batch], count_of(shape[batch + 1 :])
+        per_example = count_of(shape_of(self.indices.type)[batch:])
         h.copy(x, result)
         with h.counting(count_of(shape[:batch])) as example, h.counting(per_example) as number:
             source, s = example * per_example + number, h.scalars()

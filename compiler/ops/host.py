@@ -1,4 +1,4 @@
-"""The program between kernels: what an op that is no function of an index writes with to be lowered."""
+"""The program between kernels: what ops that are no function of an index are lowered with."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -41,7 +41,7 @@ def buffer_of(type: Attribute) -> BufferType:
 
 
 class Host:
-    """Writes host code at the end of a block. Tensors are buffers here, made before they are filled."""
+    """Writes host code at the end of a block. Tensors are buffers, made before they are filled."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class Host:
     def block_into(
         self, block: Block, arguments: Sequence[SSAValue], results: Sequence[SSAValue]
     ) -> None:
-        """The ops of a region here: its arguments are these buffers, what it yields goes to those."""
+        """The ops of a region here: these buffers are its arguments, what it yields fills those."""
         self._lower_block(self, block, arguments, results)
 
     def site(self, site: Site) -> IntAttr:
@@ -164,9 +164,12 @@ class Host:
             self.write(YieldOp)
 
     def folding(
-        self, count: Size, initial: Sequence[Scalar], step: Callable[[Index, list[Scalar]], list[Scalar]]
+        self,
+        count: Size,
+        initial: Sequence[Scalar],
+        step: Callable[[Index, list[Scalar]], list[Scalar]],
     ) -> list[Scalar]:
-        """What is carried through `count` steps: each is written once, of its index and the values."""
+        """What is carried through `count` steps, of which `step` writes one, given its index."""
         types = [each.value.type for each in initial]
         body = Block(arg_types=[INDEX, *types])
         operands = [self.index(ZERO), self.index(count), *(each.value for each in initial)]

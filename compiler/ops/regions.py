@@ -35,9 +35,7 @@ def written_block(
     return block
 
 
-def written(
-    types: Sequence[Attribute], write: Callable[[list[Value]], Sequence[Value]]
-) -> Region:
+def written(types: Sequence[Attribute], write: Callable[[list[Value]], Sequence[Value]]) -> Region:
     """The same as a region."""
     return Region(written_block(types, write))
 

@@ -29,7 +29,7 @@ SCALARS: dict[str, Attribute] = {**ELEMENTS, "u8": i8, "index": INDEX}
 
 
 AxisFactors = dict[int, Shape]
-"""Into what the axes of a program are split, by their number in the order in which they are made."""
+"""Into what the axes of a program are split, by their number in the order of their making."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +89,7 @@ class Scalars:
         return self.once(("constant", repr(value), dtype), make)
 
     def apply(self, name: str, *operands: Scalar) -> Scalar:
-        """A scalar function or a comparison by name. f16 and bf16 are computed in f32 and rounded."""
+        """A scalar function or a comparison by name, of f16 and bf16 in f32, rounded."""
         dtype = operands[0].dtype
         if dtype in ("f16", "bf16"):
             result = self.apply(name, *(self.convert(each, "f32") for each in operands))
@@ -204,7 +204,7 @@ class Scalars:
         return quotient + Index.axis(first.value), Index.axis(second.value)
 
     def _want_split(self, index: Index, size: Size) -> None:
-        """Asks for an axis to be split when the index is that axis and `size` divides its extent."""
+        """Asks for an axis to be split if the index is that axis, and `size` divides its extent."""
         if len(index.terms) != 1 or index.offset != ZERO:
             return
         ((value, coefficient),) = index.terms.items()

@@ -57,7 +57,7 @@ class Parts:
 class Scan(PureOp):
     """`length` times the body, which takes constants, carried values and a slice of each input.
 
-    It yields the carried values for the next time, then a slice of each stacked result. With `reverse`
+    It yields the carried values for the next time, then a slice of each stacked result. `reverse`
     the slices are taken, and the results stacked, from the last to the first.
     """
 

@@ -65,7 +65,7 @@ def slidings(
 
 
 def expect_sliding(op: type[Inferring], rank: int, *parameters: Sequence[object]) -> None:
-    """Checks that each parameter has an entry for each axis, and that whole numbers are positive."""
+    """Checks that each parameter has an entry for each axis, and that the steps are positive."""
     expect(
         all(len(each) == rank for each in parameters),
         op,

@@ -70,7 +70,7 @@ class Barrier(Effect):
 
 @irdl_op_definition
 class Remat(PureOp):
-    """The body, of which nothing is kept for reverse mode but the operands: it is computed again."""
+    """The body; for reverse mode only the operands are kept, and it is computed again."""
 
     name = "nd.remat"
     arguments = var_operand_def(TensorType)

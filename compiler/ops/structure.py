@@ -19,7 +19,7 @@ from xdsl.utils.exceptions import VerifyException
 from stepwell.compiler.dialects.sizes import SymbolsAttr, parse_optional_symbols, print_symbols
 
 KEEP = "nd.keep"
-"""The attribute of an op inside a kernel whose result is stored there, for several nests to read."""
+"""The attribute of an op inside a kernel whose result is stored, for several nests to read."""
 
 
 @irdl_op_definition

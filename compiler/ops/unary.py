@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from xdsl.dialects.builtin import StringAttr, TensorType
@@ -45,10 +45,8 @@ class Neg(Unary):
 
     name = "nd.neg"
     SCALAR: ClassVar = "neg"
+    NUMPY: ClassVar = np.negative
     SAMPLES: ClassVar = ANY
-
-    def function(self, x: Any) -> Any:
-        return -x
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         x = reads[0](at)
@@ -64,10 +62,8 @@ class Abs(Unary):
 
     name = "nd.abs"
     SCALAR: ClassVar = "abs"
+    NUMPY: ClassVar = np.abs
     SAMPLES: ClassVar = ANY
-
-    def function(self, x: Any) -> Any:
-        return np.abs(x)
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         x = reads[0](at)
@@ -83,10 +79,8 @@ class Sign(Unary):
 
     name = "nd.sign"
     SCALAR: ClassVar = "sign"
+    NUMPY: ClassVar = np.sign
     SAMPLES: ClassVar = ANY
-
-    def function(self, x: Any) -> Any:
-        return np.sign(x)
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         x = reads[0](at)
@@ -107,12 +101,10 @@ class Exp(Unary):
 
     name = "nd.exp"
     SCALAR: ClassVar = "exp"
+    NUMPY: ClassVar = np.exp
     COSTLY: ClassVar = True
     DTYPES: ClassVar = FLOATS
     SAMPLES: ClassVar = FLOATING
-
-    def function(self, x: Any) -> Any:
-        return np.exp(x)
 
     def slope(self, x: Value, y: Value) -> Slope:
         return y
@@ -124,12 +116,11 @@ class Log(Unary):
 
     name = "nd.log"
     SCALAR: ClassVar = "log"
+    NUMPY: ClassVar = np.log
     COSTLY: ClassVar = True
+    DOMAIN: ClassVar = (0.25, 4.0)
     DTYPES: ClassVar = FLOATS
     SAMPLES: ClassVar = FLOATING
-
-    def function(self, x: Any) -> Any:
-        return np.log(x)
 
     def slope(self, x: Value, y: Value) -> Slope:
         return 1.0 / x
@@ -141,15 +132,18 @@ class Sqrt(Unary):
 
     name = "nd.sqrt"
     SCALAR: ClassVar = "sqrt"
+    NUMPY: ClassVar = np.sqrt
     COSTLY: ClassVar = True
+    DOMAIN: ClassVar = (0.25, 4.0)
     DTYPES: ClassVar = FLOATS
     SAMPLES: ClassVar = FLOATING
 
-    def function(self, x: Any) -> Any:
-        return np.sqrt(x)
-
     def slope(self, x: Value, y: Value) -> Slope:
         return 0.5 / y
+
+
+def _rsqrt(x: Array) -> Array:
+    return 1 / np.sqrt(x)
 
 
 @irdl_op_definition
@@ -158,12 +152,11 @@ class Rsqrt(Unary):
 
     name = "nd.rsqrt"
     SCALAR: ClassVar = "rsqrt"
+    NUMPY: ClassVar = _rsqrt
     COSTLY: ClassVar = True
+    DOMAIN: ClassVar = (0.25, 4.0)
     DTYPES: ClassVar = FLOATS
     SAMPLES: ClassVar = FLOATING
-
-    def function(self, x: Any) -> Any:
-        return 1 / np.sqrt(x)
 
     def slope(self, x: Value, y: Value) -> Slope:
         return -0.5 * y / x
@@ -175,12 +168,10 @@ class Sin(Unary):
 
     name = "nd.sin"
     SCALAR: ClassVar = "sin"
+    NUMPY: ClassVar = np.sin
     COSTLY: ClassVar = True
     DTYPES: ClassVar = FLOATS
     SAMPLES: ClassVar = FLOATING
-
-    def function(self, x: Any) -> Any:
-        return np.sin(x)
 
     def slope(self, x: Value, y: Value) -> Slope:
         return x.apply("cos")
@@ -192,12 +183,10 @@ class Cos(Unary):
 
     name = "nd.cos"
     SCALAR: ClassVar = "cos"
+    NUMPY: ClassVar = np.cos
     COSTLY: ClassVar = True
     DTYPES: ClassVar = FLOATS
     SAMPLES: ClassVar = FLOATING
-
-    def function(self, x: Any) -> Any:
-        return np.cos(x)
 
     def slope(self, x: Value, y: Value) -> Slope:
         return -x.apply("sin")
@@ -209,15 +198,17 @@ class Tanh(Unary):
 
     name = "nd.tanh"
     SCALAR: ClassVar = "tanh"
+    NUMPY: ClassVar = np.tanh
     COSTLY: ClassVar = True
     DTYPES: ClassVar = FLOATS
     SAMPLES: ClassVar = FLOATING
 
-    def function(self, x: Any) -> Any:
-        return np.tanh(x)
-
     def slope(self, x: Value, y: Value) -> Slope:
         return 1.0 - y * y
+
+
+def _erf(x: Array) -> Array:
+    return np.asarray(np.vectorize(math.erf, otypes=[np.float64])(x)).astype(x.dtype)
 
 
 @irdl_op_definition
@@ -226,12 +217,10 @@ class Erf(Unary):
 
     name = "nd.erf"
     SCALAR: ClassVar = "erf"
+    NUMPY: ClassVar = _erf
     COSTLY: ClassVar = True
     DTYPES: ClassVar = FLOATS
     SAMPLES: ClassVar = FLOATING
-
-    def function(self, x: Any) -> Any:
-        return np.asarray(np.vectorize(math.erf, otypes=[np.float64])(x)).astype(x.dtype)
 
     def slope(self, x: Value, y: Value) -> Slope:
         return (-(x * x)).apply("exp") * (2.0 / math.sqrt(math.pi))
@@ -243,11 +232,9 @@ class Floor(Unary):
 
     name = "nd.floor"
     SCALAR: ClassVar = "floor"
+    NUMPY: ClassVar = np.floor
     DTYPES: ClassVar = FLOATS
     SAMPLES: ClassVar = FLOATING
-
-    def function(self, x: Any) -> Any:
-        return np.floor(x)
 
     def slope(self, x: Value, y: Value) -> Slope:
         return Zero(x.type)
@@ -259,11 +246,9 @@ class Not(Unary):
 
     name = "nd.not"
     SCALAR: ClassVar = "xor"
+    NUMPY: ClassVar = np.invert
     DTYPES: ClassVar = ("bool", *INTEGERS)
     SAMPLES: ClassVar = ((("bool[5]",), {}), (("i32[3]",), {}), (("u8[2,2]",), {}))
-
-    def function(self, x: Any) -> Any:
-        return ~x
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         x = reads[0](at)
@@ -275,11 +260,10 @@ class Not(Unary):
 
 @irdl_op_definition
 class Convert(Elementwise):
-    """To another dtype: floats round to nearest even, float to integer saturates and NaN gives 0."""
+    """To another dtype: floats round to nearest even; to an integer they saturate, NaN gives 0."""
 
     name = "nd.convert"
     ROLE: ClassVar = Role.FREE
-    SCALAR: ClassVar = "convert"
     x = operand_def(TensorType)
     dtype = prop_def(StringAttr)
     result = result_def(TensorType)
@@ -294,11 +278,8 @@ class Convert(Elementwise):
     def infer(cls, x: Tensor, *, dtype: str) -> Sequence[Tensor]:
         return [tensor(dtype, shape_of(x))]
 
-    def function(self, x: Any) -> Any:
-        return converted(x, self.dtype.data)
-
     def reference(self, *operands: Array) -> Array:
-        return self.function(operands[0])
+        return converted(operands[0], self.dtype.data)
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         return s.convert(reads[0](at), self.dtype.data)
@@ -320,7 +301,7 @@ def converted(x: Array, dtype: str) -> Array:
     if dtype not in INTEGERS or x.dtype.kind in "biu":
         with np.errstate(all="ignore"):
             return x.astype(target)
-    limits = np.iinfo(target)
+    limits = np.iinfo(target.name)
     wide = np.trunc(np.nan_to_num(x.astype(np.float64), nan=0.0))
     inside = np.clip(wide, limits.min, limits.max)
     with np.errstate(invalid="ignore"):

@@ -154,6 +154,11 @@ def full(value: Number, dtype: str, shape: Shape = ()) -> Value:
     return Value(emit("constant", [], value=literal, shape=shape).results[0])
 
 
+def iota(shape: Shape, axis: int, dtype: str = "i64") -> Value:
+    """0, 1, 2, … along one axis, the same along the others."""
+    return Value(emit("iota", [], shape=shape, axis=axis, dtype=dtype).results[0])
+
+
 Slope = Value | Zero | float
 """A derivative: a tensor, zero, or one number everywhere."""
 

@@ -1,10 +1,10 @@
 """The pass `assign-buffers`: every buffer that a function allocates gets a place in one arena.
 
 The arena is the function's last argument: an entry point takes it from its context, any other
-function from its caller, for which it is one more buffer. Buffers that are never live together share
-memory. Sizes that are multiples of one unit (1; B; floordiv(B + 15, 16)) are laid out together, large
-ones first (Y. Pisarchyk, J. Lee, "Efficient memory management for deep neural net inference", 2020),
-each in the tightest gap; the areas of different units follow one another.
+function from its caller, for which it is one more buffer. Buffers that are never live together
+share memory. Sizes that are multiples of one unit (1; B; floordiv(B + 15, 16)) are laid out
+together, large ones first (Y. Pisarchyk, J. Lee, "Efficient memory management for deep neural net
+inference", 2020), each in the tightest gap; the areas of different units follow one another.
 """
 
 from bisect import insort
@@ -80,6 +80,7 @@ def _replace(function: FuncOp, allocations: Sequence[AllocOp]) -> None:
     block = function.body.block
     offsets, total = layout(requests(block, allocations))
     arena = block.insert_arg(buffer((total,), i8), len(block.args))
+    arena.name_hint = WORKSPACE
     function.properties["outputs"] = IntAttr(function.outputs.data + 1)
     function.attributes[WORKSPACE] = UnitAttr()
     for allocation, offset in zip(allocations, offsets, strict=True):

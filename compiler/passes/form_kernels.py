@@ -29,7 +29,7 @@ from stepwell.compiler.ops.unary import Convert
 
 @dataclass(eq=False)
 class _Group:
-    """A kernel in the making; members from the last to the first, of which the first is the root."""
+    """A kernel in the making; members from the last to the first. The first is the root."""
 
     members: list[TensorOp] = field(default_factory=list[TensorOp])
     contracts: bool = False
@@ -128,7 +128,7 @@ def _same_index(op: TensorOp) -> bool:
 
 
 def _shares_rows(op: TensorOp, group: _Group) -> bool:
-    """Whether a reduction folds the last axes, and the others are the first of the kernel's result."""
+    """Whether a reduction folds the last axes, and keeps the first of the kernel's result."""
     rows = shape_of(op.results[0].type)
     whole = shape_of(op.operands[0].type)
     root = shape_of(group.root.results[0].type)
@@ -177,7 +177,7 @@ def _copy(op: TensorOp, block: Block, copies: dict[SSAValue, SSAValue]) -> None:
 
 
 def _mark_kept(members: Sequence[TensorOp]) -> None:
-    """Marks what several nests read: no fold runs inside a fold, and no dear value is computed twice."""
+    """Marks what several nests read: no fold in a fold, and no dear value twice."""
     inside = set(members)
     folds: set[SSAValue] = set()
     dear: set[SSAValue] = set()

@@ -18,7 +18,7 @@ from stepwell.compiler.ops.unary import Convert, Neg
 
 @dataclass(frozen=True)
 class Simplify(ModulePass):
-    """Forwards through each block: simpler forms and common subexpressions; backwards: dead code."""
+    """Forwards: simpler forms and common subexpressions; backwards: dead code."""
 
     name = "simplify"
 

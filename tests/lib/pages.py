@@ -6,12 +6,16 @@ fence, begins with a comment that holds the expression whose value it shows:
 
     // compiled.ir("loop")
 
-A line `...` in a dump or an output stands for any number of lines.
+A ```console fence holds commands, each after `$ `, and what they print. A fence that names a file
+after its language (```toml tiny/pyproject.toml) is that file. A line `...` in a dump or an output
+stands for any number of lines.
 """
 
 import contextlib
 import io
 import linecache
+import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +24,7 @@ from pathlib import Path
 from typing import final
 
 COMMENTS = {"mlir": "//", "llvm": ";", "asm": "#"}
+PROMPT = "$ "
 GAP = "..."
 
 
@@ -31,6 +36,8 @@ class Fence:
     language: str
     lines: list[str]
     line: int
+    file: str = ""
+    """The file that it is, if it is one."""
 
 
 @final
@@ -61,10 +68,16 @@ class Page:
 
     def shown(self, fence: Fence) -> list[str] | None:
         """Runs a fence of Python; of others the lines that they should hold, if that is known."""
+        if fence.file:
+            Path(fence.file).parent.mkdir(parents=True, exist_ok=True)
+            Path(fence.file).write_text("\n".join(fence.lines) + "\n")
+            return None
         if fence.language == "python":
             self.run(fence)
         if fence.language == "output":
             return trimmed(self.taken())
+        if fence.language == "console":
+            return list(_console(fence))
         if fence.language in COMMENTS:
             return self.dump(fence, COMMENTS[fence.language])
         return None
@@ -109,7 +122,8 @@ def fences(text: str) -> Iterator[Fence]:
     lines = iter(enumerate(text.splitlines(), 1))
     for number, line in lines:
         if line.startswith("```"):
-            yield Fence(line[3:].strip(), list(_until_closed(lines, number)), number + 1)
+            language, _, file = line[3:].strip().partition(" ")
+            yield Fence(language, list(_until_closed(lines, number)), number + 1, file)
 
 
 def matches(actual: list[str], shown: list[str]) -> bool:
@@ -124,6 +138,22 @@ def matches(actual: list[str], shown: list[str]) -> bool:
 def trimmed(text: str) -> list[str]:
     """The lines without blanks at their ends and without empty lines around them."""
     return [line.rstrip() for line in text.strip("\n").splitlines()]
+
+
+def _console(fence: Fence) -> Iterator[str]:
+    """The commands of a fence, each with what it prints; the environment's own come first."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    for line in fence.lines:
+        if line.startswith(PROMPT):
+            done = subprocess.run(
+                line.removeprefix(PROMPT),
+                shell=True,
+                env={**os.environ, "PATH": path},
+                text=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+            yield from [line, *trimmed(done.stdout)]
 
 
 def _until_closed(lines: Iterator[tuple[int, str]], opened: int) -> Iterator[str]:

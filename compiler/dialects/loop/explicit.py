@@ -1,10 +1,7 @@
-"""The explicit half of the loop level: loops, threads, vectors and memory accesses, as they will run."""
+"""The explicit half of the loop level: loops, threads, vectors and accesses as they will run."""
 
 from typing import ClassVar
 
-from stepwell.compiler.dialects.loop.syntax import INDEX, parse_known
-from stepwell.compiler.dialects.loop.types import BufferType
-from stepwell.compiler.dialects.sizes import IntsAttr
 from xdsl.dialects.builtin import IntAttr, VectorType, i1
 from xdsl.ir import SSAValue
 from xdsl.irdl import (
@@ -33,13 +30,17 @@ from xdsl.traits import (
 )
 from xdsl.utils.exceptions import VerifyException
 
+from stepwell.compiler.dialects.loop.syntax import INDEX, parse_known
+from stepwell.compiler.dialects.loop.types import BufferType
+from stepwell.compiler.dialects.sizes import IntsAttr
+
 
 @irdl_op_definition
 class ForOp(IRDLOperation):
     """A counted loop, with carried values: the block takes the index and what is carried.
 
     ```
-    %s = loop.for %i = %low to %high step 16 carry(%a = %zero : vector<16xf32>) { … loop.yield %b : … }
+    %s = loop.for %i = %low to %high step 16 carry(%a = %zero : f32) { … loop.yield %b : f32 }
     ```
     """
 
@@ -118,7 +119,7 @@ def _parse_carried(parser: Parser) -> tuple[Parser.Argument, UnresolvedOperand]:
 
 @irdl_op_definition
 class ParallelOp(IRDLOperation):
-    """The body for each index below the bound, shared among threads: `loop.parallel %i to %n { … }`."""
+    """The body for each index below the bound, shared among threads."""
 
     name = "loop.parallel"
     bound = operand_def(INDEX)
@@ -156,7 +157,7 @@ class IfOp(IRDLOperation):
 
 @irdl_op_definition
 class LoadOp(IRDLOperation):
-    """One element, or consecutive ones, from a linear offset in elements; masked lanes give zero."""
+    """One element or consecutive ones, from a linear offset in elements; masked lanes give 0."""
 
     name = "loop.load"
     source = operand_def(BufferType)
@@ -173,7 +174,7 @@ class LoadOp(IRDLOperation):
 
 @irdl_op_definition
 class StoreOp(IRDLOperation):
-    """Stores one element, or consecutive ones, at a linear offset in elements; masked lanes do not."""
+    """Stores one element or consecutive ones at a linear offset in elements, unless masked."""
 
     name = "loop.store"
     value = operand_def()

@@ -1,15 +1,7 @@
-"""The program between kernels: buffers, launches, control flow and ordered effects, compiled too."""
+"""The program between kernels: buffers, launches, control flow and ordered effects."""
 
-from stepwell.compiler.dialects.loop.syntax import parse_access, parse_known, print_access
-from stepwell.compiler.dialects.loop.types import AccessAttr, BufferType
-from stepwell.compiler.dialects.sizes import (
-    BindingsAttr,
-    SymbolsAttr,
-    parse_optional_symbols,
-    print_symbols,
-)
 from xdsl.dialects.builtin import IntAttr, StringAttr, SymbolNameConstraint, SymbolRefAttr, i1
-from xdsl.ir import SSAValue
+from xdsl.ir import BlockArgument
 from xdsl.irdl import (
     IRDLOperation,
     irdl_op_definition,
@@ -33,10 +25,19 @@ from xdsl.traits import (
     SymbolOpInterface,
 )
 
+from stepwell.compiler.dialects.loop.syntax import parse_access, parse_known, print_access
+from stepwell.compiler.dialects.loop.types import AccessAttr, BufferType
+from stepwell.compiler.dialects.sizes import (
+    BindingsAttr,
+    SymbolsAttr,
+    parse_optional_symbols,
+    print_symbols,
+)
+
 
 @irdl_op_definition
 class FuncOp(IRDLOperation):
-    """A function over buffers and scalars, with its symbols; the last `outputs` arguments are written.
+    """A function over buffers and scalars, with its symbols; it writes its last `outputs` arguments.
 
     An entry point is one, and so is a micro-kernel that several kernels share.
     """
@@ -49,8 +50,8 @@ class FuncOp(IRDLOperation):
     traits = traits_def(IsolatedFromAbove(), SymbolOpInterface(), NoTerminator())
 
     @property
-    def arguments(self) -> tuple[SSAValue, ...]:
-        return tuple(self.body.block.args)
+    def arguments(self) -> tuple[BlockArgument, ...]:
+        return self.body.block.args
 
     def print(self, printer: Printer) -> None:
         split = len(self.arguments) - self.outputs.data
@@ -175,7 +176,7 @@ class ConditionOp(IRDLOperation):
 
 @irdl_op_definition
 class HostOp(IRDLOperation):
-    """An ordered effect outside: the runtime's callback for site `site` sees the operands (print)."""
+    """An ordered effect outside, such as printing: the runtime's callback sees the operands."""
 
     name = "loop.host"
     site = prop_def(IntAttr)
@@ -197,7 +198,7 @@ class AssertOp(IRDLOperation):
 
 @irdl_op_definition
 class CustomOp(IRDLOperation):
-    """Calls a C symbol, `int32 f(void** buffers, int64* sizes)`, whose address the runtime hands in."""
+    """Calls a C symbol, `int32 f(void** buffers, int64* sizes)`; the runtime hands in its address."""
 
     name = "loop.custom"
     symbol = prop_def(StringAttr)

@@ -1,31 +1,7 @@
 """The declarative half of the loop level: kernels of nests, which say what is computed, not how."""
 
-from stepwell.compiler.dialects.loop.syntax import (
-    INDEX,
-    parse_access,
-    parse_affine,
-    parse_axes,
-    parse_known,
-    print_access,
-    print_affine,
-    print_axes,
-)
-from stepwell.compiler.dialects.loop.types import (
-    AccessAttr,
-    BufferType,
-    Combine,
-    OrderAttr,
-    PlanAttr,
-)
-from stepwell.compiler.dialects.sizes import (
-    Shape,
-    SizesAttr,
-    SymbolsAttr,
-    parse_optional_symbols,
-    print_symbols,
-)
 from xdsl.dialects.builtin import IntAttr, StringAttr, SymbolNameConstraint
-from xdsl.ir import Attribute, SSAValue
+from xdsl.ir import Attribute, BlockArgument, SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
     IRDLOperation,
@@ -55,6 +31,31 @@ from xdsl.traits import (
 )
 from xdsl.utils.exceptions import VerifyException
 
+from stepwell.compiler.dialects.loop.syntax import (
+    INDEX,
+    parse_access,
+    parse_affine,
+    parse_axes,
+    parse_known,
+    print_access,
+    print_affine,
+    print_axes,
+)
+from stepwell.compiler.dialects.loop.types import (
+    AccessAttr,
+    BufferType,
+    Combine,
+    OrderAttr,
+    PlanAttr,
+)
+from stepwell.compiler.dialects.sizes import (
+    Shape,
+    SizesAttr,
+    SymbolsAttr,
+    parse_optional_symbols,
+    print_symbols,
+)
+
 TERMS_AND_RESULTS = {
     Combine.FMA: (2, 1),
     Combine.ARGMAX: (2, 2),
@@ -80,15 +81,15 @@ class KernelOp(IRDLOperation):
     traits = traits_def(IsolatedFromAbove(), SymbolOpInterface(), NoTerminator())
 
     @property
-    def arguments(self) -> tuple[SSAValue, ...]:
-        return tuple(self.body.block.args)
+    def arguments(self) -> tuple[BlockArgument, ...]:
+        return self.body.block.args
 
     @property
-    def inputs(self) -> tuple[SSAValue, ...]:
+    def inputs(self) -> tuple[BlockArgument, ...]:
         return self.arguments[: len(self.arguments) - self.outputs.data]
 
     @property
-    def results_written(self) -> tuple[SSAValue, ...]:
+    def results_written(self) -> tuple[BlockArgument, ...]:
         return self.arguments[len(self.arguments) - self.outputs.data :]
 
     def verify_(self) -> None:
@@ -140,7 +141,7 @@ class KernelOp(IRDLOperation):
 
 @irdl_op_definition
 class LocalOp(IRDLOperation):
-    """Memory that lives inside one kernel; where it lies (register, row, tile, arena) is its plan's."""
+    """Memory inside one kernel; its plan says where it lies (register, row, tile, arena)."""
 
     name = "loop.local"
     result = result_def(BufferType)
@@ -198,8 +199,8 @@ class FoldOp(IRDLOperation):
     ```
     %s = loop.fold fma <serial, 1024> [%k : 784] { …  loop.yield %a, %b : f32, f32 } : f32
     ```
-    `fma` takes two terms (their product is added with one rounding); `argmax` and `argmin` take a value
-    and an index, and give both; the others take one.
+    `fma` takes two terms (their product is added with one rounding); `argmax` and `argmin` take a
+    value and an index, and give both; the others take one.
     """
 
     name = "loop.fold"

@@ -3,7 +3,6 @@
 from enum import auto
 from typing import ClassVar
 
-from stepwell.compiler.dialects.loop.syntax import INDEX, parse_known
 from xdsl.dialects.arith import CMPF_COMPARISON_OPERATIONS, CMPI_COMPARISON_OPERATIONS
 from xdsl.dialects.builtin import AnyFloat, StringAttr, VectorType, i1
 from xdsl.irdl import (
@@ -22,9 +21,11 @@ from xdsl.printer import Printer
 from xdsl.traits import Pure
 from xdsl.utils.str_enum import StrEnum
 
+from stepwell.compiler.dialects.loop.syntax import INDEX, parse_known
+
 
 class Cast(StrEnum):
-    """The conversions, by their meaning in docs/semantics.md (float to int saturates, NaN gives 0)."""
+    """The conversions, as docs/semantics.md has them: float to int saturates, and NaN gives 0."""
 
     EXTF = auto()
     TRUNCF = auto()
@@ -86,7 +87,10 @@ class SelectOp(IRDLOperation):
     false_value = operand_def(T)
     result = result_def(T)
     traits = traits_def(Pure())
-    assembly_format = "$condition `,` $true_value `,` $false_value attr-dict `:` type($condition) `,` type($result)"
+    assembly_format = (
+        "$condition `,` $true_value `,` $false_value attr-dict"
+        " `:` type($condition) `,` type($result)"
+    )
 
 
 @irdl_op_definition

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from stepwell.compiler.dialects.loop.types import AccessAttr, Affine
-from stepwell.compiler.dialects.sizes import Shape, parse_size
-from stepwell.runtime.sizes import Size
 from xdsl.dialects.builtin import IndexType
 from xdsl.ir import SSAValue
 from xdsl.parser import Parser
 from xdsl.printer import Printer
+
+from stepwell.compiler.dialects.loop.types import AccessAttr, Affine
+from stepwell.compiler.dialects.sizes import Shape, parse_size
+from stepwell.runtime.sizes import Size
 
 INDEX = IndexType()
 

@@ -6,6 +6,12 @@ from enum import auto
 from functools import lru_cache
 from math import prod
 
+from xdsl.ir import Attribute, Data, ParametrizedAttribute, TypeAttribute
+from xdsl.irdl import irdl_attr_definition
+from xdsl.parser import AttrParser
+from xdsl.printer import Printer
+from xdsl.utils.str_enum import StrEnum
+
 from stepwell.compiler.dialects.sizes import (
     Shape,
     SizesAttr,
@@ -14,11 +20,6 @@ from stepwell.compiler.dialects.sizes import (
     shape_text,
 )
 from stepwell.runtime.sizes import Size
-from xdsl.ir import Attribute, Data, ParametrizedAttribute, TypeAttribute
-from xdsl.irdl import irdl_attr_definition
-from xdsl.parser import AttrParser
-from xdsl.printer import Printer
-from xdsl.utils.str_enum import StrEnum
 
 
 @irdl_attr_definition
@@ -70,7 +71,7 @@ def buffer(shape: Shape, element: Attribute) -> BufferType:
 
 @dataclass(frozen=True)
 class Affine:
-    """`sum of coefficient * operand, plus offset`; operands by their number in the op that holds it."""
+    """`sum of coefficient * operand, plus offset`; operands by their number in the op."""
 
     terms: tuple[tuple[Size, int], ...]
     offset: Size
@@ -88,7 +89,7 @@ def _term_text(coefficient: Size, name: str) -> str:
 
 @irdl_attr_definition
 class AccessAttr(Data[tuple[Affine, ...]]):
-    """One affine index per axis of a buffer: `#loop.access<[#0, (2) * #1 + -1]>`, by operand number."""
+    """One affine index per axis of a buffer: `#loop.access<["0", (2) * "1" + -1]>`."""
 
     name = "loop.access"
 
@@ -125,7 +126,7 @@ def _parse_numbered_affine(parser: AttrParser) -> Affine:
 
 
 class Combine(StrEnum):
-    """How a fold joins its terms. `fma` multiplies two terms and adds; `arg*` fold (value, index) pairs."""
+    """How a fold joins terms. `fma` multiplies two and adds; `arg*` fold (value, index) pairs."""
 
     ADD = auto()
     MUL = auto()
@@ -142,9 +143,9 @@ class Combine(StrEnum):
 class Order:
     """In which order a fold takes its terms, as docs/semantics.md defines it.
 
-    `serial`: one chain over ascending positions. `lanes`: position p joins accumulator p mod 64, then
-    a fixed tree. Either is cut into chunks of `chunk` positions (0: not cut), whose results are joined
-    in ascending order. `any`: the combination is exact, so that its order cannot be seen.
+    `serial`: one chain over ascending positions. `lanes`: position p joins accumulator p mod 64,
+    then a fixed tree. Either is cut into chunks of `chunk` positions (0: not cut), whose results
+    are joined in ascending order. `any`: the combination is exact: its order cannot be seen.
     """
 
     kind: str

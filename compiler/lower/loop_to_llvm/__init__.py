@@ -64,8 +64,9 @@ TERMINATORS = (YieldOp, ConditionOp)
 def lower(module: ModuleOp) -> ModuleOp:
     """The module at the llvm level.
 
-    Its exported functions are the entry points, under their names, as `docs/abi.md` describes them.
-    CompileError SW0240: an op that an earlier stage should have taken away.
+    It exports the entry points, `i32 NAME(ptr context, ptr arguments, ptr sizes)`: functions over
+    buffers that nothing launches, or that have the attribute `entry`. CompileError SW0240 for an op
+    that an earlier stage should have replaced, SW0241 for an effect on several threads.
     """
     callees = survey(module)
     program = Program(callees, imports(callees))

@@ -67,9 +67,10 @@ class Callee:
 
     @property
     def is_entry(self) -> bool:
-        if isinstance(self.definition, KernelOp):
-            return False
-        return ENTRY in self.definition.attributes or not self.launched
+        """Whether the runtime may call it, which hands over buffers only."""
+        if isinstance(self.definition, KernelOp) or self.launched:
+            return ENTRY in self.definition.attributes
+        return all(isinstance(argument.type, BufferType) for argument in self.arguments)
 
     @property
     def arena(self) -> SSAValue | None:

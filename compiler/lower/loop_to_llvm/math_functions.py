@@ -63,7 +63,8 @@ class LlvmArithmetic(Arithmetic[SSAValue, SSAValue]):
 
     def lookup(self, table: tuple[float, ...], index: SSAValue) -> SSAValue:
         scalar = element(self._floats)
-        base = self._build.address_of(self._program.table(table, scalar))
+        symbol = self._program.table(table, scalar, self._build.location)
+        base = self._build.address_of(symbol)
         places = self._build.gep(base, index, scalar)
         count = lanes(self._floats)
         if count is None:

@@ -54,7 +54,7 @@ class Program:
         self._functions.append(build.function)
         return build
 
-    def table(self, entries: tuple[float, ...], type: Attribute) -> str:
+    def table(self, entries: tuple[float, ...], type: Attribute, location: LocationAttr) -> str:
         """The symbol of a constant array."""
         found = self._tables.get((type, entries))
         if found is None:
@@ -65,6 +65,7 @@ class Program:
                 constant=True,
                 value=dense(vector(type, len(entries)), entries),
             )
+            found.location = location
         return found.sym_name.data
 
     def rare(

@@ -155,7 +155,10 @@ def _numbers(value: Attribute) -> list[int] | list[float]:
             raise TypeError(f"{value} is no constant of the loop level")
 
 
-_HALVES = {f16: BY_NAME["f16"].numpy, bf16: BY_NAME["bf16"].numpy}
+_HALVES: Mapping[Attribute, np.dtype[np.generic]] = {
+    f16: BY_NAME["f16"].numpy,
+    bf16: BY_NAME["bf16"].numpy,
+}
 """What is moved as its encoding."""
 
 WITH_PROPERTIES: Mapping[type[Operation], OfOp] = {

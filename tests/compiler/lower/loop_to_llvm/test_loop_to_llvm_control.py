@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 
-BUFFER = "!loop.buffer<[{}] x f32>"
-
 
 def test_a_loop_hands_on_what_it_carries(agree):
     source = """
@@ -186,6 +184,35 @@ loop.kernel @k() -> (%y: !loop.buffer<[9] x i64>) {
 }"""
     (y,) = agree(source, [np.zeros(9, np.int64)])
     assert list(y) == list(range(7, 16))
+
+
+def test_threads_launch_functions(agree):
+    """Which bind sizes that are known outside only, and have threads of their own."""
+    source = """
+loop.func @run<N: 1>(%x: !loop.buffer<[N, 4] x f32>) -> (%y: !loop.buffer<[N, 4] x f32>) {
+  %n = loop.index N
+  loop.parallel %i to %n {
+    %a = loop.view %x[(4) * %i] : !loop.buffer<[N, 4] x f32> to !loop.buffer<[4] x f32>
+    %b = loop.view %y[(4) * %i] : !loop.buffer<[N, 4] x f32> to !loop.buffer<[4] x f32>
+    loop.launch @scale <K = N + 1> (%a, %i, %b)
+      : !loop.buffer<[4] x f32>, index, !loop.buffer<[4] x f32>
+  }
+}
+loop.func @scale<K: 1>(%x: !loop.buffer<[4] x f32>, %i: index)
+    -> (%y: !loop.buffer<[4] x f32>) {
+  %n = loop.index 4
+  %k = loop.index (K) * %i
+  %integer = loop.cast index %k : index to i32
+  %factor = loop.cast sitofp %integer : i32 to f32
+  loop.parallel %j to %n {
+    %v = loop.load %x[%j] : !loop.buffer<[4] x f32> to f32
+    %w = arith.mulf %v, %factor : f32
+    loop.store %w, %y[%j] : f32 to !loop.buffer<[4] x f32>
+  }
+}"""
+    x = np.arange(20, dtype=np.float32).reshape(5, 4)
+    _, y = agree(source, [x, np.zeros_like(x)], {"N": 5})
+    assert np.array_equal(y, x * np.arange(0, 30, 6)[:, None])
 
 
 @pytest.mark.parametrize("count", [0, 1])

@@ -56,7 +56,8 @@ loop.func @eight<N: 0>(%x: {X}) -> (%y: {X}) attributes {{entry}} {{
 loop.func @same<N: 0>(%x: {X}) -> (%y: {X}) {{
   loop.launch @eight <N = N> (%x, %y) : {X}, {X}
 }}"""
-    program = native(source)
+    scalars = "loop.func @unused(%i: index) -> () {\n}"
+    program = native(f"{source}\n{scalars}")
     assert set(program.code.symbols) == {"eight", "same"}
     for name in ("eight", "same"):
         x, y = np.arange(5, dtype=np.float32), np.zeros(5, np.float32)

@@ -1,0 +1,309 @@
+"""Reductions over windows that slide along the axes: what pooling is made of."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+from xdsl.dialects.builtin import StringAttr, TensorType
+from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def
+
+from stepwell.compiler.dialects.loop.types import ANY, UNCUT, Combine
+from stepwell.compiler.dialects.nd import Tensor, dtype_of, is_float, shape_of, tensor
+from stepwell.compiler.dialects.sizes import IntsAttr, Shape, SizesAttr, count_of
+from stepwell.compiler.ops.base import Array, Gradient, PureOp, Role, Sample, concrete, expect
+from stepwell.compiler.ops.emission import Inferring
+from stepwell.compiler.ops.families import NUMBERS
+from stepwell.compiler.ops.gathering import gather_inside, scatter_add, size_value
+from stepwell.compiler.ops.indices import ONE, ZERO, Index, linear
+from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
+from stepwell.compiler.ops.sliding import Sliding, all_inside, expect_sliding, slidings
+from stepwell.compiler.ops.value import Value, Zero, full, iota
+from stepwell.runtime.sizes import Size
+
+NOWHERE = 2**63 - 1
+"""The position in a window of padding only."""
+PICKS = {"max": Combine.ARGMAX, "min": Combine.ARGMIN}
+
+
+def lowest(dtype: str) -> float | int:
+    """What no number of the dtype is below."""
+    return -np.inf if is_float(dtype) else {"u8": 0, "i32": -(2**31), "i64": -(2**63)}[dtype]
+
+
+def highest(dtype: str) -> float | int:
+    """What no number of the dtype is above."""
+    return np.inf if is_float(dtype) else {"u8": 255, "i32": 2**31 - 1, "i64": 2**63 - 1}[dtype]
+
+
+def identity(combine: str, dtype: str) -> float | int:
+    """What changes no other number; of sums it is -0, which keeps even -0."""
+    return {"add": -0.0, "max": lowest(dtype), "min": highest(dtype)}[combine]
+
+
+def _windowed(
+    op: type[Inferring], x: Tensor, size: Shape, stride: Sequence[int], low: Shape, high: Shape
+) -> Shape:
+    """The shape of what is left of x."""
+    shape = shape_of(x)
+    expect(dtype_of(x) in NUMBERS, op, f"is not defined for {dtype_of(x)}")
+    expect_sliding(op, len(shape), size, stride, low, high)
+    windows = slidings(size, stride, low, high)
+    return tuple(each.count(length) for each, length in zip(windows, shape, strict=True))
+
+
+def _sample(
+    x: str,
+    combine: str,
+    size: tuple[int, ...],
+    stride: tuple[int, ...],
+    low: tuple[int, ...],
+    high: tuple[int, ...],
+) -> Sample:
+    return (x,), {"combine": combine, "size": size, "stride": stride, "low": low, "high": high}
+
+
+def _samples(combine: str) -> Sequence[Sample]:
+    return (
+        _sample("f64[1,4,6,2]", combine, (1, 2, 2, 1), (1, 2, 2, 1), (0,) * 4, (0,) * 4),
+        _sample("f64[5,5]", combine, (3, 3), (2, 1), (1, 1), (1, 0)),
+        _sample("f64[6]", combine, (2,), (3,), (-1,), (1,)),
+        _sample("f32[9,70]", combine, (3, 2), (1, 2), (1, 0), (1, 0)),
+        _sample("bf16[5]", combine, (2,), (1,), (0,), (1,)),
+        _sample("i32[5]", combine, (2,), (2,), (1,), (1,)),
+        _sample("u8[5]", combine, (3,), (1,), (1,), (1,)),
+        _sample("f64[0,3]", combine, (1, 2), (1, 1), (0, 0), (0, 0)),
+        _sample("f64[2]", combine, (3,), (1,), (0,), (0,)),
+    )
+
+
+@irdl_op_definition
+class Window(PureOp):
+    """The elements in each window, combined by `add`, `max` or `min`; padding contributes nothing.
+
+    Each axis has an entry of `size`, `stride`, `low` and `high`, the size 1 where no window slides.
+    The derivative of `max` and `min` goes to the first element that reaches them.
+    """
+
+    name = "nd.window"
+    ROLE: ClassVar = Role.CONTRACT
+    x = operand_def(TensorType)
+    combine = prop_def(StringAttr)
+    size = prop_def(SizesAttr)
+    stride = prop_def(IntsAttr)
+    low = prop_def(SizesAttr)
+    high = prop_def(SizesAttr)
+    result = result_def(TensorType)
+    assembly_format = (
+        "$combine $x `size` $size `stride` $stride `low` $low `high` $high attr-dict"
+        " `:` type($x) `->` type($result)"
+    )
+    SAMPLES: ClassVar = (*_samples("add"), *_samples("max"), *_samples("min"))
+
+    @classmethod
+    def infer(
+        cls,
+        x: Tensor,
+        *,
+        combine: str,
+        size: Shape,
+        stride: tuple[int, ...],
+        low: Shape,
+        high: Shape,
+    ) -> Sequence[Tensor]:
+        expect(combine in ("add", *PICKS), cls, f"combines by {combine}, not add, max or min")
+        return [tensor(dtype_of(x), _windowed(cls, x, size, stride, low, high))]
+
+    @property
+    def windows(self) -> list[Sliding]:
+        """How the window slides along each axis."""
+        return slidings(self.size.data, self.stride.data, self.low.data, self.high.data)
+
+    def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
+        shape, dtype, combine = shape_of(self.x.type), dtype_of(self.x.type), self.combine.data
+        wide = "f32" if dtype in ("f16", "bf16") else dtype
+
+        def terms(k: tuple[Index, ...]) -> tuple[Scalar, ...]:
+            index = _index(self.windows, at, k)
+            inside = all_inside(s, index, shape)
+            if inside is None:
+                return (s.convert(reads[0](index), wide),)
+            padding = s.constant(identity(combine, wide), wide)
+            return (s.guard(inside, lambda: s.convert(reads[0](index), wide), padding),)
+
+        order = UNCUT if combine == "add" else ANY
+        (total,) = s.fold(Combine(combine), order, _folded(self.size.data), terms)
+        return s.convert(total, dtype)
+
+    def reference(self, *operands: Array) -> Array:
+        x, shape = operands[0], concrete(shape_of(self.result.type))
+        combine, dtype = self.combine.data, dtype_of(self.x.type)
+        wide = x.astype(np.float32) if dtype in ("f16", "bf16") else x
+        total = np.full(shape, 0 if combine == "add" else identity(combine, dtype), wide.dtype)
+        function = {"add": np.add, "max": np.maximum, "min": np.minimum}[combine]
+        for taps in np.ndindex(*concrete(self.size.data)):
+            windows, elements = _overlaps(self.windows, taps, x.shape, shape)
+            with np.errstate(all="ignore"):
+                total[windows] = function(total[windows], wide[elements])
+        return total.astype(x.dtype)
+
+    def _positions(self) -> Value:
+        """For each window the position of the element that is taken."""
+        parameters = {name: each for name, each in self.parameters.items() if name != "combine"}
+        return Value(self.x).apply("window_position", pick=self.combine.data, **parameters)
+
+    def gradient(self, *cotangents: Value) -> Gradient:
+        (g,), shape = cotangents, shape_of(self.x.type)
+        if self.combine.data == "add":
+            return [self._sum_back(g)]
+        count = (count_of(shape),)
+        flat = scatter_add(full(0, g.dtype, count), self._positions(), g)
+        return [flat.reshape(shape)]
+
+    def _sum_back(self, g: Value) -> Value:
+        """Each element gets the sum over the windows that hold it."""
+        interior = [step - 1 for step in self.stride.data]
+        none = (ZERO,) * g.rank
+        apart = g.pad(full(0, g.dtype), none, none, interior) if any(interior) else g
+        shape = shape_of(self.x.type)
+        windows = [each.mirrored(n) for each, n in zip(self.windows, shape, strict=True)]
+        return apart.apply(
+            "window",
+            combine="add",
+            size=self.size.data,
+            stride=(1,) * g.rank,
+            low=tuple(each.low for each in windows),
+            high=tuple(each.high for each in windows),
+        )
+
+    def tangent(self, *tangents: Value | Zero) -> Gradient:
+        (t,) = tangents
+        assert isinstance(t, Value)
+        if self.combine.data == "add":
+            return [t.apply("window", **self.parameters)]
+        return [gather_inside(t.reshape((count_of(t.shape),)), self._positions())]
+
+    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
+        return [operands[0].apply("window", **_with_batch(self.parameters))]
+
+
+@irdl_op_definition
+class WindowPosition(PureOp):
+    """The row-major position in x, as i64, of the first element that is a window's max or min.
+
+    NaN is picked before all others. A window of padding only has the position 2**63 - 1.
+    """
+
+    name = "nd.window_position"
+    ROLE: ClassVar = Role.CONTRACT
+    x = operand_def(TensorType)
+    pick = prop_def(StringAttr)
+    size = prop_def(SizesAttr)
+    stride = prop_def(IntsAttr)
+    low = prop_def(SizesAttr)
+    high = prop_def(SizesAttr)
+    result = result_def(TensorType)
+    assembly_format = (
+        "$pick $x `size` $size `stride` $stride `low` $low `high` $high attr-dict"
+        " `:` type($x) `->` type($result)"
+    )
+    SAMPLES: ClassVar = tuple(
+        (types, {"pick": pick, **{name: each for name, each in rest.items() if name != "combine"}})
+        for pick in PICKS
+        for types, rest in _samples(pick)
+    )
+
+    @classmethod
+    def infer(
+        cls,
+        x: Tensor,
+        *,
+        pick: str,
+        size: Shape,
+        stride: tuple[int, ...],
+        low: Shape,
+        high: Shape,
+    ) -> Sequence[Tensor]:
+        expect(pick in PICKS, cls, f"picks {pick}, not max or min")
+        return [tensor("i64", _windowed(cls, x, size, stride, low, high))]
+
+    @property
+    def windows(self) -> list[Sliding]:
+        """How the window slides along each axis."""
+        return slidings(self.size.data, self.stride.data, self.low.data, self.high.data)
+
+    def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
+        shape, dtype, pick = shape_of(self.x.type), dtype_of(self.x.type), self.pick.data
+        wide = "f32" if dtype in ("f16", "bf16") else dtype
+
+        def pair(k: tuple[Index, ...]) -> tuple[Scalar, ...]:
+            index = _index(self.windows, at, k)
+            inside = all_inside(s, index, shape)
+            position = s.value_of(linear(index, shape), "i64")
+            if inside is None:
+                return s.convert(reads[0](index), wide), position
+            padding = s.constant(identity(pick, wide), wide)
+            value = s.guard(inside, lambda: s.convert(reads[0](index), wide), padding)
+            return value, s.select(inside, position, s.constant(NOWHERE, "i64"))
+
+        return s.fold(PICKS[pick], ANY, _folded(self.size.data), pair)[1]
+
+    def reference(self, *operands: Array) -> Array:
+        x, shape = operands[0], concrete(shape_of(self.result.type))
+        places = np.arange(x.size).reshape(x.shape)
+        best, found = np.zeros(shape, x.dtype), np.full(shape, NOWHERE)
+        for taps in np.ndindex(*concrete(self.size.data)):
+            windows, elements = _overlaps(self.windows, taps, x.shape, shape)
+            new, old, known = x[elements], best[windows], found[windows]
+            better = new > old if self.pick.data == "max" else new < old
+            taken = better | ((new != new) & (old == old)) | (known == NOWHERE)
+            best[windows] = np.where(taken, new, old)
+            found[windows] = np.where(taken, places[elements], known)
+        return found
+
+    def gradient(self, *cotangents: Value) -> Gradient:
+        return [Zero(Value(self.x).type)]
+
+    def tangent(self, *tangents: Value | Zero) -> Gradient:
+        return [Zero(Value(self.result).type)]
+
+    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
+        """Positions count from the start of each example."""
+        result = operands[0].apply("window_position", **_with_batch(self.parameters))
+        count = size_value(count_of(shape_of(self.x.type)), "i64", result.shape)
+        first = iota(result.shape, 0) * count
+        return [result.compare("eq", NOWHERE).select(result, result - first)]
+
+
+def _index(
+    windows: Sequence[Sliding], at: tuple[Index, ...], taps: tuple[Index, ...]
+) -> tuple[Index, ...]:
+    """The element at a position of the window at `at`; axes of size 1 are not folded."""
+    rest = iter(taps)
+    return tuple(
+        each.index(place, Index.of(0) if each.size == ONE else next(rest))
+        for each, place in zip(windows, at, strict=True)
+    )
+
+
+def _folded(size: Shape) -> Shape:
+    return tuple(each for each in size if each != ONE)
+
+
+def _overlaps(
+    windows: Sequence[Sliding], taps: Sequence[int], shape: Sequence[int], counts: Sequence[int]
+) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """For a position of the window, the windows that have an element there, and these elements."""
+    pairs = [
+        each.overlap(tap, length, count)
+        for each, tap, length, count in zip(windows, taps, shape, counts, strict=True)
+    ]
+    return tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
+
+
+def _with_batch(parameters: dict[str, object]) -> dict[str, object]:
+    """The parameters with a leading axis along which no window slides."""
+    first: dict[str, object] = {"size": ONE, "stride": 1, "low": ZERO, "high": ZERO}
+    return {
+        name: (first[name], *each) if isinstance(each, tuple) else each
+        for name, each in parameters.items()
+    }

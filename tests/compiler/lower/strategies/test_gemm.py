@@ -1,0 +1,213 @@
+"""The strategy `gemm`: products of any shape and layout, under any parameters, bit for bit."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from expanding import agree, expanded
+from loop_text import parse_kernel
+from stepwell.compiler.dialects.loop.explicit import GatherOp, ParallelOp
+from stepwell.compiler.lower.strategies import choose_plan
+from stepwell.compiler.lower.strategies.gemm import Gemm, tile_cost, tiles
+from stepwell.compiler.machines import MACHINES
+
+MACHINE = MACHINES["x86-64-v4"]
+ORDER = "<serial, 16>"
+
+
+def product(
+    *,
+    left: str = "M, K: %i, %k",
+    right: str = "K, N: %k, %j",
+    out: str = "M, N: %i, %j",
+    axes: str = "%i : M, %j : N",
+    over: str = "%k : K",
+    dtype: str = "f32",
+    swap: bool = False,
+    epilogue: bool = True,
+) -> str:
+    """A kernel of one product, with a bias and a residual behind it."""
+    (a, at_a), (b, at_b), (c, at_c) = (each.split(": ") for each in (left, right, out))
+    terms = "%v, %u" if swap else "%u, %v"
+    finish = f"""
+    %n = loop.read %bias[%j] : {dtype}
+    %t = arith.addf %s, %n : {dtype}
+    %o = loop.read %old[{at_c}] : {dtype}
+    %r = arith.maximumf %t, %o : {dtype}"""
+    return f"""
+loop.kernel @product<M: 0, N: 0, K: 0>(
+    %a: !loop.buffer<[{a}] x {dtype}>, %b: !loop.buffer<[{b}] x {dtype}>,
+    %bias: !loop.buffer<[N] x {dtype}>, %old: !loop.buffer<[{c}] x {dtype}>)
+    -> (%c: !loop.buffer<[{c}] x {dtype}>) {{
+  loop.nest [{axes}] {{
+    %s = loop.fold fma {ORDER} [{over}] {{
+      %u = loop.read %a[{at_a}] : {dtype}
+      %v = loop.read %b[{at_b}] : {dtype}
+      loop.yield {terms} : {dtype}, {dtype}
+    }} : {dtype}{finish if epilogue else ""}
+    loop.write {"%r" if epilogue else "%s"}, %c[{at_c}] : {dtype}
+  }}
+}}"""
+
+
+TURNED = "N, K: %j, %k"
+KERNELS = {
+    "plain": product(),
+    "doubles": product(dtype="f64"),
+    "bare": product(epilogue=False),
+    "terms swapped": product(swap=True),
+    "right turned": product(right=TURNED),
+    "left turned": product(left="K, M: %k, %i"),
+    "result turned": product(out="N, M: %j, %i"),
+    "batch": product(
+        left="3, M, K: %h, %i, %k",
+        right="3, K, N: %h, %k, %j",
+        out="3, M, N: %h, %i, %j",
+        axes="%h : 3, %i : M, %j : N",
+    ),
+    "batch turned": product(
+        left="3, M, K: %h, %i, %k",
+        right="3, N, K: %h, %j, %k",
+        out="M, 3, N: %i, %h, %j",
+        axes="%i : M, %h : 3, %j : N",
+    ),
+    "batch of one operand": product(
+        left="3, M, K: %h, %i, %k", out="3, M, N: %h, %i, %j", axes="%h : 3, %i : M, %j : N"
+    ),
+    "two axes folded": product(
+        left="M, 3, K: %i, %g, %k", right="3, K, N: %g, %k, %j", over="%g : 3, %k : K"
+    ),
+    "two axes folded apart": product(
+        left="3, M, K: %g, %i, %k", right="3, K, N: %g, %k, %j", over="%g : 3, %k : K"
+    ),
+}
+HALVES = """
+loop.kernel @halves<M: 0, N: 0, K: 0>(
+    %a: !loop.buffer<[M, K] x bf16>, %b: !loop.buffer<[K, N] x bf16>)
+    -> (%c: !loop.buffer<[M, N] x bf16>) {
+  loop.nest [%i : M, %j : N] {
+    %s = loop.fold fma <serial, 1024> [%k : K] {
+      %u = loop.read %a[%i, %k] : bf16
+      %v = loop.read %b[%k, %j] : bf16
+      %p = loop.cast extf %u : bf16 to f32
+      %q = loop.cast extf %v : bf16 to f32
+      loop.yield %p, %q : f32, f32
+    } : f32
+    %r = loop.cast truncf %s : f32 to bf16
+    loop.write %r, %c[%i, %j] : bf16
+  }
+}"""
+KERNELS["halves"] = HALVES
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> Gemm:
+    bytes, mr, nv = (
+        draw(st.sampled_from([32, 64])),
+        draw(st.integers(1, 5)),
+        draw(st.integers(1, 3)),
+    )
+    pack = draw(st.sampled_from([(), ("right",)]))
+    if draw(st.booleans()):
+        return Gemm(bytes, mr, nv, 0, 0, pack)
+    blocks = draw(st.integers(1, 2)), draw(st.integers(1, 2))
+    return Gemm(bytes, mr, nv, mr * blocks[0], nv * bytes // 4 * blocks[1], pack)
+
+
+lengths = st.sampled_from([0, 1, 2, 3, 7, 8, 15, 16, 17, 33, 50, 70])
+
+
+@pytest.mark.parametrize("name", KERNELS)
+@settings(max_examples=15)
+@given(plan=plans(), m=lengths, n=lengths, k=lengths, static=st.booleans())
+def test_any_plan_gives_the_bits_of_the_nests(
+    name: str, plan: Gemm, m: int, n: int, k: int, static: bool
+) -> None:
+    text, sizes = KERNELS[name], {"M": m, "N": n, "K": k}
+    if static:
+        m, n, sizes = max(m, 2), max(n, 2), {}
+        text = fixed(text, m, n, k)
+    agree(text, sizes, plan)
+
+
+def fixed(text: str, m: int, n: int, k: int) -> str:
+    text = text.replace("<M: 0, N: 0, K: 0>", "")
+    for name, size in (("M", m), ("N", n), ("K", k)):
+        text = re.sub(rf"\b{name}\b", str(size), text)
+    return text
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_machine_code_gives_the_bits_of_the_nests(name: str) -> None:
+    agree(KERNELS[name], {"M": 35, "N": 75, "K": 40}, special=True, native=True)
+    agree(fixed(KERNELS[name], 35, 100, 40), native=True)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_it_is_chosen_for_products(name: str) -> None:
+    assert isinstance(choose_plan(parse_kernel(KERNELS[name]), MACHINE), Gemm)
+
+
+def chosen(m: int, n: int, k: int, text: str = KERNELS["plain"]) -> Gemm:
+    plan = choose_plan(parse_kernel(fixed(text, m, n, k)), MACHINE)
+    assert isinstance(plan, Gemm)
+    return plan
+
+
+def test_long_rows_of_a_matrix_that_is_often_used_are_packed() -> None:
+    assert chosen(1024, 1024, 1024).pack == ("right",)
+    assert chosen(256, 256, 256).pack == ()
+    assert chosen(4, 4096, 1024).pack == ()
+
+
+def test_a_matrix_that_is_turned_is_packed() -> None:
+    assert chosen(64, 64, 64, KERNELS["right turned"]).pack == ("right",)
+    kernel = expanded(fixed(KERNELS["right turned"], 64, 64, 64))
+    assert sum(isinstance(op, GatherOp) for op in kernel.walk()) <= 8
+
+
+def test_small_products_are_left_to_one_thread() -> None:
+    for size, shared in ((32, False), (512, True)):
+        kernel = expanded(fixed(KERNELS["plain"], size, size, size))
+        assert any(isinstance(op, ParallelOp) for op in kernel.walk()) is shared
+
+
+@pytest.mark.parametrize("registers", [16, 32])
+def test_the_sums_of_a_tile_stay_in_registers(registers: int) -> None:
+    shapes = list(tiles(100, registers))
+    assert (4 if registers == 16 else 8, 3) in shapes
+    assert all(mr * nv + nv + 1 <= registers for mr, nv in shapes)
+
+
+def test_tiles_that_divide_the_matrix_cost_less() -> None:
+    assert tile_cost(56, 64, 14, 2, 16) < tile_cost(56, 64, 12, 2, 16)
+
+
+def test_rows_at_a_distance_known_at_run_time_are_few() -> None:
+    plan = choose_plan(parse_kernel(KERNELS["plain"]), MACHINE)
+    assert isinstance(plan, Gemm)
+    assert plan.mr <= 6
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (KERNELS["plain"].replace("fma <serial, 16>", "fma <lanes, 4096>"), "serial fold"),
+        (re.sub("f32", "i32", KERNELS["bare"]), "floats"),
+        (
+            product(left="M, N, K: %i, %j, %k", right="K, N: %k, %j", epilogue=False),
+            "both terms or none",
+        ),
+    ],
+)
+def test_it_refuses_what_is_no_product(text: str, reason: str) -> None:
+    refusal = Gemm.fits(parse_kernel(text), MACHINE)
+    assert refusal is not None
+    assert reason in refusal.reason
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_kernels_stay_small(name: str) -> None:
+    assert sum(1 for _ in expanded(KERNELS[name]).walk()) < 1300

@@ -1,0 +1,210 @@
+"""Tensor programs for tests: written as blocks, and run by reference, in the interpreter, compiled."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from io import StringIO
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr, UnknownLoc
+from xdsl.ir import Block, Operation, Region, SSAValue
+from xdsl.parser import Parser
+from xdsl.printer import Printer
+
+from stepwell.compiler import pipeline
+from stepwell.compiler.dialects.construct import append, construct
+from stepwell.compiler.dialects.locations import file_location, source_line
+from stepwell.compiler.dialects.loop.host import FuncOp as LoopFunc
+from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of
+from stepwell.compiler.dialects.sizes import Range, SymbolsAttr
+from stepwell.compiler.interpret.loops import run_function
+from stepwell.compiler.interpret.loops.values import dtype_of as memory_dtype
+from stepwell.compiler.interpret.loops.values import fresh
+from stepwell.compiler.interpret.tensors import run
+from stepwell.compiler.lower.tensor_to_loop import CONSTANTS
+from stepwell.compiler.machines.machine import Machine
+from stepwell.compiler.ops.creation import WeightOp
+from stepwell.compiler.ops.emission import emitting
+from stepwell.compiler.ops.regions import inline, written_block
+from stepwell.compiler.ops.structure import FuncOp, ReturnOp
+from stepwell.compiler.ops.value import Value
+from stepwell.compiler.passes.assign_buffers import WORKSPACE
+from stepwell.compiler.targets.cpu import host
+from stepwell.compiler.targets.pool import pool_object
+from stepwell.runtime.dtypes import BY_NAME, BY_NUMPY
+from stepwell.runtime.entry import Argument, ArrayType, Entry, Result, SizeRange
+from stepwell.runtime.manifest import Manifest, Target
+from stepwell.runtime.model import Model
+from stepwell.runtime.sizes import Size
+from stepwell.runtime.tree import Items, Leaf
+
+Array: TypeAlias = NDArray[Any]
+Write: TypeAlias = Callable[..., Sequence[Value]]
+LOCATION = file_location("sample.py", 7, 4)
+"""Where every program of the tests is from."""
+
+
+def block_of(types: Sequence[Tensor], write: Write) -> Block:
+    """A closed block over arguments of these types, which yields what `write` makes of them."""
+    with emitting(Block(), LOCATION):
+        return written_block(types, lambda arguments: write(*arguments))
+
+
+def transformed(write: Callable[[], Any]) -> Any:
+    """What a transform gives, with the location of the tests' programs."""
+    with emitting(Block(), LOCATION):
+        return write()
+
+
+def function_of(
+    block: Block, name: str = "main", ranges: Mapping[str, Range] | None = None
+) -> FuncOp:
+    """A block as a function; symbols are 0 or more where `ranges` does not tell."""
+    body = Block(arg_types=block.arg_types)
+    with emitting(body, LOCATION):
+        values = inline(block, list(map(Value, body.args)))
+        append(body, construct(ReturnOp, [value.ssa for value in values], (), {}, LOCATION))
+    found = {s for type in block.arg_types for size in shape_of(type) for s in size.symbols}
+    limits = {symbol: (ranges or {}).get(symbol, (0, None)) for symbol in sorted(found)}
+    properties = {"sym_name": StringAttr(name), "symbols": SymbolsAttr.of(limits)}
+    function = construct(FuncOp, (), (), properties, LOCATION)
+    function.add_region(Region(body))
+    return function
+
+
+def module_of(*blocks: Block, ranges: Mapping[str, Range] | None = None) -> ModuleOp:
+    """A module of the blocks as functions @f0, @f1, …"""
+    functions = [function_of(block, f"f{n}", ranges) for n, block in enumerate(blocks)]
+    module = ModuleOp(functions)
+    module.location = LOCATION
+    return module
+
+
+def sizes_of(function: FuncOp, arrays: Sequence[Array]) -> dict[str, int]:
+    """The symbols of a function, which its arguments' shapes hold by themselves."""
+    return {
+        str(size): extent
+        for argument, array in zip(function.arguments, arrays, strict=True)
+        for size, extent in zip(shape_of(argument.type), array.shape, strict=True)
+        if str(size) in size.symbols
+    }
+
+
+def by_reference(module: ModuleOp, name: str, arrays: Sequence[Array]) -> list[Array]:
+    """The results of a function of the tensor level, by the references of its ops."""
+    return [np.asarray(value) for value in run(function_named(module, name), arrays)]
+
+
+def function_named(module: ModuleOp, name: str) -> FuncOp:
+    functions = (op for op in module.ops if isinstance(op, FuncOp))
+    return next(op for op in functions if op.sym_name.data == name)
+
+
+def weights_of(module: ModuleOp) -> dict[str, Array]:
+    """The arrays that are part of a module, by hash."""
+    weights = (op.value.data for op in module.walk() if isinstance(op, WeightOp))
+    return {each.sha: each.values for each in weights if each.values is not None}
+
+
+class Interpreter:
+    """The functions of a module, lowered as far as a stage and run there in the loop interpreter."""
+
+    def __init__(self, module: ModuleOp, stage: str = "loop", machine: Machine | None = None):
+        self.weights = weights_of(module)
+        self.sources = {op.sym_name.data: op for op in module.ops if isinstance(op, FuncOp)}
+        self.module = module.clone()
+        pipeline.run_stages(self.module, machine or host(), stage)
+        found = (op for op in self.module.ops if isinstance(op, LoopFunc))
+        self.functions = {op.sym_name.data: op for op in found}
+
+    def __call__(self, name: str, arrays: Sequence[Array]) -> list[Array]:
+        function, sizes = self.functions[name], sizes_of(self.sources[name], arrays)
+        inputs = [array.copy() for array in arrays]
+        hashes = function.attributes.get(CONSTANTS, ArrayAttr([]))
+        constants = [self.weights[each.data] for each in hashes]
+        results = [
+            fresh([size.evaluate(sizes) for size in argument.type.shape], memory_dtype(argument.type))
+            for argument in function.arguments[len(inputs) + len(constants) :]
+        ]
+        run_function(self.module, name, [*inputs, *constants, *results], sizes)
+        for given, after in zip(arrays, inputs, strict=True):
+            assert given.tobytes() == after.tobytes(), "an argument was written"
+        return results[:-1] if WORKSPACE in function.attributes else results
+
+
+def compiled(module: ModuleOp, machine: Machine | None = None) -> Model:
+    """The functions of a module as machine code."""
+    machine = machine or host()
+    weights = weights_of(module)
+    functions = [op for op in module.ops if isinstance(op, FuncOp)]
+    image = pipeline.compile_module(module.clone(), machine)
+    entries = {
+        f.sym_name.data: _entry(f, image.constants[f.sym_name.data], weights) for f in functions
+    }
+    target = Target(machine.name, machine.architecture, machine.features, "o", image.workspace, "p")
+    manifest = Manifest("test", entries, (target,))
+    return Model(manifest, image.code, weights, pool=_pool(machine))
+
+
+@cache
+def _pool(machine: Machine) -> bytes:
+    return pool_object(machine)
+
+
+def _entry(function: FuncOp, hashes: Sequence[str], weights: Mapping[str, Array]) -> Entry:
+    inputs = [
+        Argument("input", f"x{n}", _array_type(value)) for n, value in enumerate(function.arguments)
+    ]
+    constants = [Argument("constant", sha[:8], _type_like(weights[sha]), sha) for sha in hashes]
+    results = [Result(f"y{n}", _array_type(value)) for n, value in enumerate(function.returned)]
+    return Entry(
+        symbol=function.sym_name.data,
+        parameters=tuple(each.name for each in inputs),
+        arguments=(*inputs, *constants),
+        results=tuple(results),
+        sizes=tuple(SizeRange(name, *limits) for name, limits in function.symbols.data),
+        inputs=Items("tuple", tuple(map(Leaf, range(len(inputs))))),
+        outputs=Items("tuple", tuple(map(Leaf, range(len(results))))),
+    )
+
+
+def _array_type(value: SSAValue) -> ArrayType:
+    return ArrayType(BY_NAME[dtype_of(value.type)], shape_of(value.type))
+
+
+def _type_like(array: Array) -> ArrayType:
+    return ArrayType(BY_NUMPY[array.dtype], tuple(map(Size.of, array.shape)))
+
+
+# What every stage's module must be.
+
+
+def parsed(text: str) -> ModuleOp:
+    module = Parser(pipeline.context(), text).parse_module()
+    module.verify()
+    return module
+
+
+def expect_round_trip(module: Operation) -> None:
+    """The text, short and generic, reads as the same module."""
+    for generic in (False, True):
+        text = printed(module, generic)
+        again = parsed(text)
+        assert printed(again, generic) == text
+        assert again.is_structurally_equivalent(module)
+
+
+def printed(module: Operation, generic: bool = False) -> str:
+    stream = StringIO()
+    Printer(stream, print_generic_format=generic).print_op(module)
+    return stream.getvalue()
+
+
+def unlocated(module: Operation) -> list[str]:
+    """The ops that lead back to no line of the user's."""
+    return [
+        op.name
+        for op in module.walk()
+        if isinstance(op.location, UnknownLoc) or source_line(op.location) is None
+    ]
