@@ -5,20 +5,22 @@ A stage's name is the name of its dump, of `--stop-after`, and of what `ir` show
 
 import gc
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from xdsl.context import Context
 from xdsl.dialects import arith, math
-from xdsl.dialects.builtin import Builtin, ModuleOp, StringAttr
+from xdsl.dialects.builtin import ArrayAttr, Builtin, ModuleOp, StringAttr
 from xdsl.passes import ModulePass
+from xdsl.utils.hints import isa
 
 from stepwell.compiler.dialects.llvm import LLVM
 from stepwell.compiler.dialects.loop import LOOP
-from stepwell.compiler.dialects.loop.host import FuncOp
+from stepwell.compiler.dialects.loop.host import CustomOp, FuncOp
 from stepwell.compiler.dialects.loop.nests import KernelOp
+from stepwell.compiler.dialects.loop.sites import SITES, SiteAttr
 from stepwell.compiler.dialects.loop.types import BufferType
 from stepwell.compiler.lower.choose_plans import ChoosePlans
 from stepwell.compiler.lower.expand_plans import ExpandPlans
@@ -33,6 +35,7 @@ from stepwell.compiler.passes.inline import Inline
 from stepwell.compiler.passes.simplify import Simplify
 from stepwell.compiler.targets.cpu import assembly, compile_object
 from stepwell.compiler.targets.llvm_text import module_text
+from stepwell.runtime.entry import Site
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
 
@@ -79,13 +82,17 @@ class Image:
     """Bytes that each entry point needs, by its name."""
     constants: Mapping[str, tuple[str, ...]]
     """The hashes of the weights that each entry point takes after its arguments."""
+    sites: Mapping[str, tuple[Site, ...]]
+    """Where each entry point prints or asserts."""
+    imports: Mapping[str, tuple[str, ...]]
+    """The C functions that each entry point finds in its table of addresses."""
     plans: Mapping[str, str]
     """The plan of each kernel, as printed."""
 
 
 def compile_module(module: ModuleOp, machine: Machine) -> Image:
     """Machine code for a module at the tensor level, which is consumed."""
-    with _without_collection():
+    with without_collection():
         dump = _Dump.from_environment(machine)
         run_stages(module, machine, "plans", dump)
         plans = {
@@ -97,11 +104,13 @@ def compile_module(module: ModuleOp, machine: Machine) -> Image:
         functions = [op for op in module.ops if isinstance(op, FuncOp)]
         workspace = {f.sym_name.data: workspace_of(f) for f in functions}
         constants = {f.sym_name.data: _constants(f) for f in functions}
+        sites = {f.sym_name.data: _sites(f) for f in functions}
+        imports = _imports(functions)
         run_stages(module, machine, "llvm", dump, after="buffers")
         text = module_text(module)
         dump.write("ll", text)
         code = compile_object(text, machine)
-    return Image(machine, code, workspace, constants, plans)
+    return Image(machine, code, workspace, constants, sites, imports, plans)
 
 
 def run_stages(
@@ -123,14 +132,14 @@ def run_stages(
         for each in passes(machine):
             each.apply(nothing, module)
         if dump is not None:
-            dump.write(name, str(module))
+            dump.write(name, module)
 
 
 def text_at(module: ModuleOp, machine: Machine, stage: str) -> str:
     """The text of a module, which is consumed: at a stage, as LLVM IR (`ll`) or as assembly."""
     run_stages(module, machine, stage if stage not in TEXTS else "llvm")
     if stage not in TEXTS:
-        return f"// stepwell {stage} 1\n{str(module)}\n"
+        return f"// stepwell {stage} 1\n{module!s}\n"
     text = module_text(module)
     return text if stage == "ll" else assembly(text, machine)
 
@@ -145,10 +154,25 @@ def workspace_of(function: FuncOp) -> Size:
 
 
 def _constants(function: FuncOp) -> tuple[str, ...]:
-    found = function.attributes.get(CONSTANTS)
-    return (
-        () if found is None else tuple(each.data for each in found if isinstance(each, StringAttr))
-    )
+    found = function.attributes.get(CONSTANTS, ArrayAttr[StringAttr]([]))
+    assert isa(found, ArrayAttr[StringAttr])
+    return tuple(each.data for each in found)
+
+
+def _sites(function: FuncOp) -> tuple[Site, ...]:
+    found = function.attributes.get(SITES, ArrayAttr[SiteAttr]([]))
+    assert isa(found, ArrayAttr[SiteAttr])
+    return tuple(each.data for each in found)
+
+
+def _imports(functions: Sequence[FuncOp]) -> dict[str, tuple[str, ...]]:
+    """A function that calls any C function gets the table of all, in which they are numbered."""
+    called = {
+        f.sym_name.data: [op.symbol.data for op in f.walk() if isinstance(op, CustomOp)]
+        for f in functions
+    }
+    table = tuple(dict.fromkeys(symbol for symbols in called.values() for symbol in symbols))
+    return {name: table if symbols else () for name, symbols in called.items()}
 
 
 @dataclass
@@ -162,7 +186,8 @@ class _Dump:
         folder = os.environ.get(DUMP)
         return _Dump(Path(folder) / machine.name if folder else None)
 
-    def write(self, name: str, content: str) -> None:
+    def write(self, name: str, content: ModuleOp | str) -> None:
+        """Prints a module only where there is a folder: it takes longer than to compile it."""
         if self.folder is None:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -170,11 +195,11 @@ class _Dump:
         names = [stage for stage, _ in STAGES]
         number = names.index(name) if name in names else len(names)
         head = "" if name == "ll" else f"// stepwell {name} 1\n"
-        (self.folder / f"{number:02}-{name}.{ending}").write_text(f"{head}{content}\n")
+        (self.folder / f"{number:02}-{name}.{ending}").write_text(f"{head}{content!s}\n")
 
 
 @contextmanager
-def _without_collection() -> Iterator[None]:
+def without_collection() -> Generator[None]:
     """Without the cyclic garbage collector, which triples the cost of building IR."""
     enabled = gc.isenabled()
     gc.disable()

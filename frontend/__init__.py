@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from stepwell.control import custom_gradient as custom_gradient
     from stepwell.control import scan as scan
     from stepwell.control import while_loop as while_loop
+    from stepwell.effects import assert_ as assert_
+    from stepwell.effects import custom_call as custom_call
+    from stepwell.effects import print as print
     from stepwell.specs import Spec as Spec
     from stepwell.specs import spec as spec
     from stepwell.transforms import grad as grad
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "array": ("Array",),
     "control": ("checkpoint", "cond", "custom_gradient", "scan", "while_loop"),
+    "effects": ("assert_", "custom_call", "print"),
     "specs": ("Spec", "spec"),
     "transforms": ("grad", "jvp", "value_and_grad", "vjp", "vmap"),
 }

@@ -164,6 +164,9 @@ class Array(Subscripts):
     def _apply(self, mnemonic: str, *operands: Any, **parameters: Any) -> Array:
         return apply(mnemonic, *operands, **parameters)
 
+    def _apply_all(self, mnemonic: str, *operands: Any, **parameters: Any) -> list[Array]:
+        return apply_all(mnemonic, *operands, **parameters)
+
     def _elementwise(self, mnemonic: str, *operands: Any) -> Array:
         return elementwise(mnemonic, *operands)
 
@@ -184,6 +187,8 @@ def asarray(x: Any, dtype: object = None) -> Array:
     """
     if isinstance(x, Array):
         return x if dtype is None else x.astype(dtype)
+    if isinstance(x, Size) and x.static is not None:
+        x = x.static
     if isinstance(x, Size):
         size = Array(None, *_emitted("size", (), {"size": x})[0])
         return size if dtype is None else size.astype(dtype)

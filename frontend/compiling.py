@@ -17,7 +17,7 @@ from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.machines.x86 import X86_64_V3
 from stepwell.compiler.ops.creation import WeightOp
 from stepwell.compiler.ops.emission import current_or_none
-from stepwell.compiler.pipeline import Image, compile_module, text_at
+from stepwell.compiler.pipeline import Image, compile_module, text_at, without_collection
 from stepwell.compiler.targets.cpu import host
 from stepwell.compiler.targets.pool import pool_object
 from stepwell.nested import Structure
@@ -98,8 +98,9 @@ class Compiled:
         self._machine = machine
         self._numerics = numerics
         self._constants = _weights(traced.values())
-        image = compile_module(self._module(), machine)
-        pool = pool_object(machine)
+        with without_collection():
+            image = compile_module(self._module(), machine)
+            pool = pool_object(machine)
         manifest = self._manifest([image])
         self._model = Model(manifest, image.code, self._constants, pool=pool)
 
@@ -228,6 +229,9 @@ def _entry(
         inputs=cast(Items, nested.described(traced.inputs)),
         outputs=nested.described(traced.outputs),
         numerics=numerics,
+        sites=image.sites[name],
+        imports=image.imports[name],
+        effects=bool(image.sites[name] or image.imports[name]),
     )
 
 

@@ -23,7 +23,7 @@ from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
 from stepwell.trace import current_trace, tracing
 from stepwell.tracing import TracedBlock, flatten_arrays, trace_block
-from stepwell.transforms import in_a_program
+from stepwell.transforms import in_a_program, zero_like
 
 
 def _emit(
@@ -290,3 +290,8 @@ def _give_zeros_first(block: Block, types: Sequence[Tensor]) -> None:
     with emitting(block):
         zeros = [full(0, dtype_of(type), shape_of(type)).ssa for type in types]
         append(block, construct(YieldOp, [*zeros, *values]))
+
+
+def stop_gradient(x: Any) -> Any:
+    """The argument as it is; reverse mode takes it for a constant."""
+    return custom_gradient(lambda same: (same, lambda given: nested.map(zero_like, given)))(x)

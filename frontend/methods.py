@@ -50,10 +50,14 @@ class Methods(Operators, abc.ABC):
 
     @abc.abstractmethod
     def _apply(self, mnemonic: str, *operands: "Methods", **parameters: Any) -> Self:
-        """The result of an op."""
+        """The only result of an op."""
 
     @abc.abstractmethod
-    def _promoted(self, *operands: Any) -> list[Self]:
+    def _apply_all(self, mnemonic: str, *operands: "Methods", **parameters: Any) -> Sequence[Self]:
+        """The results of an op."""
+
+    @abc.abstractmethod
+    def _promoted(self, *operands: Any) -> Sequence[Self]:
         """Arrays and numbers as arrays of their common dtype."""
 
     @abc.abstractmethod
@@ -199,6 +203,13 @@ class Methods(Operators, abc.ABC):
         """The index of the first least element, as `argmax`."""
         turned = -self if is_float(self.dtype) else ~self
         return turned.argmax(axis, keepdims)
+
+    def cumsum(self, axis: int | None = None) -> Self:
+        """The sums of the elements up to each one, along an axis or of all in order."""
+        if axis is None:
+            return self.flatten().cumsum(0)
+        x = self._summable()
+        return self._apply("cumsum", x, axis=normal_axis(axis, self.ndim), reverse=0)
 
     # What operators stand for.
 

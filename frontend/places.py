@@ -1,9 +1,9 @@
 """Where in the user's code something happens: the frame that is theirs, with its columns."""
 
 import contextlib
-import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from functools import lru_cache
+from inspect import currentframe
 from pathlib import Path
 from types import CodeType, FrameType
 
@@ -23,7 +23,7 @@ _OWN = (
 
 def user_location() -> LocationAttr:
     """The location of the innermost line of the user's, on the stack of this call."""
-    frame = _user_frame(sys._getframe(1))
+    frame = _user_frame(currentframe())
     if frame is None:
         return UNKNOWN_LOC
     return _location(frame.f_code, frame.f_lasti)
@@ -31,12 +31,12 @@ def user_location() -> LocationAttr:
 
 def user_line() -> SourceLine | None:
     """The same, with its columns, for an error."""
-    frame = _user_frame(sys._getframe(1))
+    frame = _user_frame(currentframe())
     return None if frame is None else _line(frame.f_code, frame.f_lasti)
 
 
 @contextlib.contextmanager
-def pointing_at_the_user() -> Iterator[None]:
+def pointing_at_the_user() -> Generator[None, None, None]:
     """Within this scope, an error that does not say where it happened gets the user's line."""
     try:
         yield

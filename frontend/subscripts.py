@@ -11,7 +11,7 @@ from stepwell.broadcasting import broadcast_shapes
 from stepwell.compiler.dialects.nd import INTEGERS, is_float
 from stepwell.compiler.dialects.sizes import count_of
 from stepwell.compiler.ops.movement import spread
-from stepwell.indexing import ONE, Selection, parse
+from stepwell.indexing import ONE, ZERO, Selection, parse
 from stepwell.methods import Methods
 from stepwell.places import user_line
 from stepwell.runtime.errors import CompileError
@@ -20,7 +20,7 @@ from stepwell.trace import known_ranges
 
 
 class Subscripts(Methods, abc.ABC):
-    """Basic indexing, and indexing with arrays of integers. Arrays never change: there are no views."""
+    """Basic indexing, and indexing with arrays of integers. There are no views."""
 
     __slots__ = ()
 
@@ -99,7 +99,8 @@ class Subscripts(Methods, abc.ABC):
 
     # Writing.
 
-    def _with(self, key: Any, value: Any, accumulate: bool) -> Self:
+    def replaced(self, key: Any, value: Any, accumulate: bool) -> Self:
+        """This array with a value, or the sum with it, at a key: what `at` stands for."""
         selection = parse(key, self.sizes, known_ranges())
         update = self._array(value).astype(self.dtype)
         points = self._points(selection)
@@ -174,21 +175,26 @@ class Subscripts(Methods, abc.ABC):
         """This array with rows at indices along axis 0, where the last of several stays."""
         if self.dtype == "bool":
             return self.astype("u8")._replaced(indices, rows.astype("u8")).astype("bool")
-        places = indices.flatten()._last_of_each(self.sizes[0])
+        places, order = indices.flatten()._last_of_each(self.sizes[0])
         flat = rows.reshape((*places.sizes, *self.sizes[1:]))
+        flat = self._apply("gather", flat, order, batch=0)
         ones = self._broadcast(self._array(1), places.sizes)
         counts = self._broadcast(self._array(0), self.sizes[:1])._added(places, ones)
         hit = (counts > 0).reshape([*self.sizes[:1], *(1 for _ in self.sizes[1:])])
         nothing = self._array(-0.0 if is_float(self.dtype) else 0)
         return self._where(hit, nothing.astype(self.dtype), self)._added(places, flat)
 
-    def _last_of_each(self, size: Size) -> Self:
-        """Indices into an axis of this size, of which all but the last of equals lie outside."""
-        count = self.size
+    def _last_of_each(self, size: Size) -> tuple[Self, Self]:
+        """Indices into an axis of this size, sorted, and where they came from.
+
+        All but the last of equal ones lie outside of the axis.
+        """
         number = self._apply("iota", shape=self.sizes, axis=0, dtype="i64")
-        later = number.reshape(1, count) > number.reshape(count, 1)
-        again = later & (self.reshape(1, count) == self.reshape(count, 1))
-        return self._where(again.any(1), size, self)
+        ordered, order = self._apply_all("sort", self, number, axis=0)
+        end = self._array(size).astype("i64")
+        longer = self._apply("pad", ordered, end, low=(ZERO,), high=(ONE,), interior=(0,))
+        following = self._apply("slice", longer, start=(ONE,), shape=self.sizes, step=(1,))
+        return self._where(ordered == following, size, ordered), order
 
 
 def _split_axes(selection: Selection) -> tuple[list[int], list[int]]:
@@ -230,8 +236,8 @@ class At(Generic[X]):
 
         A single index that turns out of range is moved into it; in an index array it is dropped.
         """
-        return self.x._with(self.key, value, accumulate=False)
+        return self.x.replaced(self.key, value, accumulate=False)
 
     def add(self, value: Any) -> X:
         """x with `value`, broadcast, added at the key; for one place all of them are added."""
-        return self.x._with(self.key, value, accumulate=True)
+        return self.x.replaced(self.key, value, accumulate=True)

@@ -1,6 +1,6 @@
 """The program that is being traced: what is known of its sizes, and the weights in it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -58,7 +58,9 @@ def known_ranges() -> Mapping[str, Range]:
 
 
 @contextmanager
-def tracing(block: Block, ranges: Mapping[str, Range] | None = None) -> Iterator[Trace]:
+def tracing(
+    block: Block, ranges: Mapping[str, Range] | None = None
+) -> Generator[Trace, None, None]:
     """Within this scope, ops are written at the end of `block`; its arrays end with it.
 
     Without `ranges`, the symbols are those of the trace around.

@@ -44,8 +44,8 @@ def trace_block(
 ) -> TracedBlock:
     """Runs `function` on the arguments of `structure`, a tuple, whose leaves have these types.
 
-    With `close`, values of the programs around become arguments, in front of the others. `ranges` are
-    those of a whole function's symbols, `names` what its arguments are called in errors.
+    With `close`, values of the programs around become arguments, in front of the others. `ranges`
+    are those of a whole function's symbols, `names` what its arguments are called in errors.
     """
     block = Block(arg_types=types)
     with tracing(block, ranges) as trace:

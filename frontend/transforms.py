@@ -138,7 +138,7 @@ def value_and_grad(
             result, pull_back = _vjp(scalar, [given[number] for number in numbers])
             value, aux = result if has_aux else (result, None)
             one = _one(value)
-            seed = (one, nested.map(_zero, aux)) if has_aux else one
+            seed = (one, nested.map(zero_like, aux)) if has_aux else one
             gradients = pull_back(seed)
             gradient = gradients[0] if isinstance(argnums, int) else gradients
             return ((value, aux) if has_aux else value), gradient
@@ -165,7 +165,8 @@ def _one(value: Array) -> Array:
     return asarray(1.0, value.dtype)
 
 
-def _zero(value: Array) -> Array:
+def zero_like(value: Array) -> Array:
+    """Zeros of the dtype and the shape of an array."""
     from_number = asarray(0, value.dtype)
     return from_number if value.ndim == 0 else _spread(from_number, value)
 
@@ -213,7 +214,7 @@ def _jvp(
     trace = current_trace()
     outputs = [Array(None, result.ssa, trace) for result in results]
     directions = [
-        Array(None, next(derived).ssa, trace) if flag else _zero(output)
+        Array(None, next(derived).ssa, trace) if flag else zero_like(output)
         for flag, output in zip(flags, outputs, strict=True)
     ]
     return traced.structure.rebuild(outputs), traced.structure.rebuild(directions)

@@ -166,7 +166,7 @@ class Site:
             where["end_column"].count(),
         )
         text = field["text"].text()
-        if kind == "print" and _placeholders(text) != [""] * len(operands):
+        if kind == "print" and placeholders(text) != [""] * len(operands):
             raise field["text"].refusal(f"a text with {{}} for each of {len(operands)} operands")
         return Site(kind, text, operands, place)
 
@@ -250,8 +250,8 @@ def read_size(field: Field, symbols: Symbols) -> Size:
     return found
 
 
-def _placeholders(text: str) -> list[str]:
-    """The names between braces: one that is not empty could reach into objects."""
+def placeholders(text: str) -> list[str]:
+    """The names between a text's braces: one that is not empty could reach into objects."""
     try:
         return [name for _, name, _, _ in Formatter().parse(text) if name is not None]
     except ValueError:

@@ -28,7 +28,7 @@ def with_axis(
     ]
     result = Block(arg_types=types)
     copies: dict[SSAValue, SSAValue] = dict(zip(block.args, result.args, strict=True))
-    batched = {value for value, flag in zip(result.args, on, strict=True) if flag}
+    batched: set[SSAValue] = {value for value, flag in zip(result.args, on, strict=True) if flag}
     with emitting(result, current().location):
         for op in list(block.ops)[:-1]:
             _step(transforms, op, size, copies, batched)

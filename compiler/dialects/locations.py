@@ -1,6 +1,7 @@
 """Source locations: from IR attributes to the user's line, and the names of derived code."""
 
 from xdsl.dialects.builtin import (
+    ArrayAttr,
     CallSiteLoc,
     FileLineColLoc,
     FusedLoc,
@@ -11,6 +12,7 @@ from xdsl.dialects.builtin import (
     UnknownLoc,
 )
 from xdsl.ir import Attribute
+from xdsl.utils.hints import isa
 
 from stepwell.runtime.errors import SourceLine
 
@@ -36,6 +38,7 @@ def source_line(location: Attribute) -> SourceLine | None:
         case CallSiteLoc():
             return source_line(location.callee) or source_line(location.caller)
         case FusedLoc():
+            assert isa(location.locations, ArrayAttr[LocationAttr])
             lines = map(source_line, location.locations)
             return next((line for line in lines if line is not None), None)
         case _:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,11 @@ from stepwell.runtime.dtypes import BY_NAME
 from stepwell.runtime.sizes import Size
 
 Tensor = TensorType[Attribute]
+
+
+def is_tensor(type: Attribute) -> TypeGuard[Tensor]:
+    return isinstance(type, TensorType)
+
 
 ui8 = IntegerType(8, Signedness.UNSIGNED)
 ELEMENTS: dict[str, Attribute] = {
@@ -78,7 +84,7 @@ def tensor(dtype: str, shape: Shape = ()) -> Tensor:
 @lru_cache(maxsize=8192)
 def shape_of(type: Attribute) -> Shape:
     """The sizes of a tensor type."""
-    assert isinstance(type, TensorType)
+    assert is_tensor(type)
     if isinstance(type.encoding, InfoAttr):
         return type.encoding.dims.data
     return tuple(map(Size.of, type.get_shape()))
@@ -86,7 +92,7 @@ def shape_of(type: Attribute) -> Shape:
 
 def dtype_of(type: Attribute) -> str:
     """The dtype's name of a tensor type, such as `f32`."""
-    assert isinstance(type, TensorType)
+    assert is_tensor(type)
     return NAMES[type.element_type]
 
 
@@ -101,6 +107,25 @@ def is_float(dtype: str) -> bool:
 
 def numpy_dtype(dtype: str) -> np.dtype[np.generic]:
     return BY_NAME[dtype].numpy
+
+
+@irdl_attr_definition
+class TypesAttr(Data[tuple[Tensor, ...]]):
+    """The types of results that follow from nothing else: `<[tensor<4xf32>]>`."""
+
+    name = "nd.types"
+
+    @classmethod
+    def parse_parameter(cls, parser: AttrParser) -> tuple[Tensor, ...]:
+        with parser.in_angle_brackets():
+            types = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_type)
+            return tuple(type for type in types if is_tensor(type))
+
+    def print_parameter(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            printer.print_string("[")
+            printer.print_list(self.data, printer.print_attribute)
+            printer.print_string("]")
 
 
 @dataclass(frozen=True)
@@ -146,7 +171,7 @@ class Literal:
             return Literal(dtype, "true" if value else "false")
         if not is_float(dtype):
             return Literal(dtype, str(int(value)))
-        wide = np.float32 if dtype in ("f16", "bf16") else numpy_dtype(dtype).type
+        wide = np.float64 if dtype == "f64" else np.float32
         rounded = wide(numpy_dtype(dtype).type(value))
         return Literal(dtype, np.format_float_scientific(rounded, trim="0"))
 

@@ -1,10 +1,9 @@
 """Attributes and syntax of symbolic sizes, shared by the tensor and the loop level.
 
-`#nd.expr<2*B + 1>` is one size, `#nd.sizes<[B, 784]>` a shape, and `#nd.symbols<<B: 1, S: 1 to 64>>`
+`#nd.expr<2*B + 1>` is one size, `#nd.sizes<[B, 784]>` a shape, `#nd.symbols<<B: 1, S: 1 to 64>>`
 the symbols that a function binds, with their ranges.
 """
 
-import operator
 from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
 from math import prod
@@ -26,8 +25,8 @@ def count_of(shape: Iterable[Size]) -> Size:
 
 
 _ATOMS: Mapping[str, Callable[[Size, Size], Size]] = {
-    "floordiv": operator.floordiv,
-    "mod": operator.mod,
+    "floordiv": Size.__floordiv__,
+    "mod": Size.__mod__,
     "min": smallest,
     "max": largest,
 }

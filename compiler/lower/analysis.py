@@ -11,8 +11,10 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.loop.nests import FoldOp, IndexOp, NestOp, ReadOp, WriteOp
+from stepwell.compiler.dialects.loop.scalar import SelectOp
 from stepwell.compiler.dialects.loop.types import Affine, BufferType
 from stepwell.compiler.dialects.sizes import Shape
+from stepwell.compiler.lower.guards import guard_of
 from stepwell.compiler.ops.indices import Index
 from stepwell.runtime.sizes import Size
 
@@ -57,9 +59,12 @@ class Analysis:
         """The folds that a read lies in, the outer one first."""
         self.counts: Counter[tuple[type[Operation], tuple[FoldOp, ...]]] = Counter()
         """How many ops of each kind lie in the same folds."""
+        self.guards: dict[FoldOp, SSAValue] = {}
+        """For a fold, the condition without which a position of it contributes nothing."""
+        self._sizes: dict[SSAValue, Size] = {}
         self._dependences: dict[SSAValue, frozenset[SSAValue]] = {}
         self._folds: tuple[FoldOp, ...] = ()
-        self._enter(nest.axes)
+        self._enter(nest.axes, nest.sizes.data)
         self._walk(nest.body.block)
 
     def axes(self) -> list[Axis]:
@@ -84,11 +89,26 @@ class Analysis:
                 self.accesses[op] = replace(access, at=Index(kept, access.at.offset))
 
     def dependences(self, value: SSAValue) -> frozenset[SSAValue]:
-        """The axes along which a value differs."""
+        """The axes along which a value differs, as far as it counts: not by its fold's guard."""
         return self._dependences.get(value, _NONE)
 
-    def _enter(self, axes: Iterable[SSAValue]) -> None:
-        for axis in axes:
+    def is_inside(self, access: Access) -> bool:
+        """Whether the access is known to lie in its buffer whatever the condition: each of its
+        indices is an axis that is as long as the buffer."""
+        type = access.buffer.type
+        assert isinstance(type, BufferType)
+        indices = access.op.indices
+        for affine, extent in zip(access.op.access.data, type.shape, strict=True):
+            if affine.offset != ZERO or len(affine.terms) != 1:
+                return False
+            coefficient, number = affine.terms[0]
+            if coefficient != ONE or self._sizes.get(indices[number]) != extent:
+                return False
+        return True
+
+    def _enter(self, axes: Sequence[SSAValue], sizes: Shape) -> None:
+        for axis, size in zip(axes, sizes, strict=True):
+            self._sizes[axis] = size
             self.affines[axis] = Index.axis(axis)
             self._dependences[axis] = frozenset((axis,))
 
@@ -143,8 +163,10 @@ class Analysis:
         return Index(terms, offset)
 
     def _fold(self, op: FoldOp) -> None:
-        self._enter(op.axes)
+        self._enter(op.axes, op.sizes.data)
         self.inside[op] = []
+        if (guard := guard_of(op)) is not None:
+            self.guards[op] = guard
         outer, self._folds = self._folds, (*self._folds, op)
         self._walk(op.body.block)
         self._folds = outer
@@ -157,7 +179,13 @@ class Analysis:
                 self.computed_with.update(index.terms)
 
     def _depend(self, op: Operation) -> None:
-        operands = op.terms if isinstance(op, FoldOp) else operands_of(op)
+        operands = list(op.terms if isinstance(op, FoldOp) else operands_of(op))
+        if isinstance(op, FoldOp) and op in self.guards:
+            operands.append(self.guards[op])
+        if isinstance(op, ReadOp | SelectOp) and self._folds:
+            guard = self.guards.get(self._folds[-1])
+            if guard is not None and op.condition is guard:
+                operands.remove(guard)
         found = _NONE.union(*(self._dependences.get(operand, _NONE) for operand in operands))
         if isinstance(op, FoldOp):
             found = found.difference(op.axes)

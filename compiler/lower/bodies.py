@@ -13,6 +13,7 @@ from xdsl.irdl import IRDLOperation
 from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.llvm.types import element, vector
 from stepwell.compiler.dialects.loop.nests import FoldOp, IndexOp, ReadOp, WriteOp, YieldOp
+from stepwell.compiler.dialects.loop.scalar import SelectOp
 from stepwell.compiler.dialects.loop.syntax import INDEX
 from stepwell.compiler.lower.analysis import Access, Analysis
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term, Writer
@@ -106,6 +107,8 @@ class BodyWriter(ABC):
         self.tile = tile
         self.bases = dict(bases)
         self._axes = frozenset(bases)
+        self.guards: dict[SSAValue, bool] = {}
+        """The guards of the folds around, and whether they are known to hold in all of the tile."""
         self._buffers = buffers
         self._accesses = analysis.accesses
         self._values: dict[SSAValue, Spread] = {}
@@ -177,6 +180,8 @@ class BodyWriter(ABC):
             self._values.update(zip(op.results, self.fold(op), strict=True))
         elif isinstance(op, arith.ConstantOp):
             self._values[op.result] = self._constant(op)
+        elif isinstance(op, SelectOp) and op.condition in self.guards:
+            self._values[op.result] = self.value(op.true_value)
         else:
             self._values[op.results[0]] = self._apply(op)
 
@@ -205,7 +210,7 @@ class BodyWriter(ABC):
 
     def _read(self, op: ReadOp) -> Spread:
         access = self._accesses[op]
-        condition = None if op.condition is None else self.value(op.condition)
+        condition = self._condition(op)
         rows, lanes = self._differs(access.at)
         if lanes:
             load = self._load_vector
@@ -217,6 +222,16 @@ class BodyWriter(ABC):
         type = self.type(op.result.type, lanes)
         values = [load(access, type, condition, i, j) for i, j in self.copies(rows, lanes)]
         return self.spread(values, rows, lanes)
+
+    def _condition(self, op: ReadOp) -> Spread | None:
+        """The condition of a read; None if it may happen always."""
+        condition = op.condition
+        if condition is None:
+            return None
+        known = self.guards.get(condition)
+        if known or (known is not None and self.analysis.is_inside(self._accesses[op])):
+            return None
+        return self.value(condition)
 
     def _load_scalar(
         self, access: Access, type: Attribute, condition: Spread | None, i: int, j: int

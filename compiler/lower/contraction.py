@@ -9,9 +9,9 @@ from xdsl.dialects.builtin import AnyFloat
 from xdsl.ir import Operation, OpResult, SSAValue
 
 from stepwell.compiler.dialects.construct import operands_of
-from stepwell.compiler.dialects.loop.nests import FoldOp, WriteOp
+from stepwell.compiler.dialects.loop.nests import FoldOp, ReadOp, WriteOp
 from stepwell.compiler.dialects.loop.types import Combine
-from stepwell.compiler.lower.analysis import Analysis, Axis
+from stepwell.compiler.lower.analysis import Access, Analysis, Axis
 from stepwell.compiler.lower.writer import ONE
 from stepwell.runtime.sizes import Size
 
@@ -20,17 +20,24 @@ from stepwell.runtime.sizes import Size
 class Contraction:
     """`out[…, m, n] = epilogue(sum over k of left[…, m, k] * right[…, k, n])`, in any layout.
 
-    `lanes` is n, along which the output is contiguous and `left` does not vary; `rows` is m, along
-    which `right` does not vary, if there is one. Both terms may vary along the axes `outer`.
+    `lanes` is n, along which the output is contiguous and `left` does not vary; `rows` is m, the
+    last axis along which `right` does not vary, if there is one, and `middle` are the others. Both
+    terms may vary along the axes `outer`.
     """
 
     analysis: Analysis
     fold: FoldOp
     left: SSAValue
     right: SSAValue
-    rows: Axis | None
     lanes: Axis
+    rows: Axis | None
+    middle: tuple[Axis, ...]
     outer: tuple[Axis, ...]
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        rows = () if self.rows is None else (self.rows,)
+        return (*self.outer, *self.middle, *rows, self.lanes)
 
     @cached_property
     def depth(self) -> Size:
@@ -38,34 +45,53 @@ class Contraction:
         return prod(self.fold.sizes.data, start=ONE)
 
     @cached_property
+    def behind_right(self) -> frozenset[Operation]:
+        """What computes `right`."""
+        return slice_of([self.right], self._guard)
+
+    @cached_property
     def right_ops(self) -> frozenset[Operation]:
         """What computes `right`, as far as nothing else needs it."""
-        behind = slice_of([self.right])
-        others = (op for op in self.analysis.nest.walk() if op not in behind)
+        others = (op for op in self.analysis.nest.walk() if op not in self.behind_right)
         operands = [value for op in others if op is not self._last for value in operands_of(op)]
-        return behind - slice_of([self.left, *operands])
+        return self.behind_right - slice_of([self.left, *operands], self._guard)
+
+    @property
+    def _guard(self) -> SSAValue | None:
+        return self.analysis.guards.get(self.fold)
 
     @property
     def _last(self) -> Operation | None:
         return self.fold.body.block.last_op
 
+    def reads_of(self, term: SSAValue) -> list[Access]:
+        ops = slice_of([term], self._guard)
+        return [each for each in self.analysis.inside[self.fold] if each.op in ops]
+
+    @property
+    def may_pack(self) -> bool:
+        """Whether all of `right` can be read before the fold, whatever its guard."""
+        return all(self._is_unconditional(each) for each in self.reads_of(self.right))
+
+    def _is_unconditional(self, access: Access) -> bool:
+        condition = access.op.condition if isinstance(access.op, ReadOp) else None
+        guarded = condition is self._guard and self.analysis.is_inside(access)
+        return condition is None or guarded
+
     @property
     def is_contiguous(self) -> bool:
         """Whether what `right` reads is contiguous along the lanes."""
-        return all(
-            access.stride(self.lanes.value) == ONE
-            for access in self.analysis.inside[self.fold]
-            if access.op in self.right_ops
-        )
+        reads = self.reads_of(self.right)
+        return all(access.stride(self.lanes.value) == ONE for access in reads)
 
 
-def slice_of(values: Iterable[SSAValue]) -> frozenset[Operation]:
-    """The ops that compute some values."""
+def slice_of(values: Iterable[SSAValue], known: SSAValue | None = None) -> frozenset[Operation]:
+    """The ops that compute some values, given one that is known."""
     found: set[Operation] = set()
     wanted = list(values)
     while wanted:
         value = wanted.pop()
-        if isinstance(value, OpResult) and value.op not in found:
+        if value is not known and isinstance(value, OpResult) and value.op not in found:
             found.add(value.op)
             wanted.extend(operands_of(value.op))
     return frozenset(found)
@@ -88,15 +114,11 @@ def contraction_of(analysis: Analysis) -> Contraction | str:
     if along[0] == along[1]:
         return "both terms or none vary along the contiguous axis of the result"
     left, right = (first, second) if along[1] else (second, first)
-    candidates = [
-        axis
-        for axis in axes
-        if axis.value in analysis.dependences(left)
-        and axis.value not in analysis.dependences(right)
-    ]
-    rows = candidates[-1] if candidates else None
-    outer = tuple(axis for axis in axes if axis not in (rows, lanes))
-    return Contraction(analysis, fold, left, right, rows, lanes, outer)
+    others = [axis for axis in axes if axis is not lanes]
+    outer = tuple(axis for axis in others if axis.value in analysis.dependences(right))
+    inner = tuple(axis for axis in others if axis not in outer)
+    rows = inner[-1] if inner else None
+    return Contraction(analysis, fold, left, right, lanes, rows, inner[:-1], outer)
 
 
 def _is_written_along(analysis: Analysis, axis: Axis) -> bool:

@@ -1,7 +1,8 @@
 """Folds as explicit loops that keep the order of their terms, whatever the tile around them."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from math import gcd, prod
 from typing import final
 
@@ -12,6 +13,7 @@ from stepwell.compiler.dialects.loop.types import LANE_COUNT
 from stepwell.compiler.lower.analysis import Axis, divisor
 from stepwell.compiler.lower.bodies import BodyWriter, Mask, Spread, masks
 from stepwell.compiler.lower.combine import Parts, identity, join, pairwise, take, tree
+from stepwell.compiler.lower.contraction import slice_of
 from stepwell.compiler.lower.tables import Table
 from stepwell.compiler.lower.writer import ONE, Bound, Term
 
@@ -29,12 +31,13 @@ FREE_VECTORS = 4
 class Span:
     """A range of positions of a fold, and how to stand at one of them.
 
-    `unit` divides the number of positions.
+    `unit` divides the number of positions; `axes` are those along which it goes.
     """
 
     low: Bound
     high: Bound
     unit: int
+    axes: frozenset[SSAValue]
     stand: Callable[[Bound], None]
 
 
@@ -83,9 +86,19 @@ class _Fold:
         self.types = [result.type for result in op.results]
         for axis in op.axes:
             body.bases[axis] = 0
+        self.guard = body.analysis.guards.get(op)
+        self.ops = None if self.guard is None else slice_of(op.terms, self.guard)
 
     def write(self) -> Accumulators:
         """The results, for each copy."""
+        if self.guard is None:
+            return self._write()
+        self.body.guards[self.guard] = False
+        results = self._write()
+        del self.body.guards[self.guard]
+        return results
+
+    def _write(self) -> Accumulators:
         if self.order.kind == "serial" or not self.axes:
             return self._chunks(self._chain)
         if self.order.kind == "lanes" and (self.count.static or UNROLLED + 1) <= UNROLLED:
@@ -135,9 +148,11 @@ class _Fold:
 
     def _chunks_of_positions(self, part: Part) -> Accumulators:
         """Chunks that end within rows: every position is divided into its indices."""
-        count = self.writer.extent(self.count)
+        count, axes = self.writer.extent(self.count), frozenset(axis.value for axis in self.axes)
         return self._joined(
-            Span(0, count, 1, self._stand_at_position), self.order.chunk, lambda cut: part([cut])
+            Span(0, count, 1, axes, self._stand_at_position),
+            self.order.chunk,
+            lambda cut: part([cut]),
         )
 
     def _stand_at_position(self, position: Bound) -> None:
@@ -153,7 +168,7 @@ class _Fold:
             high = self.writer.add(low, step)
             if span.unit % step:
                 high = self.writer.smaller(high, span.high)
-            results = part(Span(low, high, gcd(step, span.unit), span.stand))
+            results = part(replace(span, low=low, high=high, unit=gcd(step, span.unit)))
             totals = zip(self._grouped(carried), results, strict=True)
             return _flat([join(self.writer, self.kind, total, each) for total, each in totals])
 
@@ -165,14 +180,15 @@ class _Fold:
         def stand(index: Bound) -> None:
             self.body.bases[axis.value] = index
 
-        return Span(0, self.writer.extent(axis.size), divisor(axis.size), stand)
+        high, axes = self.writer.extent(axis.size), frozenset((axis.value,))
+        return Span(0, high, divisor(axis.size), axes, stand)
 
     # One chunk.
 
     def _chain(self, spans: Sequence[Span]) -> Accumulators:
         copies = len(list(self.body.copies(self.rows, self.lanes)))
         start = _flat([self._identity(self.lanes)] * copies)
-        return self._grouped(self._nested(spans, start, self._link))
+        return self._grouped(self._guarded(spans, start))
 
     def _link(self, carried: Sequence[SSAValue]) -> Sequence[SSAValue]:
         return _flat(self._taken(self._grouped(carried), self.rows, self.lanes))
@@ -241,17 +257,7 @@ class _Fold:
         after = self._taken(before, self.rows, True)
         inside = inside * (len(before) // len(inside))
         body.tile = outer
-        return _flat(
-            [
-                new
-                if mask is None
-                else [self._where(mask, *pair) for pair in zip(new, old, strict=True)]
-                for mask, new, old in zip(inside, after, before, strict=True)
-            ]
-        )
-
-    def _where(self, mask: SSAValue, new: SSAValue, old: SSAValue) -> SSAValue:
-        return self.writer.select(mask, new, old)
+        return _flat([self._where(*each) for each in zip(inside, after, before, strict=True)])
 
     def _unrolled(self, count: int) -> Accumulators:
         """Every position has an accumulator of its own."""
@@ -296,13 +302,67 @@ class _Fold:
 
     def _taken(self, accumulators: Accumulators, rows: bool, lanes: bool) -> Accumulators:
         """The accumulators after the terms of the position at which the body stands."""
-        self.body.write(self.op.body.block)
+        guard = None if self.guard is None or self.body.guards[self.guard] else self._guard_here()
+        self.body.write(self.op.body.block, self.ops)
         terms = [self.body.value(term) for term in self.op.terms]
         at = self.body.vector_at if lanes else Spread.at
-        return [
-            take(self.writer, self.kind, accumulator, [at(term, i, j) for term in terms])
-            for accumulator, (i, j) in zip(accumulators, self.body.copies(rows, lanes), strict=True)
-        ]
+        places = zip(accumulators, self.body.copies(rows, lanes), strict=True)
+        found: list[Parts] = []
+        for before, (i, j) in places:
+            after = take(self.writer, self.kind, before, [at(term, i, j) for term in terms])
+            inside = None if guard is None else at(guard, i, j)
+            found.append(self._where(inside, after, before))
+        return found
+
+    def _where(self, mask: Mask, new: Parts, old: Parts) -> Parts:
+        if mask is None:
+            return new
+        return [self.writer.select(mask, *pair) for pair in zip(new, old, strict=True)]
+
+    # Guards.
+
+    def _guard_here(self) -> Spread:
+        """The fold's guard at the position where the body stands."""
+        assert self.guard is not None
+        self.body.write(self.op.body.block, slice_of([self.guard]))
+        return self.body.value(self.guard)
+
+    def _guarded(self, spans: Sequence[Span], carried: Sequence[SSAValue]) -> Sequence[SSAValue]:
+        """A chain over the spans, whose inner loops are skipped where the guard does not hold, and
+        do without it where it holds in all rows."""
+        if self.guard is None or not spans or not self._is_uniform(self.guard):
+            return self._nested(spans, carried, self._link)
+        if self._is_known(self.guard, spans):
+            return self._where_some(self.guard, spans, carried)
+        outer, *inner = spans
+        return self._nested([outer], carried, lambda carried: self._guarded(inner, carried))
+
+    def _is_uniform(self, guard: SSAValue) -> bool:
+        return self.body.tile.lanes not in self.body.analysis.dependences(guard)
+
+    def _is_known(self, guard: SSAValue, spans: Sequence[Span]) -> bool:
+        """Whether the guard is the same for all positions in the spans."""
+        along = self.body.analysis.dependences(guard)
+        return not any(along & span.axes for span in spans)
+
+    def _where_some(
+        self, guard: SSAValue, spans: Sequence[Span], carried: Sequence[SSAValue]
+    ) -> Sequence[SSAValue]:
+        """The chain where the guard holds in some rows, apart from where it does in all."""
+        rows = self._guard_here().values
+
+        def in_all() -> Sequence[SSAValue]:
+            self.body.guards[guard] = True
+            results = self._nested(spans, carried, self._link)
+            self.body.guards[guard] = False
+            return results
+
+        def in_some() -> Sequence[SSAValue]:
+            rest = partial(self._nested, spans, carried, self._link)
+            return self.writer.branch(self.writer.all_of(rows), in_all, rest)
+
+        inside = in_all if len(rows) == 1 else in_some
+        return self.writer.branch(self.writer.any_of(rows), inside, lambda: carried)
 
     def _identity(self, lanes: bool) -> Parts:
         parts = [self.writer.constant(*each) for each in identity(self.kind, self.types)]

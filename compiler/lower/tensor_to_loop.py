@@ -12,11 +12,12 @@ from stepwell.compiler.dialects.construct import append, construct
 from stepwell.compiler.dialects.loop.host import FuncOp as LoopFunc
 from stepwell.compiler.dialects.loop.host import LaunchOp
 from stepwell.compiler.dialects.loop.nests import KernelOp as LoopKernel
+from stepwell.compiler.dialects.loop.sites import SITES, SiteAttr
 from stepwell.compiler.dialects.sizes import BindingsAttr, Range
 from stepwell.compiler.lower.nests import lower_kernel
 from stepwell.compiler.ops.base import TensorOp
 from stepwell.compiler.ops.creation import WeightOp
-from stepwell.compiler.ops.host import Host, Site, buffer_of
+from stepwell.compiler.ops.host import Host, buffer_of
 from stepwell.compiler.ops.structure import FuncOp, KernelOp, ReturnOp, YieldOp
 from stepwell.runtime.sizes import Size
 
@@ -49,7 +50,6 @@ class Lowering:
 
     def __init__(self) -> None:
         self.kernels: list[LoopKernel] = []
-        self.sites: list[Site] = []
         self._names: dict[object, str] = {}
 
     def function(self, function: FuncOp) -> LoopFunc:
@@ -62,7 +62,8 @@ class Lowering:
         for argument, input in zip(block.args, inputs, strict=False):
             argument.name_hint = input.name_hint
         ranges = function.symbols.ranges
-        host = Host(block, ranges, self.sites, self._block)
+        sites: list[SiteAttr] = []
+        host = Host(block, ranges, sites, self._block)
         host.location = function.location
         known = dict(zip(weights, block.args[len(inputs) :], strict=False))
         results = block.args[len(inputs) + len(weights) :]
@@ -75,6 +76,8 @@ class Lowering:
         }
         result = construct(LoopFunc, (), (), properties, function.location)
         result.add_region(Region(block))
+        if sites:
+            result.attributes[SITES] = ArrayAttr(sites)
         if weights:
             result.attributes[CONSTANTS] = ArrayAttr(map(StringAttr, weights))
         return result
@@ -87,7 +90,7 @@ class Lowering:
         results: Sequence[SSAValue],
     ) -> None:
         """Lowers the ops of a block; what it ends with goes into the result buffers."""
-        buffers = dict(zip(block.args, arguments, strict=True))
+        buffers: dict[SSAValue, SSAValue] = dict(zip(block.args, arguments, strict=True))
         last = block.last_op
         assert isinstance(last, ReturnOp | YieldOp)
         direct: dict[SSAValue, SSAValue] = {}

@@ -24,8 +24,9 @@ class Tiling:
     """The shape of a nest's tiles: `vectors` of `width` lanes along one axis, `height` rows along
     another. Without an axis for the lanes there is one scalar position per row.
 
-    In `panels`, all rows of some vectors come before the next vectors, and the last vectors of a
-    row are one tile; otherwise a row is finished before the next, at the end vector by vector.
+    In `panels`, all rows of some vectors come before the next vectors, along the axes `middle` too,
+    and the last vectors of a row are one tile; otherwise a row is finished before the next, at the
+    end vector by vector.
     """
 
     axes: tuple[Axis, ...]
@@ -35,10 +36,12 @@ class Tiling:
     rows: Axis | None = None
     height: int = 1
     panels: bool = False
+    middle: tuple[Axis, ...] = ()
 
     @property
     def outer(self) -> list[Axis]:
-        return [axis for axis in self.axes if axis not in (self.lanes, self.rows)]
+        inner = (self.lanes, self.rows, *self.middle)
+        return [axis for axis in self.axes if axis not in inner]
 
     @property
     def block(self) -> int:
@@ -97,26 +100,27 @@ class NestLoops:
             for axis in self._tiling.axes
         }
         with self._writer.memory():
-            self._outer(self._tiling.outer)
+            self._along(self._tiling.outer, self._tiles)
 
-    def _outer(self, axes: Sequence[Axis]) -> None:
+    def _along(self, axes: Sequence[Axis], inside: Callable[[], None]) -> None:
+        """`inside` for every position along the axes."""
         if not axes:
-            return self._tiles()
-        axis = axes[0].value
-        interval = self._intervals[axis]
-
-        def inside() -> None:
-            self._outer(axes[1:])
-
-        return self._each(axis, interval.low, interval.high, 1, inside)
+            inside()
+            return
+        interval = self._intervals[axes[0].value]
+        rest = partial(self._along, axes[1:], inside)
+        self._each(axes[0].value, interval.low, interval.high, 1, rest)
 
     def _tiles(self) -> None:
         if self._tiling.panels:
-            self._lanes(lambda masks: self._rows(partial(self._tile, masks)))
+            self._lanes(lambda masks: self._panel(partial(self._tile, masks)))
         else:
             self._rows(
                 lambda height, last: self._lanes(lambda masks: self._tile(masks, height, last))
             )
+
+    def _panel(self, tile: Callable[[int, Bound | None], None]) -> None:
+        self._along(self._tiling.middle, lambda: self._rows(tile))
 
     def _rows(self, inside: Callable[[int, Bound | None], None]) -> None:
         """`inside` for all rows, `height` at a time; of the last tile some rows may be outside."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import cast, final
 
 from xdsl.dialects import arith
@@ -288,6 +288,12 @@ class Writer:
         if first is None or second is None:
             return second if first is None else first
         return self.once((), arith.AndIOp, (first, second), first.type)
+
+    def all_of(self, conditions: Sequence[SSAValue]) -> SSAValue:
+        return reduce(lambda a, b: self.once((), arith.AndIOp, (a, b), a.type), conditions)
+
+    def any_of(self, conditions: Sequence[SSAValue]) -> SSAValue:
+        return reduce(lambda a, b: self.once((), arith.OrIOp, (a, b), a.type), conditions)
 
     def some(self, mask: SSAValue) -> SSAValue:
         """Whether some lane is set."""

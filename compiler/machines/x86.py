@@ -34,7 +34,7 @@ X86_64_V4 = Machine(
 )
 """AVX-512. (Skylake-X, Zen 4)"""
 
-MACHINES: Mapping[str, Machine] = {machine.name: machine for machine in (X86_64_V3, X86_64_V4)}
+MACHINES: dict[str, Machine] = {machine.name: machine for machine in (X86_64_V3, X86_64_V4)}
 
 EXACT_EXTRAS = (
     "avx512bitalg",

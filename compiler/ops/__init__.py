@@ -2,7 +2,7 @@
 
 from xdsl.ir import Dialect
 
-from stepwell.compiler.dialects.nd import InfoAttr, LiteralAttr, RefAttr
+from stepwell.compiler.dialects.nd import InfoAttr, LiteralAttr, RefAttr, TypesAttr
 from stepwell.compiler.dialects.sizes import (
     BindingsAttr,
     IntsAttr,
@@ -16,12 +16,15 @@ from stepwell.compiler.ops import (
     control,
     convolution,
     creation,
+    cumulative,
     dynamic_slices,
+    effects,
     gathering,
     joining,
     movement,
     reduction,
     scan,
+    sorting,
     staging,
     unary,
     while_loop,
@@ -42,10 +45,13 @@ _MODULES = (
     window,
     gathering,
     dynamic_slices,
+    cumulative,
+    sorting,
     control,
     while_loop,
     scan,
     staging,
+    effects,
 )
 
 
@@ -67,5 +73,15 @@ TENSOR_OPS: list[type[TensorOp]] = [op for module in _MODULES for op in _defined
 ND = Dialect(
     "nd",
     [*TENSOR_OPS, FuncOp, ReturnOp, YieldOp, KernelOp],
-    [InfoAttr, LiteralAttr, RefAttr, SizeAttr, SizesAttr, IntsAttr, SymbolsAttr, BindingsAttr],
+    [
+        InfoAttr,
+        LiteralAttr,
+        RefAttr,
+        SizeAttr,
+        SizesAttr,
+        IntsAttr,
+        SymbolsAttr,
+        BindingsAttr,
+        TypesAttr,
+    ],
 )

@@ -1,7 +1,7 @@
 """What every tensor op answers: its types, its values, its scalar at an index, its derivatives."""
 
 import abc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -150,6 +150,11 @@ class Effect(TensorOp, abc.ABC):
     """An op with an ordered effect, which no pass drops, repeats or reorders."""
 
 
+def has_effect(op: Operation) -> bool:
+    """Whether an op, or one in its regions, does more than to compute its results."""
+    return any(isinstance(each, Effect) for each in op.walk())
+
+
 class PureOp(TensorOp, abc.ABC):
     """An op that only computes its results."""
 
@@ -192,7 +197,7 @@ _SIZES: ContextVar[Mapping[str, int]] = ContextVar("sizes", default=MappingProxy
 
 
 @contextmanager
-def bound(sizes: Mapping[str, int]) -> Iterator[None]:
+def bound(sizes: Mapping[str, int]) -> Generator[None]:
     """Within this scope, symbols have these values for `reference`."""
     token = _SIZES.set(sizes)
     try:

@@ -90,6 +90,7 @@ class Convolution(Contraction):
             f"the operands are {both}, and should be [N, spatial…, C] and [kernel…, C/groups, O]",
         )
         expect_sliding(cls, len(x) - 2, stride, low, high, dilation)
+        expect(groups != ZERO, cls, "has no groups")
         expect(
             x[-1] == w[-2] * groups,
             cls,
@@ -199,6 +200,8 @@ class Convolution(Contraction):
 
     def _of_pairs(self, size: Size, x: Value, w: Value) -> Value:
         """Each example with its own kernel: so many more groups."""
+        if size == ZERO:
+            return full(0, x.dtype, (size, *shape_of(self.result.type)))
         x, w = x.move_axis(0, x.rank - 2), w.move_axis(0, w.rank - 2)
         *outer, _, channels = x.shape
         *kernel, _, results = w.shape

@@ -1,7 +1,7 @@
 """Emission: the one function that makes tensor ops, with types inferred and the location set."""
 
 import abc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -93,7 +93,7 @@ def current_or_none() -> Emitter | None:
 
 
 @contextmanager
-def emitting(block: Block, location: LocationAttr = UNKNOWN_LOC) -> Iterator[Emitter]:
+def emitting(block: Block, location: LocationAttr = UNKNOWN_LOC) -> Generator[Emitter]:
     """Within this scope, ops go to the end of `block`."""
     emitter = Emitter(block, location)
     token = _CURRENT.set(emitter)
@@ -104,7 +104,7 @@ def emitting(block: Block, location: LocationAttr = UNKNOWN_LOC) -> Iterator[Emi
 
 
 @contextmanager
-def emitting_before(op: Operation) -> Iterator[None]:
+def emitting_before(op: Operation) -> Generator[None]:
     """Within this scope, ops go before `op`, with its location."""
     home, emitter = op.parent_block(), current()
     assert home is not None
@@ -121,7 +121,7 @@ def emitting_before(op: Operation) -> Iterator[None]:
 
 
 @contextmanager
-def located(location: LocationAttr) -> Iterator[None]:
+def located(location: LocationAttr) -> Generator[None]:
     """Within this scope, ops get this location."""
     emitter = current()
     outer, emitter.location = emitter.location, location

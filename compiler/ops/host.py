@@ -1,15 +1,13 @@
 """The program between kernels: what ops that are no function of an index are lowered with."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 
 from xdsl.dialects.arith import ConstantOp
 from xdsl.dialects.builtin import (
     DenseArrayBase,
     IntAttr,
-    IntegerAttr,
     LocationAttr,
-    TensorType,
     i1,
     i8,
     i32,
@@ -18,24 +16,28 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.irdl import IRDLOperation
 
 from stepwell.compiler.dialects.construct import append, construct
+from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.dialects.loop.explicit import ForOp, IfOp, LoadOp, StoreOp
 from stepwell.compiler.dialects.loop.host import AllocOp, CopyOp, ViewOp
 from stepwell.compiler.dialects.loop.nests import IndexOp, YieldOp
+from stepwell.compiler.dialects.loop.scalar import number
+from stepwell.compiler.dialects.loop.sites import SiteAttr
 from stepwell.compiler.dialects.loop.syntax import INDEX
 from stepwell.compiler.dialects.loop.types import AccessAttr, BufferType, buffer
-from stepwell.compiler.dialects.nd import shape_of, ui8
+from stepwell.compiler.dialects.nd import dtype_of, is_tensor, shape_of, ui8
 from stepwell.compiler.dialects.sizes import Range
 from stepwell.compiler.ops.indices import ONE, ZERO, Index
 from stepwell.compiler.ops.scalars import SCALARS, Scalar, Scalars
+from stepwell.runtime.dtypes import BY_NAME
+from stepwell.runtime.entry import ArrayType, Site, SiteKind
 from stepwell.runtime.sizes import Size
 
-Site = Mapping[str, object]
 LowerBlock = Callable[["Host", Block, Sequence[SSAValue], Sequence[SSAValue]], None]
 
 
 def buffer_of(type: Attribute) -> BufferType:
     """Where a tensor of this type lies; the loop level has no unsigned types."""
-    assert isinstance(type, TensorType)
+    assert is_tensor(type)
     element = type.element_type
     return buffer(shape_of(type), i8 if element == ui8 else element)
 
@@ -47,7 +49,7 @@ class Host:
         self,
         block: Block,
         ranges: Mapping[str, Range],
-        sites: list[Site],
+        sites: list[SiteAttr],
         lower_block: LowerBlock,
     ):
         self.block = block
@@ -83,8 +85,7 @@ class Host:
         return self.write(IndexOp, operands, (INDEX,), {"access": access}).results[0]
 
     def number(self, value: int, type: Attribute) -> SSAValue:
-        attribute = IntegerAttr(value, type)
-        return self.write(ConstantOp, (), (type,), {"value": attribute}).results[0]
+        return self.write(ConstantOp, (), (type,), {"value": number(value, type)}).results[0]
 
     def load(self, source: SSAValue, element: Attribute, offset: Index | int = 0) -> SSAValue:
         """One element of a buffer as a scalar."""
@@ -127,20 +128,23 @@ class Host:
         """The ops of a region here: these buffers are its arguments, what it yields fills those."""
         self._lower_block(self, block, arguments, results)
 
-    def site(self, site: Site) -> IntAttr:
+    def site(self, kind: SiteKind, text: str, types: Sequence[Attribute]) -> IntAttr:
         """A new place with an effect, which the artifact's manifest describes."""
-        self.sites.append(site)
+        operands = [ArrayType(BY_NAME[dtype_of(type)], shape_of(type)) for type in types]
+        assert self.location is not None
+        place = source_line(self.location)
+        self.sites.append(SiteAttr(Site(kind, text, tuple(operands), place)))
         return IntAttr(len(self.sites) - 1)
 
     @contextmanager
-    def inside(self, block: Block) -> Iterator[None]:
+    def inside(self, block: Block) -> Generator[None]:
         """Within this scope, ops go to the end of `block`."""
         outer, self.block = self.block, block
         yield
         self.block = outer
 
     @contextmanager
-    def counting(self, count: Size) -> Iterator[Index]:
+    def counting(self, count: Size) -> Generator[Index]:
         """A loop from 0 to `count`, as an index; its body is written within this scope."""
         if count == ONE:
             yield Index.of(0)
@@ -153,7 +157,7 @@ class Host:
             self.write(YieldOp)
 
     @contextmanager
-    def where(self, condition: Scalar) -> Iterator[None]:
+    def where(self, condition: Scalar) -> Generator[None]:
         """What is written within this scope runs only if the condition holds."""
         then, otherwise = Block(), Block()
         self.write(IfOp, [condition.value], (), {}, [Region(then), Region(otherwise)])
@@ -167,7 +171,7 @@ class Host:
         self,
         count: Size,
         initial: Sequence[Scalar],
-        step: Callable[[Index, list[Scalar]], list[Scalar]],
+        step: Callable[[Index, Sequence[Scalar]], Sequence[Scalar]],
     ) -> list[Scalar]:
         """What is carried through `count` steps, of which `step` writes one, given its index."""
         types = [each.value.type for each in initial]

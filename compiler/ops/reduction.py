@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from xdsl.dialects.builtin import IntAttr, TensorType
@@ -50,6 +50,7 @@ class Reduction(PureOp, abc.ABC):
 
     ROLE: ClassVar = Role.FOLD
     COMBINE: ClassVar[Combine]
+    NUMPY: ClassVar[np.ufunc]
     DTYPES: ClassVar[Sequence[str]] = (*FLOATS, *INTEGERS)
     EMPTY: ClassVar[bool] = True
     """Whether there is a value for no elements."""
@@ -71,6 +72,14 @@ class Reduction(PureOp, abc.ABC):
         )
         kept = tuple(size for axis, size in enumerate(shape) if axis not in axes)
         return [tensor(dtype, kept)]
+
+    def reference(self, *operands: Array) -> Array:
+        """Accumulates f16 and bf16 in f32; integers wrap."""
+        (x,) = operands
+        wide = x.astype(np.float32) if x.dtype.itemsize == 2 else x
+        with np.errstate(all="ignore"):
+            folded = self.NUMPY.reduce(wide, self.axes.data, wide.dtype)
+        return np.asarray(folded).astype(x.dtype)
 
     @property
     def order(self) -> Order:
@@ -111,24 +120,14 @@ def joined(
     return tuple(next(inner) if axis in axes else next(kept) for axis in range(rank))
 
 
-def in_f32_if_narrow(function: Any, x: Array, axes: tuple[int, ...]) -> Array:
-    """A NumPy reduction that accumulates f16 and bf16 in f32, and wraps integers."""
-    wide = x.astype(np.float32) if x.dtype.itemsize == 2 and x.dtype.kind not in "iu" else x
-    with np.errstate(all="ignore"):
-        return np.asarray(function(wide, axes)).astype(x.dtype)
-
-
 @irdl_op_definition
 class ReduceSum(Reduction):
     """The sum along `axes`; 0 of no elements."""
 
     name = "nd.reduce_sum"
     COMBINE: ClassVar = Combine.ADD
+    NUMPY: ClassVar = np.add
     SAMPLES: ClassVar = SUMS
-
-    def reference(self, *operands: Array) -> Array:
-        x = operands[0]
-        return in_f32_if_narrow(lambda v, a: np.sum(v, a, dtype=v.dtype), x, self.axes.data)
 
     def gradient(self, *cotangents: Value) -> Gradient:
         return [self.spread_out(cotangents[0])]
@@ -145,11 +144,8 @@ class ReduceProd(Reduction):
 
     name = "nd.reduce_prod"
     COMBINE: ClassVar = Combine.MUL
+    NUMPY: ClassVar = np.multiply
     SAMPLES: ClassVar = SUMS
-
-    def reference(self, *operands: Array) -> Array:
-        x = operands[0]
-        return in_f32_if_narrow(lambda v, a: np.prod(v, a, dtype=v.dtype), x, self.axes.data)
 
     def others(self) -> Value:
         """For each element the product of all others along the axes; zeros need no division."""
@@ -203,9 +199,7 @@ class ReduceMax(Extremum):
 
     name = "nd.reduce_max"
     COMBINE: ClassVar = Combine.MAX
-
-    def reference(self, *operands: Array) -> Array:
-        return np.asarray(np.max(operands[0], self.axes.data))
+    NUMPY: ClassVar = np.maximum
 
 
 @irdl_op_definition
@@ -214,9 +208,7 @@ class ReduceMin(Extremum):
 
     name = "nd.reduce_min"
     COMBINE: ClassVar = Combine.MIN
-
-    def reference(self, *operands: Array) -> Array:
-        return np.asarray(np.min(operands[0], self.axes.data))
+    NUMPY: ClassVar = np.minimum
 
 
 @irdl_op_definition

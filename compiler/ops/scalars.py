@@ -4,18 +4,18 @@ A program is built once per kernel and holds for every index, so that a rule use
 `range` on its values: it uses `select`, `guard` and `fold`.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from xdsl.dialects.arith import ConstantOp
-from xdsl.dialects.builtin import FloatAttr, IntegerAttr, LocationAttr, StringAttr, i8
+from xdsl.dialects.builtin import LocationAttr, StringAttr, i8
 from xdsl.ir import Attribute, Block, Region, SSAValue
 from xdsl.irdl import IRDLOperation
 
 from stepwell.compiler.dialects.construct import append, construct
 from stepwell.compiler.dialects.loop.nests import FoldOp, IndexOp, YieldOp
-from stepwell.compiler.dialects.loop.scalar import Cast, CastOp, SelectOp
+from stepwell.compiler.dialects.loop.scalar import Cast, CastOp, SelectOp, number
 from stepwell.compiler.dialects.loop.syntax import INDEX
 from stepwell.compiler.dialects.loop.types import AccessAttr, Combine, Order, OrderAttr
 from stepwell.compiler.dialects.nd import ELEMENTS, is_float
@@ -83,8 +83,7 @@ class Scalars:
     def constant(self, value: float | int | bool, dtype: str) -> Scalar:
         def make() -> Scalar:
             type = SCALARS[dtype]
-            attribute = FloatAttr(value, type) if is_float(dtype) else IntegerAttr(int(value), type)
-            return self._emit(ConstantOp, (), dtype, {"value": attribute})
+            return self._emit(ConstantOp, (), dtype, {"value": number(value, type)})
 
         return self.once(("constant", repr(value), dtype), make)
 
@@ -133,7 +132,8 @@ class Scalars:
         axes, extents = self.axes(block, sizes)
         with self._inside(block):
             values = terms(axes)
-            append(block, construct(YieldOp, [each.value for each in values]))
+            given = [each.value for each in values]
+            append(block, construct(YieldOp, given, (), {}, self.location))
         results = values if combine in (Combine.ARGMAX, Combine.ARGMIN) else values[:1]
         properties = {
             "combine": StringAttr(combine),
@@ -190,7 +190,12 @@ class Scalars:
         return Index.axis(self.apply("max", value, self.materialise(Index.of(low))).value)
 
     def divmod(self, index: Index, size: Size) -> tuple[Index, Index]:
-        """Quotient and remainder of a non-negative index; affine wherever that can be shown."""
+        """Quotient and remainder of a non-negative index; affine wherever that can be shown.
+
+        By 0 it is the index of an element that is not there, and is never asked for.
+        """
+        if size == ZERO:
+            return Index({}, ZERO), index
         whole = {v: c // size for v, c in index.terms.items() if (c // size) * size == c}
         rest = Index({v: c for v, c in index.terms.items() if v not in whole}, index.offset)
         quotient = Index(whole, ZERO)
@@ -265,7 +270,7 @@ class Scalars:
         return Scalar(op.results[0], dtype)
 
     @contextmanager
-    def _inside(self, block: Block) -> Iterator[None]:
+    def _inside(self, block: Block) -> Generator[None]:
         outer, self.block = self.block, block
         self._known.append({})
         yield

@@ -57,8 +57,8 @@ class Parts:
 class Scan(PureOp):
     """`length` times the body, which takes constants, carried values and a slice of each input.
 
-    It yields the carried values for the next time, then a slice of each stacked result. `reverse`
-    the slices are taken, and the results stacked, from the last to the first.
+    It yields the carried values for the next time, then a slice of each stacked result. With
+    `reverse` the slices are taken, and the results stacked, from the last to the first.
     """
 
     name = "nd.scan"
@@ -182,7 +182,7 @@ class Scan(PureOp):
         types = [x.type for x in operands]
         replace(self, results[:produced])
 
-        position = {argument: n for n, argument in enumerate(body.args)}
+        position: dict[SSAValue, int] = {value: n for n, value in enumerate(body.args)}
         seeds = [dense(cotangent) for cotangent in cotangents]
         carry_flags, stack_flags = active[:count], active[count:]
         sums = [zeros(Zero(types[n])) for n in range(first) if wrt[n]]

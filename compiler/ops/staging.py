@@ -23,6 +23,7 @@ from stepwell.compiler.ops.base import (
     Gradient,
     PureOp,
     Role,
+    TensorOp,
     Transforms,
     evaluate,
     expect,
@@ -38,7 +39,7 @@ from stepwell.runtime.sizes import Size
 
 
 @irdl_op_definition
-class Barrier(Effect):
+class Barrier(TensorOp):
     """The operand as it is; what follows is not merged with what came before it."""
 
     name = "nd.barrier"
@@ -47,6 +48,7 @@ class Barrier(Effect):
     result = result_def(TensorType)
     traits = traits_def(MemoryWriteEffect())
     assembly_format = "$x attr-dict `:` type($x) `->` type($result)"
+    SAMPLES: ClassVar = ((("f64[3,4]",), {}), (("i32[0]",), {}))
 
     @classmethod
     def infer(cls, x: Tensor) -> Sequence[Tensor]:
@@ -91,6 +93,7 @@ class Remat(PureOp):
     ) -> Gradient:
         body, active = copied(self.body.block), floating(self.results)
         half = transforms.split(body, wanted, active)
+        _silence(body)
         last = body.last_op
         assert last is not None
         last.operands = half.residuals
@@ -125,13 +128,21 @@ class Remat(PureOp):
         return [Value(result) for result in results], flags
 
 
+def _silence(block: Block) -> None:
+    """What has printed or asserted once does not do so again."""
+    for op in tuple(block.walk()):
+        if isinstance(op, Effect) and not op.results:
+            op.detach()
+            op.erase()
+
+
 @irdl_op_definition
 class CustomGradient(PureOp):
     """A program with a reverse mode of its own.
 
-    `forward` gives the results, then residuals; `backward` takes the residuals, then the cotangents of
-    the results, and gives those of the operands. Forward mode and second order differentiate the
-    bodies as they are.
+    `forward` gives the results, then residuals; `backward` takes the residuals, then the cotangents
+    of the results, and gives those of the operands. Forward mode and second order differentiate
+    the bodies as they are.
     """
 
     name = "nd.custom_gradient"

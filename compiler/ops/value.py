@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from xdsl.dialects.builtin import TensorType
 from xdsl.ir import SSAValue
 
-from stepwell.compiler.dialects.nd import Literal, Tensor, dtype_of, shape_of
+from stepwell.compiler.dialects.nd import Literal, Tensor, dtype_of, is_tensor, shape_of
 from stepwell.compiler.dialects.sizes import Shape
 from stepwell.compiler.ops.emission import Inferring, emit
 
@@ -30,7 +29,7 @@ class Value:
     @property
     def type(self) -> Tensor:
         type = self.ssa.type
-        assert isinstance(type, TensorType)
+        assert is_tensor(type)
         return type
 
     @property

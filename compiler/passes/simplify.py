@@ -8,7 +8,7 @@ from xdsl.ir import Block, Operation, OpResult, SSAValue
 from xdsl.passes import ModulePass
 
 from stepwell.compiler.dialects.nd import Literal
-from stepwell.compiler.ops.base import PureOp
+from stepwell.compiler.ops.base import PureOp, TensorOp, has_effect
 from stepwell.compiler.ops.binary import Add, Div, Mul, Sub
 from stepwell.compiler.ops.creation import Constant
 from stepwell.compiler.ops.movement import Broadcast, Reshape, Transpose
@@ -43,7 +43,8 @@ def simplify(block: Block) -> None:
             if (before := known.setdefault(key, op)) is not op:
                 _replace(op, list(before.results))
     for op in reversed(tuple(block.ops)):
-        if isinstance(op, PureOp) and not any(tuple(result.uses) for result in op.results):
+        used = any(tuple(result.uses) for result in op.results)
+        if isinstance(op, TensorOp) and not used and not has_effect(op):
             op.detach()
             op.erase()
 

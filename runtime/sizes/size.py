@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache, reduce
 from typing import Literal, SupportsIndex, TypeAlias, TypeVar, final
 
+from stepwell.runtime.errors import StepwellError
 from stepwell.runtime.sizes import folding, polynomial, text
 from stepwell.runtime.sizes.bounds import bounds
 from stepwell.runtime.sizes.intervals import Interval, Ranges
@@ -62,6 +63,16 @@ class Size:
 
     def __hash__(self) -> int:
         return hash(self.polynomial)
+
+    def __index__(self) -> int:
+        """What `int` and `range` ask for. Raises StepwellError when it depends on a symbol."""
+        if self.static is None:
+            raise StepwellError(
+                "SW0116",
+                f"Python asks for the value of the size {self}, known only when the program runs",
+                hint="use the size as it is in shapes and arithmetic, and scan for loops over it",
+            )
+        return self.static
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Size):

@@ -103,6 +103,12 @@ def expect_same_bits(actual: Sequence[Array], expected: Sequence[Array]) -> None
             )
 
 
+def expect_types(arrays: Sequence[Array], types: Sequence[Tensor]) -> None:
+    """Of the dtypes and the shapes that types say."""
+    found = [(array.dtype, array.shape) for array in arrays]
+    assert found == [(numpy_dtype(dtype_of(type)), _shape(type)) for type in types]
+
+
 def _alike(
     actual: Sequence[Array], expected: Sequence[Array]
 ) -> Iterator[tuple[Array, Array]]:

@@ -1,20 +1,20 @@
 """The catalogue of tensor ops as test cases: each op with its samples, and with variants of them."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from arrays import Array, smooth
 from programs import block_of
 from region_samples import REGION_SAMPLES, Program
-from xdsl.ir import Block, Region
+from xdsl.ir import Block, Operation, Region
 
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of, tensor, text_of
 from stepwell.compiler.dialects.sizes import Shape, SizeAttr, SizesAttr
-from stepwell.compiler.ops import TENSOR_OPS
 from stepwell.compiler.ops.base import TensorOp
 from stepwell.compiler.ops.emission import emit, parameter_kinds
 from stepwell.compiler.ops.regions import written
+from stepwell.compiler.ops.structure import yielded
 from stepwell.compiler.ops.value import Value
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
@@ -34,7 +34,7 @@ class Case:
 
     def __str__(self) -> str:
         operands = ", ".join(map(text_of, self.types))
-        rest = "".join(f" {name}={value}" for name, value in self.parameters.items())
+        rest = "".join(f" {name}={_text(value)}" for name, value in self.parameters.items())
         return f"{self.kind.name}({operands}){rest}"
 
     @property
@@ -45,15 +45,22 @@ class Case:
         except CompileError:
             return False
 
-    def write(self, *operands: Value) -> list[Value]:
-        """The op on these operands."""
+    def op(self, *operands: Value) -> Operation:
+        """The op on these operands, at the end of the current block."""
         regions = [_region(each) for each in self.regions]
-        op = emit(mnemonic(self.kind), [x.ssa for x in operands], regions, **self.parameters)
-        return list(map(Value, op.results))
+        given = [x.ssa for x in operands]
+        return emit(mnemonic(self.kind), given, regions, **self.parameters)
+
+    def write(self, *operands: Value) -> list[Value]:
+        return list(map(Value, self.op(*operands).results))
 
     def block(self) -> Block:
         """A program of this op alone."""
         return block_of(self.types, self.write)
+
+    @property
+    def result_types(self) -> list[Tensor]:
+        return [Value(result).type for result in yielded(self.block())]
 
     def arrays(self, seed: int = 0) -> list[Array]:
         """Operands in the op's domain."""
@@ -98,20 +105,23 @@ def sized(case: Case) -> Iterator[Case]:
                 yield changed
 
 
-def symbolic(case: Case) -> tuple[Case, dict[str, int]] | None:
-    """The sample with symbols for as many of its sizes as the type rule accepts, and their values."""
+def symbolic(case: Case) -> list[tuple[Case, dict[str, int]]]:
+    """The sample with symbols for as many of its sizes as the type rule accepts.
+
+    With the values that the symbols stand for, and with each of them 0 and 1.
+    """
     values: dict[str, int] = {}
-    if case.regions:
-        return None
-    for old in sizes_in(case.types):
+    changed = case
+    for old in [] if case.regions else sizes_in(case.types):
         name = "BSKTUVW"[len(values)]
-        changed = case.resized(lambda size, old=old, name=name: _swap(size, old, Size.of(name)))
-        if old.static and changed.accepted:
-            case, values = changed, {**values, name: old.static}
-    return (case, values) if values else None
+        trial = changed.resized(lambda size, old=old, name=name: _swap(size, old, Size.of(name)))
+        if old.static is not None and trial.accepted:
+            changed, values = trial, {**values, name: old.static}
+    trials = [values, *({**values, name: number} for name in values for number in (0, 1))]
+    return [(changed, each) for each in trials if values and with_values(changed, each).accepted]
 
 
-def bound(case: Case, values: Mapping[str, int]) -> Case:
+def with_values(case: Case, values: Mapping[str, int]) -> Case:
     """A symbolic case with values for its symbols."""
     sizes = {symbol: Size.of(value) for symbol, value in values.items()}
     return case.resized(lambda size: size.substitute(sizes))
@@ -132,8 +142,8 @@ def in_every_dtype(case: Case) -> Iterator[Case]:
                 yield changed
 
 
-def all_samples() -> list[Case]:
-    return [case for kind in TENSOR_OPS for case in samples(kind)]
+def distinct(cases: Iterable[Case]) -> list[Case]:
+    return list({str(case): case for case in cases}.values())
 
 
 def _case(
@@ -146,6 +156,10 @@ def _case(
     kinds = parameter_kinds(kind)
     case = Case(kind, tuple(map(tensor_of, types)), given, tuple(regions))
     return replace(case, parameters={k: _changed(kinds[k], v, Size.of) for k, v in given.items()})
+
+
+def _text(value: object) -> str:
+    return f"({', '.join(map(str, value))})" if isinstance(value, tuple) else str(value)
 
 
 def _changed(kind: type[Any], value: Any, change: Resize) -> Any:

@@ -1,6 +1,7 @@
 """Tensor programs for tests: written as blocks, and run by reference, in the interpreter, compiled."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from io import StringIO
 from typing import Any, TypeAlias
@@ -175,6 +176,25 @@ def _array_type(value: SSAValue) -> ArrayType:
 
 def _type_like(array: Array) -> ArrayType:
     return ArrayType(BY_NUMPY[array.dtype], tuple(map(Size.of, array.shape)))
+
+
+def stages(module: ModuleOp, machine: Machine | None = None) -> Iterator[tuple[str, ModuleOp]]:
+    """The module after each stage, by the stage's name."""
+    module, before = module.clone(), None
+    for name, _ in pipeline.STAGES:
+        pipeline.run_stages(module, machine or host(), name, after=before)
+        yield name, module
+        before = name
+
+
+@contextmanager
+def named(what: object) -> Iterator[None]:
+    """An error within this scope says what it was about."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(str(what))
+        raise
 
 
 # What every stage's module must be.

@@ -37,7 +37,7 @@ from stepwell.compiler.dialects.sizes import (
 
 @irdl_op_definition
 class FuncOp(IRDLOperation):
-    """A function over buffers and scalars, with its symbols; it writes its last `outputs` arguments.
+    """A function over buffers and scalars, with its symbols; it writes the last `outputs` of them.
 
     An entry point is one, and so is a micro-kernel that several kernels share.
     """
@@ -198,7 +198,7 @@ class AssertOp(IRDLOperation):
 
 @irdl_op_definition
 class CustomOp(IRDLOperation):
-    """Calls a C symbol, `int32 f(void** buffers, int64* sizes)`; the runtime hands in its address."""
+    """Calls a C symbol, `int32 f(void** buffers, int64* sizes)`, by its address at run time."""
 
     name = "loop.custom"
     symbol = prop_def(StringAttr)

@@ -4,7 +4,16 @@ from enum import auto
 from typing import ClassVar
 
 from xdsl.dialects.arith import CMPF_COMPARISON_OPERATIONS, CMPI_COMPARISON_OPERATIONS
-from xdsl.dialects.builtin import AnyFloat, StringAttr, VectorType, i1
+from xdsl.dialects.builtin import (
+    AnyFloat,
+    FloatAttr,
+    IndexType,
+    IntegerAttr,
+    StringAttr,
+    VectorType,
+    i1,
+)
+from xdsl.ir import Attribute
 from xdsl.irdl import (
     AnyAttr,
     BaseAttr,
@@ -21,7 +30,15 @@ from xdsl.printer import Printer
 from xdsl.traits import Pure
 from xdsl.utils.str_enum import StrEnum
 
+from stepwell.compiler.dialects.llvm.types import bits, integer
 from stepwell.compiler.dialects.loop.syntax import INDEX, parse_known
+
+
+def number(value: float, type: Attribute) -> Attribute:
+    """A number of a scalar type, as `arith.constant` takes it."""
+    if isinstance(type, AnyFloat):
+        return FloatAttr(value, type)
+    return IntegerAttr(int(value), type if isinstance(type, IndexType) else integer(bits(type)))
 
 
 class Cast(StrEnum):

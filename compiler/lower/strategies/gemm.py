@@ -5,7 +5,7 @@ multiplication", ACM TOMS 34 (2008), without the one over k: a tile sums all of 
 the chunks that the fold's order asks for, so that partial results never go to memory.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -17,7 +17,7 @@ from stepwell.compiler.dialects.loop.nests import KernelOp
 from stepwell.compiler.dialects.loop.types import buffer
 from stepwell.compiler.lower.analysis import Analysis, Axis, lanes_of
 from stepwell.compiler.lower.bodies import BodyWriter, Mask, Ready, Spread, Tile, masks
-from stepwell.compiler.lower.contraction import Contraction, contraction_of, slice_of
+from stepwell.compiler.lower.contraction import Contraction, contraction_of
 from stepwell.compiler.lower.costs import length
 from stepwell.compiler.lower.folds import NestWriter
 from stepwell.compiler.lower.strategies.base import (
@@ -114,16 +114,20 @@ class _Product:
         contraction, plan = self.contraction, self.plan
         rows, lanes = contraction.rows, contraction.lanes
         ready = self._pack(writer) if plan.pack else None
-        axes = (*contraction.outer, *([rows] if rows else []), lanes)
         height = plan.mr if rows else 1
-        tiling = Tiling(axes, self.width, lanes, plan.nv, rows, height, panels=True)
+        middle = contraction.middle
+        tiling = Tiling(
+            contraction.axes, self.width, lanes, plan.nv, rows, height, panels=True, middle=middle
+        )
         loops = NestLoops(writer, self.analysis, tiling, {}, ready=ready)
         if plan.mc == 0:
             loops.write({})
             return
         blocks = [(axis, 1) for axis in contraction.outer]
-        if rows is not None:
-            blocks.append((rows, plan.mc))
+        left = plan.mc
+        for axis in ((rows,) if rows else ()) + middle[::-1]:
+            blocks.insert(len(contraction.outer), (axis, max(left, tiling.step(axis))))
+            left //= max(1, length(axis.size))
         Tasks((*blocks, (lanes, plan.nc))).write(writer, loops.write)
 
     # Panels of the right operand.
@@ -165,7 +169,9 @@ class _Product:
         bases: dict[SSAValue, Bound] = dict.fromkeys(self.nest.axes, 0)
         bases.update((axis, interval.low) for axis, interval in intervals.items())
         body = NestWriter(writer, self.analysis, Tile(self.width, lanes, inside), bases, {})
-        ops = slice_of([self.contraction.right])
+        ops = self.contraction.behind_right
+        if (guard := self.analysis.guards.get(self.contraction.fold)) is not None:
+            body.guards[guard] = True
 
         def copy() -> None:
             body.write(block, ops)
@@ -215,9 +221,12 @@ def choose(
     shapes = tiles(tallest, machine.vector_registers)
     mr, nv = min(shapes, key=lambda shape: tile_cost(m, n, *shape, width))
     size, panel = machine.vector_bytes // width, nv * width
-    k, outer = contraction.depth, prod((axis.size for axis in contraction.outer), start=ONE)
-    cached = machine.l2 // 2 // (max(1, length(k)) * size)
-    mc, nc = blocks(m, n, mr, panel, cached, length(outer))
+    k, middle, outer = contraction.depth, _count(contraction.middle), _count(contraction.outer)
+    cached = max(mr, machine.l2 // 2 // (max(1, length(k)) * size))
+    mc = rows_of_task(m, middle, mr, cached)
+    tasks = -(-m * middle // mc) * outer
+    lane_blocks = max(1, min(-(-n // panel), -(-MINIMUM // tasks)))
+    nc = -(-n // lane_blocks // panel) * panel
     whole = prod(contraction.analysis.nest.sizes.data, start=k).static
     if whole is not None and whole < 2 * TASK * width:
         mc = nc = 0
@@ -227,11 +236,10 @@ def choose(
 def _strides_are_static(contraction: Contraction) -> bool:
     """Whether the rows of the left operand lie at known distances, so that one register addresses
     all of a tile."""
-    rows, ops = contraction.rows, slice_of([contraction.left])
+    rows = contraction.rows
     return rows is None or all(
         access.stride(rows.value).static is not None
-        for access in contraction.analysis.inside[contraction.fold]
-        if access.op in ops
+        for access in contraction.reads_of(contraction.left)
     )
 
 
@@ -258,12 +266,17 @@ def tile_cost(m: int, n: int, mr: int, nv: int, width: int) -> float:
     return cycles * (1 + (mr + nv) / (mr * nv) / 20)
 
 
-def blocks(m: int, n: int, mr: int, panel: int, rows: int, outer: int) -> tuple[int, int]:
-    """Rows and lanes of a task: no more than `rows` in the cache, and tasks enough for threads."""
-    row_blocks = -(-m // max(mr, rows))
-    mc = -(-m // row_blocks // mr) * mr
-    lane_blocks = max(1, min(-(-n // panel), -(-MINIMUM // (row_blocks * outer))))
-    return mc, -(-n // lane_blocks // panel) * panel
+def rows_of_task(m: int, middle: int, mr: int, cached: int) -> int:
+    """Rows that a task takes, no more than the cache holds: a part of `m`, or several times all."""
+    if m > cached:
+        blocks = -(-m // cached)
+        return -(-m // blocks // mr) * mr
+    blocks = -(-middle // max(1, cached // max(1, m)))
+    return max(1, m) * -(-middle // blocks)
+
+
+def _count(axes: Sequence[Axis]) -> int:
+    return prod(length(axis.size) for axis in axes)
 
 
 MINIMUM = 16
@@ -272,13 +285,12 @@ MINIMUM = 16
 
 def _packs(contraction: Contraction, tiles: int, size: int) -> bool:
     """Whether copying the right operand pays: its rows are long, or no rows, and often used."""
+    if not contraction.may_pack:
+        return False
     if not contraction.is_contiguous:
         return True
     last = contraction.fold.axes[-1]
-    strides = [
-        access.stride(last).static
-        for access in contraction.analysis.inside[contraction.fold]
-        if access.op in contraction.right_ops
-    ]
+    reads = contraction.reads_of(contraction.right)
+    strides = [access.stride(last).static for access in reads]
     long = any(stride is None or stride * size > UNPACKED for stride in strides)
     return long and tiles >= 4

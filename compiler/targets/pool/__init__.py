@@ -46,8 +46,12 @@ from stepwell.compiler.targets.pool import interface, loops, waiting, workers
 
 @cache
 def pool_object(machine: Machine) -> bytes:
-    """The pool as a relocatable object; made once per process."""
-    return compile_object(module_text(pool_module(machine.architecture)), machine)
+    """The pool as a relocatable object; made once per process.
+
+    With the least effort: its threads wait for memory, not for instructions, and the first program
+    of every process waits for this.
+    """
+    return compile_object(module_text(pool_module(machine.architecture)), machine, effort=0)
 
 
 def pool_module(architecture: str = "x86_64") -> ModuleOp:

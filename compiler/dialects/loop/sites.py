@@ -1,0 +1,55 @@
+"""The places where a program prints or asserts, as the artifact's manifest describes them."""
+
+from xdsl.ir import Data
+from xdsl.irdl import irdl_attr_definition
+from xdsl.parser import AttrParser
+from xdsl.printer import Printer
+
+from stepwell.compiler.dialects.sizes import parse_shape, shape_text
+from stepwell.runtime.dtypes import BY_NAME
+from stepwell.runtime.entry import SITE_KINDS, ArrayType, Site
+from stepwell.runtime.errors import SourceLine
+
+SITES = "sites"
+"""The attribute of a function with the sites that its effects name by number."""
+
+
+@irdl_attr_definition
+class SiteAttr(Data[Site]):
+    """`#loop.site<print "x is {}" (f32 [B, 3]) at "model.py" 12 4 5>`: the line, two columns."""
+
+    name = "loop.site"
+
+    @classmethod
+    def parse_parameter(cls, parser: AttrParser) -> Site:
+        with parser.in_angle_brackets():
+            kind = SITE_KINDS[SITE_KINDS.index(parser.parse_keyword_in(SITE_KINDS))]
+            text = parser.parse_str_literal()
+            operands = parser.parse_comma_separated_list(
+                parser.Delimiter.PAREN, lambda: _parse_operand(parser)
+            )
+            found = parser.parse_optional_keyword("at")
+            return Site(kind, text, tuple(operands), _parse_place(parser) if found else None)
+
+    def print_parameter(self, printer: Printer) -> None:
+        site = self.data
+        with printer.in_angle_brackets():
+            printer.print_string(f"{site.kind} ")
+            printer.print_string_literal(site.text)
+            operands = [f"{each.dtype} {shape_text(each.shape)}" for each in site.operands]
+            printer.print_string(f" ({', '.join(operands)})")
+            if (place := site.where) is not None:
+                printer.print_string(" at ")
+                printer.print_string_literal(place.file)
+                printer.print_string(f" {place.line} {place.column} {place.end_column}")
+
+
+def _parse_operand(parser: AttrParser) -> ArrayType:
+    dtype = BY_NAME[parser.parse_identifier(" as a dtype")]
+    return ArrayType(dtype, parse_shape(parser))
+
+
+def _parse_place(parser: AttrParser) -> SourceLine:
+    file = parser.parse_str_literal()
+    numbers = [parser.parse_integer(allow_boolean=False) for _ in range(3)]
+    return SourceLine(file, *numbers)

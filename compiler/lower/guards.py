@@ -1,0 +1,52 @@
+"""Positions of a fold that contribute nothing, such as those of a window in the padding."""
+
+from collections.abc import Sequence
+from math import copysign
+
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import FloatAttr, IntegerAttr
+from xdsl.ir import SSAValue
+
+from stepwell.compiler.dialects.loop.nests import FoldOp
+from stepwell.compiler.dialects.loop.scalar import SelectOp
+from stepwell.compiler.dialects.loop.types import Combine
+from stepwell.compiler.lower.combine import identity
+
+
+def guard_of(fold: FoldOp) -> SSAValue | None:
+    """The condition without which the terms are such that the accumulator stays as it is, if the
+    fold has one: `select(inside, x, 0)`, or for products `select(inside, w, -0)` besides."""
+    selects = [term.owner for term in fold.terms]
+    conditions: set[SSAValue] = set()
+    otherwise: list[float | int] = []
+    for select in selects:
+        if not isinstance(select, SelectOp):
+            return None
+        conditions.add(select.condition)
+        constant = select.false_value.owner
+        if not isinstance(constant, arith.ConstantOp):
+            return None
+        value = constant.value
+        if not isinstance(value, IntegerAttr | FloatAttr):
+            return None
+        otherwise.append(value.value.data)
+    if len(conditions) != 1 or not _is_nothing(fold, otherwise):
+        return None
+    return conditions.pop()
+
+
+def _is_nothing(fold: FoldOp, terms: Sequence[float | int]) -> bool:
+    """Whether an accumulator that takes these terms has the bits it had before.
+
+    A sum starts with +0 and so never becomes -0, which +0 would change. A sum of products may, when
+    a product is rounded to -0; but -0 changes nothing.
+    """
+    kind = fold.kind
+    if kind == Combine.FMA:
+        first, second = terms
+        negative = copysign(1.0, first) * copysign(1.0, second) < 0
+        return first == second == 0 and (negative or isinstance(first, int))
+    if kind in (Combine.ARGMAX, Combine.ARGMIN):
+        return False
+    ((neutral, _),) = identity(kind, [result.type for result in fold.results])
+    return terms[0] == neutral

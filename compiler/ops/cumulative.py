@@ -1,0 +1,92 @@
+"""Cumulative ops: each element combined with all those before it along an axis."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+from xdsl.dialects.builtin import IntAttr, TensorType
+from xdsl.ir import SSAValue
+from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def
+
+from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of, text_of
+from stepwell.compiler.dialects.sizes import count_of
+from stepwell.compiler.ops.base import Array, Gradient, PureOp, Sample, expect
+from stepwell.compiler.ops.families import NUMBERS
+from stepwell.compiler.ops.host import Host
+from stepwell.compiler.ops.indices import Index
+from stepwell.compiler.ops.scalars import Scalar
+from stepwell.compiler.ops.value import Value, Zero
+from stepwell.runtime.sizes import Size
+
+
+@irdl_op_definition
+class Cumsum(PureOp):
+    """The sums of the elements up to each one along an axis; from the end where `reverse` is 1.
+
+    The terms are added in order, from 0; f16 and bf16 in f32.
+    """
+
+    name = "nd.cumsum"
+    x = operand_def(TensorType)
+    axis = prop_def(IntAttr)
+    reverse = prop_def(IntAttr)
+    result = result_def(TensorType)
+    assembly_format = "$x `axis` $axis `reverse` $reverse attr-dict `:` type($x) `->` type($result)"
+    SAMPLES: ClassVar[Sequence[Sample]] = (
+        (("f64[3,4]",), {"axis": 1, "reverse": 0}),
+        (("f64[3,4,2]",), {"axis": 1, "reverse": 1}),
+        (("f32[70]",), {"axis": 0, "reverse": 0}),
+        (("f16[9]",), {"axis": 0, "reverse": 1}),
+        (("bf16[2,9]",), {"axis": 1, "reverse": 0}),
+        (("i64[4]",), {"axis": 0, "reverse": 0}),
+        (("u8[300]",), {"axis": 0, "reverse": 0}),
+        (("f64[0,3]",), {"axis": 0, "reverse": 0}),
+        (("f64[3,0]",), {"axis": 0, "reverse": 1}),
+    )
+
+    @classmethod
+    def infer(cls, x: Tensor, *, axis: int, reverse: int) -> Sequence[Tensor]:
+        expect(0 <= axis < len(shape_of(x)), cls, f"axis {axis} is not one of {text_of(x)}")
+        expect(dtype_of(x) in NUMBERS, cls, f"is not defined for {dtype_of(x)}")
+        return [x]
+
+    def reference(self, *operands: Array) -> Array:
+        x, axis = operands[0], self.axis.data
+        narrow = x.dtype.itemsize == 2
+        wide = x.astype(np.float32) if narrow else x
+        forwards = np.flip(wide, axis) if self.reverse.data else wide
+        with np.errstate(all="ignore"):
+            sums = np.cumsum(forwards, axis, dtype=wide.dtype)
+        return np.asarray(np.flip(sums, axis) if self.reverse.data else sums).astype(x.dtype)
+
+    def lower(self, h: Host, operands: Sequence[SSAValue], results: Sequence[SSAValue]) -> None:
+        shape, axis, dtype = shape_of(self.x.type), self.axis.data, dtype_of(self.x.type)
+        length, width = shape[axis], count_of(shape[axis + 1 :])
+        wide = "f32" if dtype in ("f16", "bf16") else dtype
+        with h.counting(count_of(shape[:axis])) as row, h.counting(width) as column:
+            first = row * (length * width) + column
+
+            def step(number: Index, so_far: Sequence[Scalar]) -> Sequence[Scalar]:
+                number = number * -1 + (length - 1) if self.reverse.data else number
+                place, s = first + number * width, h.scalars()
+                term = s.convert(h.element(operands[0], dtype, place), wide)
+                total = s.apply("add", so_far[0], term)
+                h.store(s.convert(total, dtype), results[0], place)
+                return [total]
+
+            h.folding(length, [h.scalars().constant(0, wide)], step)
+
+    def gradient(self, *cotangents: Value) -> Gradient:
+        return [self._of(cotangents[0], self.axis.data, 1 - self.reverse.data)]
+
+    def tangent(self, *tangents: Value | Zero) -> Gradient:
+        (t,) = tangents
+        assert isinstance(t, Value)
+        return [self._of(t, self.axis.data, self.reverse.data)]
+
+    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
+        return [self._of(operands[0], self.axis.data + 1, self.reverse.data)]
+
+    @staticmethod
+    def _of(x: Value, axis: int, reverse: int) -> Value:
+        return x.apply("cumsum", axis=axis, reverse=reverse)

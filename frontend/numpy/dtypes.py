@@ -1,0 +1,35 @@
+"""The dtypes under NumPy's names, their limits, and the constants."""
+
+import math
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from stepwell.compiler.dialects.nd import numpy_dtype
+from stepwell.promotion import dtype_name
+
+bool_ = "bool"
+int32 = "i32"
+int64 = "i64"
+uint8 = "u8"
+float16 = "f16"
+bfloat16 = "bf16"
+float32 = "f32"
+float64 = "f64"
+
+pi = math.pi
+e = math.e
+inf = math.inf
+nan = math.nan
+newaxis = None
+
+
+def finfo(dtype: object) -> Any:
+    """The limits of a floating-point dtype: `.max`, `.min`, `.eps` and the like."""
+    return ml_dtypes.finfo(numpy_dtype(dtype_name(dtype)))
+
+
+def iinfo(dtype: object) -> Any:
+    """The limits of an integer dtype: `.max` and `.min`."""
+    return np.iinfo(numpy_dtype(dtype_name(dtype)))

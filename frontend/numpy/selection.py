@@ -1,0 +1,37 @@
+"""Functions that pick elements by computed indices, and that sort."""
+
+from stepwell.array import Array, ArrayLike, apply, apply_all, asarray
+from stepwell.indexing import normal_axis
+from stepwell.numpy.creation import iota
+from stepwell.numpy.elementwise import where
+from stepwell.numpy.manipulation import moveaxis
+
+
+def take(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -> Array:
+    """The elements at these indices along an axis; without one, of all elements in order."""
+    x = asarray(x)
+    if axis is None:
+        return x.flatten()[asarray(indices)]
+    return x[(*(slice(None),) * normal_axis(axis, x.ndim), asarray(indices))]
+
+
+def take_along_axis(x: ArrayLike, indices: ArrayLike, axis: int = -1) -> Array:
+    """For each place of the other axes, the elements at its own indices along an axis."""
+    x, places = asarray(x), asarray(indices).astype("i64")
+    place = normal_axis(axis, x.ndim)
+    wrapped = where(places < 0, places + x.sizes[place], places)
+    rows, columns = moveaxis(x, place, -1), moveaxis(wrapped, place, -1)
+    return moveaxis(apply("gather", rows, columns, batch=x.ndim - 1), -1, place)
+
+
+def sort(x: ArrayLike, axis: int = -1) -> Array:
+    """The elements along an axis in ascending order, NaN last."""
+    x = asarray(x)
+    return apply("sort", x, axis=normal_axis(axis, x.ndim))
+
+
+def argsort(x: ArrayLike, axis: int = -1) -> Array:
+    """The indices of the elements along an axis in ascending order; equal ones stay in order."""
+    x = asarray(x)
+    place = normal_axis(axis, x.ndim)
+    return apply_all("sort", x, iota(x.shape, place), axis=place)[1]
