@@ -8,15 +8,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from stepwell import nn as nn
+    from stepwell import numpy as numpy
+    from stepwell import optim as optim
     from stepwell.array import Array as Array
+    from stepwell.compiling import Compiled as Compiled
+    from stepwell.compiling import compile as compile
+    from stepwell.compiling import jit as jit
     from stepwell.control import checkpoint as checkpoint
     from stepwell.control import cond as cond
     from stepwell.control import custom_gradient as custom_gradient
     from stepwell.control import scan as scan
+    from stepwell.control import stop_gradient as stop_gradient
     from stepwell.control import while_loop as while_loop
     from stepwell.effects import assert_ as assert_
     from stepwell.effects import custom_call as custom_call
     from stepwell.effects import print as print
+    from stepwell.runtime.errors import CallError as CallError
+    from stepwell.runtime.errors import CompileError as CompileError
+    from stepwell.runtime.errors import LoadError as LoadError
+    from stepwell.runtime.errors import StepwellError as StepwellError
+    from stepwell.runtime.loading import load as load
     from stepwell.specs import Spec as Spec
     from stepwell.specs import spec as spec
     from stepwell.transforms import grad as grad
@@ -27,8 +39,14 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "array": ("Array",),
-    "control": ("checkpoint", "cond", "custom_gradient", "scan", "while_loop"),
+    "compiling": ("Compiled", "compile", "jit"),
+    "control": ("checkpoint", "cond", "custom_gradient", "scan", "stop_gradient", "while_loop"),
     "effects": ("assert_", "custom_call", "print"),
+    "nn": (),
+    "numpy": (),
+    "optim": (),
+    "runtime.errors": ("CallError", "CompileError", "LoadError", "StepwellError"),
+    "runtime.loading": ("load",),
     "specs": ("Spec", "spec"),
     "transforms": ("grad", "jvp", "value_and_grad", "vjp", "vmap"),
 }

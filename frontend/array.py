@@ -193,7 +193,8 @@ def asarray(x: Any, dtype: object = None) -> Array:
         size = Array(None, *_emitted("size", (), {"size": x})[0])
         return size if dtype is None else size.astype(dtype)
     value = np.from_dlpack(x) if _by_dlpack(x) else np.asarray(x)
-    if dtype is None and value.dtype == np.float64 and not hasattr(x, "dtype"):
+    untyped = isinstance(x, float | Sequence) and not isinstance(x, np.generic)
+    if dtype is None and value.dtype == np.float64 and untyped:
         dtype = promotion.DEFAULTS[float]
     name = dtype_name(value.dtype if dtype is None else dtype)
     if type(x) is int and name in INTEGERS:

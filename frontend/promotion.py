@@ -22,12 +22,11 @@ _WIDTH = {"f16": 16, "bf16": 16, "f32": 32, "f64": 64}
 
 def promote(dtypes: Sequence[str], weak: Sequence[type] = ()) -> str:
     """The common dtype of arrays of these dtypes and of Python numbers of these types."""
-    numbers = [DEFAULTS[kind] for kind in weak]
+    number = max((DEFAULTS[kind] for kind in weak), key=KINDS.__getitem__, default="bool")
     if not dtypes:
-        return _join_all(numbers)
+        return number
     common = _join_all(dtypes)
-    higher = [each for each in numbers if KINDS[each] > KINDS[common]]
-    return _join_all(higher) if higher else common
+    return number if KINDS[number] > KINDS[common] else common
 
 
 def _join_all(dtypes: Sequence[str]) -> str:

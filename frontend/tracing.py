@@ -1,5 +1,6 @@
 """Tracing: a Python function run once on arrays without values, and what it wrote down."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -21,6 +22,8 @@ from stepwell.runtime.errors import CompileError
 from stepwell.trace import tracing
 
 Function = Callable[..., Any]
+_UNPRINTABLE = re.compile(r"[^A-Za-z0-9_$.-]+")
+"""What the name of a value may not hold: `w['a']` is printed as `%w_a`."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ def trace_function(
     traced = trace_block(function, structure, types, ranges=ranges, names=argument_names)
     block, location = traced.block, definition_of(function)
     for argument, hint in zip(block.args, argument_names, strict=False):
-        argument.name_hint = hint
+        argument.name_hint = _UNPRINTABLE.sub("_", hint).rstrip("_")
     last = block.last_op
     assert last is not None
     values = tuple(last.operands)

@@ -9,12 +9,13 @@ import numpy as np
 
 from stepwell.runtime import system
 from stepwell.runtime.dtypes import Array
-from stepwell.runtime.entry import ArrayType, Entry
+from stepwell.runtime.entry import ArrayType, Entry, filled
 from stepwell.runtime.errors import CallError
 
 VERSION: Final = 1
-ASSERTION, RAISED = 1, 2
-"""Values of the word `error`: an assertion failed, or the host function answered 1."""
+ASSERTION, RAISED, REFUSED = 1, 2, 3
+"""Values of the word `error`: an assertion failed, the host function answered 1, or the imported C
+function that `site` numbers did not answer 0."""
 
 HostFunction: Final = ctypes.CFUNCTYPE(
     ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p
@@ -77,6 +78,7 @@ class Host:
     def __init__(self, name: str, entry: Entry) -> None:
         self._name = name
         self._sites = entry.sites
+        self._imports = entry.imports
         self._sizes = [size.name for size in entry.sizes]
         self._raised: dict[int, BaseException] = {}
 
@@ -96,7 +98,7 @@ class Host:
             values = dict(zip(self._sizes, _int64s(sizes, len(self._sizes)), strict=True))
             types = self._sites[site].operands
             arrays = map(_view, types, _int64s(operands, len(types)), [values] * len(types))
-            print(self._sites[site].text.format(*arrays), flush=True)
+            print(filled(self._sites[site].text, list(arrays)), flush=True)
         except BaseException as error:  # even KeyboardInterrupt must wait until C has returned
             self._raised[context] = error
             return 1
@@ -108,6 +110,9 @@ class Host:
         raised = self._raised.pop(context.address, None)
         if raised is not None and not isinstance(raised, Exception):
             return raised
+        if code == REFUSED and site < len(self._imports):
+            sentence = f"{self._name}: the C function {self._imports[site]} failed"
+            return CallError("SW0412", sentence)
         if code not in (ASSERTION, RAISED) or site >= len(self._sites):
             return CallError("SW0412", f"{self._name} failed with code {code} at site {site}")
         text, where = self._sites[site].text, self._sites[site].where

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import Final, Literal, TypeAlias, final
 
+import numpy as np
+
 from stepwell.runtime import tree
 from stepwell.runtime.dtypes import BY_NAME, Array, DType
 from stepwell.runtime.errors import SourceLine
@@ -248,6 +250,26 @@ def read_size(field: Field, symbols: Symbols) -> Size:
     if not found.symbols <= symbols:
         raise field.refusal(f"a size made of {', '.join(sorted(symbols)) or 'numbers'}")
     return found
+
+
+def filled(text: str, arrays: Sequence[Array]) -> str:
+    """A text with arrays in the places of its `{}`, whose formats are those of each element."""
+    return text.format(*map(_Shown, arrays))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """An array as it is printed."""
+
+    array: Array
+
+    def __format__(self, form: str) -> str:
+        if not form:
+            return str(self.array)
+        if self.array.ndim == 0:
+            return format(self.array.item(), form)
+        return np.array2string(self.array, formatter={"all": lambda x: f"{x:{form}}"})
 
 
 def placeholders(text: str) -> list[str]:

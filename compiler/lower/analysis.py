@@ -93,18 +93,27 @@ class Analysis:
         return self._dependences.get(value, _NONE)
 
     def is_inside(self, access: Access) -> bool:
-        """Whether the access is known to lie in its buffer whatever the condition: each of its
-        indices is an axis that is as long as the buffer."""
-        type = access.buffer.type
+        """Whether the access is known to lie in its buffer whatever the condition."""
+        return all(self._is_whole_axis(access, number) for number in range(_rank(access)))
+
+    def is_inside_along(self, access: Access, axes: Container[SSAValue]) -> bool:
+        """Whether this is known of those of its indices in which one of these axes is."""
+        indices, affines = access.op.indices, access.op.access.data
+        return all(
+            self._is_whole_axis(access, number)
+            for number, affine in enumerate(affines)
+            if any(indices[term] in axes for _, term in affine.terms)
+        )
+
+    def _is_whole_axis(self, access: Access, number: int) -> bool:
+        """Whether the index is an axis that is as long as the buffer."""
+        type, affine = access.buffer.type, access.op.access.data[number]
         assert isinstance(type, BufferType)
-        indices = access.op.indices
-        for affine, extent in zip(access.op.access.data, type.shape, strict=True):
-            if affine.offset != ZERO or len(affine.terms) != 1:
-                return False
-            coefficient, number = affine.terms[0]
-            if coefficient != ONE or self._sizes.get(indices[number]) != extent:
-                return False
-        return True
+        if affine.offset != ZERO or len(affine.terms) != 1:
+            return False
+        ((coefficient, operand),) = affine.terms
+        axis = access.op.indices[operand]
+        return coefficient == ONE and self._sizes.get(axis) == type.shape[number]
 
     def _enter(self, axes: Sequence[SSAValue], sizes: Shape) -> None:
         for axis, size in zip(axes, sizes, strict=True):
@@ -191,6 +200,10 @@ class Analysis:
             found = found.difference(op.axes)
         for result in op.results:
             self._dependences[result] = found
+
+
+def _rank(access: Access) -> int:
+    return len(access.op.access.data)
 
 
 def _times(first: Size, second: Size) -> Size:

@@ -77,6 +77,21 @@ class Spread:
 
 
 @dataclass(frozen=True, eq=False)
+class Guard:
+    """What is known of a fold's guard where code is written: that it holds, that what is computed
+    where it does not is dropped in the end (along these axes all positions go one way), or nothing.
+    """
+
+    holds: bool = False
+    dropped_along: frozenset[SSAValue] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether every position has to ask."""
+        return not self.holds and self.dropped_along is None
+
+
+@dataclass(frozen=True, eq=False)
 class Ready:
     """A value of the body that lies ready in memory: `load` gives it, the ops behind it are not
     written."""
@@ -107,8 +122,8 @@ class BodyWriter(ABC):
         self.tile = tile
         self.bases = dict(bases)
         self._axes = frozenset(bases)
-        self.guards: dict[SSAValue, bool] = {}
-        """The guards of the folds around, and whether they are known to hold in all of the tile."""
+        self.guards: dict[SSAValue, Guard] = {}
+        """What is known of the guards of the folds around."""
         self._buffers = buffers
         self._accesses = analysis.accesses
         self._values: dict[SSAValue, Spread] = {}
@@ -216,6 +231,8 @@ class BodyWriter(ABC):
             load = self._load_vector
         elif condition is not None and condition.lanes:
             load, lanes = self._load_where_some, True
+        elif condition is not None and self._may_read_elsewhere(access):
+            load = self._load_elsewhere
         else:
             load = self._load_scalar
         rows = rows or (condition is not None and condition.rows)
@@ -228,10 +245,35 @@ class BodyWriter(ABC):
         condition = op.condition
         if condition is None:
             return None
-        known = self.guards.get(condition)
-        if known or (known is not None and self.analysis.is_inside(self._accesses[op])):
+        guard = self.guards.get(condition)
+        if guard is not None and (guard.holds or self.analysis.is_inside(self._accesses[op])):
             return None
         return self.value(condition)
+
+    def _may_read_elsewhere(self, access: Access) -> bool:
+        """Whether, where the condition does not hold, the read may give any element."""
+        along = self._dropped_along(access)
+        return along is not None and self.analysis.is_inside_along(access, along)
+
+    def _dropped_along(self, access: Access) -> frozenset[SSAValue] | None:
+        condition = access.op.condition if isinstance(access.op, ReadOp) else None
+        guard = None if condition is None else self.guards.get(condition)
+        return None if guard is None else guard.dropped_along
+
+    def _load_elsewhere(
+        self, access: Access, type: Attribute, condition: Spread | None, i: int, j: int
+    ) -> SSAValue:
+        """From the buffer's first row where the condition does not hold: the choice is made before
+        the loops along which all positions go one way, which then load without a condition."""
+        assert condition is not None
+        along = self._dropped_along(access) or frozenset[SSAValue]()
+        inner = {value: c for value, c in access.at.terms.items() if value in along}
+        outer = {value: c for value, c in access.at.terms.items() if value not in along}
+        place = self.writer.value(self._offset(Index(outer, access.at.offset), i, j))
+        zero = self.writer.value(0)
+        chosen = self.writer.once((), SelectOp, (condition.at(i, j), place, zero), INDEX)
+        rest = self._offset(Index(inner, ZERO), i, j)
+        return self.writer.load(self._buffer(access), self.writer.add(chosen, rest), type)
 
     def _load_scalar(
         self, access: Access, type: Attribute, condition: Spread | None, i: int, j: int

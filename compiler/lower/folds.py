@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from math import gcd, prod
 from typing import final
 
@@ -11,7 +10,7 @@ from xdsl.ir import SSAValue
 from stepwell.compiler.dialects.loop.nests import FoldOp
 from stepwell.compiler.dialects.loop.types import LANE_COUNT
 from stepwell.compiler.lower.analysis import Axis, divisor
-from stepwell.compiler.lower.bodies import BodyWriter, Mask, Spread, masks
+from stepwell.compiler.lower.bodies import BodyWriter, Guard, Mask, Spread, masks
 from stepwell.compiler.lower.combine import Parts, identity, join, pairwise, take, tree
 from stepwell.compiler.lower.contraction import slice_of
 from stepwell.compiler.lower.tables import Table
@@ -93,7 +92,7 @@ class _Fold:
         """The results, for each copy."""
         if self.guard is None:
             return self._write()
-        self.body.guards[self.guard] = False
+        self.body.guards[self.guard] = Guard()
         results = self._write()
         del self.body.guards[self.guard]
         return results
@@ -302,7 +301,7 @@ class _Fold:
 
     def _taken(self, accumulators: Accumulators, rows: bool, lanes: bool) -> Accumulators:
         """The accumulators after the terms of the position at which the body stands."""
-        guard = None if self.guard is None or self.body.guards[self.guard] else self._guard_here()
+        guard = self._guard_here() if self._is_open else None
         self.body.write(self.op.body.block, self.ops)
         terms = [self.body.value(term) for term in self.op.terms]
         at = self.body.vector_at if lanes else Spread.at
@@ -320,6 +319,10 @@ class _Fold:
         return [self.writer.select(mask, *pair) for pair in zip(new, old, strict=True)]
 
     # Guards.
+
+    @property
+    def _is_open(self) -> bool:
+        return self.guard is not None and self.body.guards[self.guard].is_open
 
     def _guard_here(self) -> Spread:
         """The fold's guard at the position where the body stands."""
@@ -349,20 +352,42 @@ class _Fold:
         self, guard: SSAValue, spans: Sequence[Span], carried: Sequence[SSAValue]
     ) -> Sequence[SSAValue]:
         """The chain where the guard holds in some rows, apart from where it does in all."""
-        rows = self._guard_here().values
+        here = self._guard_here()
+        rows = here.values
 
-        def in_all() -> Sequence[SSAValue]:
-            self.body.guards[guard] = True
+        def given(known: Guard) -> Sequence[SSAValue]:
+            self.body.guards[guard] = known
             results = self._nested(spans, carried, self._link)
-            self.body.guards[guard] = False
+            self.body.guards[guard] = Guard()
             return results
 
-        def in_some() -> Sequence[SSAValue]:
-            rest = partial(self._nested, spans, carried, self._link)
-            return self.writer.branch(self.writer.all_of(rows), in_all, rest)
+        def in_all() -> Sequence[SSAValue]:
+            return given(Guard(holds=True))
 
-        inside = in_all if len(rows) == 1 else in_some
+        def in_some() -> Sequence[SSAValue]:
+            along = frozenset[SSAValue]().union(*(span.axes for span in spans))
+            return self._kept(here, given(Guard(dropped_along=along)), carried)
+
+        def inside() -> Sequence[SSAValue]:
+            if not here.rows:
+                return in_all()
+            return self.writer.branch(self.writer.all_of(rows), in_all, in_some)
+
         return self.writer.branch(self.writer.any_of(rows), inside, lambda: carried)
+
+    def _kept(
+        self, guard: Spread, new: Sequence[SSAValue], old: Sequence[SSAValue]
+    ) -> Sequence[SSAValue]:
+        """The new accumulators in the rows where the guard holds."""
+        at = self.body.vector_at if self.lanes else Spread.at
+        places = zip(self._grouped(new), self._grouped(old), strict=True)
+        copies = self.body.copies(self.rows, self.lanes)
+        return _flat(
+            [
+                self._where(at(guard, *copy), *pair)
+                for pair, copy in zip(places, copies, strict=True)
+            ]
+        )
 
     def _identity(self, lanes: bool) -> Parts:
         parts = [self.writer.constant(*each) for each in identity(self.kind, self.types)]

@@ -14,7 +14,13 @@ from stepwell.compiler.ops.contraction import Contraction
 from stepwell.compiler.ops.indices import ONE, ZERO, Index
 from stepwell.compiler.ops.movement import spread
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
-from stepwell.compiler.ops.sliding import Sliding, all_inside, expect_sliding, slidings
+from stepwell.compiler.ops.sliding import (
+    Sliding,
+    all_inside,
+    expect_sliding,
+    slidings,
+    spread_out,
+)
 from stepwell.compiler.ops.value import Value, full
 from stepwell.runtime.sizes import Size
 
@@ -98,7 +104,7 @@ class Convolution(Contraction):
             f" {text_of(rhs)}",
         )
         expect(
-            w[-1] // groups * groups == w[-1],
+            per_group(w[-1], groups) * groups == w[-1],
             cls,
             f"the {w[-1]} results of {text_of(rhs)} are not {groups} groups",
         )
@@ -116,7 +122,7 @@ class Convolution(Contraction):
         """In the padding the factors are 0 and -0: adding -0 leaves any accumulator as it is."""
         x, w, dtype = shape_of(self.lhs.type), shape_of(self.rhs.type), dtype_of(self.lhs.type)
         example, places, output = at[0], at[1:-1], at[-1]
-        group, _ = s.divmod(output, w[-1] // self.groups.data)
+        group, _ = s.divmod(output, per_group(w[-1], self.groups.data))
         wide = "f32" if dtype in ("f16", "bf16") else dtype
 
         def terms(k: tuple[Index, ...]) -> tuple[Scalar, ...]:
@@ -163,9 +169,7 @@ class Convolution(Contraction):
 
     def _by_x(self, g: Value, w: Value) -> Value:
         """The kernel turned around, from outputs to channels, over the cotangent spread out."""
-        interior = [0, *(step - 1 for step in self.stride.data), 0]
-        none = (ZERO,) * g.rank
-        apart = g.pad(full(0, g.dtype), none, none, interior) if any(interior) else g
+        apart = spread_out(g, (1, *self.stride.data, 1))
         kernel = _swapped(w, self.groups.data).apply("reverse", axes=tuple(range(w.rank - 2)))
         spatial = shape_of(self.lhs.type)[1:-1]
         windows = [each.mirrored(n) for each, n in zip(self.windows, spatial, strict=True)]
@@ -178,7 +182,7 @@ class Convolution(Contraction):
         """
         groups, rank = self.groups.data, x.rank
         *outer, channels = x.shape
-        split = x.reshape((*outer, groups, channels // groups))
+        split = x.reshape((*outer, Size.of(groups), channels // groups))
         middle = range(1, rank - 1)
         turned = split.transpose((rank, *middle, rank - 1, 0))
         examples = turned.reshape((*turned.shape[:-2], groups * x.shape[0]))
@@ -216,12 +220,17 @@ class Convolution(Contraction):
     def _of_kernels(self, size: Size, x: Value, w: Value) -> Value:
         """All kernels on one x: so many more results in each group."""
         groups, results = self.groups.data, w.shape[-1]
-        split = w.reshape((*w.shape[:-1], groups, results // groups))
+        split = w.reshape((*w.shape[:-1], groups, per_group(results, groups)))
         moved = split.move_axis(0, split.rank - 2)
         kernel = moved.reshape((*moved.shape[:-3], size * results))
         y = convolve(x, kernel, self.windows, groups)
-        apart = y.reshape((*y.shape[:-1], groups, size, results // groups))
+        apart = y.reshape((*y.shape[:-1], groups, size, per_group(results, groups)))
         return apart.move_axis(apart.rank - 2, 0).reshape((size, *y.shape[:-1], results))
+
+
+def per_group(count: Size, groups: Size) -> Size:
+    """How many of the channels or results each group has."""
+    return count // groups if groups != ZERO else ZERO
 
 
 def convolve(x: Value, w: Value, windows: Sequence[Sliding], groups: Size) -> Value:
@@ -242,16 +251,18 @@ def _swapped(w: Value, groups: Size) -> Value:
     if groups == ONE:
         return w.move_axis(w.rank - 1, w.rank - 2)
     *kernel, channels, results = w.shape
-    split = w.reshape((*kernel, channels, groups, results // groups))
+    split = w.reshape((*kernel, channels, groups, per_group(results, groups)))
     last = split.rank - 1
     turned = split.transpose((*range(last - 2), last, last - 1, last - 2))
-    return turned.reshape((*kernel, results // groups, groups * channels))
+    return turned.reshape((*kernel, per_group(results, groups), groups * channels))
 
 
 def _grouped_product(x: Array, w: Array, groups: int) -> Array:
     """x[…, groups * C] by w[C, groups * O], group by group."""
     if groups == 1:
         return x @ w
+    if groups == 0:
+        return np.zeros((*x.shape[:-1], 0), x.dtype)
     width = w.shape[0]
     parts = [
         x[..., group * width : (group + 1) * width] @ part

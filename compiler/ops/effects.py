@@ -34,7 +34,7 @@ from stepwell.compiler.ops.regions import written
 from stepwell.compiler.ops.scan import slice_of
 from stepwell.compiler.ops.value import Value, Zero
 from stepwell.runtime import system
-from stepwell.runtime.entry import placeholders
+from stepwell.runtime.entry import filled, placeholders
 from stepwell.runtime.errors import CallError, CompileError
 from stepwell.runtime.sizes import Size
 
@@ -60,7 +60,7 @@ class Print(Effect):
         return []
 
     def reference(self, *operands: Array) -> tuple[Array, ...]:
-        print(self.text.data.format(*operands), flush=True)
+        print(filled(self.text.data, operands), flush=True)
         return ()
 
     def lower(self, h: Host, operands: Sequence[SSAValue], results: Sequence[SSAValue]) -> None:
@@ -149,8 +149,8 @@ class Custom(Effect):
         (address,) = system.addresses([self.symbol.data])
         function = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p)(address)
         pointers = (ctypes.c_void_p * len(arrays))(*(array.ctypes.data for array in arrays))
-        if status := function(pointers, (ctypes.c_int64 * len(sizes))(*sizes)):
-            raise CallError("SW0412", f"{self.symbol.data} returned {status}")
+        if function(pointers, (ctypes.c_int64 * len(sizes))(*sizes)):
+            raise CallError("SW0412", f"the C function {self.symbol.data} failed")
         return tuple(results)
 
     def lower(self, h: Host, operands: Sequence[SSAValue], results: Sequence[SSAValue]) -> None:

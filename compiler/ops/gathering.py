@@ -96,7 +96,7 @@ class Gather(PureOp):
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
         batch = self.batch.data
         if batch == 0 and not on[0]:
-            return [gather(*operands, batch)]
+            return [gather(operands[0], operands[1], batch)]
         x, indices = (leading(size, flag, each) for flag, each in zip(on, operands, strict=True))
         return [gather(x, indices, batch + 1)]
 
@@ -214,8 +214,9 @@ class ScatterAdd(PureOp):
         return [scatter_add(start, Value(self.indices), updates, self.batch.data)]
 
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        wide = [leading(size, flag, x) for flag, x in zip(on, operands, strict=True)]
-        return [scatter_add(*wide, self.batch.data + 1)]
+        wide = [leading(size, flag, each) for flag, each in zip(on, operands, strict=True)]
+        x, indices, updates = wide
+        return [scatter_add(x, indices, updates, self.batch.data + 1)]
 
 
 def scatter_add(x: Value, indices: Value, updates: Value, batch: int = 0) -> Value:

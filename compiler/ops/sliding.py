@@ -9,6 +9,7 @@ from stepwell.compiler.ops.emission import Inferring
 from stepwell.compiler.ops.indices import ZERO, Index
 from stepwell.compiler.ops.movement import spread
 from stepwell.compiler.ops.scalars import Scalar, Scalars
+from stepwell.compiler.ops.value import Value, full
 from stepwell.runtime.sizes import Size, largest
 
 
@@ -73,6 +74,13 @@ def expect_sliding(op: type[Inferring], rank: int, *parameters: Sequence[object]
     )
     steps = [entry for each in parameters for entry in each if isinstance(entry, int)]
     expect(all(step > 0 for step in steps), op, "a stride or a dilation is not positive")
+
+
+def spread_out(x: Value, stride: Sequence[int]) -> Value:
+    """The elements `stride` apart along each axis, with zeros between them."""
+    none = (ZERO,) * x.rank
+    interior = [step - 1 for step in stride]
+    return x.pad(full(0, x.dtype), none, none, interior) if any(interior) else x
 
 
 def all_inside(s: Scalars, index: Sequence[Index], shape: Shape) -> Scalar | None:

@@ -1,5 +1,6 @@
 """Reductions over windows that slide along the axes: what pooling is made of."""
 
+import abc
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -11,12 +12,12 @@ from stepwell.compiler.dialects.loop.types import ANY, UNCUT, Combine
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, is_float, shape_of, tensor
 from stepwell.compiler.dialects.sizes import IntsAttr, Shape, SizesAttr, count_of
 from stepwell.compiler.ops.base import Array, Gradient, PureOp, Role, Sample, concrete, expect
-from stepwell.compiler.ops.emission import Inferring
+from stepwell.compiler.ops.emission import Parameters
 from stepwell.compiler.ops.families import NUMBERS
 from stepwell.compiler.ops.gathering import gather_inside, scatter_add, size_value
 from stepwell.compiler.ops.indices import ONE, ZERO, Index, linear
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
-from stepwell.compiler.ops.sliding import Sliding, all_inside, expect_sliding, slidings
+from stepwell.compiler.ops.sliding import Sliding, all_inside, expect_sliding, slidings, spread_out
 from stepwell.compiler.ops.value import Value, Zero, full, iota
 from stepwell.runtime.sizes import Size
 
@@ -38,17 +39,6 @@ def highest(dtype: str) -> float | int:
 def identity(combine: str, dtype: str) -> float | int:
     """What changes no other number; of sums it is -0, which keeps even -0."""
     return {"add": -0.0, "max": lowest(dtype), "min": highest(dtype)}[combine]
-
-
-def _windowed(
-    op: type[Inferring], x: Tensor, size: Shape, stride: Sequence[int], low: Shape, high: Shape
-) -> Shape:
-    """The shape of what is left of x."""
-    shape = shape_of(x)
-    expect(dtype_of(x) in NUMBERS, op, f"is not defined for {dtype_of(x)}")
-    expect_sliding(op, len(shape), size, stride, low, high)
-    windows = slidings(size, stride, low, high)
-    return tuple(each.count(length) for each, length in zip(windows, shape, strict=True))
 
 
 def _sample(
@@ -76,16 +66,11 @@ def _samples(combine: str) -> Sequence[Sample]:
     )
 
 
-@irdl_op_definition
-class Window(PureOp):
-    """The elements in each window, combined by `add`, `max` or `min`; padding contributes nothing.
+class Windowed(PureOp, abc.ABC):
+    """Each axis has an entry of `size`, `stride`, `low` and `high`; of 1 where no window slides."""
 
-    Each axis has an entry of `size`, `stride`, `low` and `high`, the size 1 where no window slides.
-    The derivative of `max` and `min` goes to the first element that reaches them.
-    """
-
-    name = "nd.window"
     ROLE: ClassVar = Role.CONTRACT
+    COMBINES: ClassVar[Sequence[str]]
     x = operand_def(TensorType)
     combine = prop_def(StringAttr)
     size = prop_def(SizesAttr)
@@ -97,7 +82,6 @@ class Window(PureOp):
         "$combine $x `size` $size `stride` $stride `low` $low `high` $high attr-dict"
         " `:` type($x) `->` type($result)"
     )
-    SAMPLES: ClassVar = (*_samples("add"), *_samples("max"), *_samples("min"))
 
     @classmethod
     def infer(
@@ -110,13 +94,51 @@ class Window(PureOp):
         low: Shape,
         high: Shape,
     ) -> Sequence[Tensor]:
-        expect(combine in ("add", *PICKS), cls, f"combines by {combine}, not add, max or min")
-        return [tensor(dtype_of(x), _windowed(cls, x, size, stride, low, high))]
+        shape, dtype = shape_of(x), dtype_of(x)
+        expect(dtype in NUMBERS, cls, f"is not defined for {dtype}")
+        expect(
+            combine in cls.COMBINES, cls, f"combines by {combine}, not {', '.join(cls.COMBINES)}"
+        )
+        expect_sliding(cls, len(shape), size, stride, low, high)
+        windows = slidings(size, stride, low, high)
+        left = tuple(each.count(length) for each, length in zip(windows, shape, strict=True))
+        return [tensor(cls.dtype_from(dtype), left)]
+
+    @staticmethod
+    @abc.abstractmethod
+    def dtype_from(dtype: str) -> str:
+        """The result's dtype."""
 
     @property
     def windows(self) -> list[Sliding]:
         """How the window slides along each axis."""
         return slidings(self.size.data, self.stride.data, self.low.data, self.high.data)
+
+    def again(self, x: Value, parameters: Parameters) -> Value:
+        """The same of another operand."""
+        return x.apply(self.name.removeprefix("nd."), **parameters)
+
+    def with_batch(self, x: Value) -> Value:
+        """The same of a value with another axis in front, along which no window slides."""
+        first: Parameters = {"size": ONE, "stride": 1, "low": ZERO, "high": ZERO}
+        longer = {name: (first[name], *self.parameters[name]) for name in first}
+        return self.again(x, {"combine": self.combine.data, **longer})
+
+
+@irdl_op_definition
+class Window(Windowed):
+    """The elements in each window, combined by `add`, `max` or `min`; padding contributes nothing.
+
+    The derivative of `max` and `min` goes to the first element that reaches them.
+    """
+
+    name = "nd.window"
+    COMBINES: ClassVar = ("add", *PICKS)
+    SAMPLES: ClassVar = (*_samples("add"), *_samples("max"), *_samples("min"))
+
+    @staticmethod
+    def dtype_from(dtype: str) -> str:
+        return dtype
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         shape, dtype, combine = shape_of(self.x.type), dtype_of(self.x.type), self.combine.data
@@ -148,8 +170,7 @@ class Window(PureOp):
 
     def _positions(self) -> Value:
         """For each window the position of the element that is taken."""
-        parameters = {name: each for name, each in self.parameters.items() if name != "combine"}
-        return Value(self.x).apply("window_position", pick=self.combine.data, **parameters)
+        return Value(self.x).apply("window_position", **self.parameters)
 
     def gradient(self, *cotangents: Value) -> Gradient:
         (g,), shape = cotangents, shape_of(self.x.type)
@@ -161,78 +182,47 @@ class Window(PureOp):
 
     def _sum_back(self, g: Value) -> Value:
         """Each element gets the sum over the windows that hold it."""
-        interior = [step - 1 for step in self.stride.data]
-        none = (ZERO,) * g.rank
-        apart = g.pad(full(0, g.dtype), none, none, interior) if any(interior) else g
         shape = shape_of(self.x.type)
         windows = [each.mirrored(n) for each, n in zip(self.windows, shape, strict=True)]
-        return apart.apply(
-            "window",
-            combine="add",
-            size=self.size.data,
-            stride=(1,) * g.rank,
-            low=tuple(each.low for each in windows),
-            high=tuple(each.high for each in windows),
+        return self.again(
+            spread_out(g, self.stride.data),
+            {
+                "combine": "add",
+                "size": self.size.data,
+                "stride": (1,) * g.rank,
+                "low": tuple(each.low for each in windows),
+                "high": tuple(each.high for each in windows),
+            },
         )
 
     def tangent(self, *tangents: Value | Zero) -> Gradient:
         (t,) = tangents
         assert isinstance(t, Value)
         if self.combine.data == "add":
-            return [t.apply("window", **self.parameters)]
+            return [self.again(t, self.parameters)]
         return [gather_inside(t.reshape((count_of(t.shape),)), self._positions())]
 
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        return [operands[0].apply("window", **_with_batch(self.parameters))]
+        return [self.with_batch(operands[0])]
 
 
 @irdl_op_definition
-class WindowPosition(PureOp):
+class WindowPosition(Windowed):
     """The row-major position in x, as i64, of the first element that is a window's max or min.
 
     NaN is picked before all others. A window of padding only has the position 2**63 - 1.
     """
 
     name = "nd.window_position"
-    ROLE: ClassVar = Role.CONTRACT
-    x = operand_def(TensorType)
-    pick = prop_def(StringAttr)
-    size = prop_def(SizesAttr)
-    stride = prop_def(IntsAttr)
-    low = prop_def(SizesAttr)
-    high = prop_def(SizesAttr)
-    result = result_def(TensorType)
-    assembly_format = (
-        "$pick $x `size` $size `stride` $stride `low` $low `high` $high attr-dict"
-        " `:` type($x) `->` type($result)"
-    )
-    SAMPLES: ClassVar = tuple(
-        (types, {"pick": pick, **{name: each for name, each in rest.items() if name != "combine"}})
-        for pick in PICKS
-        for types, rest in _samples(pick)
-    )
+    COMBINES: ClassVar = tuple(PICKS)
+    SAMPLES: ClassVar = (*_samples("max"), *_samples("min"))
 
-    @classmethod
-    def infer(
-        cls,
-        x: Tensor,
-        *,
-        pick: str,
-        size: Shape,
-        stride: tuple[int, ...],
-        low: Shape,
-        high: Shape,
-    ) -> Sequence[Tensor]:
-        expect(pick in PICKS, cls, f"picks {pick}, not max or min")
-        return [tensor("i64", _windowed(cls, x, size, stride, low, high))]
-
-    @property
-    def windows(self) -> list[Sliding]:
-        """How the window slides along each axis."""
-        return slidings(self.size.data, self.stride.data, self.low.data, self.high.data)
+    @staticmethod
+    def dtype_from(dtype: str) -> str:
+        return "i64"
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
-        shape, dtype, pick = shape_of(self.x.type), dtype_of(self.x.type), self.pick.data
+        shape, dtype, pick = shape_of(self.x.type), dtype_of(self.x.type), self.combine.data
         wide = "f32" if dtype in ("f16", "bf16") else dtype
 
         def pair(k: tuple[Index, ...]) -> tuple[Scalar, ...]:
@@ -254,7 +244,7 @@ class WindowPosition(PureOp):
         for taps in np.ndindex(*concrete(self.size.data)):
             windows, elements = _overlaps(self.windows, taps, x.shape, shape)
             new, old, known = x[elements], best[windows], found[windows]
-            better = new > old if self.pick.data == "max" else new < old
+            better = new > old if self.combine.data == "max" else new < old
             taken = better | ((new != new) & (old == old)) | (known == NOWHERE)
             best[windows] = np.where(taken, new, old)
             found[windows] = np.where(taken, places[elements], known)
@@ -268,7 +258,7 @@ class WindowPosition(PureOp):
 
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
         """Positions count from the start of each example."""
-        result = operands[0].apply("window_position", **_with_batch(self.parameters))
+        result = self.with_batch(operands[0])
         count = size_value(count_of(shape_of(self.x.type)), "i64", result.shape)
         first = iota(result.shape, 0) * count
         return [result.compare("eq", NOWHERE).select(result, result - first)]
@@ -298,12 +288,3 @@ def _overlaps(
         for each, tap, length, count in zip(windows, taps, shape, counts, strict=True)
     ]
     return tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
-
-
-def _with_batch(parameters: dict[str, object]) -> dict[str, object]:
-    """The parameters with a leading axis along which no window slides."""
-    first: dict[str, object] = {"size": ONE, "stride": 1, "low": ZERO, "high": ZERO}
-    return {
-        name: (first[name], *each) if isinstance(each, tuple) else each
-        for name, each in parameters.items()
-    }

@@ -44,7 +44,13 @@ class _Group:
     def folds(self) -> bool:
         return self.contracts or self.rows is not None
 
+    def depth(self, op: TensorOp) -> int:
+        """How deep an op would stand that the members read."""
+        readers = (use.operation for result in op.results for use in result.uses)
+        return max((self.depths.get(reader, -1) for reader in readers), default=-1) + 1
+
     def add(self, op: TensorOp) -> None:
+        self.depths[op] = self.depth(op)
         self.members.append(op)
         if op.ROLE is Role.CONTRACT:
             self.contracts = True
@@ -102,13 +108,15 @@ def _group(block: Block) -> list[_Group]:
 
 def _joins(op: TensorOp, group: _Group) -> bool:
     """Whether the kernel may read the op through."""
+    if group.depth(op) > DEEPEST:
+        return False
     match op.ROLE:
         case Role.MAP:
             return not any(reader.ROLE is Role.CONTRACT for reader in _readers(op))
         case Role.FOLD:
             return _shares_rows(op, group)
         case Role.CONTRACT:
-            return not group.folds and all(_same_index(reader) for reader in group.members)
+            return not group.folds and all(map(_same_index, _followers(op, group)))
         case _:
             return True
 
@@ -121,6 +129,15 @@ def _readers(op: Operation) -> Iterator[TensorOp]:
             yield reader
             if reader.ROLE is Role.FREE:
                 yield from _readers(reader)
+
+
+def _followers(op: TensorOp, group: _Group) -> Iterator[TensorOp]:
+    """The members that need the op, directly or through one another."""
+    needing: set[Operation] = {op}
+    for member in reversed(group.members):
+        if any(operand.owner in needing for operand in member.operands):
+            needing.add(member)
+            yield member
 
 
 def _same_index(op: TensorOp) -> bool:

@@ -5,7 +5,6 @@ multiplication", ACM TOMS 34 (2008), without the one over k: a tile sums all of 
 the chunks that the fold's order asks for, so that partial results never go to memory.
 """
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -14,9 +13,10 @@ from typing import ClassVar, Self, final
 from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.loop.nests import KernelOp
-from stepwell.compiler.dialects.loop.types import buffer
-from stepwell.compiler.lower.analysis import Analysis, Axis, lanes_of
-from stepwell.compiler.lower.bodies import BodyWriter, Mask, Ready, Spread, Tile, masks
+from stepwell.compiler.dialects.loop.types import BufferType, buffer
+from stepwell.compiler.lower.analysis import Access, Analysis, Axis, lanes_of
+from stepwell.compiler.lower.blocking import Product
+from stepwell.compiler.lower.bodies import BodyWriter, Guard, Mask, Ready, Spread, Tile, masks
 from stepwell.compiler.lower.contraction import Contraction, contraction_of
 from stepwell.compiler.lower.costs import length
 from stepwell.compiler.lower.folds import NestWriter
@@ -34,14 +34,11 @@ from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term, Writer
 from stepwell.compiler.machines.machine import Machine
 from stepwell.runtime.sizes import Size
 
-LATENCY = 4
-"""Cycles until the result of a fused multiply-add can be used; two may begin in each."""
-
 UNPACKED = 2048
 """Rows of the right operand that are no longer, in bytes, are read where they lie."""
 
-UNKNOWN_STRIDES = 6
-"""Rows of a tile whose distance is known at run time only: each takes a register."""
+TALLEST, UNKNOWN_STRIDES = 14, 6
+"""Rows of a tile at most; if their distance is known at run time only, each takes a register."""
 
 TASK = 40_000
 """Multiply-add instructions that a task has at least: some 20 microseconds."""
@@ -75,13 +72,22 @@ class Gemm(Strategy):
 
     @classmethod
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
-        return cls(machine.vector_bytes, *choose(_contraction(kernel), machine))
+        contraction = _contraction(kernel)
+        product = _product(contraction, machine)
+        mr, nv = product.tile(_tallest(contraction), machine)
+        mc, nc = product.task(mr, nv, machine)
+        depth = contraction.depth
+        whole = prod(contraction.analysis.nest.sizes.data, start=depth).static
+        if whole is not None and whole < 2 * TASK * product.width:
+            mc = nc = 0
+        packed = _packs(contraction, product, mr, machine)
+        return cls(machine.vector_bytes, mr, nv, mc, nc, ("right",) if packed else ())
 
     def workspace(self, kernel: KernelOp) -> Size:
-        return _Product(self, kernel).panel_bytes if self.pack else ZERO
+        return _Gemm(self, kernel).panel_bytes if self.pack else ZERO
 
     def expand(self, kernel: KernelOp) -> None:
-        product = _Product(self, kernel)
+        product = _Gemm(self, kernel)
         ops = take_ops(kernel)
         writer = Writer(kernel.body.block)
         writer.location = product.nest.location
@@ -97,7 +103,7 @@ def _contraction(kernel: KernelOp) -> Contraction:
 
 
 @final
-class _Product:
+class _Gemm:
     """One kernel under one plan."""
 
     def __init__(self, plan: Gemm, kernel: KernelOp):
@@ -111,24 +117,38 @@ class _Product:
         self.panel = self.width * plan.nv
 
     def write(self, writer: Writer) -> None:
-        contraction, plan = self.contraction, self.plan
-        rows, lanes = contraction.rows, contraction.lanes
-        ready = self._pack(writer) if plan.pack else None
-        height = plan.mr if rows else 1
-        middle = contraction.middle
-        tiling = Tiling(
-            contraction.axes, self.width, lanes, plan.nv, rows, height, panels=True, middle=middle
-        )
+        ready = self._pack(writer) if self.plan.pack else None
+        tiling = self._tiling()
         loops = NestLoops(writer, self.analysis, tiling, {}, ready=ready)
-        if plan.mc == 0:
+        if self.plan.mc:
+            self._tasks(tiling).write(writer, loops.write)
+        else:
             loops.write({})
-            return
-        blocks = [(axis, 1) for axis in contraction.outer]
-        left = plan.mc
-        for axis in ((rows,) if rows else ()) + middle[::-1]:
-            blocks.insert(len(contraction.outer), (axis, max(left, tiling.step(axis))))
+
+    def _tiling(self) -> Tiling:
+        contraction, rows = self.contraction, self.contraction.rows
+        return Tiling(
+            contraction.axes,
+            self.width,
+            contraction.lanes,
+            self.plan.nv,
+            rows,
+            1 if rows is None else self.plan.mr,
+            panels=True,
+            middle=contraction.middle,
+        )
+
+    def _tasks(self, tiling: Tiling) -> Tasks:
+        """Blocks of `mc` rows, over several `middle` positions if those have fewer."""
+        contraction = self.contraction
+        rows = () if contraction.rows is None else (contraction.rows,)
+        blocks: list[tuple[Axis, int]] = [(contraction.lanes, self.plan.nc)]
+        left = self.plan.mc
+        for axis in (*rows, *contraction.middle[::-1]):
+            blocks.append((axis, max(left, tiling.step(axis))))
             left //= max(1, length(axis.size))
-        Tasks((*blocks, (lanes, plan.nc))).write(writer, loops.write)
+        blocks.extend((axis, 1) for axis in contraction.outer[::-1])
+        return Tasks(tuple(blocks[::-1]))
 
     # Panels of the right operand.
 
@@ -153,15 +173,13 @@ class _Product:
         count = self.panel_bytes // (self.plan.bytes // self.width)
         panels = view(writer, self.kernel.arguments[-1], 0, buffer((count,), self.element))
         blocks = [*((axis, 1) for axis in self.panel_axes), (self.contraction.lanes, self.panel)]
-        tasks = Tasks(tuple(blocks))
         inside = partial(self._pack_panel, writer, panels)
-        tasks.write(writer, inside, parallel=self.plan.mc > 0)
-        return Ready(
-            self.contraction.right, self.contraction.right_ops, partial(self._load, panels)
-        )
+        Tasks(tuple(blocks)).write(writer, inside, parallel=self.plan.mc > 0)
+        right, ops = self.contraction.right, self.contraction.right_ops
+        return Ready(right, ops, partial(self._load, panels))
 
     def _pack_panel(self, writer: Writer, panels: SSAValue, intervals: Intervals) -> None:
-        lanes, block = self.contraction.lanes.value, self.contraction.fold.body.block
+        lanes, fold = self.contraction.lanes.value, self.contraction.fold
         interval = intervals[lanes]
         inside: tuple[Mask, ...] = (None,) * self.plan.nv
         if interval.unit % self.panel:
@@ -169,12 +187,12 @@ class _Product:
         bases: dict[SSAValue, Bound] = dict.fromkeys(self.nest.axes, 0)
         bases.update((axis, interval.low) for axis, interval in intervals.items())
         body = NestWriter(writer, self.analysis, Tile(self.width, lanes, inside), bases, {})
+        if (guard := self.analysis.guards.get(fold)) is not None:
+            body.guards[guard] = Guard(holds=True)
         ops = self.contraction.behind_right
-        if (guard := self.analysis.guards.get(self.contraction.fold)) is not None:
-            body.guards[guard] = True
 
         def copy() -> None:
-            body.write(block, ops)
+            body.write(fold.body.block, ops)
             value = body.value(self.contraction.right)
             for column in range(self.plan.nv):
                 place = self._place(body, column)
@@ -182,7 +200,7 @@ class _Product:
 
         with writer.memory():
             body.write(self.nest.body.block, ops)
-            body.each_position(self.contraction.fold, copy)
+            body.each_position(fold, copy)
 
     def _load(self, panels: SSAValue, body: BodyWriter) -> Spread:
         """The right operand at the position where the body stands."""
@@ -194,12 +212,10 @@ class _Product:
     def _place(self, body: BodyWriter, column: int) -> Bound:
         """Where a vector of a panel lies: panels by the outer axes and by lanes, each by the
         position in the fold."""
-        contraction = self.contraction
+        contraction, fold = self.contraction, self.contraction.fold
         terms: list[Term] = []
         stride = Size.of(self.panel)
-        for axis, size in zip(
-            contraction.fold.axes[::-1], contraction.fold.sizes.data[::-1], strict=True
-        ):
+        for axis, size in zip(fold.axes[::-1], fold.sizes.data[::-1], strict=True):
             terms.append((stride, body.bases[axis]))
             stride = stride * size
         terms.append((contraction.depth, body.bases[contraction.lanes.value]))
@@ -210,81 +226,39 @@ class _Product:
         return body.writer.affine([*terms, (ONE, column * self.width)])
 
 
-def choose(
-    contraction: Contraction, machine: Machine
-) -> tuple[int, int, int, int, tuple[str, ...]]:
-    """`mr`, `nv`, `mc`, `nc` and `pack`, from the sizes; symbolic ones are taken to be medium."""
-    rows, lanes = contraction.rows, contraction.lanes
+def _product(contraction: Contraction, machine: Machine) -> Product:
+    """The contraction in numbers."""
     width = lanes_of((contraction.fold.results[0].type,), machine.vector_bytes)
-    m, n = length(rows.size) if rows else 1, length(lanes.size)
-    tallest = m if _strides_are_static(contraction) else min(m, UNKNOWN_STRIDES)
-    shapes = tiles(tallest, machine.vector_registers)
-    mr, nv = min(shapes, key=lambda shape: tile_cost(m, n, *shape, width))
-    size, panel = machine.vector_bytes // width, nv * width
-    k, middle, outer = contraction.depth, _count(contraction.middle), _count(contraction.outer)
-    cached = max(mr, machine.l2 // 2 // (max(1, length(k)) * size))
-    mc = rows_of_task(m, middle, mr, cached)
-    tasks = -(-m * middle // mc) * outer
-    lane_blocks = max(1, min(-(-n // panel), -(-MINIMUM // tasks)))
-    nc = -(-n // lane_blocks // panel) * panel
-    whole = prod(contraction.analysis.nest.sizes.data, start=k).static
-    if whole is not None and whole < 2 * TASK * width:
-        mc = nc = 0
-    return mr, nv, mc, nc, ("right",) if _packs(contraction, m // mr, size) else ()
+    m = 1 if contraction.rows is None else length(contraction.rows.size)
+    k = length(contraction.depth)
+    middle, outer = _positions(contraction.middle), _positions(contraction.outer)
+    rows = max(1, m * middle * outer)
+    counts = [_count(access).static for access in contraction.reads_of(contraction.left)]
+    kept = sum(k if count is None else min(k, -(-count // rows)) for count in counts)
+    size = machine.vector_bytes // width
+    return Product(m, length(contraction.lanes.size), k, middle, outer, kept, width, size)
 
 
-def _strides_are_static(contraction: Contraction) -> bool:
-    """Whether the rows of the left operand lie at known distances, so that one register addresses
-    all of a tile."""
-    rows = contraction.rows
-    return rows is None or all(
-        access.stride(rows.value).static is not None
-        for access in contraction.reads_of(contraction.left)
-    )
+def _positions(axes: tuple[Axis, ...]) -> int:
+    return max(1, prod(length(axis.size) for axis in axes))
 
 
-def tiles(m: int, registers: int) -> Iterator[tuple[int, int]]:
-    """The shapes for which the registers suffice: for the sums, a row of vectors, a scalar."""
-    for mr in range(1, min(m, 14) + 1):
-        for nv in range(1, 9):
-            if mr * nv + nv + 1 <= registers:
-                yield mr, nv
+def _count(access: Access) -> Size:
+    type = access.buffer.type
+    assert isinstance(type, BufferType)
+    return type.count
 
 
-def tile_cost(m: int, n: int, mr: int, nv: int, width: int) -> float:
-    """Cycles for one position of the fold, over all tiles: two multiply-adds or two loads in each,
-    and no sum again before its last one is there."""
-    heights = [(m // mr, mr), (1, m % mr)]
-    vectors = -(-n // width)
-    columns = [(vectors // nv, nv), (1, vectors % nv)]
-    cycles = sum(
-        i * j * max(height * column / 2, LATENCY, (height + column) / 2)
-        for i, height in heights
-        for j, column in columns
-        if height and column
-    )
-    return cycles * (1 + (mr + nv) / (mr * nv) / 20)
+def _tallest(contraction: Contraction) -> int:
+    """How many rows a tile may have: if they lie at known distances, one register addresses all."""
+    rows, reads = contraction.rows, contraction.reads_of(contraction.left)
+    known = rows is None or all(read.stride(rows.value).static is not None for read in reads)
+    return TALLEST if known else UNKNOWN_STRIDES
 
 
-def rows_of_task(m: int, middle: int, mr: int, cached: int) -> int:
-    """Rows that a task takes, no more than the cache holds: a part of `m`, or several times all."""
-    if m > cached:
-        blocks = -(-m // cached)
-        return -(-m // blocks // mr) * mr
-    blocks = -(-middle // max(1, cached // max(1, m)))
-    return max(1, m) * -(-middle // blocks)
-
-
-def _count(axes: Sequence[Axis]) -> int:
-    return prod(length(axis.size) for axis in axes)
-
-
-MINIMUM = 16
-"""So many tasks let two or more threads end together."""
-
-
-def _packs(contraction: Contraction, tiles: int, size: int) -> bool:
-    """Whether copying the right operand pays: its rows are long, or no rows, and often used."""
+def _packs(contraction: Contraction, product: Product, mr: int, machine: Machine) -> bool:
+    """Whether copying the right operand pays: if its lanes are no neighbours; or if it is used by
+    several tiles of rows and would not stay in the second cache, or not in a few pages."""
     if not contraction.may_pack:
         return False
     if not contraction.is_contiguous:
@@ -292,5 +266,6 @@ def _packs(contraction: Contraction, tiles: int, size: int) -> bool:
     last = contraction.fold.axes[-1]
     reads = contraction.reads_of(contraction.right)
     strides = [access.stride(last).static for access in reads]
-    long = any(stride is None or stride * size > UNPACKED for stride in strides)
-    return long and tiles >= 4
+    apart = any(stride is None or stride * product.size > UNPACKED for stride in strides)
+    large = product.k * product.n * product.size > machine.l2 // 2
+    return (apart or large) and product.m * product.middle >= 4 * mr

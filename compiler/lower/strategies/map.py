@@ -111,9 +111,9 @@ def tasks_of(analysis: Analysis, tiling: Tiling, time: int) -> Tasks | None:
     )
     order = [*tiling.outer, *(axis for axis in (tiling.rows, tiling.lanes) if axis is not None)]
     whole = cost * prod(length(axis.size) for axis in order)
-    if time == 0 or not order or whole < 2 * time:
-        if time == 0 or all(axis.size.static is not None for axis in order):
-            return None
+    known = all(axis.size.static is not None for axis in order)
+    if time == 0 or whole == 0 or (known and whole < 2 * time):
+        return None
     for number, axis in enumerate(order):
         step = tiling.step(axis)
         whole /= max(1, length(axis.size))

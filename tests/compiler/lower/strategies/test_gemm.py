@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from expanding import agree, expanded
 from loop_text import parse_kernel
 from stepwell.compiler.dialects.loop.explicit import GatherOp, ParallelOp
+from stepwell.compiler.lower.blocking import Product, tiles
 from stepwell.compiler.lower.strategies import choose_plan
-from stepwell.compiler.lower.strategies.gemm import Gemm, tile_cost, tiles
+from stepwell.compiler.lower.strategies.gemm import Gemm
 from stepwell.compiler.machines import MACHINES
 
 MACHINE = MACHINES["x86-64-v4"]
@@ -181,8 +182,28 @@ def test_the_sums_of_a_tile_stay_in_registers(registers: int) -> None:
     assert all(mr * nv + nv + 1 <= registers for mr, nv in shapes)
 
 
+def problem(m: int, n: int, k: int, middle: int = 1) -> Product:
+    return Product(m, n, k, middle, 1, k, 16, 4)
+
+
 def test_tiles_that_divide_the_matrix_cost_less() -> None:
-    assert tile_cost(56, 64, 14, 2, 16) < tile_cost(56, 64, 12, 2, 16)
+    assert problem(56, 64, 64).cycles(14, 2, MACHINE) < problem(56, 64, 64).cycles(12, 2, MACHINE)
+
+
+def test_tiles_are_tall_where_panels_come_from_the_second_cache() -> None:
+    assert problem(1024, 1024, 64).tile(14, MACHINE)[0] < 8
+    assert problem(1024, 1024, 4096).tile(14, MACHINE)[0] >= 8
+
+
+@given(
+    st.integers(1, 3000), st.integers(1, 3000), st.integers(1, 5000), st.sampled_from([1, 7, 56])
+)
+def test_tasks_are_whole_tiles_or_whole_rows_of_images(m: int, n: int, k: int, middle: int) -> None:
+    product = problem(m, n, k, middle)
+    mr, nv = product.tile(14, MACHINE)
+    mc, nc = product.task(mr, nv, MACHINE)
+    assert nc % (nv * 16) == 0
+    assert mc % mr == 0 if mc < m else mc % m == 0 or mc - m < mr
 
 
 def test_rows_at_a_distance_known_at_run_time_are_few() -> None:

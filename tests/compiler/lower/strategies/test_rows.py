@@ -1,4 +1,4 @@
-"""The strategy `rows`: nests that share rows, one row after the other, with the bits of the nests."""
+"""The strategy `rows`: nests that share rows, row by row, with the bits of the nests."""
 
 import re
 

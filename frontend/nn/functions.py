@@ -1,0 +1,193 @@
+"""The functions that networks are made of: activations, losses, attention, convolution, pooling."""
+
+from collections.abc import Sequence
+from math import prod
+from typing import Literal, TypeAlias
+
+from stepwell import numpy as np
+from stepwell.array import Array, ArrayLike, apply, asarray, promoted
+from stepwell.control import stop_gradient
+from stepwell.indexing import ONE, ZERO
+from stepwell.methods import Axes
+from stepwell.places import user_line
+from stepwell.runtime.errors import CompileError
+from stepwell.runtime.sizes import Size, largest
+
+Pair: TypeAlias = int | tuple[int, int]
+Padding: TypeAlias = Literal["same", "valid"] | int | Sequence[tuple[int, int]]
+"""What is added around: as much as keeps the size, nothing, the same everywhere, or (before, after)
+for the height and the width."""
+Sizes: TypeAlias = tuple[Size, ...]
+
+
+# Activations.
+
+
+def relu(x: ArrayLike) -> Array:
+    return np.maximum(x, 0)
+
+
+def sigmoid(x: ArrayLike) -> Array:
+    """1 / (1 + exp(-x)), as (1 + tanh(x / 2)) / 2, which does not overflow."""
+    return 0.5 * np.tanh(0.5 * asarray(x)) + 0.5
+
+
+def silu(x: ArrayLike) -> Array:
+    """x sigmoid(x)."""
+    return asarray(x) * sigmoid(x)
+
+
+def gelu(x: ArrayLike) -> Array:
+    """x times the normal distribution function of x (Hendrycks and Gimpel, 2016)."""
+    x = asarray(x)
+    return 0.5 * x * (1 + np.erf(x * 2**-0.5))
+
+
+def softmax(x: ArrayLike, axis: int = -1) -> Array:
+    """Exponentials, divided by their sum along an axis."""
+    x = asarray(x).floating()
+    powers = np.exp(x - stop_gradient(x.max(axis, keepdims=True)))
+    return powers / powers.sum(axis, keepdims=True)
+
+
+def log_softmax(x: ArrayLike, axis: int = -1) -> Array:
+    """The logarithm of `softmax`."""
+    x = asarray(x).floating()
+    apart = x - stop_gradient(x.max(axis, keepdims=True))
+    return apart - np.log(np.exp(apart).sum(axis, keepdims=True))
+
+
+# Losses.
+
+
+def cross_entropy(logits: ArrayLike, labels: ArrayLike) -> Array:
+    """The mean of -log(softmax(logits)) at the labels, integers that index the last axis."""
+    chances = log_softmax(logits)
+    return -np.take_along_axis(chances, np.expand_dims(labels, -1)).mean()
+
+
+def mean_squared_error(x: ArrayLike, y: ArrayLike) -> Array:
+    return np.square(np.subtract(x, y)).mean()
+
+
+# Normalisation and attention.
+
+
+def layer_norm(x: ArrayLike, axis: Axes = -1, epsilon: float = 1e-5) -> Array:
+    """x less its mean, over the root of its variance (Ba, Kiros and Hinton, 2016)."""
+    x = asarray(x)
+    apart = x - x.mean(axis, keepdims=True)
+    return apart * np.rsqrt((apart * apart).mean(axis, keepdims=True) + epsilon)
+
+
+def attention(query: Array, key: Array, value: Array, *, causal: bool = False) -> Array:
+    """softmax(query keyᵀ / √width) value (Vaswani et al., 2017).
+
+    query[…, Q, width], key[…, K, width], value[…, K, out] to […, Q, out]. With `causal` the last
+    query sees all keys, the one before it all but the last, and so on.
+    """
+    width = query.shape[-1]
+    scores = query @ key.mT * (1 / asarray(width).astype(query.dtype) ** 0.5)
+    if causal:
+        scores = np.where(_earlier(scores), scores, -np.inf)
+    return softmax(scores) @ value
+
+
+def _earlier(scores: Array) -> Array:
+    """Where a key is not later than its query."""
+    rank = scores.ndim
+    shape = scores.shape[-2:]
+    queries, keys = np.iota(shape, 0), np.iota(shape, 1)
+    seen = queries + (shape[1] - shape[0]) >= keys
+    return seen if rank == 2 else np.broadcast_to(seen, scores.shape)
+
+
+# Convolution and pooling of images x[N, height, width, channels].
+
+
+def conv2d(
+    x: ArrayLike,
+    weight: ArrayLike,
+    *,
+    stride: Pair = 1,
+    padding: Padding = "valid",
+    dilation: Pair = 1,
+    groups: int = 1,
+) -> Array:
+    """x[N, H, W, C] with weight[height, width, C / groups, O] to [N, H', W', O]."""
+    x, weight = promoted(x, weight)
+    steps, apart = _pair(stride), _pair(dilation)
+    extents = [(n - 1) * by + 1 for n, by in zip(weight.sizes[:2], apart, strict=True)]
+    low, high = _padding(padding, x.sizes[1:3], extents, steps)
+    return apply(
+        "convolution",
+        x,
+        weight,
+        stride=steps,
+        low=low,
+        high=high,
+        dilation=apart,
+        groups=Size.of(groups),
+    )
+
+
+def max_pool(
+    x: ArrayLike, size: Pair, *, stride: Pair | None = None, padding: Padding = "valid"
+) -> Array:
+    """The greatest element of each window; the windows do not overlap unless `stride` says so."""
+    return _pooled("max", asarray(x), size, stride, padding)
+
+
+def avg_pool(
+    x: ArrayLike, size: Pair, *, stride: Pair | None = None, padding: Padding = "valid"
+) -> Array:
+    """The mean of the elements of each window; padding does not count."""
+    x = asarray(x)
+    total = _pooled("add", x, size, stride, padding)
+    if padding == "valid":
+        return total / prod(_pair(size))
+    return total / _pooled("add", np.ones_like(x), size, stride, padding)
+
+
+def _pooled(combine: str, x: Array, size: Pair, stride: Pair | None, padding: Padding) -> Array:
+    window = tuple(map(Size.of, _pair(size)))
+    steps = _pair(size if stride is None else stride)
+    low, high = _padding(padding, x.sizes[1:3], window, steps)
+    return apply(
+        "window",
+        x,
+        combine=combine,
+        size=(ONE, *window, ONE),
+        stride=(1, *steps, 1),
+        low=(ZERO, *low, ZERO),
+        high=(ZERO, *high, ZERO),
+    )
+
+
+def _pair(given: Pair) -> tuple[int, int]:
+    return (given, given) if isinstance(given, int) else given
+
+
+def _padding(
+    padding: Padding, sizes: Sizes, extents: Sequence[Size], steps: Sequence[int]
+) -> tuple[Sizes, Sizes]:
+    """What is added before and behind the height and the width."""
+    if padding == "same":
+        totals = [_missing(*each) for each in zip(sizes, extents, steps, strict=True)]
+        return tuple(n // 2 for n in totals), tuple(n - n // 2 for n in totals)
+    if isinstance(padding, str):
+        if padding != "valid":
+            sentence = f"the padding {padding!r} is neither 'same' nor 'valid'"
+            raise CompileError("SW0130", sentence, where=user_line())
+        padding = 0
+    pairs = [(padding, padding)] * 2 if isinstance(padding, int) else padding
+    low, high = ([Size.of(pair[end]) for pair in pairs] for end in (0, 1))
+    return tuple(low), tuple(high)
+
+
+def _missing(size: Size, extent: Size, step: int) -> Size:
+    """What makes ceil(size / step) windows fit."""
+    if step == 1:
+        return extent - 1
+    windows = (size + (step - 1)) // step
+    return largest((windows - 1) * step + extent - size, ZERO)

@@ -1,0 +1,77 @@
+"""Optimizers: pure functions from gradients, a state and parameters to the next ones."""
+
+from dataclasses import dataclass
+from typing import Any, final
+
+from stepwell import nested
+from stepwell import numpy as np
+from stepwell.array import Array, asarray
+
+
+@final
+@dataclass(frozen=True)
+class SGD:
+    """Steps against the gradient, or with `momentum` its decaying sum (Polyak, 1964)."""
+
+    learning_rate: float
+    momentum: float = 0.0
+
+    def init(self, params: Any) -> Any:
+        """The sums of gradients: zeros, nested as the parameters; None without momentum."""
+        return nested.map(np.zeros_like, params) if self.momentum else None
+
+    def update(self, grads: Any, state: Any, params: Any) -> tuple[Any, Any]:
+        """The next parameters and the next state."""
+        sums = grads
+        if self.momentum:
+            sums = nested.map(lambda g, v: self.momentum * v + g, grads, state)
+        stepped = nested.map(lambda p, v: p - self.learning_rate * v, params, sums)
+        return stepped, sums if self.momentum else None
+
+
+@final
+@dataclass(frozen=True)
+class AdamState:
+    """How many steps were taken, and the decaying means of gradients and of their squares."""
+
+    step: Array
+    mean: Any
+    square: Any
+
+
+@final
+@dataclass(frozen=True)
+class Adam:
+    """Steps scaled by the gradients' own size (Kingma and Ba, 2015).
+
+    `weight_decay` takes that part of the parameters off in each step, apart from the gradient
+    (Loshchilov and Hutter, 2019).
+    """
+
+    learning_rate: float = 1e-3
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    weight_decay: float = 0.0
+
+    def init(self, params: Any) -> AdamState:
+        zeros = nested.map(np.zeros_like, params)
+        return AdamState(asarray(0), zeros, zeros)
+
+    def update(self, grads: Any, state: AdamState, params: Any) -> tuple[Any, AdamState]:
+        """The next parameters and the next state."""
+        step = state.step + 1
+        mean = nested.map(lambda g, m: self.beta1 * m + (1 - self.beta1) * g, grads, state.mean)
+        square = nested.map(
+            lambda g, s: self.beta2 * s + (1 - self.beta2) * (g * g), grads, state.square
+        )
+        mean_so_far, square_so_far = (
+            1 - beta ** step.astype("f32") for beta in (self.beta1, self.beta2)
+        )
+
+        def stepped(p: Array, m: Array, s: Array) -> Array:
+            size = np.sqrt(s / square_so_far.astype(p.dtype)) + self.epsilon
+            direction = m / mean_so_far.astype(p.dtype) / size
+            return p - self.learning_rate * (direction + self.weight_decay * p)
+
+        return nested.map(stepped, params, mean, square), AdamState(step, mean, square)
