@@ -108,7 +108,7 @@ class Compiled:
         """Calls the only entry point, by position or by name; the result is nested Arrays."""
         if len(self._traced) != 1:
             raise CompileError(
-                "SW0230",
+                "SW0134",
                 f"this program has the entry points {', '.join(self._traced)}",
                 hint=f"name one, as in program[{next(iter(self._traced))!r}](…)",
                 where=user_line(),
@@ -174,7 +174,7 @@ def _call(
         unknown = [name for name in named if name not in rest]
         if unknown:
             raise CompileError(
-                "SW0231",
+                "SW0135",
                 f"the program has no argument {unknown[0]} left to give",
                 details=[f"it takes ({', '.join(names)})"],
                 where=user_line(),
@@ -263,9 +263,9 @@ def compile(
     if named and not isinstance(fn, Mapping):
         specs = (*specs, *_in_order(fn, len(specs), named))
     if target != "host":
-        raise CompileError("SW0232", f"there is no target {target}", hint="give target='host'")
+        raise CompileError("SW0136", f"there is no target {target}", hint="give target='host'")
     if numerics != "strict":
-        raise CompileError("SW0233", f"numerics is {numerics!r}", hint="give numerics='strict'")
+        raise CompileError("SW0137", f"numerics is {numerics!r}", hint="give numerics='strict'")
     entries = fn if isinstance(fn, Mapping) else {_name(fn): (fn, *specs)}
     signatures: dict[str, Signature] = {}
     traced: dict[str, TracedFunction] = {}
@@ -288,7 +288,7 @@ def _in_order(function: Function, given: int, named: Mapping[str, Any]) -> list[
     names = _parameters(function, given + len(named))[given:]
     if set(names) != set(named):
         raise CompileError(
-            "SW0234",
+            "SW0138",
             f"the specs are for {', '.join(named)}, and the function takes {', '.join(names)}",
             where=user_line(),
         )

@@ -61,7 +61,7 @@ def _expect_alike(one: TracedBlock, other: TracedBlock, what: str) -> None:
     for path, a, b in zip(one.structure.paths(), first, second, strict=True):
         if a != b:
             raise CompileError(
-                "SW0112",
+                "SW0119",
                 f"{what}{path} is {text_of(a)} on one side and {text_of(b)} on the other",
                 hint="convert or broadcast one of them",
                 where=user_line(),
@@ -133,7 +133,7 @@ def _expect_carried(
     for path, before, after in zip(structure.paths(), types, found, strict=True):
         if before != after:
             raise CompileError(
-                "SW0112",
+                "SW0131",
                 f"{what}{path} is {text_of(after)}, and began as {text_of(before)}",
                 hint="a loop carries values of one type: convert the initial value or the result",
                 where=user_line(),
@@ -192,7 +192,7 @@ def _length(inputs: Sequence[Array], length: int | Size | None) -> Size:
         return found.pop()
     lengths = " and ".join(sorted(map(str, found))) or "none"
     raise CompileError(
-        "SW0114",
+        "SW0132",
         f"scan needs one length, and has {lengths}",
         hint="give xs with equal leading sizes, or length",
         where=user_line(),

@@ -152,7 +152,7 @@ def _expect_scalar(value: Any) -> Any:
     array = asarray(value)
     if array.ndim or not is_float(array.dtype):
         raise CompileError(
-            "SW0110",
+            "SW0117",
             f"grad needs a function to one float, and this one gives {array.dtype}"
             f"[{', '.join(map(str, array.shape))}]",
             hint="sum or average the result, or use vjp",
@@ -245,7 +245,7 @@ def _vmap(
     if len(sizes) != 1:
         found = ", ".join(sorted(map(str, sizes))) or "none"
         raise CompileError(
-            "SW0111",
+            "SW0118",
             f"vmap needs one size for its axis, and the arguments have {found}",
             hint="give in_axes, with None for arguments that all share",
             where=user_line(),

@@ -16,8 +16,9 @@ from stepwell.compiler.dialects.loop.nests import FoldOp, IndexOp, ReadOp, Write
 from stepwell.compiler.dialects.loop.scalar import SelectOp
 from stepwell.compiler.dialects.loop.syntax import INDEX
 from stepwell.compiler.lower.analysis import Access, Analysis
+from stepwell.compiler.lower.shuffles import transposed
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term, Writer
-from stepwell.compiler.ops.functions import comparison, defaults
+from stepwell.compiler.ops.functions import defaults
 from stepwell.compiler.ops.indices import Index
 from stepwell.runtime.sizes import Size
 
@@ -215,10 +216,7 @@ class BodyWriter(ABC):
         kind = cast(type[IRDLOperation], type(op))
         at = self.vector_at if lanes else Spread.at
         places = ([at(each, i, j) for each in operands] for i, j in self.copies(rows, lanes))
-        if isinstance(op, arith.CmpiOp | arith.CmpfOp):
-            values = [self.writer.compare(kind, op.properties, *each) for each in places]
-        else:
-            values = [self.writer.pure(kind, each, result, op.properties) for each in places]
+        values = [self.writer.pure(kind, each, result, op.properties) for each in places]
         return self.spread(values, rows, lanes)
 
     # Memory.
@@ -226,6 +224,8 @@ class BodyWriter(ABC):
     def _read(self, op: ReadOp) -> Spread:
         access = self._accesses[op]
         condition = self._condition(op)
+        if condition is None and self._is_turned(access):
+            return self._load_turned(access, op.result.type)
         rows, lanes = self._differs(access.at)
         if lanes:
             load = self._load_vector
@@ -239,6 +239,26 @@ class BodyWriter(ABC):
         type = self.type(op.result.type, lanes)
         values = [load(access, type, condition, i, j) for i, j in self.copies(rows, lanes)]
         return self.spread(values, rows, lanes)
+
+    def _is_turned(self, access: Access) -> bool:
+        """Whether a square tile is contiguous along its rows instead of its lanes."""
+        tile, at = self.tile, access.at
+        return (
+            tile.rows is not None
+            and tile.lanes in at.terms
+            and tile.height == tile.width > 1
+            and tile.last_row is None
+            and tile.masks == (None,)
+            and at.terms.get(tile.rows) == ONE
+            and all(value in self.bases for value in at.terms)
+        )
+
+    def _load_turned(self, access: Access, element: Attribute) -> Spread:
+        """A square tile read along its rows and transposed in registers."""
+        source, type, lanes = self._buffer(access), self.type(element, True), range(self.tile.width)
+        places = [self._offset(access.at, 0, 0, lane) for lane in lanes]
+        columns = [self.writer.load(source, place, type) for place in places]
+        return self.spread(transposed(self.writer, columns), True, True)
 
     def _condition(self, op: ReadOp) -> Spread | None:
         """The condition of a read; None if it may happen always."""
@@ -331,7 +351,7 @@ class BodyWriter(ABC):
             return None
         index = self.writer.value(self.writer.add(self.bases[tile.rows], row))
         last = self.writer.value(tile.last_row)
-        return self.writer.compare(*comparison("le", "index"), index, last)
+        return self.writer.compare("le", index, last)
 
     def _buffer(self, access: Access) -> SSAValue:
         return self._buffers.get(access.buffer, access.buffer)
@@ -350,22 +370,23 @@ class BodyWriter(ABC):
             return False
         return self.tile.lanes is not None and at.terms.get(self.tile.lanes) == ONE
 
-    def _offset(self, at: Index, row: int, column: int) -> Bound:
-        """The index at the first lane, without what is a vector."""
+    def _offset(self, at: Index, row: int, column: int, lane: int = 0) -> Bound:
+        """The index at one lane, without what is a vector."""
         terms: list[Term] = []
         for value, coefficient in at.terms.items():
             base = self.bases.get(value)
             if base is not None:
-                terms.extend((coefficient, part) for part in self._index(value, base, row, column))
+                first = column * self.tile.width + lane
+                terms.extend((coefficient, part) for part in self._index(value, base, row, first))
             elif not (spread := self.value(value)).lanes:
                 terms.append((coefficient, spread.at(row, column)))
         return self.writer.affine(terms, at.offset)
 
-    def _index(self, axis: SSAValue, base: Bound, row: int, column: int) -> tuple[Bound, ...]:
+    def _index(self, axis: SSAValue, base: Bound, row: int, lane: int) -> tuple[Bound, ...]:
         """What sums up to the index along an axis at a place of the tile."""
         tile = self.tile
         if axis is tile.lanes:
-            return base, column * tile.width
+            return base, lane
         if axis is not tile.rows:
             return (base,)
         if tile.last_row is None or row == 0:

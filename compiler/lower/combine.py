@@ -1,21 +1,19 @@
 """How a fold joins terms and accumulators, as explicit ops on scalars or vectors."""
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from math import inf
 
 from xdsl.dialects import arith, math
-from xdsl.dialects.builtin import AnyFloat, IntAttr, f32, f64, i1, i8, i32, i64
+from xdsl.dialects.builtin import AnyFloat, i1
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import IRDLOperation
 
-from stepwell.compiler.dialects.llvm.types import bits, element, vector
+from stepwell.compiler.dialects.llvm.types import bits, element, like
 from stepwell.compiler.dialects.llvm.types import lanes as width
-from stepwell.compiler.dialects.loop.explicit import ExtractOp, ShuffleOp
 from stepwell.compiler.dialects.loop.types import Combine
-from stepwell.compiler.dialects.sizes import IntsAttr
+from stepwell.compiler.lower.shuffles import extract, halved
 from stepwell.compiler.lower.writer import Writer
-from stepwell.compiler.ops.functions import comparison, defaults
+from stepwell.compiler.ops.functions import defaults
 
 Parts = Sequence[SSAValue]
 """One accumulator or term: a value, or a value and its index for argmax and argmin."""
@@ -38,14 +36,6 @@ _SIGNED: Mapping[Combine, type[IRDLOperation]] = {
 }
 _UNSIGNED = {**_SIGNED, Combine.MAX: arith.MaxUIOp, Combine.MIN: arith.MinUIOp}
 _LAST = 2**63 - 1
-_DTYPES: Mapping[Attribute, str] = {
-    i1: "bool",
-    i8: "u8",
-    i32: "i32",
-    i64: "i64",
-    f32: "f32",
-    f64: "f64",
-}
 
 
 def identity(kind: Combine, types: Sequence[Attribute]) -> list[tuple[float | int, Attribute]]:
@@ -106,31 +96,23 @@ def _table(type: Attribute) -> Mapping[Combine, type[IRDLOperation]]:
 def _better(writer: Writer, kind: Combine, best: Parts, other: Parts) -> Parts:
     """The pair with the greater (lesser) value, NaN before all; of equal ones the first."""
     value, index = best
-    dtype = _DTYPES[element(value.type)]
-    count = width(value.type)
-    truth = i1 if count is None else vector(i1, count)
-
-    def compare(name: str, a: SSAValue, b: SSAValue, dtype: str = dtype) -> SSAValue:
-        return writer.compare(*comparison(name, dtype), a, b)
+    scalar, truth = element(value.type), like(value.type, i1)
+    sign = "u" if is_unsigned(scalar) else ""
 
     def both(op: type[IRDLOperation], a: SSAValue, b: SSAValue) -> SSAValue:
         return writer.pure(op, (a, b), truth)
 
-    wins = compare("gt" if kind == Combine.ARGMAX else "lt", other[0], value)
-    ties = compare("eq", other[0], value)
-    if dtype in ("f32", "f64"):
-        nan, other_nan = (compare("ne", each, each) for each in (value, other[0]))
+    better = "gt" if kind == Combine.ARGMAX else "lt"
+    wins = writer.compare(sign + better, other[0], value)
+    ties = writer.compare("eq", other[0], value)
+    if isinstance(scalar, AnyFloat):
+        nan, other_nan = (writer.compare("ne", each, each) for each in (value, other[0]))
         one = writer.pure(arith.XOrIOp, (nan, other_nan), truth)
         wins = both(arith.OrIOp, wins, both(arith.AndIOp, other_nan, one))
         ties = both(arith.OrIOp, ties, both(arith.AndIOp, other_nan, nan))
-    earlier = both(arith.AndIOp, ties, compare("lt", other[1], index, "i64"))
+    earlier = both(arith.AndIOp, ties, writer.compare("lt", other[1], index))
     wins = both(arith.OrIOp, wins, earlier)
     return [writer.select(wins, b, a) for a, b in zip(best, other, strict=True)]
-
-
-@lru_cache(maxsize=64)
-def _numbers(low: int, high: int) -> IntsAttr:
-    return IntsAttr(tuple(range(low, high)))
 
 
 def pairwise(writer: Writer, kind: Combine, accumulators: Sequence[Parts]) -> Parts:
@@ -156,20 +138,7 @@ def tree(writer: Writer, kind: Combine, vectors: Sequence[Parts]) -> Parts:
     lanes = width(accumulator[0].type) or 1
     while lanes > 2:
         lanes //= 2
-        halves = [_halves(writer, each, lanes) for each in accumulator]
+        halves = [halved(writer, each) for each in accumulator]
         accumulator = join(writer, kind, [low for low, _ in halves], [high for _, high in halves])
     ends = [[extract(writer, each, lane) for each in accumulator] for lane in range(lanes)]
     return pairwise(writer, kind, ends)
-
-
-def _halves(writer: Writer, value: SSAValue, half: int) -> tuple[SSAValue, SSAValue]:
-    narrow = vector(element(value.type), half)
-    low, high = (
-        writer.pure(ShuffleOp, (value, value), narrow, {"lanes": _numbers(first, first + half)})
-        for first in (0, half)
-    )
-    return low, high
-
-
-def extract(writer: Writer, value: SSAValue, lane: int) -> SSAValue:
-    return writer.pure(ExtractOp, (value,), element(value.type), {"lane": IntAttr(lane)})

@@ -14,9 +14,9 @@ from stepwell.runtime.sizes import Size
 UNKNOWN = 512
 """What a symbolic size counts as."""
 
-LOAD, GATHER, TABLE, CHAIN = 1.0, 1.5, 2.0, 4.0
-"""Steps for one vector: an access; for each of its lanes, a gather; an accumulator in memory; one
-that waits for the last term."""
+LOAD, TURNED, GATHER, TABLE, CHAIN = 1.0, 5.0, 1.5, 2.0, 4.0
+"""Steps for one vector: an access; one of a tile that is turned; for each of its lanes, a gather;
+an accumulator in memory; one that waits for the last term."""
 
 _STEPS: Mapping[type[Operation], float] = {
     math.ExpOp: 16,
@@ -93,10 +93,21 @@ def _access(analysis: Analysis, access: Access, lanes: Axis | None, width: int) 
         return _stride_cost(analysis, access, last.axes[-1], width) * repeats / width
     if lanes is None:
         return LOAD
+    if turned_axis(analysis, access, lanes) is not None:
+        return TURNED
     cost = _stride_cost(analysis, access, lanes.value, width)
     if folds and folds[-1].order.data.kind == "lanes":
         cost += TABLE
     return cost * repeats
+
+
+def turned_axis(analysis: Analysis, access: Access, lanes: Axis) -> SSAValue | None:
+    """The axis of the nest along which a read is contiguous that is not so along the lanes."""
+    stride = access.stride(lanes.value)
+    if stride in (ZERO, ONE) or analysis.around.get(access.op) or isinstance(access.op, WriteOp):
+        return None
+    axes = [axis for axis, stride in access.at.terms.items() if stride == ONE]
+    return next((axis for axis in axes if axis in analysis.nest.axes), None)
 
 
 def _stride_cost(analysis: Analysis, access: Access, axis: SSAValue, width: int) -> float:

@@ -15,7 +15,6 @@ from stepwell.compiler.lower.analysis import Analysis, Axis, divisor
 from stepwell.compiler.lower.bodies import Mask, Ready, Tile, masks
 from stepwell.compiler.lower.folds import NestWriter
 from stepwell.compiler.lower.writer import Bound, Writer
-from stepwell.compiler.ops.functions import comparison
 from stepwell.runtime.sizes import Size
 
 
@@ -233,7 +232,7 @@ def unless_empty(
         return
     extents = [writer.value(writer.extent(size)) for size in doubtful]
     zero = writer.value(0)
-    conditions = [writer.compare(*comparison("gt", "index"), each, zero) for each in extents]
+    conditions = [writer.compare("gt", each, zero) for each in extents]
     condition = reduce(lambda a, b: writer.pure(arith.AndIOp, (a, b), i1), conditions)
 
     def then() -> Sequence[SSAValue]:

@@ -25,8 +25,7 @@ from xdsl.ir import Attribute, Block, Operation, OpResult, Region, SSAValue
 from xdsl.irdl import IRDLOperation
 
 from stepwell.compiler.dialects.construct import NOTHING, append, construct
-from stepwell.compiler.dialects.llvm.types import lanes as width
-from stepwell.compiler.dialects.llvm.types import vector
+from stepwell.compiler.dialects.llvm.types import like, vector
 from stepwell.compiler.dialects.loop.explicit import (
     AnyOp,
     ForOp,
@@ -68,11 +67,8 @@ def _number(text: str, type: Attribute) -> Attribute:
 
 
 @lru_cache(maxsize=64)
-def _predicate(kind: type[IRDLOperation], number: Attribute) -> Attribute:
-    floats = kind is arith.CmpfOp
-    names = arith.CMPF_COMPARISON_OPERATIONS if floats else arith.CMPI_COMPARISON_OPERATIONS
-    assert isinstance(number, IntegerAttr)
-    return StringAttr(names[number.value.data])
+def _predicate(name: str) -> Mapping[str, Attribute]:
+    return {"predicate": StringAttr(name)}
 
 
 @lru_cache(maxsize=1024)
@@ -302,20 +298,9 @@ class Writer:
     def select(self, condition: SSAValue, true: SSAValue, false: SSAValue) -> SSAValue:
         return self.pure(SelectOp, (condition, true, false), true.type)
 
-    def compare(
-        self,
-        kind: type[IRDLOperation],
-        properties: Mapping[str, Attribute],
-        first: SSAValue,
-        second: SSAValue,
-    ) -> SSAValue:
-        """`arith.cmpi` or `arith.cmpf`, and what stands for it where the operands are vectors."""
-        count = width(first.type)
-        if count is None:
-            return self.pure(kind, (first, second), i1, properties)
-        type = vector(i1, count)
-        predicate = _predicate(kind, properties["predicate"])
-        return self.pure(CompareOp, (first, second), type, {"predicate": predicate})
+    def compare(self, predicate: str, first: SSAValue, second: SSAValue) -> SSAValue:
+        type = like(first.type, i1)
+        return self.pure(CompareOp, (first, second), type, _predicate(predicate))
 
     # Memory.
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from xdsl.dialects import arith, math
-from xdsl.dialects.builtin import IntegerAttr
+from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import Attribute
 from xdsl.irdl import IRDLOperation
 
@@ -71,9 +71,6 @@ TABLES: Mapping[str, Mapping[str, OpClass]] = {
 }
 
 COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
-_FLOAT_PREDICATES = {"eq": 1, "ne": 13, "lt": 4, "le": 5, "gt": 2, "ge": 3}
-_SIGNED_PREDICATES = {"eq": 0, "ne": 1, "lt": 2, "le": 3, "gt": 4, "ge": 5}
-_UNSIGNED_PREDICATES = {"eq": 0, "ne": 1, "lt": 6, "le": 7, "gt": 8, "ge": 9}
 
 
 @cache
@@ -88,11 +85,7 @@ def defaults(kind: OpClass) -> Mapping[str, Attribute]:
 
 
 @cache
-def comparison(name: str, dtype: str) -> tuple[OpClass, Mapping[str, Attribute]]:
-    """The op and the properties that compare two values: `ne` is true for NaN, the others false."""
-    if dtype in ("f32", "f64"):
-        predicate = IntegerAttr(_FLOAT_PREDICATES[name], 64)
-        return arith.CmpfOp, {**defaults(arith.CmpfOp), "predicate": predicate}
-    unsigned = dtype in ("u8", "bool")
-    table = _UNSIGNED_PREDICATES if unsigned else _SIGNED_PREDICATES
-    return arith.CmpiOp, {"predicate": IntegerAttr(table[name], 64)}
+def comparison(name: str, dtype: str) -> Mapping[str, Attribute]:
+    """The properties of the `loop.compare` of two values of a dtype."""
+    unsigned = dtype in ("u8", "bool") and name not in ("eq", "ne")
+    return {"predicate": StringAttr(f"u{name}" if unsigned else name)}

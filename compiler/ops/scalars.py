@@ -15,7 +15,7 @@ from xdsl.irdl import IRDLOperation
 
 from stepwell.compiler.dialects.construct import append, construct
 from stepwell.compiler.dialects.loop.nests import FoldOp, IndexOp, YieldOp
-from stepwell.compiler.dialects.loop.scalar import Cast, CastOp, SelectOp, number
+from stepwell.compiler.dialects.loop.scalar import Cast, CastOp, CompareOp, SelectOp, number
 from stepwell.compiler.dialects.loop.syntax import INDEX
 from stepwell.compiler.dialects.loop.types import AccessAttr, Combine, Order, OrderAttr
 from stepwell.compiler.dialects.nd import ELEMENTS, is_float
@@ -94,8 +94,7 @@ class Scalars:
             result = self.apply(name, *(self.convert(each, "f32") for each in operands))
             return result if result.dtype == "bool" else self.convert(result, dtype)
         if name in COMPARISONS:
-            kind, properties = comparison(name, dtype)
-            return self._emit(kind, operands, "bool", properties)
+            return self._emit(CompareOp, operands, "bool", comparison(name, dtype))
         kind = TABLES[dtype][name]
         return self._emit(kind, operands, dtype, defaults(kind))
 

@@ -26,6 +26,9 @@ from stepwell.compiler.ops.base import Role, TensorOp
 from stepwell.compiler.ops.structure import KEEP, FuncOp, KernelOp, YieldOp
 from stepwell.compiler.ops.unary import Convert
 
+DEEPEST = 100
+"""Ops in a chain inside one kernel: each is a level of recursion when its nest is written."""
+
 
 @dataclass(eq=False)
 class _Group:
@@ -35,6 +38,8 @@ class _Group:
     contracts: bool = False
     rows: int | None = None
     """How many leading axes are rows, once a reduction of the others has joined."""
+    depths: dict[Operation, int] = field(default_factory=dict[Operation, int])
+    """How many members lie between a member and the root."""
 
     @property
     def root(self) -> TensorOp:

@@ -197,6 +197,6 @@ def diagonal(x: ArrayLike) -> Array:
     *outer, rows, columns = x.sizes
     if rows != columns:
         sentence = f"diagonal needs two last axes of one size, and has {rows} and {columns}"
-        raise CompileError("SW0128", sentence, where=user_line())
+        raise CompileError("SW0133", sentence, where=user_line())
     longer = pad(x.reshape((*outer, rows * columns)), [*((0, 0) for _ in outer), (0, rows)])
     return longer.reshape((*outer, rows, rows + 1))[..., 0]

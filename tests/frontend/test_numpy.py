@@ -203,7 +203,7 @@ def test_unknown_sizes(expression: str) -> None:
         ("np.diagonal(x)", "diagonal needs two last axes of one size, and has 3 and 4"),
         ("np.arange(1, 2, 0)", "arange has the step 0"),
         ("np.add(u, 300)", "the number 300 does not fit u8"),
-        ("np.matmul(x, 2)", "@ needs arrays with axes, and has a number"),
+        ("np.matmul(x, 2.0)", "@ needs arrays with axes, and has a number"),
     ],
 )
 def test_what_is_refused(expression: str, sentence: str) -> None:

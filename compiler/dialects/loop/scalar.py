@@ -3,20 +3,17 @@
 from enum import auto
 from typing import ClassVar
 
-from xdsl.dialects.arith import CMPF_COMPARISON_OPERATIONS, CMPI_COMPARISON_OPERATIONS
 from xdsl.dialects.builtin import (
     AnyFloat,
     FloatAttr,
     IndexType,
     IntegerAttr,
     StringAttr,
-    VectorType,
     i1,
 )
 from xdsl.ir import Attribute
 from xdsl.irdl import (
     AnyAttr,
-    BaseAttr,
     IRDLOperation,
     VarConstraint,
     irdl_op_definition,
@@ -28,9 +25,10 @@ from xdsl.irdl import (
 from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.traits import Pure
+from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.str_enum import StrEnum
 
-from stepwell.compiler.dialects.llvm.types import bits, integer
+from stepwell.compiler.dialects.llvm.types import bits, element, integer, like
 from stepwell.compiler.dialects.loop.syntax import INDEX, parse_known
 
 
@@ -110,34 +108,49 @@ class SelectOp(IRDLOperation):
     )
 
 
+class Comparison(StrEnum):
+    """Of floats and signed integers; with `u` of unsigned ones. Of NaN only `ne` holds."""
+
+    EQ = auto()
+    NE = auto()
+    LT = auto()
+    LE = auto()
+    GT = auto()
+    GE = auto()
+    ULT = auto()
+    ULE = auto()
+    UGT = auto()
+    UGE = auto()
+
+
 @irdl_op_definition
 class CompareOp(IRDLOperation):
-    """`loop.compare olt, %a, %b : vector<16xf32>`: the mask of the lanes in which it holds.
-
-    The predicates are those of `arith.cmpf` and `arith.cmpi`, which give a single truth value.
-    """
+    """`loop.compare lt %a, %b : vector<16xf32>`: a truth value, or one for each lane."""
 
     name = "loop.compare"
-    T: ClassVar = VarConstraint("T", BaseAttr(VectorType))
+    T: ClassVar = VarConstraint("T", AnyAttr())
     predicate = prop_def(StringAttr)
     first = operand_def(T)
     second = operand_def(T)
-    result = result_def(VectorType)
+    result = result_def()
     traits = traits_def(Pure())
 
     @property
-    def compares_floats(self) -> bool:
-        type = self.first.type
-        return isinstance(type, VectorType) and isinstance(type.get_element_type(), AnyFloat)
+    def comparison(self) -> Comparison:
+        return Comparison(self.predicate.data)
 
     @property
-    def number(self) -> int:
-        """The predicate's number in `arith.cmpf` or `arith.cmpi`."""
-        names = CMPF_COMPARISON_OPERATIONS if self.compares_floats else CMPI_COMPARISON_OPERATIONS
-        return names.index(self.predicate.data)
+    def compares_floats(self) -> bool:
+        return isinstance(element(self.first.type), AnyFloat)
+
+    def verify_(self) -> None:
+        if self.result.type != like(self.first.type, i1):
+            raise VerifyException("a comparison gives a truth value for each lane")
+        if self.compares_floats and self.comparison.startswith("u"):
+            raise VerifyException(f"{self.comparison} compares unsigned integers")
 
     def print(self, printer: Printer) -> None:
-        printer.print_string(f" {self.predicate.data}, ")
+        printer.print_string(f" {self.predicate.data} ")
         printer.print_operand(self.first)
         printer.print_string(", ")
         printer.print_operand(self.second)
@@ -146,18 +159,16 @@ class CompareOp(IRDLOperation):
 
     @classmethod
     def parse(cls, parser: Parser) -> "CompareOp":
-        predicate = parser.parse_identifier()
-        parser.parse_punctuation(",")
+        predicate = parser.parse_str_enum(Comparison)
         first = parser.parse_unresolved_operand()
         parser.parse_punctuation(",")
         second = parser.parse_unresolved_operand()
         parser.parse_punctuation(":")
         type = parser.parse_type()
-        assert isinstance(type, VectorType)
         return cls.create(
-            operands=parser.resolve_operands([first, second], [type, type], parser.pos),
+            operands=[parser.resolve_operand(each, type) for each in (first, second)],
             properties={"predicate": StringAttr(predicate)},
-            result_types=[VectorType(i1, type.get_shape())],
+            result_types=[like(type, i1)],
         )
 
 

@@ -12,7 +12,14 @@ from xdsl.dialects import arith, math
 from xdsl.ir import Operation
 
 from stepwell.compiler.dialects.loop.explicit import AnyOp, ExtractOp, MaskOp, ShuffleOp
-from stepwell.compiler.dialects.loop.scalar import CastOp, CompareOp, LanesOp, SelectOp, SplatOp
+from stepwell.compiler.dialects.loop.scalar import (
+    CastOp,
+    CompareOp,
+    Comparison,
+    LanesOp,
+    SelectOp,
+    SplatOp,
+)
 from stepwell.compiler.interpret.loops import vectors
 from stepwell.compiler.interpret.loops.casts import CASTS
 from stepwell.compiler.interpret.loops.functions import (
@@ -83,14 +90,26 @@ PLAIN: Mapping[type[Operation], Function] = {
 }
 """Ops of which nothing but the operands matters."""
 
-FLOAT_PREDICATES: Mapping[int, Function] = {1: eq, 2: gt, 3: ge, 4: lt, 5: le, 13: ne}
-INTEGER_PREDICATES: tuple[Function, ...] = (
-    eq,
-    ne,
-    *map(comparing_signed, (lt, le, gt, ge)),
-    *map(comparing_unsigned, (lt, le, gt, ge)),
-)
-"""By MLIR's numbers."""
+FLOATS: Mapping[Comparison, Function] = {
+    Comparison.EQ: eq,
+    Comparison.NE: ne,
+    Comparison.LT: lt,
+    Comparison.LE: le,
+    Comparison.GT: gt,
+    Comparison.GE: ge,
+}
+INTEGERS: Mapping[Comparison, Function] = {
+    Comparison.EQ: eq,
+    Comparison.NE: ne,
+    Comparison.LT: comparing_signed(lt),
+    Comparison.LE: comparing_signed(le),
+    Comparison.GT: comparing_signed(gt),
+    Comparison.GE: comparing_signed(ge),
+    Comparison.ULT: comparing_unsigned(lt),
+    Comparison.ULE: comparing_unsigned(le),
+    Comparison.UGT: comparing_unsigned(gt),
+    Comparison.UGE: comparing_unsigned(ge),
+}
 
 
 def _constant(op: arith.ConstantOp) -> Function:
@@ -103,23 +122,13 @@ def _cast(op: CastOp) -> Unary:
     return lambda x: convert(np.asarray(x), dtype)[()]
 
 
-def _compare_floats(op: arith.CmpfOp) -> Function:
-    return FLOAT_PREDICATES[op.predicate.value.data]
-
-
-def _compare_integers(op: arith.CmpiOp) -> Function:
-    return INTEGER_PREDICATES[op.predicate.value.data]
-
-
-def _compare_lanes(op: CompareOp) -> Function:
-    return (FLOAT_PREDICATES if op.compares_floats else INTEGER_PREDICATES)[op.number]
+def _compare(op: CompareOp) -> Function:
+    return (FLOATS if op.compares_floats else INTEGERS)[op.comparison]
 
 
 WITH_PROPERTIES: Mapping[type[Operation], Callable[[Any], Function]] = {
     arith.ConstantOp: _constant,
-    arith.CmpfOp: _compare_floats,
-    arith.CmpiOp: _compare_integers,
-    CompareOp: _compare_lanes,
+    CompareOp: _compare,
     CastOp: _cast,
     SplatOp: vectors.splat,
     LanesOp: vectors.lanes,

@@ -1,6 +1,6 @@
 """Scalar ops, and the same on vectors, as instructions: a table, and what takes more than one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from xdsl.dialects import arith, math
@@ -12,7 +12,14 @@ from stepwell.compiler.dialects.llvm.cursor import Operand
 from stepwell.compiler.dialects.llvm.types import bf16, element, f16, i64, integer, lanes, vector
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 from stepwell.compiler.dialects.loop.explicit import AnyOp, ExtractOp, MaskOp, ShuffleOp
-from stepwell.compiler.dialects.loop.scalar import CastOp, CompareOp, LanesOp, SelectOp, SplatOp
+from stepwell.compiler.dialects.loop.scalar import (
+    CastOp,
+    CompareOp,
+    Comparison,
+    LanesOp,
+    SelectOp,
+    SplatOp,
+)
 from stepwell.compiler.lower.loop_to_llvm.casts import cast
 from stepwell.compiler.lower.loop_to_llvm.types import lowered
 from stepwell.runtime.dtypes import BY_NAME
@@ -23,14 +30,26 @@ OfOp = Callable[..., SSAValue]
 """Of the builder, the op, and its operands, already lowered."""
 
 
-INTEGER_PREDICATES: Sequence[IntegerPredicate] = (
-    "eq", "ne", "slt", "sle", "sgt", "sge", "ult", "ule", "ugt", "uge",
-)  # fmt: skip
-FLOAT_PREDICATES: Mapping[int, FloatPredicate] = {
-    1: "oeq", 2: "ogt", 3: "oge", 4: "olt", 5: "ole", 6: "one", 7: "ord",
-    8: "ueq", 9: "ugt", 10: "uge", 11: "ult", 12: "ule", 13: "une", 14: "uno",
-}  # fmt: skip
-"""As `arith` numbers them."""
+INTEGER_PREDICATES: Mapping[Comparison, IntegerPredicate] = {
+    Comparison.EQ: "eq",
+    Comparison.NE: "ne",
+    Comparison.LT: "slt",
+    Comparison.LE: "sle",
+    Comparison.GT: "sgt",
+    Comparison.GE: "sge",
+    Comparison.ULT: "ult",
+    Comparison.ULE: "ule",
+    Comparison.UGT: "ugt",
+    Comparison.UGE: "uge",
+}
+FLOAT_PREDICATES: Mapping[Comparison, FloatPredicate] = {
+    Comparison.EQ: "oeq",
+    Comparison.NE: "une",
+    Comparison.LT: "olt",
+    Comparison.LE: "ole",
+    Comparison.GT: "ogt",
+    Comparison.GE: "oge",
+}
 
 
 def floor_division(build: LlvmBuilder, a: Operand, b: Operand) -> SSAValue:
@@ -87,18 +106,10 @@ INSTRUCTIONS: Mapping[type[Operation], Instruction] = {
 }
 
 
-def _compare_integers(build: LlvmBuilder, op: arith.CmpiOp, a: SSAValue, b: SSAValue) -> SSAValue:
-    return build.icmp(INTEGER_PREDICATES[op.predicate.value.data], a, b)
-
-
-def _compare_floats(build: LlvmBuilder, op: arith.CmpfOp, a: SSAValue, b: SSAValue) -> SSAValue:
-    return build.fcmp(FLOAT_PREDICATES[op.predicate.value.data], a, b)
-
-
-def _compare_lanes(build: LlvmBuilder, op: CompareOp, a: SSAValue, b: SSAValue) -> SSAValue:
+def _compare(build: LlvmBuilder, op: CompareOp, a: SSAValue, b: SSAValue) -> SSAValue:
     if op.compares_floats:
-        return build.fcmp(FLOAT_PREDICATES[op.number], a, b)
-    return build.icmp(INTEGER_PREDICATES[op.number], a, b)
+        return build.fcmp(FLOAT_PREDICATES[op.comparison], a, b)
+    return build.icmp(INTEGER_PREDICATES[op.comparison], a, b)
 
 
 def _splat(build: LlvmBuilder, op: SplatOp, scalar: SSAValue) -> SSAValue:
@@ -164,9 +175,7 @@ _HALVES: Mapping[Attribute, np.dtype[np.generic]] = {
 WITH_PROPERTIES: Mapping[type[Operation], OfOp] = {
     CastOp: cast,
     arith.ConstantOp: _constant,
-    arith.CmpiOp: _compare_integers,
-    arith.CmpfOp: _compare_floats,
-    CompareOp: _compare_lanes,
+    CompareOp: _compare,
     SplatOp: _splat,
     LanesOp: _lanes,
     MaskOp: _mask,

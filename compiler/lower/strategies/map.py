@@ -10,7 +10,14 @@ from xdsl.ir import SSAValue
 from stepwell.compiler.dialects.loop.nests import KernelOp, NestOp
 from stepwell.compiler.dialects.sizes import Range
 from stepwell.compiler.lower.analysis import Analysis, Axis, lanes_of
-from stepwell.compiler.lower.costs import NANOSECONDS, best_lanes, length, memory, steps
+from stepwell.compiler.lower.costs import (
+    NANOSECONDS,
+    best_lanes,
+    length,
+    memory,
+    steps,
+    turned_axis,
+)
 from stepwell.compiler.lower.strategies.base import (
     Refusal,
     Strategy,
@@ -94,10 +101,19 @@ def tiling_of(
         width = min(width, 1 << (lanes.size.static - 1).bit_length())
         vectors = max(1, min(vectors, lanes.size.static // width))
     others = [axis for axis in axes if axis is not lanes]
+    turned = None if lanes is None else turned_rows(analysis, others, lanes)
+    if turned is not None:
+        return Tiling(tuple(axes), width, lanes, 1, turned, width)
     rows = others[-1] if height > 1 and others and analysis.inside else None
     if rows is not None and rows.size.static is not None:
         height = min(height, rows.size.static)
     return Tiling(tuple(axes), width, lanes, vectors if lanes else 1, rows, height if rows else 1)
+
+
+def turned_rows(analysis: Analysis, axes: Sequence[Axis], lanes: Axis) -> Axis | None:
+    """The axis along which a read is contiguous that is not so along the lanes."""
+    found = {turned_axis(analysis, access, lanes) for access in analysis.accesses.values()}
+    return next((axis for axis in axes if axis.value in found), None)
 
 
 def tasks_of(analysis: Analysis, tiling: Tiling, time: int) -> Tasks | None:

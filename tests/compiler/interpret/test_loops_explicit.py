@@ -72,7 +72,7 @@ def test_masked_lanes_are_zero_and_not_accessed() -> None:
 def test_scalars_with_masks() -> None:
     body = f"""
   loop.for %i = %c0 to %n step 1 {{
-    %m = arith.cmpi slt, %i, %c1 : index
+    %m = loop.compare lt %i, %c1 : index
     %v = loop.load %x[%i] where %m : i1 : {X} to f32
     loop.store %v, %y[%i] : f32 to {Y}
     loop.yield
@@ -113,7 +113,7 @@ def test_a_loop_that_does_not_run_keeps_its_initial_values() -> None:
 def test_branches() -> None:
     body = f"""
   loop.for %i = %c0 to %n step 1 {{
-    %c = arith.cmpi slt, %i, %c1 : index
+    %c = loop.compare lt %i, %c1 : index
     %v = loop.if %c {{
       %a = loop.load %x[%i] : {X} to f32
       loop.yield %a : f32

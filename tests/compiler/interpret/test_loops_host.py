@@ -109,7 +109,7 @@ def test_while_repeats_on_buffers() -> None:
   loop.copy %x, %y : {B} to {B}
   loop.while {{
     %v = loop.load %n[%c0] : {I} to i64
-    %more = arith.cmpi sgt, %v, %zero : i64
+    %more = loop.compare gt %v, %zero : i64
     loop.condition %more
   }} do {{
     loop.launch @step <K = N> (%y, %n, %y, %n) : {B}, {I}, {B}, {I}
@@ -144,7 +144,7 @@ def test_assertions_stop_the_program() -> None:
     body = f"""
   %v = loop.load %x[%c0] : {B} to f32
   %zero = arith.constant 0.0 : f32
-  %c = arith.cmpf ogt, %v, %zero : f32
+  %c = loop.compare gt %v, %zero : f32
   "loop.assert"(%c) <{{site = #builtin.int<5>}}> : (i1) -> ()
   loop.launch @double <K = N> (%x, %y) : {B}, {B}
 """

@@ -31,10 +31,10 @@ loop.kernel @convolution<N: 0, H: 1>(%x: !loop.buffer<[N, 2, H, 7] x f32>,
     %s = loop.fold fma <serial, 1024> [%c : 2, %i : 3, %j : 3] {
       %row = loop.index %h + %i + -1
       %column = loop.index (2) * %v + %j + -1
-      %a = arith.cmpi sge, %row, %zero : index
-      %b = arith.cmpi slt, %row, %high : index
-      %d = arith.cmpi sge, %column, %zero : index
-      %e = arith.cmpi slt, %column, %wide : index
+      %a = loop.compare ge %row, %zero : index
+      %b = loop.compare lt %row, %high : index
+      %d = loop.compare ge %column, %zero : index
+      %e = loop.compare lt %column, %wide : index
       %ab = arith.andi %a, %b : i1
       %de = arith.andi %d, %e : i1
       %inside = arith.andi %ab, %de : i1

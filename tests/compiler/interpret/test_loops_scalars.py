@@ -133,12 +133,12 @@ def test_comparisons_of_integers(type: str) -> None:
     pairs = [(a, b) for a in values for b in values]
     stored = [np.array([p[i] for p in pairs]).astype(DTYPES[type]) for i in (0, 1)]
     for predicate, read, compare in [
-        *[(f"s{n}", lambda x: signed(x, width), c) for n, c in ORDERINGS.items()],
+        *[(n, lambda x: signed(x, width), c) for n, c in ORDERINGS.items()],
         *[(f"u{n}", lambda x: x, c) for n, c in ORDERINGS.items()],
         ("eq", lambda x: x, lambda a, b: a == b),
         ("ne", lambda x: x, lambda a, b: a != b),
     ]:
-        body = f"%r = arith.cmpi {predicate}, %a, %b : {type}"
+        body = f"%r = loop.compare {predicate} %a, %b : {type}"
         result = apply(body, stored, f"{type} {type}", "i1")
         assert result.tolist() == [compare(read(a), read(b)) for a, b in pairs], predicate
 
@@ -155,14 +155,14 @@ def test_comparisons_of_floats() -> None:
     a = [1.0, 2.0, 2.0, 0.0, math.nan, math.inf]
     b = [2.0, 1.0, 2.0, -0.0, math.nan, math.nan]
     for predicate, compare in {
-        "oeq": lambda x, y: x == y,
-        "une": lambda x, y: x != y,
-        "olt": lambda x, y: x < y,
-        "ole": lambda x, y: x <= y,
-        "ogt": lambda x, y: x > y,
-        "oge": lambda x, y: x >= y,
+        "eq": lambda x, y: x == y,
+        "ne": lambda x, y: x != y,
+        "lt": lambda x, y: x < y,
+        "le": lambda x, y: x <= y,
+        "gt": lambda x, y: x > y,
+        "ge": lambda x, y: x >= y,
     }.items():
-        result = apply(f"%r = arith.cmpf {predicate}, %a, %b : f32", [a, b], "f32 f32", "i1")
+        result = apply(f"%r = loop.compare {predicate} %a, %b : f32", [a, b], "f32 f32", "i1")
         assert result.tolist() == list(map(compare, a, b)), predicate
 
 

@@ -55,12 +55,12 @@ loop.kernel @k(%x: !loop.buffer<[8] x f32>) -> (%y: !loop.buffer<[8] x f32>) {
   %limit = arith.constant 3.0 : f32
   loop.for %i = %zero to %n step 1 {
     %v = loop.load %x[%i] : !loop.buffer<[8] x f32> to f32
-    %c = arith.cmpf olt, %v, %limit : f32
+    %c = loop.compare lt %v, %limit : f32
     %r = loop.if %c {
       %d = arith.addf %v, %v : f32
       loop.yield %d : f32
     } else {
-      %even = arith.cmpf une, %v, %limit : f32
+      %even = loop.compare ne %v, %limit : f32
       %e = loop.if %even {
         loop.yield %limit : f32
       } else {
@@ -93,7 +93,7 @@ loop.func @run(%x: !loop.buffer<[1] x i64>) -> (%y: !loop.buffer<[1] x i64>) {
     %v = loop.load %y[%zero] : !loop.buffer<[1] x i64> to i64
     %w = loop.load %x[%zero] : !loop.buffer<[1] x i64> to i64
     %square = arith.muli %v, %v : i64
-    %c = arith.cmpi sgt, %square, %w : i64
+    %c = loop.compare gt %square, %w : i64
     loop.condition %c
   } do {
     %v = loop.load %y[%zero] : !loop.buffer<[1] x i64> to i64
@@ -130,7 +130,7 @@ loop.kernel @k<N: 1>(%x: !loop.buffer<[N] x f32>, %f: !loop.buffer<[4] x i1>)
     %r = arith.addf %t, %l : vector<4xf32>
     %size = loop.index 4*N - 4
     %o = loop.index (4) * %i
-    %inside = arith.cmpi sle, %o, %size : index
+    %inside = loop.compare le %o, %size : index
     loop.if %inside {
       loop.store %r, %y[%o] : vector<4xf32> to !loop.buffer<[N, 4] x f32>
       loop.yield

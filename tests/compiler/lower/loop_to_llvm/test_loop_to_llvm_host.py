@@ -73,7 +73,7 @@ loop.func @run(%x: {x}) -> (%y: {x}) {{
   %four = loop.index 4
   %s = arith.constant 3.0 : f32
   loop.for %i = %zero to %four step 1 {{
-    %c = arith.cmpi sgt, %i, %zero : index
+    %c = loop.compare gt %i, %zero : index
     loop.launch @scale <> (%x, %i, %s, %c, %y) : {x}, index, f32, i1, {x}
     loop.yield
   }}
@@ -125,7 +125,7 @@ loop.func @check<N: 0>(%x: {X}) -> () {{
   %n = loop.index N
   loop.for %i = %zero to %n step 1 {{
     %v = loop.load %x[%i] : {X} to f32
-    %c = arith.cmpf olt, %v, %limit : f32
+    %c = loop.compare lt %v, %limit : f32
     loop.assert %c site #builtin.int<5>
     loop.yield
   }}

@@ -33,7 +33,7 @@ def masked(dtype: str, lanes: int) -> str:
     if lanes:
         mask = f"%m = loop.mask %i, %n : {m}"
     else:
-        mask = "%m = arith.cmpi slt, %i, %n : index"
+        mask = "%m = loop.compare lt %i, %n : index"
     return f"""
 loop.kernel @k<N: 0>(%x: {x}) -> (%y: {y}, %z: {x}) {{
   %zero = loop.index 0

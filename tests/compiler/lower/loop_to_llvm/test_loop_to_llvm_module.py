@@ -16,7 +16,7 @@ loop.kernel @k<N: 1>(%x: {X}) -> (%y: {X}) {{
   %f = loop.load %x[%zero] : {X} to f32
   %s = loop.stack : !loop.buffer<[4] x f32>
   loop.parallel %i to %n {{
-    %c = arith.cmpi slt, %i, %n : index
+    %c = loop.compare lt %i, %n : index
     %v = loop.load %x[%i] where %c : i1 : {X} to f32
     %w = math.cos %v : f32
     %r = loop.for %j = %zero to %n step 1 carry(%a = %w : f32) {{

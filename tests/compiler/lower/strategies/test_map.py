@@ -104,10 +104,10 @@ loop.kernel @pad<B: 0, N: 0>({X}) -> (%y: !loop.buffer<[B + 2, N + 3] x f32>) {{
     %b = loop.index %j + -2
     %h = loop.index B
     %w = loop.index N
-    %c0 = arith.cmpi sge, %a, %zero : index
-    %c1 = arith.cmpi slt, %a, %h : index
-    %c2 = arith.cmpi sge, %b, %zero : index
-    %c3 = arith.cmpi slt, %b, %w : index
+    %c0 = loop.compare ge %a, %zero : index
+    %c1 = loop.compare lt %a, %h : index
+    %c2 = loop.compare ge %b, %zero : index
+    %c3 = loop.compare lt %b, %w : index
     %c4 = arith.andi %c0, %c1 : i1
     %c5 = arith.andi %c2, %c3 : i1
     %c = arith.andi %c4, %c5 : i1
@@ -120,7 +120,7 @@ loop.kernel @one<B: 1, N: 0>({X}, %b: !loop.buffer<[B] x f32>) -> ({Y}) {{
   loop.nest [%i : B, %j : N] {{
     %v = loop.read %x[%i, %j] : f32
     %zero = arith.constant 0.0 : f32
-    %c = arith.cmpf ogt, %v, %zero : f32
+    %c = loop.compare gt %v, %zero : f32
     %o = loop.read %b[%i] where %c : f32
     loop.write %o, %y[%i, %j] : f32
   }}
