@@ -21,7 +21,7 @@ from stepwell.compiler.pipeline import Image, compile_module, text_at, without_c
 from stepwell.compiler.targets.cpu import host
 from stepwell.compiler.targets.pool import pool_object
 from stepwell.nested import Structure
-from stepwell.places import user_line
+from stepwell.places import pointing_at_the_user, user_line
 from stepwell.runtime import artifact, safetensors, samples
 from stepwell.runtime.dtypes import BY_NAME
 from stepwell.runtime.entry import Argument, ArrayType, Entry, Result, SizeRange
@@ -116,6 +116,10 @@ class Compiled:
         (name,) = self._traced
         return self[name](*arguments, **named)
 
+    def run(self, name: str, leaves: Sequence[Array]) -> Any:
+        """Calls an entry point with the leaves of its arguments, which are not checked for nesting."""
+        return _run(self._model[name], self._traced[name], leaves)
+
     def __getitem__(self, name: str) -> Callable[..., Any]:
         """One entry point by name."""
         entry, traced, names = self._model[name], self._traced[name], self._signatures[name].names
@@ -169,21 +173,31 @@ def _call(
     *arguments: Any,
     **named: Any,
 ) -> Any:
-    if named:
-        rest = names[len(arguments) :]
-        unknown = [name for name in named if name not in rest]
-        if unknown:
-            raise CompileError(
-                "SW0135",
-                f"the program has no argument {unknown[0]} left to give",
-                details=[f"it takes ({', '.join(names)})"],
-                where=user_line(),
-            )
-        arguments = (*arguments, *(named[name] for name in rest if name in named))
-    leaves, structure = flatten_arrays(arguments, "argument ")
-    nested.expect_same(traced.inputs, structure, "the signature", "the arguments")
+    leaves, structure = flatten_arrays(_by_position(names, arguments, named), "argument ")
+    with pointing_at_the_user():
+        nested.expect_same(traced.inputs, structure, "the signature", "the arguments")
+        return _run(entry, traced, leaves)
+
+
+def _run(entry: EntryPoint, traced: TracedFunction, leaves: Sequence[Array]) -> Any:
     results = entry.run([leaf.value for leaf in leaves])
     return traced.outputs.rebuild([Array(cast(Any, result)) for result in results])
+
+
+def _by_position(
+    names: Sequence[str], arguments: tuple[Any, ...], named: Mapping[str, Any]
+) -> tuple[Any, ...]:
+    """Arguments given by position, then those given by name in the order of the names."""
+    rest = names[len(arguments) :]
+    unknown = [name for name in named if name not in rest]
+    if unknown:
+        raise CompileError(
+            "SW0135",
+            f"the program has no argument {unknown[0]} left to give",
+            details=[f"it takes ({', '.join(names)})"],
+            where=user_line(),
+        )
+    return (*arguments, *(named[name] for name in rest if name in named))
 
 
 def _weights(functions: Any) -> dict[str, NDArray[Any]]:
@@ -271,15 +285,9 @@ def compile(
     traced: dict[str, TracedFunction] = {}
     for name, (function, *given) in entries.items():
         flat = given[0] if len(given) == 1 and isinstance(given[0], tuple) else given
-        signature = signatures[name] = Signature.of_specs(function, flat)
-        traced[name] = trace_function(
-            function,
-            signature.structure,
-            signature.types,
-            name,
-            signature.ranges,
-            signature.leaf_names(),
-        )
+        with pointing_at_the_user():
+            signature = signatures[name] = Signature.of_specs(function, flat)
+        traced[name] = _traced(function, name, signature)
     return Compiled(traced, signatures, host(), numerics)
 
 
@@ -303,21 +311,35 @@ def _name(function: Function) -> str:
 def jit(function: Function) -> Function:
     """The function, compiled once for each structure, dtypes and shapes of its arguments."""
     programs: dict[tuple[Structure, tuple[Tensor, ...]], Compiled] = {}
+    name = _name(function)
 
     @functools.wraps(function)
-    def compiled(*arguments: Any) -> Any:
+    def compiled(*arguments: Any, **named: Any) -> Any:
         if current_or_none() is not None:
-            return function(*arguments)
-        leaves, structure = flatten_arrays(arguments, "argument ")
+            return function(*arguments, **named)
+        names = _parameters(function, len(arguments) + len(named))
+        given = _by_position(names, arguments, named)
+        leaves, structure = flatten_arrays(given, "argument ")
         types = tuple(leaf.type for leaf in leaves)
         program = programs.get((structure, types))
         if program is None:
-            names = _parameters(function, len(arguments))
-            signature = Signature(names, structure, types, {})
-            name = _name(function)
-            traced = trace_function(function, structure, types, name, {}, signature.leaf_names())
-            program = Compiled({name: traced}, {name: signature}, host(), "strict")
+            program = _compiled(function, name, Signature(names, structure, types, {}))
             programs[structure, types] = program
-        return program(*arguments)
+        return program.run(name, leaves)
 
     return compiled
+
+
+def _compiled(function: Function, name: str, signature: Signature) -> Compiled:
+    return Compiled({name: _traced(function, name, signature)}, {name: signature}, host(), "strict")
+
+
+def _traced(function: Function, name: str, signature: Signature) -> TracedFunction:
+    return trace_function(
+        function,
+        signature.structure,
+        signature.types,
+        name,
+        signature.ranges,
+        signature.leaf_names(),
+    )

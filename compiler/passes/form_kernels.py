@@ -11,12 +11,13 @@ all its readers are in one kernel, and that kernel can read it through:
 So every kernel has one result that others may read, and no two kernels can wait for each other.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, UnitAttr
-from xdsl.ir import Block, Operation, Region, SSAValue
+from xdsl.ir import Block, Operation, OpResult, Region, SSAValue
 from xdsl.passes import ModulePass
 
 from stepwell.compiler.dialects.construct import append, construct
@@ -49,14 +50,12 @@ class _Group:
     def folds(self) -> bool:
         return self.contracts or self.rows is not None
 
-    def depth(self, op: TensorOp) -> int:
-        """How deep an op would stand that the members read."""
-        readers = (use.operation for result in op.results for use in result.uses)
-        return max((self.depths.get(reader, -1) for reader in readers), default=-1) + 1
-
     def add(self, op: TensorOp) -> None:
-        self.depths[op] = self.depth(op)
         self.members.append(op)
+        depth = self.depths.get(op, 0) + 1
+        for operand in op.operands:
+            if isinstance(operand, OpResult):
+                self.depths[operand.op] = max(depth, self.depths.get(operand.op, 0))
         if op.ROLE is Role.CONTRACT:
             self.contracts = True
         if op.ROLE is Role.FOLD:
@@ -113,7 +112,7 @@ def _group(block: Block) -> list[_Group]:
 
 def _joins(op: TensorOp, group: _Group) -> bool:
     """Whether the kernel may read the op through."""
-    if group.depth(op) > DEEPEST:
+    if group.depths[op] > DEEPEST:
         return False
     match op.ROLE:
         case Role.MAP:
@@ -201,6 +200,7 @@ def _copy(op: TensorOp, block: Block, copies: dict[SSAValue, SSAValue]) -> None:
 def _mark_kept(members: Sequence[TensorOp]) -> None:
     """Marks what several nests read: no fold in a fold, and no dear value twice."""
     inside = set(members)
+    uses = Counter(operand for op in members for operand in op.operands)
     folds: set[SSAValue] = set()
     dear: set[SSAValue] = set()
 
@@ -226,10 +226,9 @@ def _mark_kept(members: Sequence[TensorOp]) -> None:
             folds.add(result)
         if op.COSTLY or any(x in dear for x in op.operands):
             dear.add(result)
-        readers = [use.operation for use in result.uses if use.operation in inside]
-        folded = any(reader.ROLE is Role.FOLD for reader in _readers(op))
-        if op.ROLE is Role.MAP and result in dear and len(readers) > 1 and folded:
-            keep(result)
+        if op.ROLE is Role.MAP and result in dear and uses[result] > 1:
+            if any(reader.ROLE is Role.FOLD for reader in _readers(op)):
+                keep(result)
 
 
 def _repeats(op: TensorOp, operand: SSAValue) -> bool:

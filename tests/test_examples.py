@@ -1,0 +1,34 @@
+"""The examples run: what they check is checked inside them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def run(name: str, *arguments: str | Path) -> str:
+    command = [sys.executable, EXAMPLES / name, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+def test_a_transformer_block_is_symbolic_in_batch_and_length(tmp_path: Path) -> None:
+    printed = run("transformer.py", tmp_path / "block.well")
+    assert printed.count("as NumPy") == 3
+    assert (tmp_path / "block.well").is_file()
+
+
+def test_digits_are_learned_shipped_and_classified(tmp_path: Path) -> None:
+    printed = run("digits.py", tmp_path)
+    assert "loaded in" in printed
+    levels = {path.name for path in (tmp_path / "levels").rglob("*.mlir")}
+    assert {"00-tensor.mlir", "07-llvm.mlir"} <= levels
+
+
+@pytest.mark.slow
+def test_resnet50_agrees_with_numpy() -> None:
+    assert "NumPy" in run("resnet50.py", "32")
