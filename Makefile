@@ -24,7 +24,7 @@ filecheck: $(VENV)/ready
 	$(BIN)/lit -v -j $(WORKERS) filecheck
 
 bench: $(VENV)/ready
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python -m benchmarks.run
 
 check: $(VENV)/checks
 	$(BIN)/ruff format --check .

@@ -1,8 +1,8 @@
-"""ResNet-50 (He, Zhang, Ren and Sun, 2015) with random weights, compiled, and checked against NumPy.
+"""ResNet-50 (He, Zhang, Ren and Sun, 2015) with random weights, compiled and checked against NumPy.
 
     python examples/resnet50.py [side of the image in pixels]
 
-Batch normalisation stands for a scale and a shift at inference, which are folded into the weights and
+Batch normalisation is a scale and a shift at inference, which are folded into the weights and
 biases of the convolutions. The stride of a block is that of its 3x3 convolution, as is usual today.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-import stepwell
+import stepwell as sw
 from stepwell import Array, nn
 
 STAGES = ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2))
@@ -54,6 +54,7 @@ class ResNet:
 
 
 def resnet50(seed: int) -> ResNet:
+    """Random weights, of the variances that keep the size of what goes through."""
     random = np.random.default_rng(seed)
 
     def convolution(inputs: int, outputs: int, size: int, stride: int = 1) -> nn.Conv2d:
@@ -80,47 +81,52 @@ def resnet50(seed: int) -> ResNet:
 
 # The same network in NumPy, in the dtype of the images.
 
-Images = NDArray[Any]
+Values = NDArray[Any]
 
 
-def in_numpy(net: ResNet, images: Images) -> Images:
-    x = _pooled(np.maximum(_convolved(net.stem, images), 0))
+def in_numpy(net: ResNet, images: Values) -> Values:
+    """What the network gives, computed by NumPy alone."""
+    x = pooled(np.maximum(_layer(net.stem, images), 0))
     for block in net.blocks:
-        y = np.maximum(_convolved(block.reduce, x), 0)
-        y = _convolved(block.expand, np.maximum(_convolved(block.inner, y), 0))
-        x = np.maximum(y + (_convolved(block.shortcut, x) if block.shortcut else x), 0)
-    weight, bias = (_values(each, x) for each in (net.head.weight, net.head.bias))
-    return x.mean((1, 2)) @ weight + bias
+        y = np.maximum(_layer(block.reduce, x), 0)
+        y = _layer(block.expand, np.maximum(_layer(block.inner, y), 0))
+        x = np.maximum(y + (_layer(block.shortcut, x) if block.shortcut else x), 0)
+    return x.mean((1, 2)) @ _values(net.head.weight, x) + _values(net.head.bias, x)
 
 
-def _convolved(layer: nn.Conv2d, x: Images) -> Images:
+def _layer(layer: Any, x: Values) -> Values:
+    weight, bias = _values(layer.weight, x), _values(layer.bias, x)
+    return convolved(x, weight, layer.stride, layer.padding) + bias
+
+
+def _values(parameter: Any, like: Values) -> Values:
+    return np.asarray(parameter).astype(like.dtype, copy=False)
+
+
+def convolved(x: Values, weight: Values, stride: int, padding: int) -> Values:
     """A matrix product with the windows."""
-    weight, bias = (_values(each, x) for each in (layer.weight, layer.bias))
-    windows = _windows(x, weight.shape[0], layer.stride, layer.padding, 0)
+    windows = _windows(x, weight.shape[0], stride, padding, 0)
     terms = windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, weight[..., 0].size)
-    return (terms @ weight.reshape(-1, weight.shape[-1])).reshape(*windows.shape[:3], -1) + bias
+    products = terms @ weight.reshape(-1, weight.shape[-1])
+    return products.reshape(*windows.shape[:3], -1)
 
 
-def _pooled(x: Images) -> Images:
+def pooled(x: Values) -> Values:
     return _windows(x, 3, 2, 1, -np.inf).max((4, 5))
 
 
-def _windows(x: Images, size: int, stride: Any, padding: Any, value: float) -> Images:
+def _windows(x: Values, size: int, stride: int, padding: int, value: float) -> Values:
     """[N, H, W, C, size, size]."""
     around = ((0, 0), (padding, padding), (padding, padding), (0, 0))
     padded = np.pad(x, around, constant_values=value)
     return sliding_window_view(padded, (size, size), axis=(1, 2))[:, ::stride, ::stride]
 
 
-def _values(x: Array | None, like: Images) -> Images:
-    return np.asarray(x).astype(like.dtype, copy=False)
-
-
 def main(side: int = 64) -> None:
     net = resnet50(seed=0)
     images = np.random.default_rng(1).random((1, side, side, 3), dtype=np.float32)
     began = time.perf_counter()
-    program = stepwell.compile(net, stepwell.spec(f"f32[1,{side},{side},3]"))
+    program = sw.compile(net, sw.spec(f"f32[1,{side},{side},3]"))
     print(f"compiled in {time.perf_counter() - began:.2f} s")
     result, expected = np.asarray(program(images)), in_numpy(net, images.astype(np.float64))
     error = np.abs(result - expected).max() / np.abs(expected).max()

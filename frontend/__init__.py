@@ -65,4 +65,4 @@ if not TYPE_CHECKING:
         return value
 
     def __dir__() -> list[str]:
-        return [*globals(), *_HOME]
+        return sorted({*globals(), *_HOME})

@@ -117,7 +117,7 @@ class Compiled:
         return self[name](*arguments, **named)
 
     def run(self, name: str, leaves: Sequence[Array]) -> Any:
-        """Calls an entry point with the leaves of its arguments, which are not checked for nesting."""
+        """Calls an entry point with the leaves of its arguments; how they nest is not checked."""
         return _run(self._model[name], self._traced[name], leaves)
 
     def __getitem__(self, name: str) -> Callable[..., Any]:
@@ -277,9 +277,12 @@ def compile(
     if named and not isinstance(fn, Mapping):
         specs = (*specs, *_in_order(fn, len(specs), named))
     if target != "host":
-        raise CompileError("SW0136", f"there is no target {target}", hint="give target='host'")
+        raise CompileError(
+            "SW0136", f"there is no target {target}", hint="give target='host'", where=user_line()
+        )
     if numerics != "strict":
-        raise CompileError("SW0137", f"numerics is {numerics!r}", hint="give numerics='strict'")
+        sentence = f"there are no numerics {numerics!r}"
+        raise CompileError("SW0137", sentence, hint="give numerics='strict'", where=user_line())
     entries = fn if isinstance(fn, Mapping) else {_name(fn): (fn, *specs)}
     signatures: dict[str, Signature] = {}
     traced: dict[str, TracedFunction] = {}

@@ -257,8 +257,9 @@ class Methods(Operators, abc.ABC):
     def __len__(self) -> int:
         extent = self.shape[0] if self.ndim else None
         if not isinstance(extent, int):
-            what = "an array without axes has no" if extent is None else f"{extent} is an unknown"
-            raise CompileError("SW0126", f"{what} length", where=user_line())
+            known = "" if extent is None else " that is known now"
+            sentence = f"an array of the shape {shape_text(self.sizes)} has no length{known}"
+            raise CompileError("SW0126", sentence, where=user_line())
         return extent
 
     @abc.abstractmethod

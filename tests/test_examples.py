@@ -31,4 +31,4 @@ def test_digits_are_learned_shipped_and_classified(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_resnet50_agrees_with_numpy() -> None:
-    assert "NumPy" in run("resnet50.py", "32")
+    assert "greatest error" in run("resnet50.py", "32")

@@ -110,6 +110,21 @@ class SizesAttr(Data[Shape]):
 
 
 @irdl_attr_definition
+class NumberAttr(Data[int]):
+    """An axis, a count and the like: `<1>`."""
+
+    name = "nd.number"
+
+    @classmethod
+    def parse_parameter(cls, parser: AttrParser) -> int:
+        with parser.in_angle_brackets():
+            return parser.parse_integer()
+
+    def print_parameter(self, printer: Printer) -> None:
+        printer.print_string(f"<{self.data}>")
+
+
+@irdl_attr_definition
 class IntsAttr(Data[tuple[int, ...]]):
     """Axis numbers, strides and the like: `<[1, 0]>`."""
 

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import final
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import IntAttr, ModuleOp, i8
+from xdsl.dialects.builtin import ModuleOp, i8
 from xdsl.passes import ModulePass
 
 from stepwell.compiler.dialects.construct import construct
 from stepwell.compiler.dialects.loop.host import AllocOp, LaunchOp
 from stepwell.compiler.dialects.loop.nests import KernelOp
 from stepwell.compiler.dialects.loop.types import buffer
+from stepwell.compiler.dialects.sizes import NumberAttr
 from stepwell.compiler.lower.strategies import check_fit, choose_plan, planned
 from stepwell.compiler.lower.writer import ZERO
 from stepwell.compiler.machines.x86 import MACHINES
@@ -52,7 +53,7 @@ class ChoosePlans(ModulePass):
         if size != ZERO:
             block = kernel.body.block
             block.insert_arg(buffer((size,), i8), len(block.args))
-            kernel.properties["outputs"] = IntAttr(kernel.outputs.data + 1)
+            kernel.properties["outputs"] = NumberAttr(kernel.outputs.data + 1)
         return size
 
 

@@ -41,7 +41,7 @@ NANOSECONDS = 0.3
 
 
 def length(size: Size) -> int:
-    return UNKNOWN if size.static is None else size.static
+    return UNKNOWN if size.static is None else max(1, size.static)
 
 
 def steps(analysis: Analysis) -> float:

@@ -6,14 +6,7 @@ operand's own scalar there, instead of a read from memory, is fusion.
 
 from collections.abc import Mapping, Sequence
 
-from xdsl.dialects.builtin import (
-    UNKNOWN_LOC,
-    DenseArrayBase,
-    IntAttr,
-    LocationAttr,
-    StringAttr,
-    i32,
-)
+from xdsl.dialects.builtin import UNKNOWN_LOC, DenseArrayBase, LocationAttr, StringAttr, i32
 from xdsl.ir import Attribute, Block, Operation, OpResult, Region, SSAValue
 
 from stepwell.compiler.dialects.construct import append, construct
@@ -21,7 +14,7 @@ from stepwell.compiler.dialects.loop.nests import KernelOp as LoopKernel
 from stepwell.compiler.dialects.loop.nests import LocalOp, NestOp, ReadOp, WriteOp
 from stepwell.compiler.dialects.loop.types import AccessAttr, Affine
 from stepwell.compiler.dialects.nd import dtype_of, shape_of
-from stepwell.compiler.dialects.sizes import Range, SizesAttr, SymbolsAttr
+from stepwell.compiler.dialects.sizes import NumberAttr, Range, SizesAttr, SymbolsAttr
 from stepwell.compiler.ops.base import TensorOp
 from stepwell.compiler.ops.host import buffer_of
 from stepwell.compiler.ops.indices import Index
@@ -42,7 +35,7 @@ def lower_kernel(kernel: KernelOp, name: str, ranges: Mapping[str, Range]) -> Lo
     properties = {
         "sym_name": StringAttr(name),
         "symbols": SymbolsAttr.of(symbols),
-        "outputs": IntAttr(len(yielded)),
+        "outputs": NumberAttr(len(yielded)),
     }
     result = construct(LoopKernel, (), (), properties, kernel.location)
     result.add_region(Region(block))

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
-from xdsl.dialects.builtin import IntAttr
 from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.llvm.types import element, lanes, vector
 from stepwell.compiler.dialects.loop.explicit import ExtractOp, ShuffleOp
-from stepwell.compiler.dialects.sizes import IntsAttr
+from stepwell.compiler.dialects.sizes import IntsAttr, NumberAttr
 from stepwell.compiler.lower.writer import Writer
 
 
@@ -31,7 +30,7 @@ def halved(writer: Writer, value: SSAValue) -> tuple[SSAValue, SSAValue]:
 
 
 def extract(writer: Writer, value: SSAValue, lane: int) -> SSAValue:
-    return writer.pure(ExtractOp, (value,), element(value.type), {"lane": IntAttr(lane)})
+    return writer.pure(ExtractOp, (value,), element(value.type), {"lane": NumberAttr(lane)})
 
 
 def transposed(writer: Writer, rows: Sequence[SSAValue]) -> list[SSAValue]:

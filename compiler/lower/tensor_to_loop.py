@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ArrayAttr, IntAttr, ModuleOp, StringAttr, SymbolRefAttr
+from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr, SymbolRefAttr
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 
@@ -13,7 +13,7 @@ from stepwell.compiler.dialects.loop.host import FuncOp as LoopFunc
 from stepwell.compiler.dialects.loop.host import LaunchOp
 from stepwell.compiler.dialects.loop.nests import KernelOp as LoopKernel
 from stepwell.compiler.dialects.loop.sites import SITES, SiteAttr
-from stepwell.compiler.dialects.sizes import BindingsAttr, Range
+from stepwell.compiler.dialects.sizes import BindingsAttr, NumberAttr, Range
 from stepwell.compiler.lower.nests import lower_kernel
 from stepwell.compiler.ops.base import TensorOp
 from stepwell.compiler.ops.creation import WeightOp
@@ -72,7 +72,7 @@ class Lowering:
         properties: dict[str, Attribute] = {
             "sym_name": function.sym_name,
             "symbols": function.symbols,
-            "outputs": IntAttr(len(returned)),
+            "outputs": NumberAttr(len(returned)),
         }
         result = construct(LoopFunc, (), (), properties, function.location)
         result.add_region(Region(block))

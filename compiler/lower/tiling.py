@@ -25,7 +25,8 @@ class Tiling:
 
     In `panels`, all rows of some vectors come before the next vectors, along the axes `middle` too,
     and the last vectors of a row are one tile; otherwise a row is finished before the next, at the
-    end vector by vector.
+    end vector by vector. `squares` are as high as a vector is wide; what is left over goes by
+    single vectors.
     """
 
     axes: tuple[Axis, ...]
@@ -36,6 +37,7 @@ class Tiling:
     height: int = 1
     panels: bool = False
     middle: tuple[Axis, ...] = ()
+    squares: bool = False
 
     @property
     def outer(self) -> list[Axis]:
@@ -113,6 +115,8 @@ class NestLoops:
     def _tiles(self) -> None:
         if self._tiling.panels:
             self._lanes(lambda masks: self._panel(partial(self._tile, masks)))
+        elif self._tiling.squares:
+            self._squares()
         else:
             self._rows(
                 lambda height, last: self._lanes(lambda masks: self._tile(masks, height, last))
@@ -120,6 +124,33 @@ class NestLoops:
 
     def _panel(self, tile: Callable[[int, Bound | None], None]) -> None:
         self._along(self._tiling.middle, lambda: self._rows(tile))
+
+    def _squares(self) -> None:
+        tiling = self._tiling
+        assert tiling.rows is not None
+        assert tiling.lanes is not None
+        rows, lanes = (self._intervals[axis.value] for axis in (tiling.rows, tiling.lanes))
+        bottom, right = self._whole(rows, tiling.height), self._whole(lanes, tiling.width)
+        square = partial(self._tile, (None,), tiling.height, None)
+        along = partial(self._each, tiling.lanes.value, lanes.low, right, tiling.width, square)
+        self._each(tiling.rows.value, rows.low, bottom, tiling.height, along)
+        if right is not lanes.high:
+            self._strips(rows.low, bottom, right, lanes.high)
+        if bottom is not rows.high:
+            self._strips(bottom, rows.high, lanes.low, lanes.high)
+
+    def _strips(self, top: Bound, bottom: Bound, left: Bound, right: Bound) -> None:
+        """A rectangle, vector by vector."""
+        tiling = self._tiling
+        assert tiling.rows is not None
+        assert tiling.lanes is not None
+        lanes = tiling.lanes.value
+
+        def vector() -> None:
+            self._tile(self._masks(self._bases[lanes], right, 1), 1, None)
+
+        along = partial(self._each, lanes, left, right, tiling.width, vector)
+        self._each(tiling.rows.value, top, bottom, 1, along)
 
     def _rows(self, inside: Callable[[int, Bound | None], None]) -> None:
         """`inside` for all rows, `height` at a time; of the last tile some rows may be outside."""

@@ -13,7 +13,6 @@ from xdsl.dialects.builtin import (
     DenseArrayBase,
     FloatAttr,
     IndexType,
-    IntAttr,
     IntegerAttr,
     IntegerType,
     LocationAttr,
@@ -42,6 +41,7 @@ from stepwell.compiler.dialects.loop.nests import IndexOp, YieldOp
 from stepwell.compiler.dialects.loop.scalar import CompareOp, LanesOp, SelectOp, SplatOp
 from stepwell.compiler.dialects.loop.syntax import INDEX
 from stepwell.compiler.dialects.loop.types import AccessAttr, Affine, BufferType
+from stepwell.compiler.dialects.sizes import NumberAttr
 from stepwell.compiler.ops.functions import defaults
 from stepwell.runtime.sizes import Size
 
@@ -72,8 +72,8 @@ def _predicate(name: str) -> Mapping[str, Attribute]:
 
 
 @lru_cache(maxsize=1024)
-def _step(step: int) -> IntAttr:
-    return IntAttr(step)
+def _step(step: int) -> NumberAttr:
+    return NumberAttr(step)
 
 
 @dataclass(eq=False)

@@ -6,6 +6,7 @@ from stepwell.compiler.dialects.nd import InfoAttr, LiteralAttr, RefAttr, TypesA
 from stepwell.compiler.dialects.sizes import (
     BindingsAttr,
     IntsAttr,
+    NumberAttr,
     SizeAttr,
     SizesAttr,
     SymbolsAttr,
@@ -80,6 +81,7 @@ ND = Dialect(
         SizeAttr,
         SizesAttr,
         IntsAttr,
+        NumberAttr,
         SymbolsAttr,
         BindingsAttr,
         TypesAttr,

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
-from xdsl.dialects.builtin import IntAttr, TensorType
+from xdsl.dialects.builtin import TensorType
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def
 
 from stepwell.compiler.dialects.loop.types import LANES, SERIAL, Combine, Order
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of, tensor, text_of
-from stepwell.compiler.dialects.sizes import IntsAttr
+from stepwell.compiler.dialects.sizes import IntsAttr, NumberAttr
 from stepwell.compiler.ops.base import (
     Array,
     Gradient,
@@ -57,7 +57,7 @@ class Dot(Contraction):
     """
 
     name = "nd.dot"
-    batch = prop_def(IntAttr)
+    batch = prop_def(NumberAttr)
     left = prop_def(IntsAttr)
     right = prop_def(IntsAttr)
     assembly_format = (

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
-from xdsl.dialects.builtin import IntAttr, StringAttr, TensorType
+from xdsl.dialects.builtin import StringAttr, TensorType
 from xdsl.irdl import irdl_op_definition, prop_def, result_def
 from xdsl.parser import Parser
 from xdsl.printer import Printer
@@ -20,7 +20,7 @@ from stepwell.compiler.dialects.nd import (
     shape_of,
     tensor,
 )
-from stepwell.compiler.dialects.sizes import Shape, SizeAttr, SizesAttr
+from stepwell.compiler.dialects.sizes import NumberAttr, Shape, SizeAttr, SizesAttr
 from stepwell.compiler.ops.base import Array, Gradient, PureOp, Role, Sample, concrete, expect
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
@@ -131,7 +131,7 @@ class Iota(Creation):
 
     name = "nd.iota"
     shape = prop_def(SizesAttr)
-    axis = prop_def(IntAttr)
+    axis = prop_def(NumberAttr)
     dtype = prop_def(StringAttr)
     assembly_format = "$dtype $shape `axis` $axis attr-dict `:` type($result)"
     SAMPLES: ClassVar[Sequence[Sample]] = (

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
-from xdsl.dialects.builtin import IntAttr, TensorType
+from xdsl.dialects.builtin import TensorType
 from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def
 
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of, text_of
-from stepwell.compiler.dialects.sizes import count_of
+from stepwell.compiler.dialects.sizes import NumberAttr, count_of
 from stepwell.compiler.ops.base import Array, Gradient, PureOp, Sample, expect
 from stepwell.compiler.ops.families import NUMBERS
 from stepwell.compiler.ops.host import Host
@@ -28,8 +28,8 @@ class Cumsum(PureOp):
 
     name = "nd.cumsum"
     x = operand_def(TensorType)
-    axis = prop_def(IntAttr)
-    reverse = prop_def(IntAttr)
+    axis = prop_def(NumberAttr)
+    reverse = prop_def(NumberAttr)
     result = result_def(TensorType)
     assembly_format = "$x `axis` $axis `reverse` $reverse attr-dict `:` type($x) `->` type($result)"
     SAMPLES: ClassVar[Sequence[Sample]] = (

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
-from xdsl.dialects.builtin import IntAttr, TensorType
+from xdsl.dialects.builtin import TensorType
 from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def
 
 from stepwell.compiler.dialects.nd import INTEGERS, Tensor, dtype_of, shape_of, tensor, text_of
-from stepwell.compiler.dialects.sizes import Shape, count_of
+from stepwell.compiler.dialects.sizes import NumberAttr, Shape, count_of
 from stepwell.compiler.ops.base import Array, Gradient, PureOp, Role, Sample, expect, leading
 from stepwell.compiler.ops.emission import Inferring, emit
 from stepwell.compiler.ops.families import NUMBERS
@@ -53,7 +53,7 @@ class Gather(PureOp):
     ROLE: ClassVar = Role.FREE
     x = operand_def(TensorType)
     indices = operand_def(TensorType)
-    batch = prop_def(IntAttr)
+    batch = prop_def(NumberAttr)
     result = result_def(TensorType)
     assembly_format = (
         "$x `at` $indices `batch` $batch attr-dict `:` type($x) `,` type($indices)"
@@ -145,7 +145,7 @@ class ScatterAdd(PureOp):
     x = operand_def(TensorType)
     indices = operand_def(TensorType)
     updates = operand_def(TensorType)
-    batch = prop_def(IntAttr)
+    batch = prop_def(NumberAttr)
     result = result_def(TensorType)
     assembly_format = (
         "$x `at` $indices `add` $updates `batch` $batch attr-dict"

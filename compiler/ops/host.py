@@ -4,14 +4,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 
 from xdsl.dialects.arith import ConstantOp
-from xdsl.dialects.builtin import (
-    DenseArrayBase,
-    IntAttr,
-    LocationAttr,
-    i1,
-    i8,
-    i32,
-)
+from xdsl.dialects.builtin import DenseArrayBase, LocationAttr, i1, i8, i32
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.irdl import IRDLOperation
 
@@ -25,7 +18,7 @@ from stepwell.compiler.dialects.loop.sites import SiteAttr
 from stepwell.compiler.dialects.loop.syntax import INDEX
 from stepwell.compiler.dialects.loop.types import AccessAttr, BufferType, buffer
 from stepwell.compiler.dialects.nd import dtype_of, is_tensor, shape_of, ui8
-from stepwell.compiler.dialects.sizes import Range
+from stepwell.compiler.dialects.sizes import NumberAttr, Range
 from stepwell.compiler.ops.indices import ONE, ZERO, Index
 from stepwell.compiler.ops.scalars import SCALARS, Scalar, Scalars
 from stepwell.runtime.dtypes import BY_NAME
@@ -128,13 +121,13 @@ class Host:
         """The ops of a region here: these buffers are its arguments, what it yields fills those."""
         self._lower_block(self, block, arguments, results)
 
-    def site(self, kind: SiteKind, text: str, types: Sequence[Attribute]) -> IntAttr:
+    def site(self, kind: SiteKind, text: str, types: Sequence[Attribute]) -> NumberAttr:
         """A new place with an effect, which the artifact's manifest describes."""
         operands = [ArrayType(BY_NAME[dtype_of(type)], shape_of(type)) for type in types]
         assert self.location is not None
         place = source_line(self.location)
         self.sites.append(SiteAttr(Site(kind, text, tuple(operands), place)))
-        return IntAttr(len(self.sites) - 1)
+        return NumberAttr(len(self.sites) - 1)
 
     @contextmanager
     def inside(self, block: Block) -> Generator[None]:
@@ -151,7 +144,7 @@ class Host:
             return
         body = Block(arg_types=[INDEX])
         operands = [self.index(ZERO), self.index(count)]
-        self.write(ForOp, operands, (), {"step": IntAttr(1)}, [Region(body)])
+        self.write(ForOp, operands, (), {"step": NumberAttr(1)}, [Region(body)])
         with self.inside(body):
             yield Index.axis(body.args[0])
             self.write(YieldOp)
@@ -177,7 +170,7 @@ class Host:
         types = [each.value.type for each in initial]
         body = Block(arg_types=[INDEX, *types])
         operands = [self.index(ZERO), self.index(count), *(each.value for each in initial)]
-        loop = self.write(ForOp, operands, types, {"step": IntAttr(1)}, [Region(body)])
+        loop = self.write(ForOp, operands, types, {"step": NumberAttr(1)}, [Region(body)])
         carried = [Scalar(a, each.dtype) for a, each in zip(body.args[1:], initial, strict=True)]
         with self.inside(body):
             following = step(Index.axis(body.args[0]), carried)

@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import numpy as np
-from xdsl.dialects.builtin import IntAttr, TensorType
+from xdsl.dialects.builtin import TensorType
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def, var_operand_def
 
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of, tensor, text_of
-from stepwell.compiler.dialects.sizes import IntsAttr, Shape, SizesAttr
+from stepwell.compiler.dialects.sizes import IntsAttr, NumberAttr, Shape, SizesAttr
 from stepwell.compiler.ops.base import (
     Array,
     Gradient,
@@ -144,7 +144,7 @@ class Concatenate(PureOp):
     name = "nd.concatenate"
     ROLE: ClassVar = Role.FREE
     parts = var_operand_def(TensorType)
-    axis = prop_def(IntAttr)
+    axis = prop_def(NumberAttr)
     result = result_def(TensorType)
     assembly_format = "$parts `axis` $axis attr-dict `:` type($parts) `->` type($result)"
     SAMPLES: ClassVar[Sequence[Sample]] = (

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
-from xdsl.dialects.builtin import IntAttr, TensorType
+from xdsl.dialects.builtin import TensorType
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def
 
 from stepwell.compiler.dialects.loop.types import ANY, LANES, SERIAL, Combine, Order
@@ -18,7 +18,7 @@ from stepwell.compiler.dialects.nd import (
     tensor,
     text_of,
 )
-from stepwell.compiler.dialects.sizes import IntsAttr, Shape
+from stepwell.compiler.dialects.sizes import IntsAttr, NumberAttr, Shape
 from stepwell.compiler.ops.base import Array, Gradient, PureOp, Role, Sample, axes_in_range, expect
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
@@ -37,7 +37,11 @@ SUMS: Sequence[Sample] = (
     (("f64[0,3]",), {"axes": (0,)}),
     (("f64[1,3]",), {"axes": (0,)}),
 )
-PICKS: Sequence[Sample] = tuple(sample for sample in SUMS if "0," not in sample[0][0])
+PICKS: Sequence[Sample] = (
+    *(sample for sample in SUMS if "0," not in sample[0][0]),
+    (("bool[3,4]",), {"axes": (1,)}),
+    (("bool[0]",), {"axes": (0,)}),
+)
 
 
 def order_of(shape: Shape, axes: Sequence[int]) -> Order:
@@ -66,7 +70,7 @@ class Reduction(PureOp, abc.ABC):
         axes_in_range(cls, axes, shape)
         expect(dtype in cls.DTYPES, cls, f"is not defined for {dtype}")
         expect(
-            cls.EMPTY or all(shape[axis].static != 0 for axis in axes),
+            cls.EMPTY or dtype == "bool" or all(shape[axis].static != 0 for axis in axes),
             cls,
             f"{text_of(x)} has no elements along axes {list(axes)}",
         )
@@ -148,15 +152,18 @@ class ReduceProd(Reduction):
     SAMPLES: ClassVar = SUMS
 
     def others(self) -> Value:
-        """For each element the product of all others along the axes; zeros need no division."""
+        """For each element the product of all others along the axes; nothing is divided by 0.
+
+        If one of the others is 0, the sum of those that are stands for it, so that this has the
+        right derivative.
+        """
         x, axes = Value(self.x), self.axes.data
         zero = x.compare("eq", 0)
-        counts = zero.convert(x.dtype).sum(axes)
-        patched = zero.select(x.like(1), x).apply("reduce_prod", axes=axes)
-        rest = self.spread_out(patched)
-        nonzero, single = self.spread_out(counts.compare("eq", 0)), counts.compare("eq", 1)
-        without_zero = nonzero.select(rest / zero.select(x.like(1), x), 0)
-        return self.spread_out(single).with_("and", zero).select(rest, without_zero)
+        safe, zeros, ones = zero.select(x.like(1), x), zero.select(x, 0), zero.convert(x.dtype)
+        product = self.spread_out(safe.apply("reduce_prod", axes=axes)) / safe
+        other_zeros, count = (self.spread_out(each.sum(axes)) - each for each in (zeros, ones))
+        with_zero = count.compare("eq", 1).select(product * other_zeros, 0)
+        return count.compare("eq", 0).select(product, with_zero)
 
     def gradient(self, *cotangents: Value) -> Gradient:
         return [self.spread_out(cotangents[0]) * self.others()]
@@ -168,15 +175,24 @@ class ReduceProd(Reduction):
 
 
 class Extremum(Reduction, abc.ABC):
-    """The greatest or the least: the derivative is shared among the elements that reach it."""
+    """The greatest or the least: the derivative is shared among the elements that reach it.
+
+    Of no truth values it is as `any` and `all` say; of no numbers there is none.
+    """
 
     EMPTY: ClassVar = False
+    OF_BOOLS: ClassVar[np.ufunc]
     DTYPES: ClassVar = (*FLOATS, *INTEGERS, "bool")
     SAMPLES: ClassVar = PICKS
 
     @property
     def order(self) -> Order:
         return ANY
+
+    def reference(self, *operands: Array) -> Array:
+        if operands[0].dtype == np.bool_:
+            return np.asarray(self.OF_BOOLS.reduce(operands[0], axis=self.axes.data))
+        return super().reference(*operands)
 
     def shares(self) -> Value:
         """Each element's part of the derivative."""
@@ -200,6 +216,7 @@ class ReduceMax(Extremum):
     name = "nd.reduce_max"
     COMBINE: ClassVar = Combine.MAX
     NUMPY: ClassVar = np.maximum
+    OF_BOOLS: ClassVar = np.logical_or
 
 
 @irdl_op_definition
@@ -209,6 +226,7 @@ class ReduceMin(Extremum):
     name = "nd.reduce_min"
     COMBINE: ClassVar = Combine.MIN
     NUMPY: ClassVar = np.minimum
+    OF_BOOLS: ClassVar = np.logical_and
 
 
 @irdl_op_definition
@@ -218,7 +236,7 @@ class ArgMax(PureOp):
     name = "nd.argmax"
     ROLE: ClassVar = Role.FOLD
     x = operand_def(TensorType)
-    axis = prop_def(IntAttr)
+    axis = prop_def(NumberAttr)
     result = result_def(TensorType)
     assembly_format = "$x `axis` $axis attr-dict `:` type($x) `->` type($result)"
     SAMPLES: ClassVar[Sequence[Sample]] = (

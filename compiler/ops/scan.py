@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
-from xdsl.dialects.builtin import IntAttr, TensorType
+from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Block, Region, SSAValue
 from xdsl.irdl import irdl_op_definition, prop_def, region_def, var_operand_def, var_result_def
 
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, numpy_dtype, shape_of, tensor
-from stepwell.compiler.dialects.sizes import SizeAttr
+from stepwell.compiler.dialects.sizes import NumberAttr, SizeAttr
 from stepwell.compiler.ops.base import (
     Array,
     Gradient,
@@ -63,10 +63,10 @@ class Scan(PureOp):
 
     name = "nd.scan"
     arguments = var_operand_def(TensorType)
-    constants = prop_def(IntAttr)
-    carried = prop_def(IntAttr)
+    constants = prop_def(NumberAttr)
+    carried = prop_def(NumberAttr)
     length = prop_def(SizeAttr)
-    reverse = prop_def(IntAttr)
+    reverse = prop_def(NumberAttr)
     outputs = var_result_def(TensorType)
     body = region_def("single_block")
     assembly_format = (

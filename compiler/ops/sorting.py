@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
-from xdsl.dialects.builtin import IntAttr, TensorType, i64
+from xdsl.dialects.builtin import TensorType, i64
 from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, prop_def, var_operand_def, var_result_def
 
 from stepwell.compiler.dialects.loop.types import buffer
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, is_float, shape_of, text_of
-from stepwell.compiler.dialects.sizes import count_of
+from stepwell.compiler.dialects.sizes import NumberAttr, count_of
 from stepwell.compiler.ops.base import Array, Gradient, PureOp, Sample, expect, leading
 from stepwell.compiler.ops.emission import emit
 from stepwell.compiler.ops.gathering import gather, scatter_add
@@ -33,7 +33,7 @@ class Sort(PureOp):
 
     name = "nd.sort"
     arguments = var_operand_def(TensorType)
-    axis = prop_def(IntAttr)
+    axis = prop_def(NumberAttr)
     outputs = var_result_def(TensorType)
     assembly_format = "$arguments `axis` $axis attr-dict `:` functional-type($arguments, $outputs)"
     SAMPLES: ClassVar[Sequence[Sample]] = (

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from xdsl.dialects.builtin import IntAttr, TensorType
+from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Block, Region, SSAValue
 from xdsl.irdl import irdl_op_definition, prop_def, region_def, var_operand_def, var_result_def
 
 from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.dialects.loop.host import ConditionOp, WhileOp
 from stepwell.compiler.dialects.nd import Tensor, tensor
+from stepwell.compiler.dialects.sizes import NumberAttr
 from stepwell.compiler.ops.base import (
     Array,
     Gradient,
@@ -33,7 +34,7 @@ class While(PureOp):
 
     name = "nd.while"
     arguments = var_operand_def(TensorType)
-    constants = prop_def(IntAttr)
+    constants = prop_def(NumberAttr)
     outputs = var_result_def(TensorType)
     condition = region_def("single_block")
     body = region_def("single_block")

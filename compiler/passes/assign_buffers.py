@@ -10,12 +10,12 @@ inference", 2020), each in the tightest gap; the areas of different units follow
 from bisect import insort
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import gcd
-from operator import itemgetter
 from typing import final
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import IntAttr, ModuleOp, UnitAttr
+from xdsl.dialects.builtin import ModuleOp, UnitAttr
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.traits import IsTerminator
@@ -24,6 +24,7 @@ from stepwell.compiler.dialects.construct import construct
 from stepwell.compiler.dialects.llvm.types import i8, size
 from stepwell.compiler.dialects.loop.host import AllocOp, FuncOp, LaunchOp, ViewOp
 from stepwell.compiler.dialects.loop.types import AccessAttr, Affine, BufferType, buffer
+from stepwell.compiler.dialects.sizes import NumberAttr
 from stepwell.runtime.sizes import Size
 
 ALIGNMENT = 64
@@ -81,7 +82,7 @@ def _replace(function: FuncOp, allocations: Sequence[AllocOp]) -> None:
     offsets, total = layout(requests(block, allocations))
     arena = block.insert_arg(buffer((total,), i8), len(block.args))
     arena.name_hint = WORKSPACE
-    function.properties["outputs"] = IntAttr(function.outputs.data + 1)
+    function.properties["outputs"] = NumberAttr(function.outputs.data + 1)
     function.attributes[WORKSPACE] = UnitAttr()
     for allocation, offset in zip(allocations, offsets, strict=True):
         view = construct(
@@ -107,17 +108,14 @@ class Request:
     first: int
     last: int
 
-    @property
+    @cached_property
     def amount(self) -> int:
         """How often it takes the unit."""
         return gcd(*(coefficient for _, coefficient in self.bytes.polynomial.terms))
 
-    @property
+    @cached_property
     def unit(self) -> Size:
         return self.bytes // self.amount if self.amount else Size.of(1)
-
-    def meets(self, other: "Request") -> bool:
-        return self.first <= other.last and other.first <= self.last
 
 
 def aligned(bytes: Size) -> Size:
@@ -142,23 +140,28 @@ def layout(wanted: Sequence[Request]) -> tuple[list[Size], Size]:
 @final
 @dataclass
 class Area:
-    """What lies where, in one unit, by ascending offset."""
+    """What lies where, in one unit: (start, end, first use, last use) by ascending start.
 
-    placed: list[tuple[int, Request]] = field(default_factory=list[tuple[int, Request]])
+    Plain tuples, since a program with n buffers compares n² / 2 pairs of them.
+    """
+
+    placed: list[tuple[int, int, int, int]] = field(default_factory=list[tuple[int, int, int, int]])
     extent: int = 0
 
     def place(self, request: Request) -> int:
         """The start of the tightest gap between requests that are live together with this one."""
+        amount, first, last = request.amount, request.first, request.last
         gap, best, end = None, 0, 0
-        for start, other in self.placed:
-            if not other.meets(request):
+        for start, stop, begin, until in self.placed:
+            if begin > last or first > until:
                 continue
-            if start - end >= request.amount and (gap is None or start - end < gap):
+            if start - end >= amount and (gap is None or start - end < gap):
                 gap, best = start - end, end
-            end = max(end, start + other.amount)
+            if stop > end:
+                end = stop
         offset = end if gap is None else best
-        insort(self.placed, (offset, request), key=itemgetter(0))
-        self.extent = max(self.extent, offset + request.amount)
+        insort(self.placed, (offset, offset + amount, first, last))
+        self.extent = max(self.extent, offset + amount)
         return offset
 
 

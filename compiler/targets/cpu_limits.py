@@ -45,7 +45,7 @@ INLINE_ASSEMBLY = re.compile(r'\basm (?:\w+ )*"')
 
 def refuse_what_is_fatal(text: str, machine: Machine) -> None:
     """Raise CompileError (SW0254) over what the machine lacks, or what only LLVM could check."""
-    if INLINE_ASSEMBLY.search(text):
+    if "asm " in text and INLINE_ASSEMBLY.search(text):
         raise CompileError(
             "SW0254", "inline assembly is not compiled, since LLVM exits over a mistake in it"
         )

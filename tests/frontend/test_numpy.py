@@ -1,4 +1,4 @@
-"""`stepwell.numpy` beside NumPy: the same expressions give the same numbers, eagerly and compiled."""
+"""`stepwell.numpy` beside NumPy: equal expressions give equal numbers, eagerly and compiled."""
 
 import math
 from typing import Any
@@ -39,7 +39,8 @@ NAMES: dict[str, Any] = {
 ELEMENTWISE = """
 np.add(x, y) | np.subtract(x, v) | np.multiply(x, 2) | np.divide(x, p) | np.true_divide(i, 1) - 0
 np.floor_divide(i, j) | np.floor_divide(x, p) | np.mod(i, j) | np.remainder(i, -j) | np.mod(x, p)
-np.power(p, y) | np.pow(p, 2) | np.power(2.0, x) | np.power(i, 3) | np.negative(x) | np.positive(x)
+np.power(p, y) | np.pow(p, 2) | np.power(2.0, x) | np.power(i, 3) | np.negative(x)
+np.positive(x)
 np.abs(x) | np.absolute(i) | np.sign(x) | np.square(x) | np.reciprocal(p)
 np.equal(i, j) | np.not_equal(i, j) | np.less(x, y) | np.less_equal(i, j) | np.greater(x, 0)
 np.greater_equal(i, 3) | np.isnan(s) | np.isfinite(s) | np.isinf(s) | np.isnan(i) | np.isfinite(i)
@@ -50,24 +51,32 @@ np.log(s) | np.sqrt(s) | np.logaddexp(x, y) | np.logaddexp(s, s) | np.sqrt(p)
 np.sin(x) | np.cos(x) | np.tan(x) | np.tanh(x) | np.sinh(t) | np.cosh(x)
 np.floor(x) | np.ceil(x) | np.trunc(x) | np.round(h) | np.rint(h) | np.round(x, 2) | np.floor(i)
 np.logical_and(b, c) | np.logical_or(i, c) | np.logical_xor(b, c) | np.logical_not(i)
-np.bitwise_and(i, j) | np.bitwise_or(i, 3) | np.bitwise_xor(i, j) | np.bitwise_invert(i) | np.invert(b)
+np.bitwise_and(i, j) | np.bitwise_or(i, 3) | np.bitwise_xor(i, j) | np.bitwise_invert(i)
+np.invert(b)
 """
 REDUCTIONS = """
-np.sum(x) | np.sum(x, axis=0) | np.sum(w, axis=(0, -1)) | np.sum(x, axis=1, keepdims=True) | np.sum(b)
+np.sum(x) | np.sum(x, axis=0) | np.sum(w, axis=(0, -1)) | np.sum(x, axis=1, keepdims=True)
+np.sum(b)
 np.sum(z, axis=0) | np.prod(x, axis=1) | np.prod(z, axis=0) | np.mean(x) | np.mean(w, axis=(0, 1))
-np.var(x) | np.var(x, axis=1, ddof=1) | np.std(w, axis=1, keepdims=True) | np.max(x, axis=0) | np.min(i)
-np.max(s) | np.any(b) | np.any(i > 8, axis=1) | np.all(b, axis=0, keepdims=True) | np.any(z) | np.all(z)
+np.var(x) | np.var(x, axis=1, ddof=1) | np.std(w, axis=1, keepdims=True) | np.max(x, axis=0)
+np.min(i)
+np.max(s) | np.any(b) | np.any(i > 8, axis=1) | np.all(b, axis=0, keepdims=True) | np.any(z)
+np.all(z)
 np.argmax(x) | np.argmax(x, axis=1) | np.argmin(x, axis=0) | np.argmin(i, axis=1, keepdims=True)
-np.argmax(s) | np.cumsum(x) | np.cumsum(w, axis=1) | np.cumsum(b, axis=0) | np.count_nonzero(b, axis=1)
+np.argmax(s) | np.cumsum(x) | np.cumsum(w, axis=1) | np.cumsum(b, axis=0)
+np.count_nonzero(b, axis=1)
 """
 MANIPULATION = """
-np.reshape(w, (4, -1)) | np.ravel(x) | np.transpose(w) | np.transpose(w, (1, 2, 0)) | np.swapaxes(w, 0, -1)
+np.reshape(w, (4, -1)) | np.ravel(x) | np.transpose(w) | np.transpose(w, (1, 2, 0))
+np.swapaxes(w, 0, -1)
 np.moveaxis(w, 0, -1) | np.moveaxis(w, (0, 1), (-1, 0)) | np.permute_dims(w, (2, 0, 1))
-np.matrix_transpose(w) | np.expand_dims(x, 1) | np.expand_dims(x, (0, -1)) | np.squeeze(x[:, None])
+np.matrix_transpose(w) | np.expand_dims(x, 1) | np.expand_dims(x, (0, -1))
+np.squeeze(x[:, None])
 np.squeeze(x[None], 0) | np.broadcast_to(v, (3, 4)) | np.broadcast_arrays(v, x)[0]
 np.concatenate([x, y]) | np.concat([x, x[:, :1]], axis=1) | np.concatenate([x, v], axis=None)
 np.stack([x, y]) | np.stack([x, y], axis=-1) | np.split(x, 2, axis=1)[1] | np.split(x, [1, 2])[1]
-np.flip(x) | np.flip(w, 1) | np.roll(x, 1) | np.roll(x, -2, axis=1) | np.roll(x, (1, 2), axis=(0, 1))
+np.flip(x) | np.flip(w, 1) | np.roll(x, 1) | np.roll(x, -2, axis=1)
+np.roll(x, (1, 2), axis=(0, 1))
 np.pad(x, 1) | np.pad(x, (1, 2), constant_values=7) | np.pad(x, ((0, 1), (2, 0))) | np.tile(x, 2)
 np.tile(x, (2, 1, 3)) | np.repeat(x, 2) | np.repeat(x, 3, axis=0) | np.roll(z, 1, axis=0)
 np.concatenate([i, b]) | np.diagonal(q)
@@ -75,23 +84,33 @@ np.concatenate([i, b]) | np.diagonal(q)
 CREATION = """
 np.zeros((2, 3), np.float32) | np.ones(3, np.int32) | np.full((2,), 7) | np.full((3, 4), v)
 np.zeros_like(i) | np.ones_like(x) | np.full_like(x, 3) | np.arange(5) | np.arange(2, 9, 3)
-np.arange(9, 2, -2) | np.arange(3, 3) | np.arange(0.0, 1.0, 0.25, np.float32) | np.eye(3, dtype=np.float32)
+np.arange(9, 2, -2) | np.arange(3, 3) | np.arange(0.0, 1.0, 0.25, np.float32)
+np.eye(3, dtype=np.float32)
 np.eye(2, 4, 1, np.float32) | np.linspace(0, 1, 7, dtype=np.float32) | np.tril(q) | np.triu(w, 1)
-np.linspace(2, 3, 4, endpoint=False, dtype=np.float32) | np.tril(w, -1) | np.array([1, 2]) | np.asarray(x)
-np.meshgrid(np.arange(2), np.arange(3))[0] | np.meshgrid(np.arange(2), np.arange(3), indexing="ij")[1]
+np.linspace(2, 3, 4, endpoint=False, dtype=np.float32) | np.tril(w, -1) | np.array([1, 2])
+np.asarray(x)
+np.meshgrid(np.arange(2), np.arange(3))[0]
+np.meshgrid(np.arange(2), np.arange(3), indexing="ij")[1]
 """
 LINEAR_ALGEBRA = """
-np.matmul(x, m) | np.matmul(w, m) | np.matmul(v, m) | np.matmul(x, v) | np.matmul(w, w.swapaxes(1, 2))
-np.matmul(x[None], np.stack([m, m])) | np.matmul(v, np.stack([m, m])) | np.dot(x, v) | np.dot(w, m)
-np.dot(x, 2) | np.vdot(x, y) | np.inner(x, v) | np.inner(v, v) | np.outer(v, v) | np.tensordot(w, x, 2)
+np.matmul(x, m) | np.matmul(w, m) | np.matmul(v, m) | np.matmul(x, v)
+np.matmul(w, w.swapaxes(1, 2))
+np.matmul(x[None], np.stack([m, m])) | np.matmul(v, np.stack([m, m])) | np.dot(x, v)
+np.dot(w, m)
+np.dot(x, 2) | np.vdot(x, y) | np.inner(x, v) | np.inner(v, v) | np.outer(v, v)
+np.tensordot(w, x, 2)
 np.tensordot(w, m, axes=([2], [0])) | np.trace(q) | np.matmul(i, i.T)
-np.einsum("ij,jk->ik", x, m) | np.einsum("ij,ij->", x, y) | np.einsum("ij->ji", x) | np.einsum("ij->j", x)
-np.einsum("ii->i", q) | np.einsum("ii", q) | np.einsum("ij,jk", x, m) | np.einsum("bij,jk->bik", w, m)
-np.einsum("...ij,...ij->...i", w, w) | np.einsum("i,j->ij", v, v) | np.einsum("ij,j,jk->ik", x, v, m)
+np.einsum("ij,jk->ik", x, m) | np.einsum("ij,ij->", x, y) | np.einsum("ij->ji", x)
+np.einsum("ij->j", x)
+np.einsum("ii->i", q) | np.einsum("ii", q) | np.einsum("ij,jk", x, m)
+np.einsum("bij,jk->bik", w, m)
+np.einsum("...ij,...ij->...i", w, w) | np.einsum("i,j->ij", v, v)
+np.einsum("ij,j,jk->ik", x, v, m)
 np.einsum("bij,bkj->bik", w, w) | np.einsum("ij,kj->", x, y) | np.einsum("...i->...", w)
 """
 SELECTION = """
-np.take(x, k, axis=0) | np.take(x, k) | np.take(w, k, axis=2) | np.sort(x) | np.sort(x, axis=0) | np.sort(s)
+np.take(x, k, axis=0) | np.take(x, k) | np.take(w, k, axis=2) | np.sort(x) | np.sort(x, axis=0)
+np.sort(s)
 np.argsort(y, axis=1) | np.argsort(x, axis=0)
 np.take_along_axis(x, np.argsort(x, axis=1), axis=1) | np.take_along_axis(i, i % 3, axis=0)
 """
@@ -139,7 +158,9 @@ def test_compiled(expression: str) -> None:
     st.sampled_from(["add", "multiply", "maximum", "less", "subtract"]),
 )
 def test_shapes_broadcast_as_in_numpy(shapes: Any, name: str) -> None:
-    x, y = (numpy.arange(numpy.prod(shape, dtype=int)).reshape(shape) for shape in shapes.input_shapes)
+    x, y = (
+        numpy.arange(numpy.prod(shape, dtype=int)).reshape(shape) for shape in shapes.input_shapes
+    )
     compare(getattr(stepwell.numpy, name)(x, y), getattr(numpy, name)(x, y))
 
 
@@ -154,7 +175,10 @@ def test_sums_along_any_axes(shape: tuple[int, ...], data: Any) -> None:
 
 OWN: list[tuple[str, Any]] = [
     ("np.logsumexp(x)", numpy.log(numpy.exp(NAMES["x"]).sum())),
-    ("np.logsumexp(x, axis=1, keepdims=True)", numpy.log(numpy.exp(NAMES["x"]).sum(1, keepdims=True))),
+    (
+        "np.logsumexp(x, axis=1, keepdims=True)",
+        numpy.log(numpy.exp(NAMES["x"]).sum(1, keepdims=True)),
+    ),
     ("np.logsumexp(s[2:3])", -numpy.inf),
     ("np.rsqrt(p)", 1 / numpy.sqrt(NAMES["p"])),
     ("np.erf(v)", numpy.vectorize(math.erf)(NAMES["v"]).astype("f4")),
@@ -172,7 +196,8 @@ def test_names_that_numpy_has_not(expression: str, expected: Any) -> None:
 
 SYMBOLIC = """
 np.zeros((x.shape[0], 2), np.float32) | np.arange(x.shape[0]) | np.arange(1, x.shape[0] + 1, 2)
-np.eye(x.shape[0], dtype=np.float32) | np.roll(x, 1, axis=0) | np.tile(x, (2, 1)) | np.repeat(x, 2, axis=0)
+np.eye(x.shape[0], dtype=np.float32) | np.roll(x, 1, axis=0) | np.tile(x, (2, 1))
+np.repeat(x, 2, axis=0)
 np.mean(x, axis=1) | np.sum(x, axis=0) | np.concatenate([x, x]) | np.pad(x, ((1, 0), (0, 0)))
 x.reshape(-1) | x.reshape(2 * x.shape[0], 2) | np.flip(x, 0) | x + np.arange(x.shape[0])[:, None]
 np.broadcast_to(x[:, None], (x.shape[0], 3, 4)) | np.matmul(x, x.T) | np.tril(np.matmul(x, x.T))

@@ -1,4 +1,4 @@
-"""The dtype of a result: the tables of the array API standard, and NEP 50's rule for Python's numbers."""
+"""The dtype of a result: the tables of the array API standard, and NEP 50 for Python's numbers."""
 
 import itertools
 
@@ -113,7 +113,9 @@ def test_dtypes_have_many_spellings(given: object, name: str) -> None:
     ],
     ids=lambda x: getattr(x, "__name__", ""),
 )
-def test_functions_have_the_dtypes_of_the_standard(function: object, dtypes: dict[str, str]) -> None:
+def test_functions_have_the_dtypes_of_the_standard(
+    function: object, dtypes: dict[str, str]
+) -> None:
     assert callable(function)
     for given, expected in dtypes.items():
         assert function(np.ones((2, 3), given)).dtype == expected

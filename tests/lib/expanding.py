@@ -7,14 +7,14 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 from xdsl.context import Context
-from xdsl.dialects.builtin import IntAttr, ModuleOp, StringAttr, SymbolRefAttr
+from xdsl.dialects.builtin import ModuleOp, StringAttr, SymbolRefAttr
 from xdsl.ir import Block, Region
 
 from loop_text import parse_module
 from stepwell.compiler.dialects.loop.host import FuncOp, LaunchOp
 from stepwell.compiler.dialects.loop.nests import KernelOp
 from stepwell.compiler.dialects.loop.types import BufferType
-from stepwell.compiler.dialects.sizes import BindingsAttr
+from stepwell.compiler.dialects.sizes import BindingsAttr, NumberAttr
 from stepwell.compiler.interpret.loops import run_kernel
 from stepwell.compiler.lower.choose_plans import ChoosePlans
 from stepwell.compiler.lower.expand_plans import ExpandPlans
@@ -147,6 +147,6 @@ def _entry(kernel: KernelOp) -> FuncOp:
     properties = {
         "sym_name": StringAttr("run"),
         "symbols": kernel.symbols,
-        "outputs": IntAttr(len(kernel.arguments)),
+        "outputs": NumberAttr(len(kernel.arguments)),
     }
     return FuncOp.create(properties=properties, regions=[Region(block)])

@@ -119,7 +119,12 @@ class Interpreter:
         found = (op for op in self.module.ops if isinstance(op, LoopFunc))
         self.functions = {op.sym_name.data: op for op in found}
 
-    def __call__(self, name: str, arrays: Sequence[Array]) -> list[Array]:
+    def __call__(
+        self,
+        name: str,
+        arrays: Sequence[Array],
+        host: Callable[[int, Sequence[Array]], None] = lambda site, operands: None,
+    ) -> list[Array]:
         function, sizes = self.functions[name], sizes_of(self.sources[name], arrays)
         inputs = [array.copy() for array in arrays]
         hashes = function.attributes.get(CONSTANTS, ArrayAttr([]))
@@ -128,7 +133,7 @@ class Interpreter:
             fresh([size.evaluate(sizes) for size in argument.type.shape], memory_dtype(argument.type))
             for argument in function.arguments[len(inputs) + len(constants) :]
         ]
-        run_function(self.module, name, [*inputs, *constants, *results], sizes)
+        run_function(self.module, name, [*inputs, *constants, *results], sizes, host)
         for given, after in zip(arrays, inputs, strict=True):
             assert given.tobytes() == after.tobytes(), "an argument was written"
         return results[:-1] if WORKSPACE in function.attributes else results
@@ -140,9 +145,7 @@ def compiled(module: ModuleOp, machine: Machine | None = None) -> Model:
     weights = weights_of(module)
     functions = [op for op in module.ops if isinstance(op, FuncOp)]
     image = pipeline.compile_module(module.clone(), machine)
-    entries = {
-        f.sym_name.data: _entry(f, image.constants[f.sym_name.data], weights) for f in functions
-    }
+    entries = {f.sym_name.data: _entry(f, image, weights) for f in functions}
     target = Target(machine.name, machine.architecture, machine.features, "o", image.workspace, "p")
     manifest = Manifest("test", entries, (target,))
     return Model(manifest, image.code, weights, pool=_pool(machine))
@@ -153,20 +156,26 @@ def _pool(machine: Machine) -> bytes:
     return pool_object(machine)
 
 
-def _entry(function: FuncOp, hashes: Sequence[str], weights: Mapping[str, Array]) -> Entry:
+def _entry(function: FuncOp, image: pipeline.Image, weights: Mapping[str, Array]) -> Entry:
+    name = function.sym_name.data
     inputs = [
         Argument("input", f"x{n}", _array_type(value)) for n, value in enumerate(function.arguments)
     ]
-    constants = [Argument("constant", sha[:8], _type_like(weights[sha]), sha) for sha in hashes]
+    constants = [
+        Argument("constant", sha[:8], _type_like(weights[sha]), sha) for sha in image.constants[name]
+    ]
     results = [Result(f"y{n}", _array_type(value)) for n, value in enumerate(function.returned)]
     return Entry(
-        symbol=function.sym_name.data,
+        symbol=name,
         parameters=tuple(each.name for each in inputs),
         arguments=(*inputs, *constants),
         results=tuple(results),
         sizes=tuple(SizeRange(name, *limits) for name, limits in function.symbols.data),
         inputs=Items("tuple", tuple(map(Leaf, range(len(inputs))))),
         outputs=Items("tuple", tuple(map(Leaf, range(len(results))))),
+        sites=image.sites[name],
+        imports=image.imports[name],
+        effects=bool(image.sites[name] or image.imports[name]),
     )
 
 

@@ -54,10 +54,10 @@ IF = (
 
 COUNTED = ("f64[2]", "i64[]", "f64[2]")
 WHILE = (
-    RegionSample(
+    RegionSample(  # up to three times, whatever n is
         COUNTED,
         (
-            Program(COUNTED, lambda c, n, x: [n.compare("lt", 5)]),
+            Program(COUNTED, lambda c, n, x: [n.with_("and", 3).compare("lt", 3)]),
             Program(COUNTED, lambda c, n, x: [n + 1, _sin(x) * c]),
         ),
         {"constants": 1},

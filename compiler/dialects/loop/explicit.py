@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from xdsl.dialects.builtin import IntAttr, VectorType, i1
+from xdsl.dialects.builtin import VectorType, i1
 from xdsl.ir import SSAValue
 from xdsl.irdl import (
     AnyAttr,
@@ -32,7 +32,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from stepwell.compiler.dialects.loop.syntax import INDEX, parse_known
 from stepwell.compiler.dialects.loop.types import BufferType
-from stepwell.compiler.dialects.sizes import IntsAttr
+from stepwell.compiler.dialects.sizes import IntsAttr, NumberAttr
 
 
 @irdl_op_definition
@@ -48,7 +48,7 @@ class ForOp(IRDLOperation):
     low = operand_def(INDEX)
     high = operand_def(INDEX)
     initial = var_operand_def()
-    step = prop_def(IntAttr)
+    step = prop_def(NumberAttr)
     final = var_result_def()
     body = region_def("single_block")
     traits = traits_def(RecursiveMemoryEffect())
@@ -95,7 +95,7 @@ class ForOp(IRDLOperation):
         initial = [parser.resolve_operand(value, argument.type) for argument, value in carried]
         return cls.create(
             operands=[low, high, *initial],
-            properties={"step": IntAttr(step)},
+            properties={"step": NumberAttr(step)},
             result_types=[argument.type for argument, _ in carried],
             regions=[region],
         )
@@ -275,7 +275,7 @@ class ExtractOp(IRDLOperation):
 
     name = "loop.extract"
     vector = operand_def(VectorType)
-    lane = prop_def(IntAttr)
+    lane = prop_def(NumberAttr)
     result = result_def()
     traits = traits_def(Pure())
     assembly_format = "$vector `at` $lane attr-dict `:` type($vector) `to` type($result)"

@@ -1,6 +1,6 @@
 """The program between kernels: buffers, launches, control flow and ordered effects."""
 
-from xdsl.dialects.builtin import IntAttr, StringAttr, SymbolNameConstraint, SymbolRefAttr, i1
+from xdsl.dialects.builtin import StringAttr, SymbolNameConstraint, SymbolRefAttr, i1
 from xdsl.ir import BlockArgument
 from xdsl.irdl import (
     IRDLOperation,
@@ -29,6 +29,7 @@ from stepwell.compiler.dialects.loop.syntax import parse_access, parse_known, pr
 from stepwell.compiler.dialects.loop.types import AccessAttr, BufferType
 from stepwell.compiler.dialects.sizes import (
     BindingsAttr,
+    NumberAttr,
     SymbolsAttr,
     parse_optional_symbols,
     print_symbols,
@@ -45,7 +46,7 @@ class FuncOp(IRDLOperation):
     name = "loop.func"
     sym_name = prop_def(SymbolNameConstraint())
     symbols = prop_def(SymbolsAttr)
-    outputs = prop_def(IntAttr)
+    outputs = prop_def(NumberAttr)
     body = region_def("single_block")
     traits = traits_def(IsolatedFromAbove(), SymbolOpInterface(), NoTerminator())
 
@@ -76,7 +77,7 @@ class FuncOp(IRDLOperation):
         outputs = parser.parse_comma_separated_list(parser.Delimiter.PAREN, parser.parse_argument)
         attributes = parser.parse_optional_attr_dict_with_keyword()
         return cls.create(
-            properties={"sym_name": name, "symbols": symbols, "outputs": IntAttr(len(outputs))},
+            properties={"sym_name": name, "symbols": symbols, "outputs": NumberAttr(len(outputs))},
             attributes=attributes.data if attributes else {},
             regions=[parser.parse_region([*inputs, *outputs])],
         )
@@ -179,7 +180,7 @@ class HostOp(IRDLOperation):
     """An ordered effect outside, such as printing: the runtime's callback sees the operands."""
 
     name = "loop.host"
-    site = prop_def(IntAttr)
+    site = prop_def(NumberAttr)
     arguments = var_operand_def(BufferType)
     traits = traits_def(MemoryReadEffect(), MemoryWriteEffect())
     assembly_format = "`site` $site `(` $arguments `)` attr-dict `:` type($arguments)"
@@ -190,7 +191,7 @@ class AssertOp(IRDLOperation):
     """Leaves the program with the error of site `site` unless the condition holds."""
 
     name = "loop.assert"
-    site = prop_def(IntAttr)
+    site = prop_def(NumberAttr)
     condition = operand_def(i1)
     traits = traits_def(MemoryWriteEffect())
     assembly_format = "$condition `site` $site attr-dict"

@@ -1,6 +1,6 @@
 """The declarative half of the loop level: kernels of nests, which say what is computed, not how."""
 
-from xdsl.dialects.builtin import IntAttr, StringAttr, SymbolNameConstraint
+from xdsl.dialects.builtin import StringAttr, SymbolNameConstraint
 from xdsl.ir import Attribute, BlockArgument, SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
@@ -49,6 +49,7 @@ from stepwell.compiler.dialects.loop.types import (
     PlanAttr,
 )
 from stepwell.compiler.dialects.sizes import (
+    NumberAttr,
     Shape,
     SizesAttr,
     SymbolsAttr,
@@ -75,7 +76,7 @@ class KernelOp(IRDLOperation):
     name = "loop.kernel"
     sym_name = prop_def(SymbolNameConstraint())
     symbols = prop_def(SymbolsAttr)
-    outputs = prop_def(IntAttr)
+    outputs = prop_def(NumberAttr)
     plan = opt_prop_def(PlanAttr)
     body = region_def("single_block")
     traits = traits_def(IsolatedFromAbove(), SymbolOpInterface(), NoTerminator())
@@ -127,7 +128,7 @@ class KernelOp(IRDLOperation):
         properties: dict[str, Attribute] = {
             "sym_name": name,
             "symbols": symbols,
-            "outputs": IntAttr(len(outputs)),
+            "outputs": NumberAttr(len(outputs)),
         }
         if plan is not None:
             properties["plan"] = plan

@@ -103,7 +103,7 @@ def tiling_of(
     others = [axis for axis in axes if axis is not lanes]
     turned = None if lanes is None else turned_rows(analysis, others, lanes)
     if turned is not None:
-        return Tiling(tuple(axes), width, lanes, 1, turned, width)
+        return Tiling(tuple(axes), width, lanes, 1, turned, width, squares=True)
     rows = others[-1] if height > 1 and others and analysis.inside else None
     if rows is not None and rows.size.static is not None:
         height = min(height, rows.size.static)

@@ -4,7 +4,7 @@
 loop.func @check(%x: !loop.buffer<[1] x i1>) -> () {
   %zero = loop.index 0
   %c = loop.load %x[%zero] : !loop.buffer<[1] x i1> to i1
-  loop.assert %c site #builtin.int<7>
+  loop.assert %c site <7>
 }
 // CHECK:       llvm.func internal @check([[ctx:%\d+]]: !llvm.ptr, %{{\d+}}: !llvm.ptr {llvm.noalias}) -> i32 {
 // CHECK:         [[one:%\d+]] = llvm.mlir.constant(1 : i32) : i32
@@ -20,7 +20,7 @@ loop.func @check(%x: !loop.buffer<[1] x i1>) -> () {
 // So does whoever launched it; the host gets the sizes that the entry point was called with.
 loop.func @run<N: 0>(%x: !loop.buffer<[1] x i1>) -> (%y: !loop.buffer<[N] x f32>) {
   loop.launch @check <> (%x) : !loop.buffer<[1] x i1>
-  loop.host site #builtin.int<3> (%y) : !loop.buffer<[N] x f32>
+  loop.host site <3> (%y) : !loop.buffer<[N] x f32>
 }
 // CHECK:       llvm.func internal @run.body([[ctx:%\d+]]: !llvm.ptr, [[sizes:%\d+]]: !llvm.ptr, [[x:%\d+]]: !llvm.ptr {llvm.noalias}, [[y:%\d+]]: !llvm.ptr {llvm.noalias}, %{{\d+}}: i64) -> i32 {
 // CHECK:         [[places:%\d+]] = llvm.alloca

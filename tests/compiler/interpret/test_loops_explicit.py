@@ -156,7 +156,7 @@ def test_scatter_to_one_place_is_refused() -> None:
 def test_lanes_of_vectors() -> None:
     body = f"""
   %v = loop.load %x[%c0] : {X} to {V}
-  %a = "loop.extract"(%v) <{{lane = #builtin.int<2>}}> : ({V}) -> f32
+  %a = "loop.extract"(%v) <{{lane = #nd.number<2>}}> : ({V}) -> f32
   %s = loop.splat %a : f32 to {V}
   %w = loop.shuffle %v, %s <[7, 0, 3, 4]> : {V} to {V}
   %m = loop.mask %c1, %c1 : {M}

@@ -131,9 +131,9 @@ def test_effects_happen_in_order() -> None:
         seen.append((site, [float(b.sum()) for b in buffers]))
 
     body = f"""
-  "loop.host"(%x) <{{site = #builtin.int<3>}}> : ({B}) -> ()
+  "loop.host"(%x) <{{site = #nd.number<3>}}> : ({B}) -> ()
   loop.launch @double <K = N> (%x, %y) : {B}, {B}
-  "loop.host"(%x, %y) <{{site = #builtin.int<1>}}> : ({B}, {B}) -> ()
+  "loop.host"(%x, %y) <{{site = #nd.number<1>}}> : ({B}, {B}) -> ()
 """
     assert run(body, [1, 2], host=host) == [2, 4]
     assert seen == [(3, [3.0]), (1, [3.0, 6.0])]
@@ -145,7 +145,7 @@ def test_assertions_stop_the_program() -> None:
   %v = loop.load %x[%c0] : {B} to f32
   %zero = arith.constant 0.0 : f32
   %c = loop.compare gt %v, %zero : f32
-  "loop.assert"(%c) <{{site = #builtin.int<5>}}> : (i1) -> ()
+  "loop.assert"(%c) <{{site = #nd.number<5>}}> : (i1) -> ()
   loop.launch @double <K = N> (%x, %y) : {B}, {B}
 """
     assert run(body, [1]) == [2]
@@ -172,7 +172,7 @@ def test_exceptions_tell_the_op() -> None:
     def host(site: int, buffers: Sequence[Array]) -> None:
         raise KeyError("host")
 
-    body = f'"loop.host"(%x) <{{site = #builtin.int<3>}}> : ({B}) -> () loc("model.py":7:1)'
+    body = f'"loop.host"(%x) <{{site = #nd.number<3>}}> : ({B}) -> () loc("model.py":7:1)'
     with pytest.raises(KeyError, match="host") as caught:
         run(body, [1], host=host)
     assert len(caught.value.__notes__) == 1

@@ -47,7 +47,8 @@ def one_by_one(
     block: Block, arrays: Sequence[Array], size: int, on: Sequence[bool]
 ) -> Iterator[list[Array]]:
     for place in range(size):
-        yield evaluated(block, [x[place] if flag else x for x, flag in zip(arrays, on, strict=True)])
+        pairs = zip(arrays, on, strict=True)
+        yield evaluated(block, [np.asarray(x[place]) if flag else x for x, flag in pairs])
 
 
 @pytest.mark.parametrize("size", [3, 1])

@@ -10,14 +10,14 @@ from llvmlite import binding
 from numpy.typing import NDArray
 from xdsl.context import Context
 from xdsl.dialects import arith, builtin, math
-from xdsl.dialects.builtin import IntAttr, ModuleOp, StringAttr, SymbolRefAttr
+from xdsl.dialects.builtin import ModuleOp, StringAttr, SymbolRefAttr
 from xdsl.ir import Block, Region
 from xdsl.parser import Parser
 
 from stepwell.compiler.dialects.loop import LOOP
 from stepwell.compiler.dialects.loop.host import FuncOp, LaunchOp
 from stepwell.compiler.dialects.loop.nests import KernelOp
-from stepwell.compiler.dialects.sizes import BindingsAttr
+from stepwell.compiler.dialects.sizes import BindingsAttr, NumberAttr
 from stepwell.compiler.interpret.loops import run_function
 from stepwell.compiler.lower.loop_to_llvm import lower
 from stepwell.compiler.machines import MACHINES, Machine
@@ -58,7 +58,7 @@ def add_entries(module: ModuleOp) -> None:
             properties={
                 "sym_name": StringAttr("run"),
                 "symbols": kernel.symbols,
-                "outputs": IntAttr(len(kernel.arguments)),
+                "outputs": NumberAttr(len(kernel.arguments)),
             },
             regions=[Region(block)],
         )

@@ -125,7 +125,7 @@ loop.kernel @k<N: 1>(%x: !loop.buffer<[N] x f32>, %f: !loop.buffer<[4] x i1>)
     %u = loop.select %flag, %double, %v : i1, f32
     %s = loop.splat %u : f32 to vector<4xf32>
     %t = loop.select %flags, %s, %row : vector<4xi1>, vector<4xf32>
-    %last = loop.extract %wide at #builtin.int<7> : vector<8xf32> to f32
+    %last = loop.extract %wide at <7> : vector<8xf32> to f32
     %l = loop.splat %last : f32 to vector<4xf32>
     %r = arith.addf %t, %l : vector<4xf32>
     %size = loop.index 4*N - 4

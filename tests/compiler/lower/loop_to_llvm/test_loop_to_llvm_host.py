@@ -126,7 +126,7 @@ loop.func @check<N: 0>(%x: {X}) -> () {{
   loop.for %i = %zero to %n step 1 {{
     %v = loop.load %x[%i] : {X} to f32
     %c = loop.compare lt %v, %limit : f32
-    loop.assert %c site #builtin.int<5>
+    loop.assert %c site <5>
     loop.yield
   }}
 }}
@@ -150,7 +150,7 @@ def test_an_assertion_that_fails_ends_the_program(native):
 
 PRINTING = f"""
 loop.func @show<M: 0>(%x: !loop.buffer<[M] x f32>, %y: !loop.buffer<[M] x f32>) -> () {{
-  loop.host site #builtin.int<3> (%x, %y) : !loop.buffer<[M] x f32>, !loop.buffer<[M] x f32>
+  loop.host site <3> (%x, %y) : !loop.buffer<[M] x f32>, !loop.buffer<[M] x f32>
 }}
 loop.func @run<N: 0, K: 0>(%x: {X}) -> (%y: {X}) {{
   loop.launch @show <M = N> (%x, %y) : {X}, {X}
@@ -239,7 +239,7 @@ loop.func @run() -> (%y: !loop.buffer<[4] x f32>) {
   %n = loop.index 4
   loop.parallel %i to %n {
     %c = arith.constant true
-    loop.assert %c site #builtin.int<0>
+    loop.assert %c site <0>
   }
 }""")
     assert caught.value.code == "SW0241"

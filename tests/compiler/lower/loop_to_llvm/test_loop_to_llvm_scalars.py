@@ -255,7 +255,7 @@ def test_constants_whose_lanes_differ(agree, dtype, lanes):
 @pytest.mark.parametrize("dtype", list(DTYPES))
 def test_lanes_are_extracted_splat_and_shuffled(agree, dtype):
     body = f"""
-    %e. = loop.extract %p at #builtin.int<3> : S to {dtype}
+    %e. = loop.extract %p at <3> : S to {dtype}
     %f. = loop.splat %e. : {dtype} to S
     %g. = loop.shuffle %p, %f. <[7, 0, 1, 8]> : S to vector<4x{dtype}>
     %r. = loop.shuffle %g., %g. <[0, 1, 2, 3, 4, 5, 6, 7]> : vector<4x{dtype}> to S"""

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from expanding import agree, expanded
-from stepwell.compiler.dialects.loop.explicit import GatherOp, ParallelOp, ScatterOp
+from stepwell.compiler.dialects.loop.explicit import GatherOp, ParallelOp, ScatterOp, ShuffleOp
 from stepwell.compiler.lower.strategies.map import Map
 
 
@@ -243,6 +243,49 @@ loop.kernel @kept<B: 0, N: 0>({X}) -> ({Y}) {{
   }}
 }}""",
 }
+POOL = """
+loop.kernel @pool<B: 0, N: 0>(%x: !loop.buffer<[B, 2*N] x f32>)
+    -> (%y: !loop.buffer<[B, N] x f32>) {{
+  loop.nest [%i : B, %j : N] {{
+    %s = loop.fold {combine} [%d : 3] {{
+      %zi = arith.constant 0 : index
+      %p = loop.index (2) * %j + %d + -1
+      %l = loop.index 2*N
+      %c0 = loop.compare ge %p, %zi : index
+      %c1 = loop.compare lt %p, %l : index
+      %c = arith.andi %c0, %c1 : i1
+      %v = loop.read %x[%i, (2) * %j + %d + -1] where %c : f32
+      %o = arith.constant {otherwise} : f32
+      %t = loop.select %c, %v, %o : i1, f32
+      loop.yield %t : f32
+    }} : f32
+    loop.write %s, %y[%i, %j] : f32
+  }}
+}}"""
+CHANNELS = """
+loop.kernel @pool<B: 0, N: 0>(%x: !loop.buffer<[B, 9, N] x f32>)
+    -> (%y: !loop.buffer<[B, 4, N] x f32>) {
+  loop.nest [%i : B, %j : 4, %n : N] {
+    %s = loop.fold max <any> [%d : 3] {
+      %zi = arith.constant 0 : index
+      %p = loop.index (2) * %j + %d + -1
+      %l = loop.index 9
+      %c0 = loop.compare ge %p, %zi : index
+      %c1 = loop.compare lt %p, %l : index
+      %c = arith.andi %c0, %c1 : i1
+      %v = loop.read %x[%i, (2) * %j + %d + -1, %n] where %c : f32
+      %o = arith.constant 0xFF800000 : f32
+      %t = loop.select %c, %v, %o : i1, f32
+      loop.yield %t : f32
+    } : f32
+    loop.write %s, %y[%i, %j, %n] : f32
+  }
+}"""
+BODIES["greatest in windows"] = POOL.format(combine="max <any>", otherwise="0xFF800000")
+BODIES["sums in windows"] = POOL.format(combine="add <serial>", otherwise="0.0")
+BODIES["lanes in windows"] = POOL.format(combine="add <lanes, 4096>", otherwise="0.0")
+BODIES["no guard"] = POOL.format(combine="add <serial>", otherwise="1.0")
+BODIES["channels in windows"] = CHANNELS
 KERNELS = {**FOLDS, **BODIES}
 
 plans = st.builds(
@@ -261,7 +304,7 @@ def fixed(text: str, rows: int) -> str:
 
 
 @pytest.mark.parametrize("name", KERNELS)
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(plan=plans, rows=lengths, columns=lengths, static=st.booleans())
 def test_any_plan_gives_the_bits_of_the_nests(
     name: str, plan: Map, rows: int, columns: int, static: bool
@@ -309,6 +352,13 @@ def test_vectors_follow_the_memory() -> None:
     assert not any(isinstance(op, GatherOp | ScatterOp) for op in kernel.walk())
 
 
+def test_matrices_are_transposed_in_registers() -> None:
+    kernel = expanded(fixed(BODIES["transpose"], 64).replace("N", "32").replace("<32: 0>", ""))
+    kinds = [type(op) for op in kernel.walk()]
+    assert GatherOp not in kinds
+    assert kinds.count(ShuffleOp) == 64
+
+
 def test_what_is_the_same_in_every_lane_is_computed_before_their_loop() -> None:
     kernel = expanded(BODIES["bias"])
     (exp,) = [op for op in kernel.walk() if op.name == "math.exp"]
@@ -317,4 +367,4 @@ def test_what_is_the_same_in_every_lane_is_computed_before_their_loop() -> None:
 
 @pytest.mark.parametrize("name", KERNELS)
 def test_kernels_stay_small(name: str) -> None:
-    assert sum(1 for _ in expanded(KERNELS[name]).walk()) < 350
+    assert sum(1 for _ in expanded(KERNELS[name]).walk()) < 600

@@ -125,7 +125,7 @@ def fixed(text: str, columns: int) -> str:
 
 
 @pytest.mark.parametrize("name", KERNELS)
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(plan=plans, rows=lengths, columns=lengths, static=st.booleans())
 def test_any_plan_gives_the_bits_of_the_nests(
     name: str, plan: Rows, rows: int, columns: int, static: bool

@@ -1,0 +1,115 @@
+"""`jit` and `compile`: what is compiled when, how programs are called, and what they show."""
+
+from typing import Any
+
+import numpy
+import pytest
+
+from stepwell import Array, compile, jit, load, spec
+from stepwell import numpy as np
+from stepwell.array import asarray
+
+X = numpy.arange(6, dtype="f4").reshape(2, 3)
+
+
+def test_a_function_is_compiled_once_for_each_shape_dtype_and_nesting() -> None:
+    runs: list[Any] = []
+
+    @jit
+    def function(tree: Any) -> Any:
+        runs.append(tree)
+        return tree
+
+    for given in (X, X + 1, [X], X[:1], X.astype("f8"), [X * 2], {"x": X}):
+        function(given)
+    assert len(runs) == 5
+
+
+def test_python_numbers_are_arguments_and_not_constants() -> None:
+    runs: list[Any] = []
+
+    @jit
+    def scaled(x: Any, factor: float) -> Any:
+        runs.append(factor)
+        return x * factor
+
+    assert scaled(X, 2.0).tolist() == (X * 2).tolist()
+    assert scaled(X, 3.0).tolist() == (X * 3).tolist()
+    assert len(runs) == 1
+
+
+def test_arguments_come_by_position_or_by_name() -> None:
+    @jit
+    def difference(x: Any, y: Any) -> Any:
+        return x - y
+
+    program = compile(difference, "f32", "f32")
+    for function in (difference, program):
+        assert float(function(5.0, 3.0)) == float(function(5.0, y=3.0)) == 2
+        assert float(function(y=3.0, x=5.0)) == 2
+
+
+def test_a_jitted_function_inside_another_is_part_of_it() -> None:
+    inner = jit(lambda x: x * 2)
+    assert jit(lambda x: inner(x) + 1)(X).tolist() == (X * 2 + 1).tolist()
+
+
+def test_results_are_arrays() -> None:
+    assert isinstance(jit(lambda x: x)(X), Array)
+    assert jit(lambda: np.arange(3))().tolist() == [0, 1, 2]
+    assert jit(lambda x: (x, 1, 2.5))(X)[1].dtype == "i64"
+
+
+def test_arrays_from_outside_become_part_of_the_program() -> None:
+    weights = asarray(X)
+    program = compile(lambda x: x + weights + X, "f32[2, 3]")
+    assert program(X).tolist() == (3 * X).tolist()
+
+
+@pytest.mark.parametrize("batch", [0, 1, 5])
+def test_sizes_may_be_unknown(batch: int) -> None:
+    program = compile(lambda x, w: x @ w, spec("f32[B, 3]"), spec("f32[3, N]"))
+    x, w = numpy.ones((batch, 3), "f4"), numpy.ones((3, batch + 1), "f4")
+    assert program(x, w).tolist() == (x @ w).tolist()
+
+
+def test_specs_nest_as_the_arguments() -> None:
+    program = compile(lambda p: p["w"] * p["b"], {"w": "f32[N]", "b": "f32"})
+    assert program({"b": 2.0, "w": numpy.array([1, 2], "f4")}).tolist() == [2, 4]
+
+
+def test_specs_by_name() -> None:
+    program = compile(lambda x, y: x - y, y="f32", x="f32[N]")
+    assert program(numpy.array([3], "f4"), 1.0).tolist() == [2]
+
+
+def test_several_entry_points_share_weights(tmp_path: Any) -> None:
+    weights = numpy.random.default_rng(0).normal(size=(64, 64)).astype("f4")
+    entries = {"a": (lambda x: x @ weights, "f32[B, 64]"), "b": (lambda x: x - weights, "f32[64]")}
+    program = compile(entries)
+    program.save(tmp_path / "both.well")
+    compile({"a": entries["a"]}).save(tmp_path / "one.well")
+    both, one = ((tmp_path / f"{name}.well").stat().st_size for name in ("both", "one"))
+    assert both - one < weights.nbytes
+    x = numpy.ones((2, 64), "f4")
+    model = load(tmp_path / "both.well")
+    numpy.testing.assert_array_equal(model.a(x), program["a"](x))
+    numpy.testing.assert_array_equal(model.b(x[0]), program["b"](x[0]))
+
+
+@pytest.mark.parametrize(
+    ("level", "part"),
+    [("tensor", "nd.add"), ("loop", "loop.kernel"), ("llvm", "llvm.func"), ("asm", "ret")],
+)
+def test_a_program_shows_its_levels(level: str, part: str) -> None:
+    assert part in compile(lambda x: x + 1, "f32[N]").ir(level)
+
+
+def test_arguments_keep_their_names_in_the_text() -> None:
+    program = compile(lambda params, x: params["w"] * x, {"w": "f32"}, "f32")
+    assert "(%params_w: tensor<f32>, %x: tensor<f32>)" in program.ir("tensor")
+
+
+def test_ops_know_the_line_that_they_come_from() -> None:
+    text = compile(lambda x: np.tanh(x), "f32").ir("tensor")
+    assert "nd.tanh" in text
