@@ -17,15 +17,16 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 import numpy as np
+from examples import digits
+from examples.resnet50 import resnet50
 
 import stepwell as sw
 from benchmarks.interleaved import ROUNDS
 from benchmarks.workloads import ten_ops
-from examples import digits
-from examples.resnet50 import resnet50
 from stepwell import numpy as snp
 
 Compile = Callable[[], object]
+Times = tuple[float, float, float]
 
 
 def programs() -> Mapping[str, Compile]:
@@ -34,21 +35,26 @@ def programs() -> Mapping[str, Compile]:
     images, labels = np.zeros((64, 8, 8, 1), np.float32), np.zeros(64, np.int64)
     model, net = digits.network(seed=0), resnet50(seed=0)
     state = digits.OPTIMIZER.init(model)
+    step = digits.train_step.__wrapped__
 
     return {
         "10 ops": lambda: sw.compile(lambda x, y: ten_ops(snp, x, y), square, square),
         "digits": lambda: sw.compile(lambda x: model(x), sw.spec("f32[B: 1.., 8, 8, 1]")),
-        "digits, a step of training": lambda: digits.train_step(model, state, images, labels),
+        "digits, a step of training": lambda: sw.jit(step)(model, state, images, labels),
         "ResNet-50": lambda: sw.compile(lambda x: net(x), sw.spec("f32[1, 224, 224, 3]")),
     }
 
 
 @dataclass(frozen=True)
 class Cold:
-    """Medians in seconds: of the first program of a process, and of the same one once more."""
+    """Medians in seconds: of the first program of a process, and of the same one once more.
+
+    `processor` is the part of the first in which the process did not wait for a processor.
+    """
 
     name: str
     first: float
+    processor: float
     again: float
     runs: int
 
@@ -57,7 +63,7 @@ def measured(chosen: Mapping[str, Compile]) -> list[Cold]:
     """All programs, in turn."""
     gc.collect()
     gc.freeze()
-    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in chosen}
+    taken: dict[str, list[Times]] = {name: [] for name in chosen}
     for _ in range(ROUNDS):
         for name, compile in chosen.items():
             taken[name].append(_in_a_fork(compile))
@@ -67,22 +73,22 @@ def measured(chosen: Mapping[str, Compile]) -> list[Cold]:
     ]
 
 
-def _in_a_fork(compile: Compile) -> tuple[float, float]:
+def _in_a_fork(compile: Compile) -> Times:
     fork = multiprocessing.get_context("fork")
     here, there = fork.Pipe()
     child = fork.Process(target=_time, args=(compile, there))
     child.start()
-    found: tuple[float, float] = here.recv()
+    found: Times = here.recv()
     child.join()
     return found
 
 
 def _time(compile: Compile, answer: Connection) -> None:
-    times = [time.perf_counter()]
-    for _ in range(2):
-        compile()
-        times.append(time.perf_counter())
-    answer.send((times[1] - times[0], times[2] - times[1]))
+    begin, busy = time.perf_counter(), time.process_time()
+    compile()
+    middle, first_busy = time.perf_counter(), time.process_time() - busy
+    compile()
+    answer.send((middle - begin, first_busy, time.perf_counter() - middle))
 
 
 def main(part: str = "") -> None:

@@ -1,9 +1,9 @@
-"""The main job: train a small convolutional network, ship it as one file, and run that file elsewhere.
+"""The main job: train a small convolutional network, ship it as one file, run that file elsewhere.
 
     python examples/digits.py [folder]
 
-Trains on scikit-learn's handwritten digits, compiles the network for any batch size into digits.well,
-and starts a new process (digits_serve.py) that knows neither the compiler nor xDSL nor llvmlite.
+Trains on scikit-learn's handwritten digits, compiles the network for any batch size into
+digits.well, and starts a new process (digits_serve.py) that has no compiler, xDSL or llvmlite.
 """
 
 import os
@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 
 import numpy as np
-import stepwell as sw
 from sklearn.datasets import load_digits
+
+import stepwell as sw
 from stepwell import Array, nn, optim
-from stepwell import numpy as snp
 
 SEED, EPOCHS, BATCH, TRAINED = 0, 24, 64, 1437
 

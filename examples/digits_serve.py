@@ -5,8 +5,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-import stepwell.runtime
 from numpy.lib.stride_tricks import sliding_window_view
+
+import stepwell.runtime
 
 WANTED = 0.975
 

@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass
 
 import numpy as np
+
 import stepwell as sw
 from stepwell import Array, nn
 from stepwell import numpy as snp

@@ -38,7 +38,7 @@ from stepwell.compiler.ops.emission import (
 from stepwell.compiler.ops.unary import converted
 from stepwell.compiler.ops.value import Value, full
 from stepwell.places import user_line, user_location
-from stepwell.promotion import dtype_name
+from stepwell.promotion import dtype_name, integer_limits
 from stepwell.runtime.dtypes import BY_NUMPY
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
@@ -193,8 +193,7 @@ def asarray(x: Any, dtype: object = None) -> Array:
         size = Array(None, *_emitted("size", (), {"size": x})[0])
         return size if dtype is None else size.astype(dtype)
     value = np.from_dlpack(x) if _by_dlpack(x) else np.asarray(x)
-    untyped = isinstance(x, float | Sequence) and not isinstance(x, np.generic)
-    if dtype is None and value.dtype == np.float64 and untyped:
+    if dtype is None and value.dtype == np.float64 and _is_plain(x):
         dtype = promotion.DEFAULTS[float]
     name = dtype_name(value.dtype if dtype is None else dtype)
     if type(x) is int and name in INTEGERS:
@@ -205,12 +204,17 @@ def asarray(x: Any, dtype: object = None) -> Array:
     )
 
 
+def _is_plain(x: object) -> bool:
+    """Whether x is one of Python's numbers, or a list of them, which have no dtype."""
+    return isinstance(x, float | Sequence) and not isinstance(x, np.generic)
+
+
 def _by_dlpack(x: Any) -> bool:
     return hasattr(x, "__dlpack__") and not isinstance(x, np.ndarray | np.generic)
 
 
 def _expect_fits(number: int, dtype: str) -> None:
-    limits = np.iinfo(numpy_dtype(dtype))
+    limits = integer_limits(dtype)
     if not limits.min <= number <= limits.max:
         raise CompileError(
             "SW0124",

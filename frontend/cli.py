@@ -3,7 +3,7 @@
 import argparse
 import importlib.util
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,7 @@ def _run(given: argparse.Namespace) -> int:
 
 def _write(result: Any, outputs: Sequence[str]) -> None:
     """Results into files, in order, or printed where none is named."""
-    leaves = result if isinstance(result, tuple | list) else (result,)
+    leaves: list[Any] = list(result) if isinstance(result, tuple | list) else [result]
     if not outputs:
         for leaf in leaves:
             print(leaf)
@@ -131,7 +131,8 @@ def _inspect(given: argparse.Namespace) -> int:
         print(f"    sizes {', '.join(sizes) or 'fixed'}; numerics {entry.numerics}")
     for target in manifest.targets:
         print(f"  for {target.name}: {', '.join(target.features)}")
-        for kernel, plan in dict(target.plans).items():
+        plans: Mapping[str, Any] = target.plans if isinstance(target.plans, dict) else {}
+        for kernel, plan in plans.items():
             print(f"    {kernel}: {plan}")
     return 0
 

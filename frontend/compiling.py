@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -34,6 +34,7 @@ from stepwell.specs import Spec, ranges_of, spec_tree
 from stepwell.tracing import TracedFunction, flatten_arrays, trace_function
 
 Function = Callable[..., Any]
+Specs = tuple[Any, ...]
 SAVED = ("tensor", "loop")
 """The levels whose IR travels in an artifact, for `stepwell inspect --ir`."""
 
@@ -226,8 +227,7 @@ def _entry(
         op.value.data.sha: op.result.type for op in traced.op.walk() if isinstance(op, WeightOp)
     }
     for number, sha in enumerate(image.constants[name]):
-        type = cast(Tensor, types[sha])
-        arguments.append(Argument("constant", f"constant{number}", _array_type(type), sha))
+        arguments.append(Argument("constant", f"constant{number}", _array_type(types[sha]), sha))
     paths = traced.outputs.paths("result")
     results = [
         Result(path, _array_type(cast(Tensor, value.type)))
@@ -274,8 +274,6 @@ def compile(
     `compile(f, spec("f32[B, 784]"))`, `compile(f, x="f32[B, 784]")`, or
     `compile({"prefill": (f, *specs), "decode": (g, *specs)})`.
     """
-    if named and not isinstance(fn, Mapping):
-        specs = (*specs, *_in_order(fn, len(specs), named))
     if target != "host":
         raise CompileError(
             "SW0136", f"there is no target {target}", hint="give target='host'", where=user_line()
@@ -283,15 +281,25 @@ def compile(
     if numerics != "strict":
         sentence = f"there are no numerics {numerics!r}"
         raise CompileError("SW0137", sentence, hint="give numerics='strict'", where=user_line())
-    entries = fn if isinstance(fn, Mapping) else {_name(fn): (fn, *specs)}
     signatures: dict[str, Signature] = {}
     traced: dict[str, TracedFunction] = {}
-    for name, (function, *given) in entries.items():
-        flat = given[0] if len(given) == 1 and isinstance(given[0], tuple) else given
+    for name, function, given in _entries(fn, specs, named):
         with pointing_at_the_user():
-            signature = signatures[name] = Signature.of_specs(function, flat)
+            signature = signatures[name] = Signature.of_specs(function, given)
         traced[name] = _traced(function, name, signature)
     return Compiled(traced, signatures, host(), numerics)
+
+
+def _entries(
+    fn: Function | Mapping[str, Specs], specs: Specs, named: Mapping[str, Any]
+) -> Iterator[tuple[str, Function, Specs]]:
+    """Entry points by name with their specs, which may stand in a tuple of their own."""
+    if not isinstance(fn, Mapping):
+        yield _name(fn), fn, (*specs, *_in_order(fn, len(specs), named))
+        return
+    for name, (function, *given) in cast(Mapping[str, Specs], fn).items():
+        single = len(given) == 1 and isinstance(given[0], tuple)
+        yield name, function, cast(Specs, given[0]) if single else tuple(given)
 
 
 def _in_order(function: Function, given: int, named: Mapping[str, Any]) -> list[Any]:

@@ -3,8 +3,8 @@
 The arguments come in the order of JAX's functions of these names.
 """
 
-import functools
 from collections.abc import Callable, Sequence
+from functools import partial, wraps
 from typing import Any
 
 from xdsl.ir import Block, Region, SSAValue
@@ -72,15 +72,13 @@ def cond(
     pred: ArrayLike, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any
 ) -> Any:
     """`true_fun(*operands)` where the boolean `pred` holds, else `false_fun(*operands)`."""
-    return in_a_program(lambda p, *given: _cond(p, true_fun, false_fun, given))(
-        asarray(pred), *operands
-    )
+    return in_a_program(partial(_cond, true_fun, false_fun))(asarray(pred), *operands)
 
 
 def _cond(
-    pred: Array, true_fun: Callable[..., Any], false_fun: Callable[..., Any], operands: Any
+    true_fun: Callable[..., Any], false_fun: Callable[..., Any], pred: Array, *operands: Any
 ) -> Any:
-    leaves, structure = flatten_arrays(tuple(operands), "operand ")
+    leaves, structure = flatten_arrays(operands, "operand ")
     values = [lifted(leaf).ssa for leaf in leaves]
     branches = [
         trace_block(function, structure, _types(leaves), close=True)
@@ -104,12 +102,16 @@ def while_loop(
     With `max_steps`, at most so many times: such a loop has a reverse mode.
     """
     if max_steps is None:
-        return in_a_program(lambda value: _while(cond_fun, body_fun, value))(init_val)
+        return in_a_program(partial(_while, cond_fun, body_fun))(init_val)
 
     def step(value: Any, _: Any) -> tuple[Any, None]:
-        return cond(cond_fun(value), body_fun, lambda same: same, value), None
+        return cond(cond_fun(value), body_fun, _same, value), None
 
     return scan(step, init_val, None, length=max_steps)[0]
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 def _while(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], value: Any) -> Any:
@@ -151,15 +153,15 @@ def scan(
 
     Gives the last carry, and the ys stacked.
     """
-    return in_a_program(lambda carry, inputs: _scan(f, carry, inputs, length, reverse))(init, xs)
+    return in_a_program(partial(_scan, f, length, reverse))(init, xs)
 
 
 def _scan(
     f: Callable[[Any, Any], tuple[Any, Any]],
-    init: Any,
-    xs: Any,
     length: int | Size | None,
     reverse: bool,
+    init: Any,
+    xs: Any,
 ) -> tuple[Any, Any]:
     carried, carry_structure = flatten_arrays(init, "the initial carry")
     inputs, _ = flatten_arrays(xs, "xs")
@@ -187,7 +189,8 @@ def _scan(
 
 
 def _length(inputs: Sequence[Array], length: int | Size | None) -> Size:
-    found = {x.sizes[0] for x in inputs} | ({Size.of(length)} if length is not None else set())
+    given = [] if length is None else [Size.of(length)]
+    found = {*given, *(x.sizes[0] for x in inputs)}
     if len(found) == 1:
         return found.pop()
     lengths = " and ".join(sorted(map(str, found))) or "none"
@@ -202,7 +205,7 @@ def _length(inputs: Sequence[Array], length: int | Size | None) -> Size:
 def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function, of which reverse mode keeps the arguments only, and computes the rest again."""
 
-    @functools.wraps(function)
+    @wraps(function)
     def transformed(*arguments: Any) -> Any:
         return in_a_program(lambda *given: _remat(function, given))(*arguments)
 
@@ -222,7 +225,7 @@ def custom_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
     It returns its value, and the function from a cotangent of that to those of its arguments.
     """
 
-    @functools.wraps(function)
+    @wraps(function)
     def transformed(*arguments: Any) -> Any:
         return in_a_program(lambda *given: _custom(function, given))(*arguments)
 
@@ -251,8 +254,12 @@ def _trace_both_ways(
         value, pull_back = function(*given)
         results, out = flatten_arrays(value, "the result")
         outputs = [lifted(result).ssa for result in results]
+
+        def back(cotangent: Any) -> list[Array]:
+            return _cotangents(pull_back(cotangent), structure, types)
+
         backward = trace_block(
-            lambda cotangent: _cotangents(pull_back(cotangent), structure, types),
+            back,
             nested.flatten((out.rebuild(results),))[1],
             [Value(output).type for output in outputs],
             close=True,
@@ -265,9 +272,8 @@ def _trace_both_ways(
 
 def _cotangents(given: Any, structure: Structure, types: Sequence[Tensor]) -> list[Array]:
     """What a custom rule gives, checked; that of a single argument need not be in a tuple."""
-    if len(structure.children) == 1 and not isinstance(given, tuple):
-        given = (given,)
-    leaves, found = flatten_arrays(given, "the cotangent ")
+    single = nested.flatten(given)[1].kind is not tuple and len(structure.children) == 1
+    leaves, found = flatten_arrays((given,) if single else given, "the cotangent ")
     nested.expect_same(structure, found, "the arguments", "the cotangents of custom_gradient")
     for path, leaf, type in zip(structure.paths(), leaves, types, strict=True):
         if leaf.type != type:
@@ -294,4 +300,8 @@ def _give_zeros_first(block: Block, types: Sequence[Tensor]) -> None:
 
 def stop_gradient(x: Any) -> Any:
     """The argument as it is; reverse mode takes it for a constant."""
-    return custom_gradient(lambda same: (same, lambda given: nested.map(zero_like, given)))(x)
+    return custom_gradient(_stopped)(x)
+
+
+def _stopped(x: Any) -> tuple[Any, Callable[[Any], Any]]:
+    return x, partial(nested.map, zero_like)

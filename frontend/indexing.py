@@ -3,7 +3,7 @@
 import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeAlias, final
+from typing import Any, NoReturn, TypeAlias, cast, final
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size, at_most, largest, proposal, smallest
 
 Extent: TypeAlias = int | Size
+Key: TypeAlias = tuple[Any, ...]
 ZERO, ONE = Size.of(0), Size.of(1)
 
 
@@ -55,7 +56,7 @@ def parse(key: object, shape: Shape, ranges: Mapping[str, Range]) -> Selection:
 
     Raises CompileError for a key that is out of range, or may be for some sizes in `ranges`.
     """
-    parts = _expanded(key if isinstance(key, tuple) else (key,), len(shape))
+    parts = _expanded(cast(Key, key) if isinstance(key, tuple) else (key,), len(shape))
     slices: list[AxisSlice] = []
     layout: list[int | None] = []
     arrays: list[tuple[int, Any]] = []
@@ -64,10 +65,10 @@ def parse(key: object, shape: Shape, ranges: Mapping[str, Range]) -> Selection:
         axis = len(slices)
         if part is None:
             layout.append(None)
-        elif isinstance(part, slice):
+        elif _is_slice(part):
             slices.append(_slice(part, shape[axis], ranges))
             layout.append(axis)
-        elif is_number(part):
+        elif _is_number(part):
             slices.append(_number(part, axis, shape, ranges))
             places.append(place)
         else:
@@ -79,13 +80,19 @@ def parse(key: object, shape: Shape, ranges: Mapping[str, Range]) -> Selection:
     return Selection(tuple(slices), tuple(layout), tuple(arrays), apart)
 
 
-def is_number(part: object) -> bool:
+def _is_slice(part: object) -> bool:
+    return isinstance(part, slice)
+
+
+def _is_number(part: object) -> bool:
     """Whether a part of a key is a number that is known now."""
-    known = isinstance(part, int | np.integer | Size) and not isinstance(part, bool)
-    return known or (isinstance(part, np.ndarray) and part.ndim == 0 and part.dtype.kind in "iu")
+    if isinstance(part, np.ndarray):
+        known = cast("np.ndarray[Any, np.dtype[Any]]", part)
+        return known.ndim == 0 and known.dtype.kind in "iu"
+    return isinstance(part, int | np.integer | Size) and not isinstance(part, bool)
 
 
-def _expanded(key: tuple[Any, ...], rank: int) -> list[Any]:
+def _expanded(key: Key, rank: int) -> list[Any]:
     """The parts of a key with full slices for `...` and for the axes that it leaves out."""
     for part in key:
         _expect_index(part)
@@ -99,10 +106,10 @@ def _expanded(key: tuple[Any, ...], rank: int) -> list[Any]:
     return [*key[:at], *filler, *key[at + 1 :]]
 
 
-def _expect_index(part: object) -> None:
-    kind = np.asarray(part).dtype.kind if isinstance(part, bool | list | np.ndarray) else None
-    dtype = getattr(part, "dtype", None)
-    if kind == "b" or (isinstance(dtype, str) and dtype == "bool"):
+def _expect_index(part: Any) -> None:
+    listed = isinstance(part, bool | list)
+    dtype: Any = np.asarray(cast(Any, part)).dtype if listed else getattr(part, "dtype", None)
+    if dtype is not None and dtype == "bool":
         raise CompileError(
             "SW0121",
             "an array of booleans as an index gives a shape that depends on its values",
@@ -114,7 +121,7 @@ def _expect_index(part: object) -> None:
         raise CompileError("SW0120", sentence, where=user_line())
 
 
-def _slice(given: slice, size: Size, ranges: Mapping[str, Range]) -> AxisSlice:
+def _slice(given: Any, size: Size, ranges: Mapping[str, Range]) -> AxisSlice:
     step = 1 if given.step is None else operator.index(given.step)
     if step == 0:
         sentence = "the key of an array has a slice with step 0"
@@ -126,7 +133,7 @@ def _slice(given: slice, size: Size, ranges: Mapping[str, Range]) -> AxisSlice:
     return AxisSlice(start, _steps(stop - start, step, ranges), step)
 
 
-def _backwards(given: slice, step: int, size: Size, ranges: Mapping[str, Range]) -> AxisSlice:
+def _backwards(given: Any, step: int, size: Size, ranges: Mapping[str, Range]) -> AxisSlice:
     low, high = Size.of(-1), size - 1
     first = _end(given.start, high, size, low, high, ranges)
     stop = _end(given.stop, low, size, low, high, ranges)

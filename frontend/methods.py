@@ -3,7 +3,7 @@
 import abc
 from collections.abc import Iterator, Sequence
 from math import prod
-from typing import Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias, cast
 
 from stepwell.broadcasting import broadcast_shapes
 from stepwell.compiler.dialects.nd import Tensor, is_float
@@ -272,4 +272,6 @@ class Methods(Operators, abc.ABC):
 
 def flat(given: Sequence[Any]) -> Sequence[Any]:
     """Arguments that may be given one by one or as one sequence."""
-    return given[0] if len(given) == 1 and isinstance(given[0], Sequence) else given
+    if len(given) == 1 and isinstance(given[0], Sequence):
+        return cast(Sequence[Any], given[0])
+    return given

@@ -123,6 +123,11 @@ def expect_same(one: Structure, other: Structure, name: str, other_name: str) ->
     )
 
 
+def children(tree: object) -> Mapping[Hashable, object]:
+    """What a container holds, by key; nothing for a leaf."""
+    return _fields(tree, ()) or {}
+
+
 def _described(structure: Structure, numbers: Iterator[int]) -> kept.Tree:
     kind = structure.kind
     if kind is Leaf:

@@ -24,9 +24,14 @@ class SGD:
         """The next parameters and the next state."""
         sums = grads
         if self.momentum:
-            sums = nested.map(lambda g, v: self.momentum * v + g, grads, state)
-        stepped = nested.map(lambda p, v: p - self.learning_rate * v, params, sums)
-        return stepped, sums if self.momentum else None
+            sums = nested.map(self._sum, grads, state)
+        return nested.map(self._step, params, sums), sums if self.momentum else None
+
+    def _sum(self, gradient: Array, before: Array) -> Array:
+        return self.momentum * before + gradient
+
+    def _step(self, parameter: Array, direction: Array) -> Array:
+        return parameter - self.learning_rate * direction
 
 
 @final
@@ -61,10 +66,8 @@ class Adam:
     def update(self, grads: Any, state: AdamState, params: Any) -> tuple[Any, AdamState]:
         """The next parameters and the next state."""
         step = state.step + 1
-        mean = nested.map(lambda g, m: self.beta1 * m + (1 - self.beta1) * g, grads, state.mean)
-        square = nested.map(
-            lambda g, s: self.beta2 * s + (1 - self.beta2) * (g * g), grads, state.square
-        )
+        mean = nested.map(self._mean, grads, state.mean)
+        square = nested.map(self._square, grads, state.square)
         mean_so_far, square_so_far = (
             1 - beta ** step.astype("f32") for beta in (self.beta1, self.beta2)
         )
@@ -75,3 +78,9 @@ class Adam:
             return p - self.learning_rate * (direction + self.weight_decay * p)
 
         return nested.map(stepped, params, mean, square), AdamState(step, mean, square)
+
+    def _mean(self, gradient: Array, before: Array) -> Array:
+        return self.beta1 * before + (1 - self.beta1) * gradient
+
+    def _square(self, gradient: Array, before: Array) -> Array:
+        return self.beta2 * before + (1 - self.beta2) * (gradient * gradient)

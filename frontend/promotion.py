@@ -75,3 +75,8 @@ def dtype_name(dtype: object) -> str:
             hint=f"the dtypes are {', '.join(BY_NAME)}",
             where=user_line(),
         ) from error
+
+
+def integer_limits(dtype: str) -> np.iinfo[Any]:
+    """The least and the greatest number of an integer dtype: `.min` and `.max`."""
+    return np.iinfo(cast(Any, BY_NAME[dtype].numpy))

@@ -206,15 +206,15 @@ def _split_axes(selection: Selection) -> tuple[list[int], list[int]]:
 
 def _checked(indices: Any, size: int, axis: int) -> Any:
     """Known indices, counted from the front."""
-    wide = indices.astype(np.int64)
-    outside = wide[(wide < -size) | (wide >= size)]
+    wide: Any = indices.astype(np.int64)
+    outside: Any = wide[(wide < -size) | (wide >= size)]
     if outside.size:
         raise CompileError(
             "SW0122",
             f"index {outside.flat[0]} is out of range for axis {axis} of size {size}",
             where=user_line(),
         )
-    return np.where(wide < 0, wide + size, wide)
+    return wide + (wide < 0) * size
 
 
 X = TypeVar("X", bound=Subscripts)

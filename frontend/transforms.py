@@ -269,18 +269,22 @@ def _vmap(
 
 def _axes_of_leaves(arguments: Sequence[Any], in_axes: Any) -> list[int | None]:
     """The mapped axis of every leaf; `in_axes` is one for all, or a prefix of the arguments."""
-    each = [in_axes] * len(arguments) if in_axes is None or isinstance(in_axes, int) else in_axes
-    axes: list[int | None] = []
-    for argument, axis in zip(arguments, each, strict=True):
-        axes.extend(_spread_prefix(axis, argument))
-    return axes
+    return _spread_prefix(in_axes, nested.flatten(tuple(arguments))[1], "in_axes")
 
 
-def _spread_prefix(prefix: Any, tree: Any) -> list[int | None]:
+def _spread_prefix(prefix: Any, structure: Structure, place: str) -> list[int | None]:
     if prefix is None or isinstance(prefix, int):
-        return [prefix] * nested.flatten(tree)[1].size
-    if isinstance(prefix, dict):
-        pairs = [(prefix[key], tree[key]) for key in sorted(tree)]
-    else:
-        pairs = list(zip(prefix, tree, strict=True))
-    return [axis for part, branch in pairs for axis in _spread_prefix(part, branch)]
+        return [prefix] * structure.size
+    parts = nested.children(prefix)
+    if set(parts) != set(structure.keys):
+        raise CompileError(
+            "SW0139",
+            f"{place} is for other arguments than those given",
+            details=[f"{place}: {nested.flatten(prefix)[1]}", f"the arguments: {structure}"],
+            where=user_line(),
+        )
+    return [
+        axis
+        for key, child in structure.items()
+        for axis in _spread_prefix(parts[key], child, f"{place}[{key!r}]")
+    ]

@@ -9,6 +9,7 @@ from pages import DumpError, Page, fences, matches, refreshed
 from source_tree import ROOT, expect_none
 
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+CODE = re.compile(r"^```.*?^```|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)\s]*)?\)")
 TARGET = re.compile(r"^([\w-]+):", re.MULTILINE)
 MAKE = re.compile(r"\bmake ([a-z][\w-]*)")
@@ -29,7 +30,7 @@ def test_snippets_run_and_dumps_are_true(
 def test_links_lead_to_files(path: Path) -> None:
     expect_none(
         f"{path.relative_to(ROOT)}: nothing at {link}"
-        for link in LINK.findall(path.read_text())
+        for link in LINK.findall(CODE.sub("", path.read_text()))
         if not (path.parent / link).exists()
     )
 
@@ -103,9 +104,8 @@ ada
 ```console
 $ cat names/of.txt
 ada
-$ cat names/of.txt no
+$ cat names/of.txt no 2> errors || true
 ada
-...
 ```
 """
 
@@ -120,6 +120,8 @@ def test_files_and_commands_are_part_of_a_page(
     assert page.check(changed) == (
         "page.md:2: `make docs` would show this instead:\n$ cat names/of.txt\nada"
     )
+    (failing,) = fences("```console\n$ echo oh && false\n```")
+    assert page.check(failing) == "line 2: `$ echo oh && false` failed:\noh\n"
 
 
 def test_an_open_fence_is_refused() -> None:

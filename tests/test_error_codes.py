@@ -62,7 +62,9 @@ def texts(node: ast.expr, scope: ast.AST) -> list[str]:
         parts = [str(v.value) if isinstance(v, ast.Constant) else HOLE for v in node.values]
         return ["".join(parts)]
     if isinstance(node, ast.Name):
-        return [text for value in assigned(node.id, scope) for text in texts(value, scope)] or [HOLE]
+        return [text for value in assigned(node.id, scope) for text in texts(value, scope)] or [
+            HOLE
+        ]
     return [HOLE]
 
 

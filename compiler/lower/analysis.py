@@ -10,7 +10,15 @@ from xdsl.dialects.builtin import f64, i64
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from stepwell.compiler.dialects.construct import operands_of
-from stepwell.compiler.dialects.loop.nests import FoldOp, IndexOp, NestOp, ReadOp, WriteOp
+from stepwell.compiler.dialects.loop.nests import (
+    FoldOp,
+    IndexOp,
+    NestOp,
+    PrefixOp,
+    ReadOp,
+    ScanOp,
+    WriteOp,
+)
 from stepwell.compiler.dialects.loop.scalar import SelectOp
 from stepwell.compiler.dialects.loop.types import Affine, BufferType
 from stepwell.compiler.dialects.sizes import Shape
@@ -55,15 +63,16 @@ class Analysis:
         self.computed_with: set[SSAValue] = set()
         """Axes and computed indices that serve as numbers, not in accesses only."""
         self.types: set[Attribute] = set()
-        self.around: dict[Operation, tuple[FoldOp, ...]] = {}
-        """The folds that a read lies in, the outer one first."""
-        self.counts: Counter[tuple[type[Operation], tuple[FoldOp, ...]]] = Counter()
-        """How many ops of each kind lie in the same folds."""
+        self.around: dict[Operation, tuple[FoldOp | ScanOp, ...]] = {}
+        """The folds and scans that an access lies in, the outer one first."""
+        self.counts: Counter[tuple[type[Operation], tuple[FoldOp | ScanOp, ...]]] = Counter()
+        """How many ops of each kind lie in the same folds and scans."""
+        self.scans: list[ScanOp] = []
         self.guards: dict[FoldOp, SSAValue] = {}
         """For a fold, the condition without which a position of it contributes nothing."""
         self._sizes: dict[SSAValue, Size] = {}
         self._dependences: dict[SSAValue, frozenset[SSAValue]] = {}
-        self._folds: tuple[FoldOp, ...] = ()
+        self._around: tuple[FoldOp | ScanOp, ...] = ()
         self._enter(nest.axes, nest.sizes.data)
         self._walk(nest.body.block)
 
@@ -129,6 +138,8 @@ class Analysis:
                 self._access(op)
             elif isinstance(op, FoldOp):
                 self._fold(op)
+            elif isinstance(op, ScanOp):
+                self._scan(op)
             else:
                 self._scalar(op)
             self._depend(op)
@@ -139,10 +150,11 @@ class Analysis:
         self.types.add(buffer.type.element)
         at = self._linear(op.access.data, op.indices, buffer.type.strides)
         access = self.accesses[op] = Access(op, buffer, at)
-        if self._folds:
-            self.around[op] = self._folds
-        for fold in self._folds:
-            self.inside[fold].append(access)
+        if self._around:
+            self.around[op] = self._around
+        for each in self._around:
+            if isinstance(each, FoldOp):
+                self.inside[each].append(access)
 
     def _linear(
         self, affines: Sequence[Affine], indices: Sequence[SSAValue], strides: Shape
@@ -176,12 +188,20 @@ class Analysis:
         self.inside[op] = []
         if (guard := guard_of(op)) is not None:
             self.guards[op] = guard
-        outer, self._folds = self._folds, (*self._folds, op)
+        self._inside(op)
+
+    def _scan(self, op: ScanOp) -> None:
+        self._enter([op.axis], op.sizes.data)
+        self.scans.append(op)
+        self._inside(op)
+
+    def _inside(self, op: FoldOp | ScanOp) -> None:
+        outer, self._around = self._around, (*self._around, op)
         self._walk(op.body.block)
-        self._folds = outer
+        self._around = outer
 
     def _scalar(self, op: Operation) -> None:
-        self.counts[type(op), self._folds] += 1
+        self.counts[type(op), self._around] += 1
         self.types.update(result.type for result in op.results)
         for operand in operands_of(op):
             if (index := self.affines.get(operand)) is not None:
@@ -189,10 +209,13 @@ class Analysis:
 
     def _depend(self, op: Operation) -> None:
         operands = list(op.terms if isinstance(op, FoldOp) else operands_of(op))
+        around = self._around[-1] if self._around else None
         if isinstance(op, FoldOp) and op in self.guards:
             operands.append(self.guards[op])
-        if isinstance(op, ReadOp | SelectOp) and self._folds:
-            guard = self.guards.get(self._folds[-1])
+        if isinstance(op, PrefixOp) and isinstance(around, ScanOp):
+            operands.append(around.axis)
+        if isinstance(op, ReadOp | SelectOp) and isinstance(around, FoldOp):
+            guard = self.guards.get(around)
             if guard is not None and op.condition is guard:
                 operands.remove(guard)
         found = _NONE.union(*(self._dependences.get(operand, _NONE) for operand in operands))

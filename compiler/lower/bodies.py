@@ -12,7 +12,15 @@ from xdsl.irdl import IRDLOperation
 
 from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.llvm.types import element, vector
-from stepwell.compiler.dialects.loop.nests import FoldOp, IndexOp, ReadOp, WriteOp, YieldOp
+from stepwell.compiler.dialects.loop.nests import (
+    FoldOp,
+    IndexOp,
+    PrefixOp,
+    ReadOp,
+    ScanOp,
+    WriteOp,
+    YieldOp,
+)
 from stepwell.compiler.dialects.loop.scalar import SelectOp
 from stepwell.compiler.dialects.loop.syntax import INDEX
 from stepwell.compiler.lower.analysis import Access, Analysis
@@ -128,6 +136,8 @@ class BodyWriter(ABC):
         self._buffers = buffers
         self._accesses = analysis.accesses
         self._values: dict[SSAValue, Spread] = {}
+        self.prefixes: dict[PrefixOp, Spread] = {}
+        """What the positions of a scan came to before the one at which the body stands."""
         self._ready = ready
         self._absent = ready.ops if ready is not None else frozenset[Operation]()
 
@@ -139,6 +149,8 @@ class BodyWriter(ABC):
             self.writer.location = op.location
             if isinstance(op, WriteOp):
                 self._write(op)
+            elif isinstance(op, ScanOp):
+                self.scan(op)
             elif not isinstance(op, IndexOp | YieldOp):
                 self._define(op)
 
@@ -194,6 +206,8 @@ class BodyWriter(ABC):
             self._values[op.result] = self._read(op)
         elif isinstance(op, FoldOp):
             self._values.update(zip(op.results, self.fold(op), strict=True))
+        elif isinstance(op, PrefixOp):
+            self._values[op.result] = self.prefix(op)
         elif isinstance(op, arith.ConstantOp):
             self._values[op.result] = self._constant(op)
         elif isinstance(op, SelectOp) and op.condition in self.guards:
@@ -204,6 +218,14 @@ class BodyWriter(ABC):
     @abstractmethod
     def fold(self, op: FoldOp) -> Iterable[Spread]:
         """The results of a fold."""
+
+    @abstractmethod
+    def scan(self, op: ScanOp) -> None:
+        """All positions of a scan, one after the other."""
+
+    @abstractmethod
+    def prefix(self, op: PrefixOp) -> Spread:
+        """What the positions of a scan come to, up to the one at which the body stands."""
 
     def _constant(self, op: arith.ConstantOp) -> Spread:
         return Spread((self.writer.once((op,), type(op), (), op.result.type, op.properties),))

@@ -6,7 +6,7 @@ from math import prod
 from xdsl.dialects import arith, math
 from xdsl.ir import Operation, SSAValue
 
-from stepwell.compiler.dialects.loop.nests import FoldOp, WriteOp
+from stepwell.compiler.dialects.loop.nests import FoldOp, ScanOp, WriteOp
 from stepwell.compiler.lower.analysis import Access, Analysis, Axis, lanes_of
 from stepwell.compiler.lower.writer import ONE, ZERO
 from stepwell.runtime.sizes import Size
@@ -52,7 +52,7 @@ def steps(analysis: Analysis) -> float:
     )
 
 
-def _repeats(folds: Sequence[FoldOp]) -> int:
+def _repeats(folds: Sequence[FoldOp | ScanOp]) -> int:
     return prod(length(size) for fold in folds for size in fold.sizes.data)
 
 
@@ -84,15 +84,16 @@ def memory(analysis: Analysis, lanes: Axis | None, width: int) -> float:
 
 def _access(analysis: Analysis, access: Access, lanes: Axis | None, width: int) -> float:
     """Steps for one vector of positions, or for one position if there are no lanes."""
-    folds = analysis.around.get(access.op, ())
-    repeats = _repeats(folds)
+    around = analysis.around.get(access.op, ())
+    repeats = _repeats(around)
+    folds = [each for each in around if isinstance(each, FoldOp)]
     if folds and (lanes is None or lanes.value not in analysis.dependences(folds[0].results[0])):
         last = folds[-1]
         if last.order.data.kind == "serial":
             return CHAIN * repeats
         return _stride_cost(analysis, access, last.axes[-1], width) * repeats / width
     if lanes is None:
-        return LOAD
+        return LOAD * repeats
     if turned_axis(analysis, access, lanes) is not None:
         return TURNED
     cost = _stride_cost(analysis, access, lanes.value, width)

@@ -7,14 +7,14 @@ from typing import final
 
 from xdsl.ir import SSAValue
 
-from stepwell.compiler.dialects.loop.nests import FoldOp
+from stepwell.compiler.dialects.loop.nests import FoldOp, PrefixOp, ScanOp
 from stepwell.compiler.dialects.loop.types import LANE_COUNT
 from stepwell.compiler.lower.analysis import Axis, divisor
 from stepwell.compiler.lower.bodies import BodyWriter, Guard, Mask, Spread, masks
 from stepwell.compiler.lower.combine import Parts, identity, join, pairwise, take, tree
 from stepwell.compiler.lower.contraction import slice_of
 from stepwell.compiler.lower.tables import Table
-from stepwell.compiler.lower.writer import ONE, Bound, Term
+from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term
 
 Accumulators = Sequence[Parts]
 """One for each copy of the fold in the tile; a fold within a vector has one for each vector."""
@@ -50,7 +50,7 @@ class NestWriter(BodyWriter):
 
     A *chain* has one accumulator for each copy of the fold. *Vectors* are 64 accumulators (fewer,
     where the order is free) in the lanes of some vectors along the fold's last axis. A *table* is
-    64 accumulators for each copy in memory.
+    64 accumulators for each copy in memory. A scan is a chain whose accumulators the body sees.
     """
 
     def fold(self, op: FoldOp) -> Iterable[Spread]:
@@ -62,6 +62,41 @@ class NestWriter(BodyWriter):
             results = fold.write()
         columns = zip(*results, strict=True)
         return [self.spread(values, rows, lanes) for values in columns]
+
+    def scan(self, op: ScanOp) -> None:
+        prefixes = [each for each in op.body.block.ops if isinstance(each, PrefixOp)]
+        start = [self._start_of(each) for each in prefixes]
+
+        def step(index: Bound, carried: Sequence[SSAValue]) -> Sequence[SSAValue]:
+            self.bases[op.axis] = index
+            rest = list(carried)
+            for prefix, spread in zip(prefixes, start, strict=True):
+                count = len(spread.values)
+                self.prefixes[prefix] = replace(spread, values=tuple(rest[:count]))
+                del rest[:count]
+            self.write(op.body.block)
+            return [value for prefix in prefixes for value in self.prefixes[prefix].values]
+
+        values = [value for spread in start for value in spread.values]
+        self.writer.loop(0, self.writer.extent(op.size), 1, values, step)
+
+    def _start_of(self, op: PrefixOp) -> Spread:
+        dependences = self.analysis.dependences(op.result)
+        rows, lanes = self.tile.rows in dependences, self.tile.lanes in dependences
+        ((number, type),) = identity(op.kind, [op.result.type])
+        value = self.writer.constant(number, type)
+        value = self.writer.splat(value, self.tile.width) if lanes else value
+        return self.spread([value for _ in self.copies(rows, lanes)], rows, lanes)
+
+    def prefix(self, op: PrefixOp) -> Spread:
+        before, term = self.prefixes[op], self.value(op.term)
+        at = self.vector_at if before.lanes else Spread.at
+        copies = list(self.copies(before.rows, before.lanes))
+        values = [
+            take(self.writer, op.kind, [before.at(i, j)], [at(term, i, j)])[0] for i, j in copies
+        ]
+        after = self.prefixes[op] = replace(before, values=tuple(values))
+        return after
 
     def each_position(self, op: FoldOp, inside: Callable[[], None]) -> None:
         """Code for every position of a fold, in ascending order, without the fold."""
@@ -98,6 +133,8 @@ class _Fold:
         return results
 
     def _write(self) -> Accumulators:
+        if self.count == ZERO:
+            return self._start()
         if self.order.kind == "serial" or not self.axes:
             return self._chunks(self._chain)
         if self.order.kind == "lanes" and (self.count.static or UNROLLED + 1) <= UNROLLED:
@@ -185,9 +222,10 @@ class _Fold:
     # One chunk.
 
     def _chain(self, spans: Sequence[Span]) -> Accumulators:
-        copies = len(list(self.body.copies(self.rows, self.lanes)))
-        start = _flat([self._identity(self.lanes)] * copies)
-        return self._grouped(self._guarded(spans, start))
+        return self._grouped(self._guarded(spans, _flat(self._start())))
+
+    def _start(self) -> Accumulators:
+        return [self._identity(self.lanes) for _ in self.body.copies(self.rows, self.lanes)]
 
     def _link(self, carried: Sequence[SSAValue]) -> Sequence[SSAValue]:
         return _flat(self._taken(self._grouped(carried), self.rows, self.lanes))

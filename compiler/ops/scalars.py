@@ -128,9 +128,9 @@ class Scalars:
     ) -> tuple[Scalar, ...]:
         """The terms of every index below `sizes`, combined in the given order."""
         block = Block()
-        axes, extents = self.axes(block, sizes)
+        axes, extents = self.axes(block, sizes or (ONE,))
         with self._inside(block):
-            values = terms(axes)
+            values = terms(axes if sizes else ())
             given = [each.value for each in values]
             append(block, construct(YieldOp, given, (), {}, self.location))
         results = values if combine in (Combine.ARGMAX, Combine.ARGMIN) else values[:1]

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 
@@ -28,7 +28,7 @@ def as_shape(shape: Shape) -> tuple[Size, ...]:
 
 def array(x: Any, dtype: object = None) -> Array:
     """A new Array of some data, which may change afterwards; lists may hold Arrays."""
-    return asarray(np.array(x) if isinstance(x, np.ndarray) else x, dtype)
+    return asarray(np.array(cast(Any, x)) if isinstance(x, np.ndarray) else x, dtype)
 
 
 def from_dlpack(x: Any) -> Array:

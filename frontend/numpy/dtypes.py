@@ -4,10 +4,9 @@ import math
 from typing import Any
 
 import ml_dtypes
-import numpy as np
 
 from stepwell.compiler.dialects.nd import numpy_dtype
-from stepwell.promotion import dtype_name
+from stepwell.promotion import dtype_name, integer_limits
 
 bool_ = "bool"
 int32 = "i32"
@@ -27,9 +26,10 @@ newaxis = None
 
 def finfo(dtype: object) -> Any:
     """The limits of a floating-point dtype: `.max`, `.min`, `.eps` and the like."""
-    return ml_dtypes.finfo(numpy_dtype(dtype_name(dtype)))
+    limits: Any = ml_dtypes.finfo
+    return limits(numpy_dtype(dtype_name(dtype)))
 
 
 def iinfo(dtype: object) -> Any:
     """The limits of an integer dtype: `.max` and `.min`."""
-    return np.iinfo(numpy_dtype(dtype_name(dtype)))
+    return integer_limits(dtype_name(dtype))

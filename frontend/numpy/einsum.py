@@ -51,12 +51,11 @@ def einsum(subscripts: str, *operands: ArrayLike) -> Array:
     arrays = promoted(*operands)
     names, result = _parsed(subscripts.replace(" ", ""), arrays)
     parts = [Labelled(x, labels).once() for x, labels in zip(arrays, names, strict=True)]
-    while len(parts) > 1:
-        first, second, *others = parts
-        kept = result + "".join(part.labels for part in others)
-        parts = [_product(first, second, kept), *others]
-    dropped = "".join(label for label in parts[0].labels if label not in result)
-    return parts[0].without(dropped).ordered(result)
+    product = parts[0]
+    for place, part in enumerate(parts[1:], 2):
+        product = _product(product, part, result + "".join(each.labels for each in parts[place:]))
+    dropped = "".join(label for label in product.labels if label not in result)
+    return product.without(dropped).ordered(result)
 
 
 def _product(x: Labelled, y: Labelled, kept: str) -> Labelled:

@@ -1,4 +1,4 @@
-"""Layers and functions of networks beside their formulas in NumPy, and gradients beside differences."""
+"""Layers and functions of networks beside their formulas, gradients beside differences."""
 
 import math
 from typing import Any
@@ -149,7 +149,7 @@ def test_padding_does_not_count_in_a_mean() -> None:
 
 def test_a_padding_that_is_not_there() -> None:
     with pytest.raises(CompileError) as caught:
-        nn.max_pool(X, 2, padding="all")  # type: ignore[arg-type]
+        nn.max_pool(X, 2, padding="all")
     assert caught.value.sentence == "the padding 'all' is neither 'same' nor 'valid'"
 
 

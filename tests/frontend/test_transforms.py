@@ -1,4 +1,4 @@
-"""Derivatives and vectorisation of functions: of nested arguments, eagerly, compiled, of each other."""
+"""Derivatives and vectorisation of functions: of nested arguments, compiled, of each other."""
 
 from collections import namedtuple
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ import pytest
 from stepwell import custom_gradient, jit, nested, stop_gradient
 from stepwell import numpy as np
 from stepwell.array import asarray
+from stepwell.runtime.errors import CompileError
 from stepwell.transforms import grad, jvp, value_and_grad, vjp, vmap
 
 rng = numpy.random.default_rng(11)
@@ -193,3 +194,9 @@ def test_parameters_of_several_dtypes() -> None:
         {"a": np.ones(2, "bf16"), "b": np.ones(3, "f32")}
     )
     assert {name: leaf.dtype for name, leaf in gradient.items()} == {"a": "bf16", "b": "f32"}
+
+
+def test_axes_for_other_arguments_than_those_given() -> None:
+    with pytest.raises(CompileError) as caught:
+        vmap(lambda x, y: x, in_axes=(0, {"w": 0}))(X, {"v": X})
+    assert caught.value.sentence == "in_axes[1] is for other arguments than those given"

@@ -12,12 +12,13 @@ from stepwell.compiler.dialects.loop.nests import KernelOp
 from stepwell.compiler.dialects.sizes import (
     BindingsAttr,
     IntsAttr,
+    NumberAttr,
     SizeAttr,
     SizesAttr,
     SymbolsAttr,
 )
 
-SIZES = Dialect("nd", [], [SizeAttr, SizesAttr, IntsAttr, SymbolsAttr, BindingsAttr])
+SIZES = Dialect("nd", [], [SizeAttr, SizesAttr, NumberAttr, IntsAttr, SymbolsAttr, BindingsAttr])
 
 
 def parse_module(text: str) -> ModuleOp:

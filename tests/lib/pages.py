@@ -42,7 +42,7 @@ class Fence:
 
 @final
 class DumpError(ValueError):
-    """A dump that does not say which expression prints it."""
+    """A dump that does not say which expression prints it, or a command that fails."""
 
 
 @final
@@ -141,7 +141,7 @@ def trimmed(text: str) -> list[str]:
 
 
 def _console(fence: Fence) -> Iterator[str]:
-    """The commands of a fence, each with what it prints; the environment's own come first."""
+    """The commands of a fence, each with what it prints; those of this environment come first."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     for line in fence.lines:
         if line.startswith(PROMPT):
@@ -153,6 +153,8 @@ def _console(fence: Fence) -> Iterator[str]:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
             )
+            if done.returncode:
+                raise DumpError(f"line {fence.line}: `{line}` failed:\n{done.stdout}")
             yield from [line, *trimmed(done.stdout)]
 
 

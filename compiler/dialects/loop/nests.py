@@ -1,10 +1,14 @@
 """The declarative half of the loop level: kernels of nests, which say what is computed, not how."""
 
+from typing import ClassVar
+
 from xdsl.dialects.builtin import StringAttr, SymbolNameConstraint
 from xdsl.ir import Attribute, BlockArgument, SSAValue
 from xdsl.irdl import (
+    AnyAttr,
     AttrSizedOperandSegments,
     IRDLOperation,
+    VarConstraint,
     irdl_op_definition,
     operand_def,
     opt_operand_def,
@@ -56,6 +60,7 @@ from stepwell.compiler.dialects.sizes import (
     parse_optional_symbols,
     print_symbols,
 )
+from stepwell.runtime.sizes import Size
 
 TERMS_AND_RESULTS = {
     Combine.FMA: (2, 1),
@@ -264,6 +269,87 @@ class FoldOp(IRDLOperation):
 
 
 @irdl_op_definition
+class ScanOp(IRDLOperation):
+    """The body for every index of an axis in ascending order, with what its prefixes come to.
+
+    ```
+    loop.scan [%k : 784] {
+      %v = loop.read %x[%i, %k] : f32
+      %s = loop.prefix add %v : f32
+      loop.write %s, %y[%i, %k] : f32
+    }
+    ```
+    """
+
+    name = "loop.scan"
+    sizes = prop_def(SizesAttr)
+    body = region_def("single_block")
+    traits = traits_def(NoTerminator(), RecursiveMemoryEffect())
+
+    @property
+    def axis(self) -> SSAValue:
+        return self.body.block.args[0]
+
+    @property
+    def size(self) -> Size:
+        return self.sizes.data[0]
+
+    def verify_(self) -> None:
+        if len(self.sizes.data) != 1:
+            raise VerifyException("a scan has one axis")
+        _verify_axes(tuple(self.body.block.args), self.sizes.data)
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        print_axes(printer, (self.axis,), self.sizes.data)
+        printer.print_string(" ")
+        printer.print_region(self.body, print_entry_block_args=False)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> "ScanOp":
+        axes, sizes = parse_axes(parser)
+        region = parser.parse_region(axes)
+        return cls.create(properties={"sizes": SizesAttr(sizes)}, regions=[region])
+
+
+@irdl_op_definition
+class PrefixOp(IRDLOperation):
+    """The terms of the scan's positions up to this one, combined in ascending order in one chain
+    that starts at the identity, as a `serial` fold of them would."""
+
+    name = "loop.prefix"
+    T: ClassVar = VarConstraint("T", AnyAttr())
+    combine = prop_def(StringAttr)
+    term = operand_def(T)
+    result = result_def(T)
+    traits = traits_def(Pure(), HasParent(ScanOp))
+
+    @property
+    def kind(self) -> Combine:
+        return Combine(self.combine.data)
+
+    def verify_(self) -> None:
+        if self.kind in TERMS_AND_RESULTS:
+            raise VerifyException(f"{self.kind} has no prefixes")
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(f" {self.combine.data} ")
+        printer.print_operand(self.term)
+        printer.print_string(" : ")
+        printer.print_attribute(self.term.type)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> "PrefixOp":
+        combine = parser.parse_str_enum(Combine)
+        term = parser.parse_operand()
+        parser.parse_punctuation(":")
+        type = parser.parse_type()
+        return cls.create(
+            operands=[term], properties={"combine": StringAttr(combine)}, result_types=[type]
+        )
+
+
+@irdl_op_definition
 class ReadOp(IRDLOperation):
     """One element at an affine index; with a condition, zero and no access where it does not hold.
 
@@ -365,4 +451,15 @@ def _verify_axes(axes: tuple[SSAValue, ...], sizes: Shape) -> None:
         raise VerifyException(f"{len(axes)} axes, but {len(sizes)} sizes")
 
 
-NEST_OPS = [KernelOp, LocalOp, NestOp, YieldOp, FoldOp, ReadOp, WriteOp, IndexOp]
+NEST_OPS = [
+    KernelOp,
+    LocalOp,
+    NestOp,
+    YieldOp,
+    FoldOp,
+    ScanOp,
+    PrefixOp,
+    ReadOp,
+    WriteOp,
+    IndexOp,
+]

@@ -13,7 +13,9 @@ from stepwell.compiler.dialects.loop.nests import (
     IndexOp,
     LocalOp,
     NestOp,
+    PrefixOp,
     ReadOp,
+    ScanOp,
     WriteOp,
 )
 from stepwell.compiler.interpret.loops.combinations import State, combination
@@ -106,10 +108,43 @@ def _unravel(at: Value, sizes: tuple[int, ...]) -> list[Value]:
 
 
 def _spread(term: Value, positions: tuple[int, ...], rank: int) -> Value:
-    """The term with both leading axes at full length; those of the grid stay as they are."""
+    """The term with the leading axes at full length; those of the grid stay as they are."""
     term = np.asarray(term)
     inner = (*[1] * (rank - term.ndim), *term.shape[-rank:]) if rank else ()
     return np.broadcast_to(term, (*positions, *inner))
+
+
+def scan(op: ScanOp, scope: Translator) -> Step:
+    (size,) = scope.shape(op.sizes.data)
+    rank = scope.rank
+    body = scope.body(op.body.block, 1)
+
+    def run(frame: Frame) -> None:
+        if size == 0:
+            return
+        outer = frame.grid
+        frame.assign(body.arguments, [np.arange(size).reshape((-1, *[1] * rank))])
+        frame.grid = (size, *outer)
+        body.run(frame)
+        frame.grid = outer
+
+    return run
+
+
+def prefix(op: PrefixOp, scope: Translator) -> Step:
+    term, result = scope.slots((op.term, op.result))
+    dtype, rank = dtype_of(op.term.type), scope.rank - 1
+    how = combination(op.kind, dtype)
+
+    def run(frame: Frame) -> None:
+        terms = _spread(frame[term], frame.grid[:1], rank)
+        state, prefixes = how.identity, np.empty(terms.shape, dtype)
+        for position, each in enumerate(terms):
+            state = how.take(state, (each,))
+            prefixes[position] = state[0]
+        frame[result] = prefixes
+
+    return run
 
 
 def read(op: ReadOp, scope: Translator) -> Step:
@@ -181,6 +216,8 @@ def local(op: LocalOp, scope: Translator) -> Step:
 NEST_RULES: dict[type[Operation], Rule] = {
     NestOp: nest,
     FoldOp: folded,
+    ScanOp: scan,
+    PrefixOp: prefix,
     ReadOp: read,
     WriteOp: write,
     IndexOp: index,

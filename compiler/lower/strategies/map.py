@@ -24,6 +24,7 @@ from stepwell.compiler.lower.strategies.base import (
     bytes_of_locals,
     drop_ops,
     locals_of,
+    nests_of,
     place_locals,
     take_ops,
 )
@@ -32,14 +33,17 @@ from stepwell.compiler.lower.writer import Writer
 from stepwell.compiler.machines.machine import Machine
 from stepwell.runtime.sizes import Size
 
+CHAINED_ROWS = {"scan": 8, "serial": 4}
+"""Rows whose chains go side by side, since each waits for its own last sum."""
+
 
 @final
 @dataclass(frozen=True)
 class Map(Strategy):
     """Outer axes shared among threads, the cheapest axis in vectors, locals in the workspace.
 
-    `bytes` is the width of a vector. A tile has `vectors` of them, in nests with folds in `rows`
-    rows. A task takes about `task` microseconds; 0 leaves all to one thread.
+    `bytes` is the width of a vector. A tile has `vectors` of them, in nests with folds or scans in
+    `rows` rows. A task takes about `task` microseconds; 0 leaves all to one thread.
     """
 
     name: ClassVar[str] = "map"
@@ -54,7 +58,11 @@ class Map(Strategy):
 
     @classmethod
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
-        return cls(machine.vector_bytes)
+        nests = [Analysis(nest) for nest in nests_of(kernel)]
+        kinds = {fold.order.data.kind for nest in nests for fold in nest.inside}
+        kinds.update("scan" for nest in nests if nest.scans)
+        rows = max((CHAINED_ROWS.get(kind, 1) for kind in kinds), default=1)
+        return cls(machine.vector_bytes, rows=rows)
 
     def workspace(self, kernel: KernelOp) -> Size:
         return bytes_of_locals(locals_of(kernel))
@@ -104,7 +112,8 @@ def tiling_of(
     turned = None if lanes is None else turned_rows(analysis, others, lanes)
     if turned is not None:
         return Tiling(tuple(axes), width, lanes, 1, turned, width, squares=True)
-    rows = others[-1] if height > 1 and others and analysis.inside else None
+    chains = analysis.inside or analysis.scans
+    rows = others[-1] if height > 1 and others and chains else None
     if rows is not None and rows.size.static is not None:
         height = min(height, rows.size.static)
     return Tiling(tuple(axes), width, lanes, vectors if lanes else 1, rows, height if rows else 1)

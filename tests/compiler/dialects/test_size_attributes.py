@@ -1,12 +1,13 @@
 """Sizes in the IR's text: what `Size` prints, the attributes read."""
 
 import pytest
-from stepwell.compiler.dialects.sizes import SizeAttr
-from stepwell.compiler.ops import ND
-from stepwell.runtime.sizes import Size, largest, smallest
 from xdsl.context import Context
 from xdsl.dialects.builtin import Builtin
 from xdsl.parser import Parser
+
+from stepwell.compiler.dialects.sizes import SizeAttr
+from stepwell.compiler.ops import ND
+from stepwell.runtime.sizes import Size, largest, smallest
 
 B, N = Size.of("B"), Size.of("N")
 

@@ -286,6 +286,28 @@ BODIES["sums in windows"] = POOL.format(combine="add <serial>", otherwise="0.0")
 BODIES["lanes in windows"] = POOL.format(combine="add <lanes, 4096>", otherwise="0.0")
 BODIES["no guard"] = POOL.format(combine="add <serial>", otherwise="1.0")
 BODIES["channels in windows"] = CHANNELS
+
+
+def scan(at: str, shape: str) -> str:
+    """The sums and the greatest elements up to each one."""
+    return f"""
+loop.kernel @scan<B: 0, N: 0>(%x: !loop.buffer<[{shape}] x f32>)
+    -> (%y: !loop.buffer<[{shape}] x f32>, %z: !loop.buffer<[{shape}] x f32>) {{
+  loop.nest [%i : B] {{
+    loop.scan [%k : N] {{
+      %v = loop.read %x[{at}] : f32
+      %s = loop.prefix add %v : f32
+      %m = loop.prefix max %v : f32
+      loop.write %s, %y[{at}] : f32
+      loop.write %m, %z[{at}] : f32
+    }}
+  }}
+}}"""
+
+
+BODIES["prefixes of rows"] = scan("%i, %k", "B, N")
+BODIES["suffixes of rows"] = scan("%i, (-1) * %k + N - 1", "B, N")
+BODIES["prefixes of columns"] = scan("%k, %i", "N, B")
 KERNELS = {**FOLDS, **BODIES}
 
 plans = st.builds(
@@ -345,6 +367,11 @@ loop.kernel @negate{symbols}(%x: !loop.buffer<[{size}] x f32>)
   }}
 }}""")
         assert any(isinstance(op, ParallelOp) for op in kernel.walk()) is shared
+
+
+def test_prefixes_of_columns_go_along_the_rows() -> None:
+    kernel = expanded(BODIES["prefixes of columns"])
+    assert not any(isinstance(op, GatherOp | ScatterOp) for op in kernel.walk())
 
 
 def test_vectors_follow_the_memory() -> None:

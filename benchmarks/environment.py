@@ -1,0 +1,42 @@
+"""Where a measurement was made: what may make it differ from another one."""
+
+import datetime
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from stepwell.compiler.targets.cpu import host
+
+PACKAGES = ("numpy", "xdsl", "llvmlite")
+
+
+def environment() -> dict[str, str]:
+    """The machine, the versions and the load, by name."""
+    machine = host()
+    busy = os.getloadavg()[0]
+    return {
+        "date": datetime.datetime.now().isoformat(" ", "minutes"),
+        "processor": f"{_processor()}, {os.cpu_count()} logical, compiled for {machine.name}",
+        "vectors": f"{machine.vector_bytes * 8} bits",
+        "caches": f"{machine.l1 >> 10} KiB, {machine.l2 >> 10} KiB, {machine.l3 >> 20} MiB",
+        "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
+        "versions": ", ".join(f"{package} {version(package)}" for package in PACKAGES),
+        "linear algebra of NumPy": _blas(),
+        "processes that wanted to run at the start": f"{busy:.1f}",
+    }
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(": ", 1)[1]
+    return platform.machine()
+
+
+def _blas() -> str:
+    found = np.show_config(mode="dicts")
+    blas = found["Build Dependencies"]["blas"] if isinstance(found, dict) else {}
+    return f"{blas.get('name', 'unknown')} {blas.get('version', '')}"

@@ -1,0 +1,104 @@
+// RUN: stepwell-opt %s -p choose-plans,expand-plans | filecheck %s
+
+// A dense layer. The tile has 4 rows by 2 vectors: eight sums stay in registers for all of k, each one
+// chain of fused multiply-adds. Rows of the right operand are short: it is read where it lies. What
+// follows the fold, bias and rectifier, is applied to the tile before it is stored.
+loop.kernel @dense(%x: !loop.buffer<[8, 128] x f32>, %w: !loop.buffer<[128, 64] x f32>, %b: !loop.buffer<[64] x f32>)
+    -> (%y: !loop.buffer<[8, 64] x f32>) plan <gemm, mr = 4, nv = 2> {
+  loop.nest [%m : 8, %n : 64] {
+    %s = loop.fold fma <serial, 1024> [%k : 128] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%k, %n] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    %c = loop.read %b[%n] : f32
+    %t = arith.addf %s, %c : f32
+    %zero = arith.constant 0.0 : f32
+    %r = arith.maximumf %t, %zero : f32
+    loop.write %r, %y[%m, %n] : f32
+  }
+}
+
+// CHECK-LABEL:   loop.kernel @dense
+// CHECK:           loop.for [[N:%\d+]] = {{.*}} step 32 {
+// CHECK-COUNT-2:     loop.load %b[{{.*}} to vector<16xf32>
+// CHECK:             loop.for [[M:%\d+]] = {{.*}} step 4 {
+// CHECK:               loop.for [[K:%\d+]] = {{.*}} step 1 carry(
+// CHECK-COUNT-4:         loop.load %x[{{.*}}] : !loop.buffer<[8, 128] x f32> to f32
+// CHECK-COUNT-2:         loop.load %w[{{.*}}] : !loop.buffer<[128, 64] x f32> to vector<16xf32>
+// CHECK-COUNT-8:         math.fma
+// CHECK:                 loop.yield
+// CHECK-COUNT-8:       arith.addf %{{.*}} : vector<16xf32>
+// CHECK-COUNT-8:       arith.maximumf %{{.*}} : vector<16xf32>
+// CHECK-COUNT-8:       loop.store %{{.*}}, %y[{{.*}}] : vector<16xf32>
+
+// A turned right operand is packed first, into panels of a tile's lanes, in the workspace; a task then
+// takes 8 rows and 32 lanes. Sums longer than a chunk are joined chunk by chunk.
+loop.kernel @turned(%x: !loop.buffer<[16, 2048] x f32>, %w: !loop.buffer<[64, 2048] x f32>)
+    -> (%y: !loop.buffer<[16, 64] x f32>) plan <gemm, mr = 4, nv = 2, mc = 8, nc = 32, pack = [right]> {
+  loop.nest [%m : 16, %n : 64] {
+    %s = loop.fold fma <serial, 1024> [%k : 2048] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%n, %k] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    loop.write %s, %y[%m, %n] : f32
+  }
+}
+
+// CHECK-LABEL: loop.kernel @turned
+// CHECK-SAME:    [[ROOM:%\d+]]: !loop.buffer<[524288] x i8>
+// CHECK:         [[PANELS:%\d+]] = loop.view [[ROOM]][0] : !loop.buffer<[524288] x i8> to !loop.buffer<[131072] x f32>
+// CHECK:         loop.parallel
+// CHECK-COUNT-2:   loop.store %{{.*}}, [[PANELS]][{{.*}}] : vector<16xf32>
+// CHECK:         loop.parallel
+// CHECK:           loop.for {{.*}} step 4 {
+// CHECK:             loop.for {{.*}} step 1024 carry(
+// CHECK:               loop.for {{.*}} step 1 carry(
+// CHECK-COUNT-2:         loop.load [[PANELS]][{{.*}} to vector<16xf32>
+// CHECK-COUNT-8:         math.fma
+// CHECK-COUNT-8:       arith.addf %{{.*}} : vector<16xf32>
+
+// A convolution is the product of windows with the kernel. Outside of the image a position contributes
+// nothing: its rows of the kernel are skipped, and only at the left and right edge, where it does so in
+// some rows of the tile, are those kept apart.
+loop.kernel @convolution(%x: !loop.buffer<[1, 8, 8, 32] x f32>, %w: !loop.buffer<[3, 3, 32, 32] x f32>)
+    -> (%y: !loop.buffer<[1, 8, 8, 32] x f32>) plan <gemm, mr = 4, nv = 2> {
+  loop.nest [%b : 1, %h : 8, %v : 8, %o : 32] {
+    %s = loop.fold fma <serial> [%dh : 3, %dv : 3, %i : 32] {
+      %zero = arith.constant 0 : index
+      %eight = arith.constant 8 : index
+      %p = loop.index %h + %dh + -1
+      %q = loop.index %v + %dv + -1
+      %c0 = loop.compare ge %p, %zero : index
+      %c1 = loop.compare lt %p, %eight : index
+      %c2 = loop.compare ge %q, %zero : index
+      %c3 = loop.compare lt %q, %eight : index
+      %c4 = arith.andi %c0, %c1 : i1
+      %c5 = arith.andi %c2, %c3 : i1
+      %c = arith.andi %c4, %c5 : i1
+      %a = loop.read %x[%b, %h + %dh + -1, %v + %dv + -1, %i] where %c : f32
+      %k = loop.read %w[%dh, %dv, %i, %o] where %c : f32
+      %nothing = arith.constant 0.0 : f32
+      %minus = arith.constant -0.0 : f32
+      %l = loop.select %c, %a, %nothing : i1, f32
+      %r = loop.select %c, %k, %minus : i1, f32
+      loop.yield %l, %r : f32, f32
+    } : f32
+    loop.write %s, %y[%b, %h, %v, %o] : f32
+  }
+}
+
+// CHECK-LABEL: loop.kernel @convolution
+// CHECK:         loop.if [[SOME:%\d+]] {
+// CHECK-NEXT:      loop.if [[ALL:%\d+]] {
+// CHECK-NEXT:        loop.for {{.*}} step 1 carry(
+// CHECK-COUNT-8:       math.fma
+// CHECK:             } else {
+// CHECK-NEXT:        loop.for {{.*}} step 1 carry(
+// CHECK-NOT:           where
+// CHECK-COUNT-8:       math.fma
+// CHECK-COUNT-8:     loop.select %{{.*}} : vector<16xi1>, vector<16xf32>
+// CHECK:           } : vector<16xf32>
+// CHECK:         } else {
+// CHECK-NEXT:      loop.yield

@@ -1,0 +1,147 @@
+// RUN: stepwell-opt %s -p choose-plans,expand-plans | filecheck %s
+
+// Little work: one thread. Of 40 lanes 32 make two full vectors, the last eight are masked; what does
+// not depend on the row is loaded before the loop over rows.
+loop.kernel @bias(%x: !loop.buffer<[8, 40] x f32>, %b: !loop.buffer<[40] x f32>) -> (%y: !loop.buffer<[8, 40] x f32>) {
+  loop.nest [%i : 8, %j : 40] {
+    %v = loop.read %x[%i, %j] : f32
+    %w = loop.read %b[%j] : f32
+    %s = arith.addf %v, %w : f32
+    loop.write %s, %y[%i, %j] : f32
+  }
+}
+
+// CHECK-LABEL: loop.kernel @bias
+// CHECK-SAME:    plan <map, bytes = 64, vectors = 4, rows = 1, task = 20>
+// CHECK:         loop.load %b[{{.*}}] : !loop.buffer<[40] x f32> to vector<16xf32>
+// CHECK:         loop.load %b[{{.*}}] : !loop.buffer<[40] x f32> to vector<16xf32>
+// CHECK:         [[LAST:%\d+]] = loop.mask %{{.*}} : vector<16xi1>
+// CHECK-NEXT:    loop.load %b[{{.*}}] where [[LAST]]
+// CHECK-NEXT:    loop.for %{{.*}} step 1 {
+// CHECK-NOT:       %b
+// CHECK-COUNT-2:   loop.store %{{.*}}, %y[{{%\d+}}] : vector<16xf32>
+// CHECK:           loop.store %{{.*}}, %y[{{%\d+}}] where [[LAST]]
+// CHECK:           loop.yield
+
+// An unknown number of rows is shared among threads; a row is summed in 64 lanes: four vectors, which
+// are then halved until one element is left.
+loop.kernel @sums<B: 1>(%x: !loop.buffer<[B, 256] x f32>) -> (%y: !loop.buffer<[B] x f32>) {
+  loop.nest [%i : B] {
+    %s = loop.fold add <lanes, 4096> [%k : 256] {
+      %v = loop.read %x[%i, %k] : f32
+      loop.yield %v : f32
+    } : f32
+    loop.write %s, %y[%i] : f32
+  }
+}
+
+// CHECK-LABEL: loop.kernel @sums
+// CHECK:         loop.parallel
+// CHECK:           loop.for
+// CHECK:             loop.for %{{.*}} step 64 carry(
+// CHECK-COUNT-4:       arith.addf %{{.*}} : vector<16xf32>
+// CHECK:             loop.shuffle %{{.*}} : vector<16xf32> to vector<8xf32>
+// CHECK:             arith.addf %{{.*}} : vector<8xf32>
+// CHECK:             arith.addf %{{.*}} : vector<4xf32>
+// CHECK:             arith.addf %{{.*}} : vector<2xf32>
+// CHECK:             arith.addf %{{.*}} : f32
+// CHECK:             loop.store %{{.*}}, %y[{{%\d+}}] : f32
+
+// The sums of columns go along the rows: one chain for each column, vectors of columns.
+loop.kernel @columns(%x: !loop.buffer<[9, 64] x f32>) -> (%y: !loop.buffer<[64] x f32>) {
+  loop.nest [%j : 64] {
+    %s = loop.fold add <serial, 1024> [%k : 9] {
+      %v = loop.read %x[%k, %j] : f32
+      loop.yield %v : f32
+    } : f32
+    loop.write %s, %y[%j] : f32
+  }
+}
+
+// CHECK-LABEL: loop.kernel @columns
+// CHECK:         loop.for %{{.*}} step 1 carry(
+// CHECK-COUNT-4:   arith.addf %{{.*}} : vector<16xf32>
+// CHECK:           loop.yield
+// CHECK-COUNT-4: loop.store %{{.*}}, %y[{{%\d+}}] : vector<16xf32>
+
+// What is contiguous along another axis than the lanes is read so, and transposed in registers.
+loop.kernel @transpose(%x: !loop.buffer<[32, 32] x f32>) -> (%y: !loop.buffer<[32, 32] x f32>) {
+  loop.nest [%j : 32, %i : 32] {
+    %v = loop.read %x[%i, %j] : f32
+    loop.write %v, %y[%j, %i] : f32
+  }
+}
+
+// CHECK-LABEL:  loop.kernel @transpose
+// CHECK-NOT:      loop.gather
+// CHECK-COUNT-16: loop.load %x[{{%\d+}}] : !loop.buffer<[32, 32] x f32> to vector<16xf32>
+// CHECK-COUNT-64: loop.shuffle
+// CHECK-COUNT-16: loop.store %{{.*}}, %y[{{%\d+}}] : vector<16xf32>
+
+// A condition becomes a mask; where no lane is inside, nothing is read.
+loop.kernel @pad(%x: !loop.buffer<[14] x f32>) -> (%y: !loop.buffer<[16] x f32>) {
+  loop.nest [%i : 16] {
+    %zero = arith.constant 0 : index
+    %n = loop.index 14
+    %p = loop.index %i + -1
+    %a = loop.compare ge %p, %zero : index
+    %b = loop.compare lt %p, %n : index
+    %c = arith.andi %a, %b : i1
+    %v = loop.read %x[%i + -1] where %c : f32
+    loop.write %v, %y[%i] : f32
+  }
+}
+
+// CHECK-LABEL: loop.kernel @pad
+// CHECK:         [[P:%\d+]] = loop.lanes %{{.*}} : vector<16xindex>
+// CHECK:         loop.compare ge [[P]], %{{.*}} : vector<16xindex>
+// CHECK:         loop.compare lt [[P]], %{{.*}} : vector<16xindex>
+// CHECK:         [[C:%\d+]] = arith.andi %{{.*}} : vector<16xi1>
+// CHECK:         loop.load %x[{{.*}}] where [[C]]
+
+// A local lies in the workspace, an argument that the plan adds.
+loop.kernel @twice<N: 1>(%x: !loop.buffer<[N] x f32>) -> (%y: !loop.buffer<[N] x f32>) {
+  %t = loop.local : !loop.buffer<[N] x f32>
+  loop.nest [%i : N] {
+    %v = loop.read %x[%i] : f32
+    %e = math.exp %v : f32
+    loop.write %e, %t[%i] : f32
+  }
+  loop.nest [%i : N] {
+    %v = loop.read %t[%i] : f32
+    %w = loop.read %t[0] : f32
+    %s = arith.addf %v, %w : f32
+    loop.write %s, %y[%i] : f32
+  }
+}
+
+loop.func @main(%x: !loop.buffer<[100] x f32>) -> (%y: !loop.buffer<[100] x f32>) {
+  loop.launch @twice <N = 100> (%x, %y) : !loop.buffer<[100] x f32>, !loop.buffer<[100] x f32>
+}
+
+// CHECK-LABEL: loop.kernel @twice
+// CHECK-SAME:    %y: !loop.buffer<[N] x f32>, [[ROOM:%\d+]]: !loop.buffer<[64*floordiv(4*N + 63, 64)] x i8>
+// CHECK:         loop.view [[ROOM]][0] : {{.*}} to !loop.buffer<[N] x f32>
+// CHECK-LABEL: loop.func @main
+// CHECK:         [[ROOM:%\d+]] = loop.alloc : !loop.buffer<[448] x i8>
+// CHECK-NEXT:    loop.launch @twice <N = 100>(%x, %y, [[ROOM]])
+
+// The prefixes of a row are one chain. Eight rows go side by side, for each chain waits for its own
+// last sum.
+loop.kernel @cumsum(%x: !loop.buffer<[64, 100] x f32>) -> (%y: !loop.buffer<[64, 100] x f32>) {
+  loop.nest [%i : 64] {
+    loop.scan [%k : 100] {
+      %v = loop.read %x[%i, %k] : f32
+      %s = loop.prefix add %v : f32
+      loop.write %s, %y[%i, %k] : f32
+    }
+  }
+}
+
+// CHECK-LABEL:  loop.kernel @cumsum
+// CHECK-SAME:     rows = 8
+// CHECK:          loop.for %{{.*}} step 8 {
+// CHECK:            loop.for %{{.*}} step 1 carry(
+// CHECK-COUNT-8:      loop.load %x
+// CHECK-COUNT-8:      arith.addf %{{.*}} : f32
+// CHECK-COUNT-8:      loop.store
