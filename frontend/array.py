@@ -187,6 +187,8 @@ def asarray(x: Any, dtype: object = None) -> Array:
     """
     if isinstance(x, Array):
         return x if dtype is None else x.astype(dtype)
+    if type(x) is np.ndarray and dtype is None and x.flags.c_contiguous and x.dtype in BY_NUMPY:
+        return Array(x)
     if isinstance(x, Size) and x.static is not None:
         x = x.static
     if isinstance(x, Size):

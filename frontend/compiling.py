@@ -321,21 +321,24 @@ def _name(function: Function) -> str:
 
 def jit(function: Function) -> Function:
     """The function, compiled once for each structure, dtypes and shapes of its arguments."""
-    programs: dict[tuple[Structure, tuple[Tensor, ...]], Compiled] = {}
+    programs: dict[object, Compiled] = {}
     name = _name(function)
 
     @functools.wraps(function)
     def compiled(*arguments: Any, **named: Any) -> Any:
         if current_or_none() is not None:
             return function(*arguments, **named)
-        names = _parameters(function, len(arguments) + len(named))
-        given = _by_position(names, arguments, named)
-        leaves, structure = flatten_arrays(given, "argument ")
-        types = tuple(leaf.type for leaf in leaves)
-        program = programs.get((structure, types))
+        if named:
+            names = _parameters(function, len(arguments) + len(named))
+            arguments = _by_position(names, arguments, named)
+        leaves, structure = flatten_arrays(arguments, "argument ")
+        key = structure, *[(leaf.dtype, leaf.shape) for leaf in leaves]
+        program = programs.get(key)
         if program is None:
+            names = _parameters(function, len(arguments))
+            types = tuple(leaf.type for leaf in leaves)
             program = _compiled(function, name, Signature(names, structure, types, {}))
-            programs[structure, types] = program
+            programs[key] = program
         return program.run(name, leaves)
 
     return compiled

@@ -164,6 +164,9 @@ def _difference(one: Structure, other: Structure, place: str) -> tuple[str, str,
 
 
 def _flatten(tree: object, leaves: list[object], path: Path) -> Structure:
+    if _holds_nothing(type(tree)):
+        leaves.append(tree)
+        return Structure.LEAF
     fields = _fields(tree, path)
     if fields is None:
         leaves.append(tree)
@@ -250,6 +253,13 @@ def _is_dataclass(tree: object) -> bool:
 def _said(kind: type[Any]) -> dict[str, bool]:
     """The fields of a dataclass, and whether its author said that they are static."""
     return {each.name: bool(each.metadata.get("static")) for each in dataclasses.fields(kind)}
+
+
+@cache
+def _holds_nothing(kind: type[Any]) -> bool:
+    """Whether all of this type are leaves."""
+    contains = kind in (dict, tuple, list, type(None)) or dataclasses.is_dataclass(kind)
+    return not contains and not _is_named_tuple(kind)
 
 
 @cache

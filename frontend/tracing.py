@@ -67,13 +67,14 @@ def flatten_arrays(tree: object, what: str) -> tuple[list[Array], Structure]:
     """The leaves of a tree as arrays; an error names the one that is none."""
     leaves, structure = nested.flatten(tree)
     arrays: list[Array] = []
-    for leaf, path in zip(leaves, structure.paths(), strict=True):
+    for leaf in leaves:
         try:
             arrays.append(asarray(cast(ArrayLike, leaf)))
         except (TypeError, ValueError, CompileError) as error:
+            place = structure.paths(what)[len(arrays)]
             raise CompileError(
                 "SW0108",
-                f"{what}{path} is a {type(leaf).__name__}, which is no array",
+                f"{place} is a {type(leaf).__name__}, which is no array",
                 hint="give arrays, numbers, and tuples, lists, dicts or dataclasses of them",
                 where=user_line(),
             ) from error

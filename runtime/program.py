@@ -88,8 +88,9 @@ class Program:
         words.parallel_for, words.pool = pool.parallel_for()
         words.host, words.imports = self._print_address, self._imports_address
         words.error = words.site = 0
-        given = [array.ctypes.data for array in arrays]
-        taken = [array.ctypes.data for array in results]
+        # `array.ctypes.data` makes an object first, and takes three times as long.
+        given = [array.__array_interface__["data"][0] for array in arrays]
+        taken = [array.__array_interface__["data"][0] for array in results]
         addresses = given[: self._inputs] + self._fixed + given[self._inputs :] + taken
         pointers = (ctypes.c_void_p * len(addresses))(*addresses)
         if self._function(context.address, pointers, frame.sizes):

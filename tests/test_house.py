@@ -67,7 +67,9 @@ def test_no_paths_of_one_machine() -> None:
 
 
 def test_the_core_can_be_read_in_a_weekend() -> None:
-    lines = sum(len(path.read_text().splitlines()) for room in CORE for path in core_files(room))
+    """Lines that hold something, as docs/decisions/0007-what-the-core-counts.md says."""
+    texts = (path.read_text() for room in CORE for path in core_files(room))
+    lines = sum(bool(line.strip()) for text in texts for line in text.splitlines())
     assert lines < LARGEST_CORE
 
 

@@ -66,7 +66,7 @@ class FuncOp(IRDLOperation):
             printer.print_list(self.arguments[split:], printer.print_block_argument)
         printer.print_op_attributes(self.attributes, print_keyword=True)
         printer.print_string(" ")
-        printer.print_region(self.body, print_entry_block_args=False)
+        printer.print_region(self.body, print_entry_block_args=False, print_empty_block=False)
 
     @classmethod
     def parse(cls, parser: Parser) -> "FuncOp":

@@ -118,7 +118,7 @@ class KernelOp(IRDLOperation):
             self.plan.print_parameter(printer)
         printer.print_op_attributes(self.attributes, print_keyword=True)
         printer.print_string(" ")
-        printer.print_region(self.body, print_entry_block_args=False)
+        printer.print_region(self.body, print_entry_block_args=False, print_empty_block=False)
 
     @classmethod
     def parse(cls, parser: Parser) -> "KernelOp":
