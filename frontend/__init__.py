@@ -8,11 +8,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from stepwell import nested as nested
     from stepwell import nn as nn
     from stepwell import numpy as numpy
     from stepwell import optim as optim
     from stepwell.array import Array as Array
-    from stepwell.compiling import Compiled as Compiled
+    from stepwell.compiled import Compiled as Compiled
     from stepwell.compiling import compile as compile
     from stepwell.compiling import jit as jit
     from stepwell.control import checkpoint as checkpoint
@@ -39,9 +40,11 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "array": ("Array",),
-    "compiling": ("Compiled", "compile", "jit"),
+    "compiled": ("Compiled",),
+    "compiling": ("compile", "jit"),
     "control": ("checkpoint", "cond", "custom_gradient", "scan", "stop_gradient", "while_loop"),
     "effects": ("assert_", "custom_call", "print"),
+    "nested": (),
     "nn": (),
     "numpy": (),
     "optim": (),

@@ -5,7 +5,7 @@ import importlib.util
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -102,7 +102,8 @@ def _run(given: argparse.Namespace) -> int:
 
 def _write(result: Any, outputs: Sequence[str]) -> None:
     """Results into files, in order, or printed where none is named."""
-    leaves: list[Any] = list(result) if isinstance(result, tuple | list) else [result]
+    several = isinstance(result, tuple | list)
+    leaves = list(cast(Sequence[Any], result)) if several else [result]
     if not outputs:
         for leaf in leaves:
             print(leaf)

@@ -22,15 +22,19 @@ from stepwell.places import user_line, user_location
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
 from stepwell.trace import current_trace, tracing
-from stepwell.tracing import TracedBlock, flatten_arrays, trace_block
+from stepwell.tracing import TracedBlock, expect_like, expect_pair, flatten_arrays, trace_block
 from stepwell.transforms import in_a_program, zero_like
 
 
 def _emit(
     mnemonic: str, operands: Sequence[SSAValue], regions: Sequence[Block], **parameters: Any
 ) -> list[Array]:
-    with located(user_location()):
-        op = emit(mnemonic, operands, [Region(block) for block in regions], **parameters)
+    try:
+        with located(user_location()):
+            op = emit(mnemonic, operands, [Region(block) for block in regions], **parameters)
+    except CompileError as error:
+        error.where = user_line()
+        raise
     return [Array(None, result, current_trace()) for result in op.results]
 
 
@@ -71,8 +75,9 @@ def _expect_alike(one: TracedBlock, other: TracedBlock, what: str) -> None:
 def cond(
     pred: ArrayLike, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any
 ) -> Any:
-    """`true_fun(*operands)` where the boolean `pred` holds, else `false_fun(*operands)`."""
-    return in_a_program(partial(_cond, true_fun, false_fun))(asarray(pred), *operands)
+    """`true_fun(*operands)` where `pred`, a boolean or a number, holds; else `false_fun(…)`."""
+    condition = asarray(pred).astype("bool")
+    return in_a_program(partial(_cond, true_fun, false_fun))(condition, *operands)
 
 
 def _cond(
@@ -120,6 +125,7 @@ def _while(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], value
     condition = trace_block(cond_fun, structure, types, close=True)
     body = trace_block(body_fun, structure, types, close=True)
     (inner,) = structure.children
+    nested.expect_same(inner, body.structure, "the initial value", "the body's result")
     _expect_carried(inner, types, body, "the body's result")
     captured = _share([condition, body])
     values = [*captured, *(lifted(leaf).ssa for leaf in leaves)]
@@ -166,9 +172,15 @@ def _scan(
     carried, carry_structure = flatten_arrays(init, "the initial carry")
     inputs, _ = flatten_arrays(xs, "xs")
     count = _length(inputs, length)
-    slices = [tensor(x.dtype, shape_of(x.type)[1:]) for x in inputs]
+    slices = [tensor(x.dtype, x.sizes[1:]) for x in inputs]
     _, structure = nested.flatten((init, xs))
-    traced = trace_block(f, structure, [*_types(carried), *slices], close=True)
+
+    def step(carry: Any, x: Any) -> Any:
+        result = f(carry, x)
+        expect_pair(result, "the function of scan", "the carry and what is stacked")
+        return result
+
+    traced = trace_block(step, structure, [*_types(carried), *slices], close=True)
     carry_out, ys = traced.structure.children
     nested.expect_same(carry_structure, carry_out, "the initial carry", "the carry that f gives")
     _expect_carried(carry_structure, _types(carried), traced, "the carry")
@@ -190,10 +202,11 @@ def _scan(
 
 def _length(inputs: Sequence[Array], length: int | Size | None) -> Size:
     given = [] if length is None else [Size.of(length)]
-    found = {*given, *(x.sizes[0] for x in inputs)}
-    if len(found) == 1:
+    found = {*given, *(size for x in inputs for size in x.sizes[:1])}
+    numbers = ["a number without axes"] if any(x.ndim == 0 for x in inputs) else []
+    if len(found) == 1 and not numbers:
         return found.pop()
-    lengths = " and ".join(sorted(map(str, found))) or "none"
+    lengths = " and ".join([*sorted(map(str, found)), *numbers]) or "none"
     raise CompileError(
         "SW0132",
         f"scan needs one length, and has {lengths}",
@@ -235,13 +248,19 @@ def custom_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
 def _custom(function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
     leaves, structure = flatten_arrays(tuple(arguments), "argument ")
     types = _types(leaves)
-    body = trace_block(lambda *given: function(*given)[0], structure, types, close=True)
+    body = trace_block(lambda *given: _pair(function(*given))[0], structure, types, close=True)
     forward, backward = _trace_both_ways(function, structure, types)
     captured = _share([body, forward])
     _give_zeros_first(backward.block, [Value(x).type for x in captured])
     values = [*captured, *(lifted(leaf).ssa for leaf in leaves)]
     blocks = [traced.block for traced in (body, forward, backward)]
     return body.structure.rebuild(_emit("custom_gradient", values, blocks))
+
+
+def _pair(result: Any) -> tuple[Any, Callable[[Any], Any]]:
+    """What the function of `custom_gradient` gives."""
+    expect_pair(result, "the function of custom_gradient", "its value and its pullback")
+    return result
 
 
 def _trace_both_ways(
@@ -251,7 +270,7 @@ def _trace_both_ways(
     block = Block(arg_types=types)
     with tracing(block) as trace:
         given = structure.rebuild([Array(None, x, trace) for x in block.args])
-        value, pull_back = function(*given)
+        value, pull_back = _pair(function(*given))
         results, out = flatten_arrays(value, "the result")
         outputs = [lifted(result).ssa for result in results]
 
@@ -275,14 +294,7 @@ def _cotangents(given: Any, structure: Structure, types: Sequence[Tensor]) -> li
     single = nested.flatten(given)[1].kind is not tuple and len(structure.children) == 1
     leaves, found = flatten_arrays((given,) if single else given, "the cotangent ")
     nested.expect_same(structure, found, "the arguments", "the cotangents of custom_gradient")
-    for path, leaf, type in zip(structure.paths(), leaves, types, strict=True):
-        if leaf.type != type:
-            raise CompileError(
-                "SW0115",
-                f"the cotangent {path} is {text_of(leaf.type)}, and its argument {text_of(type)}",
-                hint="a gradient has the shape and the dtype of what it is taken by",
-                where=user_line(),
-            )
+    expect_like(_types(leaves), types, structure.paths(), "cotangent of argument ")
     return leaves
 
 

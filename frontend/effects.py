@@ -14,7 +14,7 @@ from stepwell.specs import Spec, spec_tree
 
 
 def print(text: str, *values: ArrayLike) -> None:
-    """Prints `text` with the values in the places of its `{}`, as in `print("loss {:.3f}", loss)`."""
+    """Prints `text` with values in the places of its `{}`, as in `print("loss {:.3f}", loss)`."""
     apply_all("print", *map(asarray, values), text=text)
 
 
@@ -30,10 +30,10 @@ def assert_(condition: ArrayLike, text: str = "an assertion does not hold") -> N
 def custom_call(symbol: str, *arrays: ArrayLike, results: Any) -> Any:
     """What the C function `int32_t symbol(void **arrays, int64_t *sizes)` writes.
 
-    It is given the arrays, then one for each result, all dense and row-major, and the sizes of all
-    their axes one after the other; 0 is success. `results` has specs such as `"f32[B, 3]"`, nested as
-    the results will be. The function must be in the process, also in that of a saved program. It has
-    no derivative, unless `custom_gradient` gives it one.
+    It is given the arrays, then one for each result, all dense and row-major, and the sizes of
+    all their axes one after the other; 0 is success. `results` has specs such as `"f32[B, 3]"`,
+    nested as the results will be. The function must be in the process, also in that of a saved
+    program. It has no derivative, unless `custom_gradient` gives it one.
     """
     leaves, structure = nested.flatten(spec_tree(results))
     types = tuple(tensor(each.dtype, each.sizes) for each in cast(list[Spec], leaves))

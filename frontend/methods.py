@@ -185,10 +185,29 @@ class Methods(Operators, abc.ABC):
 
     def mean(self, axis: Axes = None, keepdims: bool = False) -> Self:
         """The sum by the number of elements; f16 and bf16 are summed in f32."""
+        total = self._wide().sum(axis, keepdims)
+        return (total / self._count(axis)).astype(self.floating().dtype)
+
+    def var(self, axis: Axes = None, ddof: float = 0, keepdims: bool = False) -> Self:
+        """The mean square distance from the mean, `ddof` taken off the count it is divided by."""
+        wide = self._wide()
+        apart = wide - wide.mean(axis, keepdims=True)
+        total = (apart * apart).sum(axis, keepdims)
+        count = self._array(self._count(axis)).astype(wide.dtype)
+        return (total / (count - ddof)).astype(self.floating().dtype)
+
+    def std(self, axis: Axes = None, ddof: float = 0, keepdims: bool = False) -> Self:
+        """The root of `var`."""
+        return self._elementwise("sqrt", self.var(axis, ddof, keepdims))
+
+    def _wide(self) -> Self:
+        """As floats of at least 32 bits."""
         x = self.floating()
-        wide = x.astype("f32") if x.dtype in ("f16", "bf16") else x
-        count = prod(self.shape[each] for each in normal_axes(axis, self.ndim))
-        return (wide.sum(axis, keepdims) / count).astype(x.dtype)
+        return x.astype("f32") if x.dtype in ("f16", "bf16") else x
+
+    def _count(self, axis: Axes) -> int | Size:
+        """The number of elements along axes."""
+        return prod(self.shape[each] for each in normal_axes(axis, self.ndim))
 
     def argmax(self, axis: int | None = None, keepdims: bool = False) -> Self:
         """The index of the first greatest element, as i64: along an axis, or of all in order."""

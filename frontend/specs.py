@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeAlias, final
 
 from stepwell import nested
+from stepwell.places import pointing_at_the_user
 from stepwell.runtime import dtypes
 from stepwell.runtime.errors import StepwellError
 from stepwell.runtime.sizes import Ranges, Size, SizeSyntaxError
@@ -41,7 +42,8 @@ def spec(text: str, *, name: str | None = None) -> Spec:
     A range has a least and a greatest value, both inclusive, and either may be left out: `1..`.
     Raises StepwellError (SW0101) that points at the first character that is wrong.
     """
-    return _Parser(text).spec(name)
+    with pointing_at_the_user():
+        return _Parser(text).spec(name)
 
 
 def spec_tree(tree: object) -> Any:

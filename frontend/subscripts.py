@@ -3,7 +3,7 @@
 import abc
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Self, TypeVar, final
+from typing import Any, Generic, NoReturn, Self, TypeVar, final
 
 import numpy as np
 
@@ -39,6 +39,14 @@ class Subscripts(Methods, abc.ABC):
         selection = parse(key, self.sizes, known_ranges())
         picked = self._sliced(selection)
         return picked._gathered(selection) if selection.arrays else picked
+
+    def __setitem__(self, key: Any, value: Any) -> NoReturn:
+        raise CompileError(
+            "SW0143",
+            "an array never changes",
+            hint="write x = x.at[key].set(value)",
+            where=user_line(),
+        )
 
     @property
     def at(self) -> "At[Self]":

@@ -12,7 +12,7 @@ from stepwell import nested
 from stepwell.array import Array, ArrayLike, asarray, lifted
 from stepwell.compiler.dialects.construct import append, construct
 from stepwell.compiler.dialects.locations import file_location
-from stepwell.compiler.dialects.nd import Tensor
+from stepwell.compiler.dialects.nd import Tensor, text_of
 from stepwell.compiler.dialects.sizes import Range, SymbolsAttr
 from stepwell.compiler.ops.regions import free_variables, lift
 from stepwell.compiler.ops.structure import FuncOp, ReturnOp, YieldOp
@@ -79,6 +79,31 @@ def flatten_arrays(tree: object, what: str) -> tuple[list[Array], Structure]:
                 where=user_line(),
             ) from error
     return arrays, structure
+
+
+def expect_like(
+    one: Sequence[Tensor], other: Sequence[Tensor], names: Sequence[str], what: str
+) -> None:
+    """Raises CompileError unless values that belong to others, by their `names`, have their types.
+
+    `what` says what the first and the second are, as in `cotangent of result`.
+    """
+    for given, wanted, name in zip(one, other, names, strict=True):
+        if given != wanted:
+            raise CompileError(
+                "SW0115",
+                f"the {what}{name} is {text_of(given)}, and should be {text_of(wanted)}",
+                hint="a derivative has the shape and the dtype of what it belongs to",
+                where=user_line(),
+            )
+
+
+def expect_pair(result: object, what: str, parts: str) -> None:
+    """Raises CompileError unless a function gave a pair."""
+    structure = nested.flatten(result)[1]
+    if structure.kind is not tuple or len(structure.children) != 2:
+        sentence = f"{what} gives {structure}, and should give a pair: {parts}"
+        raise CompileError("SW0140", sentence, where=user_line())
 
 
 @dataclass(frozen=True)

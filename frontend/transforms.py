@@ -14,13 +14,15 @@ from stepwell.compiler.dialects.nd import is_float, shape_of, tensor
 from stepwell.compiler.ops.base import evaluate
 from stepwell.compiler.ops.emission import current_or_none
 from stepwell.compiler.ops.regions import inline
+from stepwell.compiler.ops.structure import yielded
 from stepwell.compiler.ops.value import Value
 from stepwell.compiler.transforms import BlockTransforms
+from stepwell.indexing import normal_axis
 from stepwell.nested import Structure
 from stepwell.places import user_line
 from stepwell.runtime.errors import CompileError
 from stepwell.trace import current_trace
-from stepwell.tracing import TracedBlock, flatten_arrays, trace_block
+from stepwell.tracing import TracedBlock, expect_like, expect_pair, flatten_arrays, trace_block
 
 F = TypeVar("F", bound=Callable[..., Any])
 TRANSFORMS = BlockTransforms()
@@ -63,33 +65,25 @@ def _vjp(
 ) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
     traced, values = _trace(function, primals)
     structure = nested.flatten(tuple(primals))[1]
-    block = traced.block
-    last = block.last_op
-    assert last is not None
-    outputs = list(last.operands)
-    active = [is_float(Value(output).dtype) for output in outputs]
+    active = [is_float(Value(output).dtype) for output in yielded(traced.block)]
     wanted = [is_float(value.dtype) for value in values]
     _refuse_integers(wanted, structure)
-    half = TRANSFORMS.split(block, wanted, active)
-    last = block.last_op
+    half = TRANSFORMS.split(traced.block, wanted, active)
+    last = traced.block.last_op
     assert last is not None
     last.operands = [*last.operands, *half.residuals]
-    found = inline(block, values)
-    results, residuals = found[: len(outputs)], found[len(outputs) :]
-    trace = current_trace()
+    found = inline(traced.block, values)
+    results, residuals = found[: len(active)], found[len(active) :]
 
     def pull_back(cotangent: Any) -> tuple[Any, ...]:
         leaves, given = flatten_arrays(cotangent, "the cotangent")
         nested.expect_same(traced.structure, given, "the result", "the cotangent")
-        seeds = [
-            lifted(leaf.astype(Value(output).dtype))
-            for leaf, output, flag in zip(leaves, outputs, active, strict=True)
-            if flag
-        ]
+        names = traced.structure.paths("the result")
+        seeds = _derivatives(leaves, results, active, names, "cotangent")
         gradients = inline(half.back, [*residuals, *seeds])
         return structure.rebuild([Array(None, g.ssa, current_trace()) for g in gradients])
 
-    arrays = [Array(None, result.ssa, trace) for result in results]
+    arrays = [Array(None, result.ssa, current_trace()) for result in results]
     return traced.structure.rebuild(arrays), pull_back
 
 
@@ -132,10 +126,10 @@ def value_and_grad(
                 result = function(*(replaced.get(n, x) for n, x in enumerate(given)))
                 if not has_aux:
                     return _expect_scalar(result)
-                value, aux = result
-                return _expect_scalar(value), aux
+                expect_pair(result, "the function, with has_aux,", "its value and the rest")
+                return _expect_scalar(result[0]), result[1]
 
-            result, pull_back = _vjp(scalar, [given[number] for number in numbers])
+            result, pull_back = _vjp(scalar, _chosen(given, numbers))
             value, aux = result if has_aux else (result, None)
             one = _one(value)
             seed = (one, nested.map(zero_like, aux)) if has_aux else one
@@ -146,6 +140,14 @@ def value_and_grad(
         return in_a_program(both)(*arguments)
 
     return transformed
+
+
+def _chosen(arguments: Sequence[Any], numbers: Sequence[int]) -> list[Any]:
+    if not set(numbers) <= set(range(len(arguments))):
+        sentence = "argnums is for other arguments than those given"
+        details = [f"argnums: {', '.join(map(str, numbers))}", f"{len(arguments)} arguments"]
+        raise CompileError("SW0139", sentence, details=details, where=user_line())
+    return [arguments[number] for number in numbers]
 
 
 def _expect_scalar(value: Any) -> Any:
@@ -207,7 +209,7 @@ def _jvp(
     structure = nested.flatten(tuple(primals))[1]
     nested.expect_same(structure, given, "the primals", "the tangents")
     on = [is_float(value.dtype) for value in values]
-    moved = [lifted(leaf) for leaf, flag in zip(leaves, on, strict=True) if flag]
+    moved = _derivatives(leaves, values, on, structure.paths("argument "), "tangent")
     block, flags = TRANSFORMS.forward(traced.block, on)
     found = inline(block, [*values, *moved])
     results, derived = found[: len(flags)], iter(found[len(flags) :])
@@ -218,6 +220,22 @@ def _jvp(
         for flag, output in zip(flags, outputs, strict=True)
     ]
     return traced.structure.rebuild(outputs), traced.structure.rebuild(directions)
+
+
+def _derivatives(
+    leaves: Sequence[Array],
+    values: Sequence[Value],
+    on: Sequence[bool],
+    names: Sequence[str],
+    what: str,
+) -> list[Value]:
+    """The derivatives given for the values marked `on`: of their shapes, in their dtypes."""
+    pairs = zip(leaves, values, on, strict=True)
+    found = [lifted(leaf.astype(value.dtype)) for leaf, value, flag in pairs if flag]
+    types = [value.type for value, flag in zip(values, on, strict=True) if flag]
+    places = [name for name, flag in zip(names, on, strict=True) if flag]
+    expect_like([each.type for each in found], types, places, what + " of ")
+    return found
 
 
 def vmap(function: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0) -> Callable[..., Any]:
@@ -237,7 +255,7 @@ def _vmap(
     axes = _axes_of_leaves(arguments, in_axes)
     values = [lifted(leaf) for leaf in leaves]
     moved = [
-        value if axis is None else value.move_axis(axis % value.rank, 0)
+        value if axis is None else value.move_axis(normal_axis(axis, value.rank), 0)
         for value, axis in zip(values, axes, strict=True)
     ]
     on = [axis is not None for axis in axes]
@@ -262,7 +280,8 @@ def _vmap(
     ]
     trace = current_trace()
     arrays = [
-        Array(None, value.move_axis(0, out_axes % value.rank).ssa, trace) for value in results
+        Array(None, value.move_axis(0, normal_axis(out_axes, value.rank)).ssa, trace)
+        for value in results
     ]
     return traced.structure.rebuild(arrays)
 

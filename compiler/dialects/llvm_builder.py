@@ -12,7 +12,6 @@ from xdsl.dialects.builtin import (
     ArrayAttr,
     DenseArrayBase,
     DictionaryAttr,
-    IntegerAttr,
     StringAttr,
     UnitAttr,
     i32,
@@ -21,17 +20,12 @@ from xdsl.dialects.builtin import (
 from xdsl.dialects.llvm import FuncOp, LinkageAttr
 from xdsl.ir import Attribute, Block, BlockArgument, Region, SSAValue
 
-from stepwell.compiler.dialects.llvm.access import GEP_NUW, INBOUNDS, Access
-from stepwell.compiler.dialects.llvm.arithmetic import NSW, NUW
+from stepwell.compiler.dialects.llvm.access import Access
 from stepwell.compiler.dialects.llvm.cursor import Operand
 from stepwell.compiler.dialects.llvm.float_casts import extend_float, truncate_float
-from stepwell.compiler.dialects.llvm.instructions import SwitchOp
-from stepwell.compiler.dialects.llvm.numbers import dense
-from stepwell.compiler.dialects.llvm.types import function, vector, void
+from stepwell.compiler.dialects.llvm.types import function, void
 
-__all__ = ["GEP_NUW", "INBOUNDS", "NSW", "NUW", "LlvmBuilder", "Parameter"]
-
-TERMINATORS = (llvm.BrOp, llvm.CondBrOp, llvm.ReturnOp, llvm.UnreachableOp, SwitchOp)
+TERMINATORS = (llvm.BrOp, llvm.CondBrOp, llvm.ReturnOp, llvm.UnreachableOp)
 
 
 @final
@@ -41,13 +35,9 @@ class Parameter:
 
     type: Attribute
     promises: tuple[str, ...] = ()
-    alignment: int | None = None
 
     def attributes(self) -> DictionaryAttr:
-        found: dict[str, Attribute] = {f"llvm.{promise}": UnitAttr() for promise in self.promises}
-        if self.alignment is not None:
-            found["llvm.align"] = IntegerAttr(self.alignment, i64)
-        return DictionaryAttr(found)
+        return DictionaryAttr({f"llvm.{promise}": UnitAttr() for promise in self.promises})
 
 
 @dataclass
@@ -159,7 +149,6 @@ class LlvmBuilder(Access):
         result: Attribute = void,
         *,
         internal: bool = False,
-        noinline: bool = False,
         attributes: Sequence[str | tuple[str, str]] = (),
     ) -> "LlvmBuilder":
         """A new function, at its entry. Internal ones are seen only by their own module.
@@ -170,7 +159,6 @@ class LlvmBuilder(Access):
         types = tuple(p.type for p in given)
         properties: dict[str, Attribute | None] = {
             "arg_attrs": ArrayAttr([p.attributes() for p in given]) if given else None,
-            "no_inline": UnitAttr() if noinline else None,
             "passthrough": ArrayAttr([_passed(a) for a in attributes]) if attributes else None,
         }
         return cls(
@@ -216,23 +204,6 @@ class LlvmBuilder(Access):
         properties = _segments(1, len(then_values), len(otherwise_values))
         self.emit_effect(llvm.CondBrOp, operands, properties, (then, otherwise))
 
-    def switch(
-        self,
-        value: SSAValue,
-        default: Block,
-        cases: Mapping[int, Block],
-        default_values: Sequence[SSAValue] = (),
-    ) -> None:
-        """To the block of the case that equals `value`; only the default one takes values."""
-        properties: dict[str, Attribute] = {
-            **_segments(1, len(default_values), 0),
-            "case_operand_segments": DenseArrayBase.from_list(i32, [0] * len(cases)),
-        }
-        if cases:
-            properties["case_values"] = dense(vector(value.type, len(cases)), list(cases))
-        successors = (default, *cases.values())
-        self.emit_effect(SwitchOp, (value, *default_values), properties, successors)
-
     def ret(self, value: Operand | None = None) -> None:
         result = self.function.function_type.output
         operands = () if value is None else (self.value(value, result),)
@@ -276,7 +247,7 @@ class LlvmBuilder(Access):
         loop = Loop(index=index, carried=values)
         yield loop
         _expect(len(loop.yielded) == len(carried), "loop", len(carried), len(loop.yielded))
-        following = self.add(index, step, NSW)
+        following = self.add_exactly(index, step)
         again = self.icmp("slt", following, high)
         self.cond_br(again, body, exit, (following, *loop.yielded), loop.yielded)
         self.enter(exit)

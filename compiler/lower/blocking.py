@@ -35,7 +35,8 @@ class Product:
 
     def tile(self, tallest: int, machine: Machine) -> tuple[int, int]:
         """The rows and vectors of the best tile with at most so many rows."""
-        shapes = tiles(min(self.m, tallest), machine.vector_registers)
+        widest = -(-self.n // self.width)
+        shapes = tiles(min(self.m, tallest), widest, machine.vector_registers)
         return min(shapes, key=lambda shape: self.cycles(*shape, machine))
 
     def cycles(self, mr: int, nv: int, machine: Machine) -> float:
@@ -76,9 +77,9 @@ class Product:
         return max(1, self.m) * -(-self.middle // blocks)
 
 
-def tiles(tallest: int, registers: int) -> Iterator[tuple[int, int]]:
+def tiles(tallest: int, widest: int, registers: int) -> Iterator[tuple[int, int]]:
     """The shapes for which the registers suffice: for the sums, a row of vectors, a scalar."""
     for mr in range(1, max(1, min(tallest, 14)) + 1):
-        for nv in range(1, 9):
+        for nv in range(1, max(1, min(widest, 8)) + 1):
             if mr * nv + nv + 1 <= registers:
                 yield mr, nv

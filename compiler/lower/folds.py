@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from math import gcd, prod
 from typing import final
 
+from xdsl.dialects.builtin import AnyFloat
 from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.loop.nests import FoldOp, PrefixOp, ScanOp
-from stepwell.compiler.dialects.loop.types import LANE_COUNT
+from stepwell.compiler.dialects.loop.types import LANE_COUNT, Combine
 from stepwell.compiler.lower.analysis import Axis, divisor
 from stepwell.compiler.lower.bodies import BodyWriter, Guard, Mask, Spread, masks
 from stepwell.compiler.lower.combine import Parts, identity, join, pairwise, take, tree
@@ -136,7 +137,7 @@ class _Fold:
         if self.count == ZERO:
             return self._start()
         if self.order.kind == "serial" or not self.axes:
-            return self._chunks(self._chain)
+            return self._with_idle(self._chunks(self._chain))
         if self.order.kind == "lanes" and (self.count.static or UNROLLED + 1) <= UNROLLED:
             return self._unrolled(self.count.static or 0)
         if not self.lanes and self._fits_vectors():
@@ -208,9 +209,20 @@ class _Fold:
             totals = zip(self._grouped(carried), results, strict=True)
             return _flat([join(self.writer, self.kind, total, each) for total, each in totals])
 
-        copies = len(list(self.body.copies(self.rows, self.lanes)))
-        start = _flat([self._identity(self.lanes)] * copies)
+        neutral = self._neutral(span.high)
+        start = _flat([neutral for _ in self.body.copies(self.rows, self.lanes)])
         return self._grouped(self.writer.loop(span.low, span.high, step, start, chunk))
+
+    def _neutral(self, count: Bound) -> Parts:
+        """What leaves the first chunk's result as it is, and is the result of no chunk."""
+        if not self._may_be_minus_zero():
+            return self._identity(self.lanes)
+        type = self.types[0]
+        start = self.writer.constant(-0.0, type)
+        if not isinstance(count, int):
+            some = self.writer.compare("gt", count, self.writer.value(0))
+            start = self.writer.select(some, start, self.writer.constant(0.0, type))
+        return [self.writer.splat(start, self.body.tile.width) if self.lanes else start]
 
     def _span(self, axis: Axis) -> Span:
         def stand(index: Bound) -> None:
@@ -304,9 +316,21 @@ class _Fold:
         for position in range(count):
             self._stand_at_position(position)
             found.append(self._taken(start, self.rows, self.lanes))
-        if not found:
-            return start
-        return [pairwise(self.writer, self.kind, each) for each in zip(*found, strict=True)]
+        sums = [pairwise(self.writer, self.kind, each) for each in zip(*found, strict=True)]
+        return self._with_idle(sums)
+
+    def _with_idle(self, results: Accumulators) -> Accumulators:
+        """Results that lack the accumulators that no position joins: +0, which takes the sign from
+        a -0."""
+        all_taken = self.order.kind != "lanes" or (self.count.static or LANE_COUNT) >= LANE_COUNT
+        if all_taken or not self._may_be_minus_zero():
+            return results
+        idle = self._identity(self.lanes)
+        return [join(self.writer, self.kind, each, idle) for each in results]
+
+    def _may_be_minus_zero(self) -> bool:
+        """Whether a result may be -0: a sum of products, if the exact one is too small."""
+        return self.kind == Combine.FMA and isinstance(self.types[0], AnyFloat)
 
     # A table of accumulators in memory.
 
@@ -324,7 +348,7 @@ class _Fold:
             return ()
 
         self._nested(spans, (), step)
-        return table.reduce(self.kind)
+        return self._with_idle(table.reduce(self.kind))
 
     def _slot(self) -> Bound:
         """The position at which the body stands, modulo 64."""

@@ -14,7 +14,13 @@ from stepwell.compiler.dialects.loop.nests import KernelOp as LoopKernel
 from stepwell.compiler.dialects.loop.nests import LocalOp, NestOp, ReadOp, WriteOp
 from stepwell.compiler.dialects.loop.types import AccessAttr, Affine
 from stepwell.compiler.dialects.nd import dtype_of, shape_of
-from stepwell.compiler.dialects.sizes import NumberAttr, Range, SizesAttr, SymbolsAttr
+from stepwell.compiler.dialects.sizes import (
+    NumberAttr,
+    Range,
+    SizeAttr,
+    SizesAttr,
+    SymbolsAttr,
+)
 from stepwell.compiler.ops.base import TensorOp
 from stepwell.compiler.ops.host import buffer_of
 from stepwell.compiler.ops.indices import Index
@@ -146,7 +152,11 @@ def _access(at: tuple[Index, ...]) -> tuple[AccessAttr, list[SSAValue]]:
 
 
 def symbols_of(block: Block) -> list[str]:
-    """The symbols in the types of a block's values, in the order of the alphabet."""
+    """The symbols of a block's values and parameters, in the order of the alphabet."""
     types = {argument.type for argument in block.args}
     types.update(result.type for op in block.ops for result in op.results)
-    return sorted({name for type in types for size in shape_of(type) for name in size.symbols})
+    sizes = {size for type in types for size in shape_of(type)}
+    for each in (each for op in block.ops for each in op.properties.values()):
+        sizes.update(each.data if isinstance(each, SizesAttr) else ())
+        sizes.update([each.data] if isinstance(each, SizeAttr) else ())
+    return sorted({name for size in sizes for name in size.symbols})

@@ -76,6 +76,12 @@ def _step(step: int) -> NumberAttr:
     return NumberAttr(step)
 
 
+@lru_cache(maxsize=4096)
+def _access(offset: Size, *coefficients: Size) -> Mapping[str, Attribute]:
+    terms = tuple((coefficient, number) for number, coefficient in enumerate(coefficients))
+    return {"access": AccessAttr((Affine(terms, offset),))}
+
+
 @dataclass(eq=False)
 class Level:
     """A block under construction, and what is known in it and in the blocks inside."""
@@ -208,9 +214,9 @@ class Writer:
     def _sum(self, terms: Sequence[tuple[Size, SSAValue]], offset: Size) -> SSAValue:
         if len(terms) == 1 and terms[0][0] == ONE and offset == ZERO:
             return terms[0][1]
-        affine = Affine(tuple((coefficient, n) for n, (coefficient, _) in enumerate(terms)), offset)
+        key = offset, *(coefficient for coefficient, _ in terms)
         operands = [value for _, value in terms]
-        return self.once((affine,), IndexOp, operands, INDEX, {"access": AccessAttr((affine,))})
+        return self.once(key, IndexOp, operands, INDEX, _access(*key))
 
     def add(self, first: Bound, second: Bound) -> Bound:
         return self.affine([(ONE, first), (ONE, second)])

@@ -1,6 +1,6 @@
 """What machines are like, as data."""
 
 from stepwell.compiler.machines.machine import Machine
-from stepwell.compiler.machines.x86 import MACHINES, X86_64_V3, X86_64_V4, cpuinfo_flags
+from stepwell.compiler.machines.x86 import MACHINES, X86_64_V3, X86_64_V4
 
-__all__ = ["MACHINES", "X86_64_V3", "X86_64_V4", "Machine", "cpuinfo_flags"]
+__all__ = ["MACHINES", "X86_64_V3", "X86_64_V4", "Machine"]

@@ -25,11 +25,6 @@ class Machine:
     l2: int
     l3: int
 
-    @property
-    def has_fma(self) -> bool:
-        """Whether a fused multiply-add is one instruction; without it LLVM calls `fmaf`."""
-        return "fma" in self.features or self.architecture == "aarch64"
-
     def lanes(self, element_bytes: int) -> int:
         """How many elements a vector register holds."""
         return self.vector_bytes // element_bytes

@@ -1,7 +1,5 @@
 """The x86-64 machines: the levels of the System V psABI, from AVX2 with FMA upwards."""
 
-from collections.abc import Iterable, Mapping
-
 from stepwell.compiler.machines.machine import Machine
 
 V2 = ("cx16", "popcnt", "sahf", "sse3", "sse4.1", "sse4.2", "ssse3")
@@ -50,22 +48,3 @@ EXACT_EXTRAS = (
 Not `avx512bf16`, whose conversion flushes denormals, nor `avx512fp16`, whose fused multiply-add
 rounds once where other machines round twice.
 """
-
-CPUINFO: Mapping[str, str] = {
-    "avx512bitalg": "avx512_bitalg",
-    "avx512vbmi2": "avx512_vbmi2",
-    "avx512vnni": "avx512_vnni",
-    "avx512vpopcntdq": "avx512_vpopcntdq",
-    "bmi": "bmi1",
-    "lzcnt": "abm",
-    "sahf": "lahf_lm",
-    "sse3": "pni",
-    "sse4.1": "sse4_1",
-    "sse4.2": "sse4_2",
-}
-"""Features that Linux spells differently in /proc/cpuinfo than LLVM does."""
-
-
-def cpuinfo_flags(features: Iterable[str]) -> tuple[str, ...]:
-    """What /proc/cpuinfo lists on a processor that has these features."""
-    return tuple(CPUINFO.get(feature, feature) for feature in features)

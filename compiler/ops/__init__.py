@@ -13,6 +13,7 @@ from stepwell.compiler.dialects.sizes import (
 )
 from stepwell.compiler.ops import (
     binary,
+    calls,
     contraction,
     control,
     convolution,
@@ -32,6 +33,7 @@ from stepwell.compiler.ops import (
     window,
 )
 from stepwell.compiler.ops.base import TensorOp
+from stepwell.compiler.ops.calls import CalleeAttr
 from stepwell.compiler.ops.structure import FuncOp, KernelOp, ReturnOp, YieldOp
 
 _MODULES = (
@@ -52,6 +54,7 @@ _MODULES = (
     while_loop,
     scan,
     staging,
+    calls,
     effects,
 )
 
@@ -85,5 +88,6 @@ ND = Dialect(
         SymbolsAttr,
         BindingsAttr,
         TypesAttr,
+        CalleeAttr,
     ],
 )

@@ -62,7 +62,8 @@ class Scalars:
     def axes(self, block: Block, shape: Shape) -> tuple[tuple[Index, ...], Shape]:
         """New axes of these extents as arguments of `block`, as indices, and the sizes they have.
 
-        An axis with factors becomes several: its index is their row-major position.
+        An axis with factors becomes several: its index is their row-major position. That of an
+        axis of size one is known to be 0.
         """
         indices: list[Index] = []
         sizes: list[Size] = []
@@ -74,7 +75,11 @@ class Scalars:
             for place, (value, factor) in enumerate(zip(values, factors, strict=True)):
                 self._places[value] = number, place
                 self._extents[value] = factor
-            indices.append(linear(tuple(map(Index.axis, values)), factors))
+            at = (
+                Index.axis(value) if factor != ONE else Index.of(0)
+                for value, factor in zip(values, factors, strict=True)
+            )
+            indices.append(linear(tuple(at), factors))
             sizes.extend(factors)
         return tuple(indices), tuple(sizes)
 

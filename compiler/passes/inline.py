@@ -1,8 +1,9 @@
-"""Puts the bodies of ops that only say when or how something is computed in their place.
+"""Puts functions that are called, and bodies of ops that only say when or how, in their place.
 
 After differentiation, `nd.remat` and `nd.custom_gradient` have said all they have to say.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -10,21 +11,43 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 
+from stepwell.compiler.dialects.locations import source_line
+from stepwell.compiler.ops.calls import Call
 from stepwell.compiler.ops.staging import CustomGradient, Remat
 from stepwell.compiler.ops.structure import yielded
+from stepwell.runtime.errors import CompileError
 
 INLINED = (Remat, CustomGradient)
 
 
 @dataclass(frozen=True)
 class Inline(ModulePass):
-    """The pass; bodies are moved, not copied."""
+    """The pass; bodies are moved, not copied, but for functions, of which each call is a copy."""
 
     name = "inline"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for call in _calls(op.walk()):
+            _inline_call(call, ())
         for each in [inner for inner in op.walk() if isinstance(inner, INLINED)]:
             _inline(each, each.regions[0].block)
+
+
+def _calls(ops: Iterable[Operation]) -> list[Call]:
+    return [op for op in ops if isinstance(op, Call)]
+
+
+def _inline_call(call: Call, around: Sequence[str]) -> None:
+    """Puts a function in the place of its call, and those that it calls; `around` call this one."""
+    name = call.callee.data.name
+    if name in around:
+        sentence = f"the function {name} calls itself"
+        raise CompileError("SW0214", sentence, where=source_line(call.location))
+    body = call.body()
+    inner = _calls(body.walk())
+    _inline(call, body)
+    for each in inner:
+        _inline_call(each, (*around, name))
 
 
 def _inline(op: Operation, body: Block) -> None:

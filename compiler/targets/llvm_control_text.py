@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from xdsl.dialects import llvm
-from xdsl.dialects.builtin import DenseArrayBase, DenseIntOrFPElementsAttr
+from xdsl.dialects.builtin import DenseArrayBase
 from xdsl.ir import Operation, SSAValue
 
 from stepwell.compiler.dialects.construct import operands_of, result_of
@@ -33,23 +33,6 @@ def cond_br(scope: Scope, op: Operation) -> str:
         f"br {scope.typed(condition[0])}, {scope.edge(first, then)}, "
         f"{scope.edge(second, otherwise)}"
     )
-
-
-def switch(scope: Scope, op: Operation) -> str:
-    (value,), default, operands = _split(op)
-    target, *targets = op.successors
-    values = op.properties.get("case_values")
-    numbers = values.get_values() if isinstance(values, DenseIntOrFPElementsAttr) else ()
-    sizes = op.properties["case_operand_segments"]
-    assert isinstance(sizes, DenseArrayBase)
-    kind = scope.texts[value.type]
-    default_edge = scope.edge(target, default)
-    cases: list[str] = []
-    start = 0
-    for block, case, size in zip(targets, numbers, sizes.get_values(), strict=True):
-        cases.append(f"{kind} {case}, {scope.edge(block, operands[start : start + size])}")
-        start += size
-    return f"switch {scope.typed(value)}, {default_edge} [ {' '.join(cases)} ]"
 
 
 def return_(scope: Scope, op: Operation) -> str:

@@ -8,7 +8,8 @@ from xdsl.dialects.llvm import LLVMPointerType
 from xdsl.ir import Operation
 
 from stepwell.compiler.dialects.construct import result_of
-from stepwell.compiler.dialects.llvm import instructions, intrinsics, memory
+from stepwell.compiler.dialects.llvm import instructions, memory
+from stepwell.compiler.dialects.llvm.intrinsics import INTRINSICS
 from stepwell.compiler.targets import llvm_control_text as control_text
 from stepwell.compiler.targets import llvm_memory_text as memory_text
 from stepwell.compiler.targets.llvm_constants import constant_text, symbol
@@ -28,7 +29,7 @@ from stepwell.compiler.targets.llvm_families import (
 )
 
 _CALLED = (
-    *intrinsics.INTRINSIC_OPS,
+    *INTRINSICS.values(),
     llvm.FCeilOp,
     llvm.FCopySignOp,
     llvm.FCosOp,
@@ -87,8 +88,6 @@ WRITERS: Mapping[type[Operation], Writer] = {
     llvm.SExtOp: cast("sext"),
     llvm.SIToFPOp: cast("sitofp"),
     instructions.UIToFPOp: cast("uitofp", nonneg),
-    instructions.FPToSIOp: cast("fptosi"),
-    instructions.FPToUIOp: cast("fptoui"),
     llvm.FPExtOp: cast("fpext"),
     llvm.FPTruncOp: cast("fptrunc"),
     llvm.BitcastOp: cast("bitcast"),
@@ -97,7 +96,6 @@ WRITERS: Mapping[type[Operation], Writer] = {
     instructions.AddrSpaceCastOp: cast("addrspacecast"),
     # Choices, vectors and aggregates.
     instructions.SelectOp: typed("select", fast),
-    instructions.FreezeOp: typed("freeze"),
     instructions.ExtractElementOp: typed("extractelement"),
     llvm.InsertElementOp: typed("insertelement"),
     llvm.ShuffleVectorOp: memory_text.shufflevector,
@@ -119,7 +117,6 @@ WRITERS: Mapping[type[Operation], Writer] = {
     # Control flow and calls.
     llvm.BrOp: control_text.br,
     llvm.CondBrOp: control_text.cond_br,
-    instructions.SwitchOp: control_text.switch,
     llvm.ReturnOp: control_text.return_,
     llvm.UnreachableOp: control_text.unreachable,
     llvm.CallOp: control_text.function_call,
@@ -127,9 +124,9 @@ WRITERS: Mapping[type[Operation], Writer] = {
     llvm.InlineAsmOp: control_text.inline_asm,
     # Intrinsics.
     **{op: intrinsic(_called_as(op)) for op in _CALLED},
-    intrinsics.AbsOp: intrinsic("llvm.abs", flag_tail("is_int_min_poison")),
-    intrinsics.CountLeadingZerosOp: intrinsic("llvm.ctlz", flag_tail("is_zero_poison")),
-    intrinsics.CountTrailingZerosOp: intrinsic("llvm.cttz", flag_tail("is_zero_poison")),
+    INTRINSICS["abs"]: intrinsic("llvm.abs", flag_tail("is_int_min_poison")),
+    INTRINSICS["ctlz"]: intrinsic("llvm.ctlz", flag_tail("is_zero_poison")),
+    INTRINSICS["cttz"]: intrinsic("llvm.cttz", flag_tail("is_zero_poison")),
 }
 
 

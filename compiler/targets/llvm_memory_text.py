@@ -5,14 +5,8 @@ from xdsl.dialects.llvm import GEP_USE_SSA_VAL
 from xdsl.ir import Operation
 
 from stepwell.compiler.dialects.construct import operands_of, result_of
-from stepwell.compiler.dialects.llvm.syntax import (
-    ATOMIC_OPERATIONS,
-    ORDERINGS,
-    keyword_of,
-    no_wrap_words,
-)
-from stepwell.compiler.targets.llvm_constants import quoted
-from stepwell.compiler.targets.llvm_families import Writer, call, number, text, typed
+from stepwell.compiler.dialects.llvm.syntax import ATOMIC_OPERATIONS, ORDERINGS, keyword_of
+from stepwell.compiler.targets.llvm_families import Writer, call, number, typed
 from stepwell.compiler.targets.llvm_scope import Scope
 
 
@@ -20,22 +14,15 @@ def _aligned(op: Operation) -> str:
     return f", align {alignment}" if (alignment := number(op, "alignment")) else ""
 
 
-def _scope_and_ordering(op: Operation, ordering: str = "ordering") -> str:
-    scope = text(op, "syncscope")
-    where = f" syncscope({quoted(scope)})" if scope else ""
-    return f"{where} {keyword_of(ORDERINGS, op.properties[ordering])}"
+def _ordering(op: Operation, name: str = "ordering") -> str:
+    return f" {keyword_of(ORDERINGS, op.properties[name])}"
 
 
 def _qualified(op: Operation) -> tuple[str, str]:
     """What stands before and behind the operands of a load or store."""
-    properties = op.properties
-    behind = _aligned(op)
-    if "nontemporal" in properties:
-        behind += ", !nontemporal !{i32 1}"
-    before = "volatile " if "volatile_" in properties else ""
     if number(op, "ordering"):
-        return f"atomic {before}", _scope_and_ordering(op) + behind
-    return before, behind
+        return "atomic ", _ordering(op) + _aligned(op)
+    return "", _aligned(op)
 
 
 def load(scope: Scope, op: Operation) -> str:
@@ -63,39 +50,28 @@ def getelementptr(scope: Scope, op: Operation) -> str:
         scope.typed(next(values)) if index == GEP_USE_SSA_VAL else f"i32 {index}"
         for index in scope.texts.integers(op.properties["rawConstantIndices"])
     ]
-    flags = "".join([f"{word} " for word in no_wrap_words(number(op, "noWrapFlags"))])
     element = scope.texts[op.properties["elem_type"]]
     return (
-        f"{scope.names[id(result_of(op))]} = getelementptr {flags}{element}, "
+        f"{scope.names[id(result_of(op))]} = getelementptr {element}, "
         f"{scope.typed(base)}, {', '.join(indices)}"
     )
 
 
 def atomicrmw(scope: Scope, op: Operation) -> str:
     kind = keyword_of(ATOMIC_OPERATIONS, op.properties["bin_op"]).removeprefix("_")
-    volatile = "volatile " if "volatile_" in op.properties else ""
     operands = scope.typed_list(operands_of(op))
-    return (
-        f"{scope.name(result_of(op))} = atomicrmw {volatile}{kind} {operands}"
-        f"{_scope_and_ordering(op)}{_aligned(op)}"
-    )
+    name = scope.name(result_of(op))
+    return f"{name} = atomicrmw {kind} {operands}{_ordering(op)}{_aligned(op)}"
 
 
 def cmpxchg(scope: Scope, op: Operation) -> str:
-    weak = "weak " if "weak" in op.properties else ""
-    volatile = "volatile " if "volatile_" in op.properties else ""
-    orderings = (
-        f"{_scope_and_ordering(op, 'success_ordering')} "
-        f"{keyword_of(ORDERINGS, op.properties['failure_ordering'])}"
-    )
+    orderings = _ordering(op, "success_ordering") + _ordering(op, "failure_ordering")
     operands = scope.typed_list(operands_of(op))
-    return (
-        f"{scope.name(result_of(op))} = cmpxchg {weak}{volatile}{operands}{orderings}{_aligned(op)}"
-    )
+    return f"{scope.name(result_of(op))} = cmpxchg {operands}{orderings}{_aligned(op)}"
 
 
 def fence(scope: Scope, op: Operation) -> str:
-    return f"fence{_scope_and_ordering(op)}"
+    return f"fence{_ordering(op)}"
 
 
 def prefetch_tail(op: Operation) -> str:
@@ -113,8 +89,7 @@ def masked(name: str, place: int) -> Writer:
         arguments[place] = f"{scope.texts[pointer.type]} align {alignment} {scope.name(pointer)}"
         if op.results and len(operands) == 2:
             arguments.append(f"{scope.texts[result_of(op).type]} poison")
-        nontemporal = ", !nontemporal !{i32 1}" if "nontemporal" in op.properties else ""
-        return call(scope, op, f"@{name}", ", ".join(arguments)) + nontemporal
+        return call(scope, op, f"@{name}", ", ".join(arguments))
 
     return write
 

@@ -14,15 +14,9 @@
 // CHECK-NEXT: llvm.fcmp "olt" %v, %v : vector<8xf32>
 %3 = llvm.fcmp "une" %x, %x {fastmathFlags = #llvm.fastmath<ninf>} : f32
 // CHECK-NEXT: llvm.fcmp "une" %x, %x {fastmathFlags = #llvm.fastmath<ninf>} : f32
-%4 = llvm.fptosi %v : vector<8xf32> to vector<8xi32>
-// CHECK-NEXT: llvm.fptosi %v : vector<8xf32> to vector<8xi32>
-%5 = llvm.fptoui %x : f32 to i8
-// CHECK-NEXT: llvm.fptoui %x : f32 to i8
-%6 = llvm.uitofp nneg %n : vector<8xi32> to vector<8xf64>
+%4 = llvm.uitofp nneg %n : vector<8xi32> to vector<8xf64>
 // CHECK-NEXT: llvm.uitofp nneg %n : vector<8xi32> to vector<8xf64>
-%7 = llvm.addrspacecast %q : !llvm.ptr<3> to !llvm.ptr
+%5 = llvm.addrspacecast %q : !llvm.ptr<3> to !llvm.ptr
 // CHECK-NEXT: llvm.addrspacecast %q : !llvm.ptr<3> to !llvm.ptr
-%8 = llvm.freeze %v : vector<8xf32>
-// CHECK-NEXT: llvm.freeze %v : vector<8xf32>
-%9 = llvm.mlir.poison : vector<8xf32>
+%6 = llvm.mlir.poison : vector<8xf32>
 // CHECK-NEXT: llvm.mlir.poison : vector<8xf32>

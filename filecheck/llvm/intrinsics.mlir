@@ -23,5 +23,3 @@
 // CHECK-NEXT: llvm.intr.fptosi.sat(%v) : (vector<8xf32>) -> vector<8xi32>
 %7 = "llvm.intr.vector.reduce.add"(%n) : (vector<8xi32>) -> i32
 // CHECK-NEXT: "llvm.intr.vector.reduce.add"(%n) : (vector<8xi32>) -> i32
-%8 = llvm.intr.vector.reduce.fmaximum(%v) : (vector<8xf32>) -> f32
-// CHECK-NEXT: llvm.intr.vector.reduce.fmaximum(%v) : (vector<8xf32>) -> f32

@@ -7,24 +7,24 @@
 // Plain accesses are aligned as their type is, unless they say otherwise.
 %0 = llvm.load %p : !llvm.ptr -> i32
 // CHECK-NEXT: llvm.load %p : !llvm.ptr -> i32
-%1 = llvm.load volatile %p {alignment = 4 : i64, nontemporal} : !llvm.ptr -> vector<8xf32>
-// CHECK-NEXT: llvm.load volatile %p {alignment = 4 : i64, nontemporal} : !llvm.ptr -> vector<8xf32>
-%2 = llvm.load %p atomic syncscope("agent") acquire {alignment = 4 : i64} : !llvm.ptr -> i32
-// CHECK-NEXT: llvm.load %p atomic syncscope("agent") acquire {alignment = 4 : i64} : !llvm.ptr -> i32
+%1 = llvm.load %p {alignment = 4 : i64} : !llvm.ptr -> vector<8xf32>
+// CHECK-NEXT: llvm.load %p {alignment = 4 : i64} : !llvm.ptr -> vector<8xf32>
+%2 = llvm.load %p atomic acquire {alignment = 4 : i64} : !llvm.ptr -> i32
+// CHECK-NEXT: llvm.load %p atomic acquire {alignment = 4 : i64} : !llvm.ptr -> i32
 llvm.store %0, %p atomic release {alignment = 4 : i64} : i32, !llvm.ptr
 // CHECK-NEXT: llvm.store %{{.*}}, %p atomic release {alignment = 4 : i64} : i32, !llvm.ptr
 
-%3 = llvm.getelementptr inbounds|nuw %p[%i, 3] : (!llvm.ptr, i32) -> !llvm.ptr, !llvm.array<4 x f32>
-// CHECK-NEXT: llvm.getelementptr inbounds|nuw %p[%i, 3] : (!llvm.ptr, i32) -> !llvm.ptr, !llvm.array<4 x f32>
+%3 = llvm.getelementptr %p[%i, 3] : (!llvm.ptr, i32) -> !llvm.ptr, !llvm.array<4 x f32>
+// CHECK-NEXT: llvm.getelementptr %p[%i, 3] : (!llvm.ptr, i32) -> !llvm.ptr, !llvm.array<4 x f32>
 %4 = llvm.getelementptr %p[%n] : (!llvm.ptr, vector<8xi32>) -> vector<8x!llvm.ptr>, f32
 // CHECK-NEXT: llvm.getelementptr %p[%n] : (!llvm.ptr, vector<8xi32>) -> vector<8x!llvm.ptr>, f32
 
-%5 = llvm.atomicrmw volatile _and %p, %i acq_rel {alignment = 4 : i64} : !llvm.ptr, i32
-// CHECK-NEXT: llvm.atomicrmw volatile _and %p, %i acq_rel {alignment = 4 : i64} : !llvm.ptr, i32
-%6 = llvm.cmpxchg weak %p, %i, %i acq_rel monotonic : !llvm.ptr, i32
-// CHECK-NEXT: llvm.cmpxchg weak %p, %i, %i acq_rel monotonic : !llvm.ptr, i32
-llvm.fence syncscope("agent") seq_cst
-// CHECK-NEXT: llvm.fence syncscope("agent") seq_cst
+%5 = llvm.atomicrmw _and %p, %i acq_rel {alignment = 4 : i64} : !llvm.ptr, i32
+// CHECK-NEXT: llvm.atomicrmw _and %p, %i acq_rel {alignment = 4 : i64} : !llvm.ptr, i32
+%6 = llvm.cmpxchg %p, %i, %i acq_rel monotonic : !llvm.ptr, i32
+// CHECK-NEXT: llvm.cmpxchg %p, %i, %i acq_rel monotonic : !llvm.ptr, i32
+llvm.fence seq_cst
+// CHECK-NEXT: llvm.fence seq_cst
 
 %7 = llvm.intr.masked.load %p, %m, %v {alignment = 4 : i32} : (!llvm.ptr, vector<8xi1>, vector<8xf32>) -> vector<8xf32>
 // CHECK-NEXT: llvm.intr.masked.load %p, %m, %v {alignment = 4 : i32} : (!llvm.ptr, vector<8xi1>, vector<8xf32>) -> vector<8xf32>

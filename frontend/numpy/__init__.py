@@ -7,6 +7,7 @@ counted from the back where it is negative.
 from stepwell.array import asarray as asarray
 from stepwell.numpy.creation import arange as arange
 from stepwell.numpy.creation import array as array
+from stepwell.numpy.creation import astype as astype
 from stepwell.numpy.creation import eye as eye
 from stepwell.numpy.creation import from_dlpack as from_dlpack
 from stepwell.numpy.creation import full as full
@@ -56,6 +57,7 @@ from stepwell.numpy.elementwise import floor as floor
 from stepwell.numpy.elementwise import floor_divide as floor_divide
 from stepwell.numpy.elementwise import greater as greater
 from stepwell.numpy.elementwise import greater_equal as greater_equal
+from stepwell.numpy.elementwise import isclose as isclose
 from stepwell.numpy.elementwise import isfinite as isfinite
 from stepwell.numpy.elementwise import isinf as isinf
 from stepwell.numpy.elementwise import isnan as isnan
@@ -74,6 +76,7 @@ from stepwell.numpy.elementwise import maximum as maximum
 from stepwell.numpy.elementwise import minimum as minimum
 from stepwell.numpy.elementwise import mod as mod
 from stepwell.numpy.elementwise import multiply as multiply
+from stepwell.numpy.elementwise import nan_to_num as nan_to_num
 from stepwell.numpy.elementwise import negative as negative
 from stepwell.numpy.elementwise import not_equal as not_equal
 from stepwell.numpy.elementwise import positive as positive
@@ -102,6 +105,7 @@ from stepwell.numpy.manipulation import broadcast_arrays as broadcast_arrays
 from stepwell.numpy.manipulation import broadcast_to as broadcast_to
 from stepwell.numpy.manipulation import concatenate as concatenate
 from stepwell.numpy.manipulation import diagonal as diagonal
+from stepwell.numpy.manipulation import diff as diff
 from stepwell.numpy.manipulation import expand_dims as expand_dims
 from stepwell.numpy.manipulation import flip as flip
 from stepwell.numpy.manipulation import matrix_transpose as matrix_transpose
@@ -117,10 +121,13 @@ from stepwell.numpy.manipulation import stack as stack
 from stepwell.numpy.manipulation import swapaxes as swapaxes
 from stepwell.numpy.manipulation import tile as tile
 from stepwell.numpy.manipulation import transpose as transpose
+from stepwell.numpy.manipulation import unstack as unstack
 from stepwell.numpy.reductions import all as all
+from stepwell.numpy.reductions import allclose as allclose
 from stepwell.numpy.reductions import any as any
 from stepwell.numpy.reductions import argmax as argmax
 from stepwell.numpy.reductions import argmin as argmin
+from stepwell.numpy.reductions import array_equal as array_equal
 from stepwell.numpy.reductions import count_nonzero as count_nonzero
 from stepwell.numpy.reductions import cumsum as cumsum
 from stepwell.numpy.reductions import logsumexp as logsumexp
@@ -132,6 +139,8 @@ from stepwell.numpy.reductions import std as std
 from stepwell.numpy.reductions import sum as sum
 from stepwell.numpy.reductions import var as var
 from stepwell.numpy.selection import argsort as argsort
+from stepwell.numpy.selection import dynamic_slice as dynamic_slice
+from stepwell.numpy.selection import dynamic_update_slice as dynamic_update_slice
 from stepwell.numpy.selection import sort as sort
 from stepwell.numpy.selection import take as take
 from stepwell.numpy.selection import take_along_axis as take_along_axis

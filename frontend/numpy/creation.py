@@ -9,6 +9,7 @@ import numpy as np
 from stepwell import promotion
 from stepwell.array import Array, ArrayLike, apply, asarray, broadcast_to
 from stepwell.compiler.dialects.nd import Literal
+from stepwell.compiler.dialects.sizes import shape_text
 from stepwell.indexing import ZERO
 from stepwell.places import user_line
 from stepwell.promotion import dtype_name
@@ -22,13 +23,21 @@ Shape: TypeAlias = Extent | Sequence[Extent]
 
 def as_shape(shape: Shape) -> tuple[Size, ...]:
     """One size or several as a shape."""
-    given = [shape] if isinstance(shape, int | Size) else shape
-    return tuple(map(Size.of, given))
+    sizes = tuple(map(Size.of, [shape] if isinstance(shape, int | Size) else shape))
+    if any((size.static or 0) < 0 for size in sizes):
+        sentence = f"the shape {shape_text(sizes)} has a negative size"
+        raise CompileError("SW0142", sentence, where=user_line())
+    return sizes
 
 
 def array(x: Any, dtype: object = None) -> Array:
     """A new Array of some data, which may change afterwards; lists may hold Arrays."""
     return asarray(np.array(cast(Any, x)) if isinstance(x, np.ndarray) else x, dtype)
+
+
+def astype(x: ArrayLike, dtype: object) -> Array:
+    """The elements converted; float to integer saturates."""
+    return asarray(x).astype(dtype)
 
 
 def from_dlpack(x: Any) -> Array:

@@ -4,6 +4,7 @@ from typing import Any
 
 from stepwell.array import Array, ArrayLike, apply, asarray, broadcast_arrays, elementwise, promoted
 from stepwell.compiler.dialects.nd import is_float
+from stepwell.numpy.dtypes import finfo
 
 LOG_2 = 0.6931471805599453
 LOG_10 = 2.302585092994046
@@ -124,6 +125,15 @@ def isinf(x: ArrayLike) -> Array:
     return abs(x) == float("inf") if is_float(x.dtype) else not_equal(x, x)
 
 
+def isclose(
+    x: ArrayLike, y: ArrayLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Array:
+    """Whether x and y differ by no more than `atol + rtol * abs(y)`."""
+    a, b = promoted(x, y)
+    near = (a == b) | (isfinite(b) & (abs(a - b) <= atol + rtol * abs(b)))
+    return near | (isnan(a) & isnan(b)) if equal_nan else near
+
+
 # Choice.
 
 
@@ -148,6 +158,19 @@ def where(condition: ArrayLike, x: ArrayLike, y: ArrayLike) -> Array:
     """x where the condition holds, else y."""
     operands = [asarray(condition).astype("bool"), *promoted(x, y)]
     return apply("select", *broadcast_arrays(*operands, what="where"))
+
+
+def nan_to_num(
+    x: ArrayLike, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
+) -> Array:
+    """Numbers in the place of NaN and infinities; for the latter the greatest ones there are."""
+    x = asarray(x)
+    if not is_float(x.dtype):
+        return x
+    most = float(finfo(x.dtype).max)
+    above = where(x == float("inf"), most if posinf is None else posinf, x)
+    below = where(x == float("-inf"), -most if neginf is None else neginf, above)
+    return where(isnan(x), nan, below)
 
 
 # Exponentials, roots and waves. Integers are converted to f32.

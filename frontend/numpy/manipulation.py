@@ -24,7 +24,7 @@ Widths: TypeAlias = Extent | Sequence[Extent] | Sequence[Sequence[Extent]]
 
 def reshape(x: ArrayLike, shape: Shape) -> Array:
     """The same elements, in row-major order, in another shape; one size may be -1."""
-    return asarray(x).reshape(as_shape(shape))
+    return asarray(x).reshape(shape)
 
 
 def ravel(x: ArrayLike) -> Array:
@@ -87,6 +87,8 @@ def broadcast_arrays(*arrays: ArrayLike) -> list[Array]:
 def concatenate(arrays: Sequence[ArrayLike], axis: int | None = 0) -> Array:
     """One after another along an axis; without one, all their elements."""
     parts = promoted(*map(asarray, arrays))
+    if not parts:
+        raise CompileError("SW0141", "there are no arrays to concatenate", where=user_line())
     if axis is None:
         return concatenate([part.flatten() for part in parts])
     return apply("concatenate", *parts, axis=normal_axis(axis, parts[0].ndim))
@@ -95,6 +97,11 @@ def concatenate(arrays: Sequence[ArrayLike], axis: int | None = 0) -> Array:
 def stack(arrays: Sequence[ArrayLike], axis: int = 0) -> Array:
     """One after another along a new axis."""
     return concatenate([expand_dims(each, axis) for each in arrays], axis)
+
+
+def unstack(x: ArrayLike, axis: int = 0) -> list[Array]:
+    """The slices along an axis of known size."""
+    return list(moveaxis(x, axis, 0))
 
 
 def split(x: ArrayLike, parts: int | Sequence[int], axis: int = 0) -> list[Array]:
@@ -112,6 +119,13 @@ def split(x: ArrayLike, parts: int | Sequence[int], axis: int = 0) -> list[Array
     lead = (slice(None),) * place
     pairs = zip([None, *ends], [*ends, None], strict=True)
     return [x[(*lead, slice(start, stop))] for start, stop in pairs]
+
+
+def diff(x: ArrayLike, axis: int = -1) -> Array:
+    """Each element less the one before it along an axis."""
+    x = asarray(x)
+    lead = (slice(None),) * normal_axis(axis, x.ndim)
+    return x[(*lead, slice(1, None))] - x[(*lead, slice(None, -1))]
 
 
 def flip(x: ArrayLike, axis: Axes = None) -> Array:

@@ -2,9 +2,8 @@
 
 from stepwell.array import Array, ArrayLike, asarray
 from stepwell.control import stop_gradient
-from stepwell.indexing import normal_axes
 from stepwell.methods import Axes
-from stepwell.numpy.elementwise import exp, isfinite, log, sqrt, where
+from stepwell.numpy.elementwise import exp, isclose, isfinite, log, where
 
 
 def _converted(x: ArrayLike, dtype: object) -> Array:
@@ -26,19 +25,12 @@ def mean(x: ArrayLike, axis: Axes = None, dtype: object = None, *, keepdims: boo
 
 def var(x: ArrayLike, axis: Axes = None, *, ddof: float = 0, keepdims: bool = False) -> Array:
     """The mean square distance from the mean; `ddof` is taken off the count it is divided by."""
-    x = asarray(x).floating()
-    wide = x.astype("f32") if x.dtype in ("f16", "bf16") else x
-    apart = wide - wide.mean(axis, keepdims=True)
-    count = asarray(1)
-    for each in normal_axes(axis, x.ndim):
-        count = count * x.shape[each]
-    total = (apart * apart).sum(axis, keepdims)
-    return (total / (count.astype(wide.dtype) - ddof)).astype(x.dtype)
+    return asarray(x).var(axis, ddof, keepdims)
 
 
 def std(x: ArrayLike, axis: Axes = None, *, ddof: float = 0, keepdims: bool = False) -> Array:
     """The root of `var`."""
-    return sqrt(var(x, axis, ddof=ddof, keepdims=keepdims))
+    return asarray(x).std(axis, ddof, keepdims)
 
 
 def max(x: ArrayLike, axis: Axes = None, *, keepdims: bool = False) -> Array:
@@ -61,6 +53,19 @@ def all(x: ArrayLike, axis: Axes = None, *, keepdims: bool = False) -> Array:
 
 def count_nonzero(x: ArrayLike, axis: Axes = None, *, keepdims: bool = False) -> Array:
     return asarray(x).astype("bool").sum(axis, keepdims)
+
+
+def allclose(
+    x: ArrayLike, y: ArrayLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Array:
+    """Whether all elements are close, as `isclose` says."""
+    return isclose(x, y, rtol, atol, equal_nan).all()
+
+
+def array_equal(x: ArrayLike, y: ArrayLike) -> Array:
+    """Whether both have one shape and equal elements."""
+    a, b = asarray(x), asarray(y)
+    return (a == b).all() if a.sizes == b.sizes else asarray(False)
 
 
 def argmax(x: ArrayLike, axis: int | None = None, *, keepdims: bool = False) -> Array:

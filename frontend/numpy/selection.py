@@ -1,8 +1,10 @@
 """Functions that pick elements by computed indices, and that sort."""
 
-from stepwell.array import Array, ArrayLike, apply, apply_all, asarray
+from collections.abc import Sequence
+
+from stepwell.array import Array, ArrayLike, apply, apply_all, asarray, promoted
 from stepwell.indexing import normal_axis
-from stepwell.numpy.creation import iota
+from stepwell.numpy.creation import Shape, as_shape, iota
 from stepwell.numpy.elementwise import where
 from stepwell.numpy.manipulation import moveaxis
 
@@ -35,3 +37,13 @@ def argsort(x: ArrayLike, axis: int = -1) -> Array:
     x = asarray(x)
     place = normal_axis(axis, x.ndim)
     return apply_all("sort", x, iota(x.shape, place), axis=place)[1]
+
+
+def dynamic_slice(x: ArrayLike, starts: Sequence[ArrayLike], shape: Shape) -> Array:
+    """The elements of x from computed starts on, one for each axis, moved so that `shape` fits."""
+    return apply("dynamic_slice", asarray(x), *map(asarray, starts), shape=as_shape(shape))
+
+
+def dynamic_update_slice(x: ArrayLike, update: ArrayLike, starts: Sequence[ArrayLike]) -> Array:
+    """x with `update` where `dynamic_slice` would read."""
+    return apply("dynamic_update_slice", *promoted(x, update), *map(asarray, starts))

@@ -53,6 +53,21 @@ def test_shapes_that_do_not_broadcast() -> None:
     )
 
 
+def test_an_expression_of_several_lines_is_pointed_at_where_it_begins() -> None:
+    def model(x: Any, b: Any) -> Any:
+        return np.maximum(
+            x,
+            b,
+        )
+
+    text = message(lambda: model(X, numpy.ones(5, "f4")))
+    assert text.splitlines()[1:4] == [
+        "  --> model.py:N",
+        "   |     return np.maximum(",
+        "   |            ^",
+    ]
+
+
 def test_sizes_that_may_differ_do_not_broadcast() -> None:
     expect(
         lambda: stepwell.compile(lambda x, y: x + y, "f32[B]", "f32[S]"),
@@ -183,6 +198,23 @@ def test_an_array_kept_aside() -> None:
            |     lambda: kept[0] + 1,
            |             ^^^^^^^^^^^
           help: return it from the function instead of keeping it aside
+        """,
+    )
+
+
+def test_writing_into_an_array() -> None:
+    def model(x: Any) -> Any:
+        x[0] = 1.0
+        return x
+
+    expect(
+        lambda: stepwell.jit(model)(X),
+        """
+        SW0143: an array never changes
+          --> model.py:N
+           |     x[0] = 1.0
+           |     ^^^^
+          help: write x = x.at[key].set(value)
         """,
     )
 
@@ -366,13 +398,62 @@ def test_a_custom_gradient_of_another_shape() -> None:
     expect(
         lambda: twice(X),
         """
-        SW0115: the cotangent [0] is f32, and its argument f32[3, 4]
+        SW0115: the cotangent of argument [0] is f32, and should be f32[3, 4]
           --> model.py:N
            |     lambda: twice(X),
            |             ^^^^^^^^
-          help: a gradient has the shape and the dtype of what it is taken by
+          help: a derivative has the shape and the dtype of what it belongs to
         """,
     )
+
+
+@pytest.mark.parametrize(
+    ("function", "sentence"),
+    [
+        (
+            lambda: stepwell.vjp(lambda x: x.sum(1), X)[1](numpy.ones(4)),
+            "SW0115: the cotangent of the result is f32[4], and should be f32[3]",
+        ),
+        (
+            lambda: stepwell.jvp(lambda x: x, (X,), (numpy.ones(3),)),
+            "SW0115: the tangent of argument [0] is f32[3], and should be f32[3, 4]",
+        ),
+        (
+            lambda: stepwell.scan(lambda c, x: c, 0.0, X),
+            "SW0140: the function of scan gives a single value, and should give a pair: the carry"
+            " and what is stacked",
+        ),
+        (
+            lambda: stepwell.custom_gradient(lambda x: x)(X),
+            "SW0140: the function of custom_gradient gives a single value, and should give a pair:"
+            " its value and its pullback",
+        ),
+        (
+            lambda: stepwell.grad(lambda x: x.sum(), has_aux=True)(X),
+            "SW0140: the function, with has_aux, gives a single value, and should give a pair: its"
+            " value and the rest",
+        ),
+        (
+            lambda: stepwell.grad(lambda x: x.sum(), argnums=1)(X),
+            "SW0139: argnums is for other arguments than those given",
+        ),
+        (
+            lambda: stepwell.vmap(lambda x: x)(1.0),
+            "SW0123: axis 0 is not one of an array with 0 axes",
+        ),
+        (
+            lambda: stepwell.scan(lambda c, x: (c, x), 0.0, (X, 1.0)),
+            "SW0132: scan needs one length, and has 3 and a number without axes",
+        ),
+        (
+            lambda: stepwell.compile(lambda x: x, "f32[2]")(numpy.ones(2)),
+            "SW0402: x: expected f32[2], got float64 array of shape (2,)",
+        ),
+        (lambda: stepwell.compile(lambda x: x, "f32").ir("c"), "SW0220: there is no stage c"),
+    ],
+)
+def test_the_first_line_of_others(function: Callable[[], Any], sentence: str) -> None:
+    assert message(function).splitlines()[0] == sentence
 
 
 def test_names_that_are_not_taken() -> None:

@@ -170,6 +170,14 @@ def test_attention_follows_its_formula(causal: bool) -> None:
     close(jit(layer)(x), layer(x))
 
 
+def test_attention_of_unknown_sizes() -> None:
+    layer = nn.Attention.init(8, 2, 0, causal=True)
+    program = compile(layer, spec("f32[B, S, 8]"))
+    for shape in ((1, 1, 8), (2, 7, 8)):
+        x = rng.normal(size=shape).astype("f4")
+        close(program(x), layer(x), 1e-4)
+
+
 def test_a_query_may_come_late() -> None:
     """One query over all keys is the last row of the whole."""
     q, k, v = (asarray(rng.normal(size=(4, 3))) for _ in range(3))

@@ -44,6 +44,8 @@ np.positive(x)
 np.abs(x) | np.absolute(i) | np.sign(x) | np.square(x) | np.reciprocal(p)
 np.equal(i, j) | np.not_equal(i, j) | np.less(x, y) | np.less_equal(i, j) | np.greater(x, 0)
 np.greater_equal(i, 3) | np.isnan(s) | np.isfinite(s) | np.isinf(s) | np.isnan(i) | np.isfinite(i)
+np.isclose(x, x + 1e-7) | np.isclose(s, s, equal_nan=True) | np.isclose(s, 1) | np.nan_to_num(s)
+np.nan_to_num(s, nan=1, posinf=2, neginf=3) | np.nan_to_num(i)
 np.maximum(x, y) | np.minimum(x, 0.5) | np.clip(x, -0.5, 0.5) | np.clip(x, None, v)
 np.where(b, x, y) | np.where(x > 0, x, 0) | np.where(b, 1, i)
 np.exp(x) | np.exp2(x) | np.expm1(t) | np.log(p) | np.log1p(t) | np.log2(p) | np.log10(p)
@@ -79,7 +81,9 @@ np.flip(x) | np.flip(w, 1) | np.roll(x, 1) | np.roll(x, -2, axis=1)
 np.roll(x, (1, 2), axis=(0, 1))
 np.pad(x, 1) | np.pad(x, (1, 2), constant_values=7) | np.pad(x, ((0, 1), (2, 0))) | np.tile(x, 2)
 np.tile(x, (2, 1, 3)) | np.repeat(x, 2) | np.repeat(x, 3, axis=0) | np.roll(z, 1, axis=0)
-np.concatenate([i, b]) | np.diagonal(q)
+np.concatenate([i, b]) | np.diff(x) | np.diff(i, axis=0) | np.allclose(x, x) | np.allclose(x, y)
+np.array_equal(i, i) | np.array_equal(i, j) | np.array_equal(i, v) | np.unstack(x)[1]
+np.astype(i, np.float32) | np.diagonal(q)
 """
 CREATION = """
 np.zeros((2, 3), np.float32) | np.ones(3, np.int32) | np.full((2,), 7) | np.full((3, 4), v)
@@ -186,6 +190,8 @@ OWN: list[tuple[str, Any]] = [
     ("np.finfo('bf16').bits", 16),
     ("np.iinfo('u8').max", 255),
     ("np.from_dlpack(v)", NAMES["v"]),
+    ("np.dynamic_slice(x, (1, 3), (2, 2))", NAMES["x"][1:, 2:]),
+    ("np.dynamic_update_slice(i, j[:1], (9, 0))", numpy.append(NAMES["i"][:2], NAMES["j"][:1], 0)),
 ]
 
 
@@ -227,6 +233,8 @@ def test_unknown_sizes(expression: str) -> None:
         ("np.split(x, 3, 1)", "an axis of size 4 has no 3 equal parts"),
         ("np.diagonal(x)", "diagonal needs two last axes of one size, and has 3 and 4"),
         ("np.arange(1, 2, 0)", "arange has the step 0"),
+        ("np.concatenate([])", "there are no arrays to concatenate"),
+        ("np.zeros((2, -1))", "the shape [2, -1] has a negative size"),
         ("np.add(u, 300)", "the number 300 does not fit u8"),
         ("np.matmul(x, 2.0)", "@ needs arrays with axes, and has a number"),
     ],

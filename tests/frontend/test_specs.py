@@ -57,7 +57,9 @@ def test_the_text_form() -> None:
 def test_the_caret_points_at_what_is_wrong(text: str, offset: int, why: str) -> None:
     with pytest.raises(StepwellError) as caught:
         spec(text)
-    assert str(caught.value).splitlines() == [
+    sentence, place, *rest = str(caught.value).splitlines()
+    assert place.startswith(f"  --> {__file__}:")
+    assert [sentence, *rest[2:]] == [
         f"SW0101: the spec {why}",
         f"  {text}",
         f"  {' ' * offset}^",

@@ -23,7 +23,9 @@ def smooth(types: Sequence[Tensor], domain: tuple[float, float], seed: int = 0) 
     random = np.random.default_rng(seed)
     counts = [_count(type) for type in types]
     low, high = domain
-    grid = low + (high - low) * (random.permutation(max(sum(counts), 1)) + 0.5) / max(sum(counts), 1)
+    grid = low + (high - low) * (random.permutation(max(sum(counts), 1)) + 0.5) / max(
+        sum(counts), 1
+    )
     halves = np.floor(2 * grid)
     grid = (halves + 0.1 + 0.8 * (2 * grid - halves)) / 2
     starts = np.cumsum([0, *counts])
@@ -36,7 +38,7 @@ def smooth(types: Sequence[Tensor], domain: tuple[float, float], seed: int = 0) 
 
 
 def edges(types: Sequence[Tensor], seed: int = 0) -> list[Array]:
-    """Floats of which many are infinite, NaN, zero of either sign, denormal, or about to overflow."""
+    """Floats of which many are infinite, NaN, a zero, denormal, or about to overflow."""
     random = np.random.default_rng(seed)
     return [_edges_of(type, random) for type in types]
 
@@ -93,14 +95,13 @@ def expect_same_bits(actual: Sequence[Array], expected: Sequence[Array]) -> None
     """Equal, zeros by sign too; a NaN is as good as another."""
     for a, b in _alike(actual, expected):
         unsigned = f"u{b.dtype.itemsize}"
-        same = np.ascontiguousarray(a).view(unsigned) == np.ascontiguousarray(b).view(unsigned)
+        same = np.asarray(a, order="C").view(unsigned) == np.asarray(b).view(unsigned)
         if b.dtype.kind not in "biu":
             same |= np.isnan(a) & np.isnan(b)
         if not same.all():
             at = tuple(np.argwhere(~same)[0])
-            raise AssertionError(
-                f"{(~same).sum()} of {same.size} elements differ, first {a[at]!r} != {b[at]!r} at {at}"
-            )
+            first = f"first {a[at]!r} != {b[at]!r} at {at}"
+            raise AssertionError(f"{(~same).sum()} of {same.size} elements differ, {first}")
 
 
 def expect_types(arrays: Sequence[Array], types: Sequence[Tensor]) -> None:
@@ -109,9 +110,7 @@ def expect_types(arrays: Sequence[Array], types: Sequence[Tensor]) -> None:
     assert found == [(numpy_dtype(dtype_of(type)), _shape(type)) for type in types]
 
 
-def _alike(
-    actual: Sequence[Array], expected: Sequence[Array]
-) -> Iterator[tuple[Array, Array]]:
+def _alike(actual: Sequence[Array], expected: Sequence[Array]) -> Iterator[tuple[Array, Array]]:
     for a, b in zip(actual, expected, strict=True):
         assert (a.dtype, a.shape) == (b.dtype, b.shape)
         yield a, b

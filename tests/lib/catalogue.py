@@ -1,14 +1,14 @@
-"""The catalogue of tensor ops as test cases: each op with its samples, and with variants of them."""
+"""The catalogue of tensor ops as test cases: each op with its samples and variants of them."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+from xdsl.ir import Block, Operation, Region
+
 from arrays import Array, smooth
 from programs import block_of
 from region_samples import REGION_SAMPLES, Program
-from xdsl.ir import Block, Operation, Region
-
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of, tensor, text_of
 from stepwell.compiler.dialects.sizes import Shape, SizeAttr, SizesAttr
 from stepwell.compiler.ops.base import TensorOp

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import numpy as np
-from arrays import Array
-from programs import LOCATION, block_of
 from xdsl.ir import Block
 
+from arrays import Array
+from programs import LOCATION, block_of
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of
 from stepwell.compiler.ops.base import bound, evaluate
 from stepwell.compiler.ops.control import floating
@@ -32,7 +32,7 @@ def results_of(block: Block) -> list[Tensor]:
 
 
 def tangent_of(block: Block, on: Sequence[bool]) -> Block:
-    """Takes the arguments, then tangents of those marked; gives the tangents of the floats it gives."""
+    """Takes the arguments, then tangents of those marked; gives the tangents of all floats."""
     with emitting(Block(), LOCATION):
         moved, flags = TRANSFORMS.forward(block, on)
     types = results_of(block)
@@ -48,10 +48,7 @@ def tangent_of(block: Block, on: Sequence[bool]) -> Block:
 
 
 def pullback_of(block: Block, wanted: Sequence[bool]) -> Block:
-    """Takes the arguments, then cotangents of the floats that it gives; gives those of the arguments
-
-    that are marked.
-    """
+    """Takes the arguments, then cotangents of all floats; gives those of the arguments marked."""
     with emitting(Block(), LOCATION):
         forward = copied(block)
         active = floating(yielded(forward))
@@ -80,7 +77,9 @@ def evaluated(block: Block, arrays: Sequence[Array], **sizes: int) -> list[Array
         return [np.asarray(value) for value in evaluate(block, arrays)]
 
 
-def difference(block: Block, arrays: Sequence[Array], directions: Sequence[Array | None]) -> list[Array]:
+def difference(
+    block: Block, arrays: Sequence[Array], directions: Sequence[Array | None]
+) -> list[Array]:
     """The derivative of the floats that a block gives, from four values along the directions.
 
     The five-point rule: its error is of order STEP**4.
@@ -116,10 +115,6 @@ def directions(types: Sequence[Tensor], seed: int) -> list[Array]:
 def product(a: Sequence[Array], b: Sequence[Array]) -> float:
     """The inner product over all elements."""
     return float(sum(np.sum(x * y) for x, y in zip(a, b, strict=True)))
-
-
-
-
 
 
 def is_f64(type: Tensor) -> bool:

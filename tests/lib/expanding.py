@@ -69,7 +69,8 @@ def agree(
 ) -> Sequence[Array]:
     """Checks that the loops leave in every output what the nests leave, and gives that.
 
-    With `special` some inputs are infinite, NaN or a zero with a sign.
+    The loops run in the interpreter, or as machine code where `native`. With `special` some inputs
+    are infinite, NaN or a zero with a sign.
     """
     sizes = sizes or {}
     kernel = kernel_of(parse_module(text))
@@ -78,18 +79,15 @@ def agree(
     run_kernel(kernel, expected, sizes)
     explicit = expanded(text, strategy)
     outputs = kernel.outputs.data
-    runs = [run_kernel, run_natively] if native else [run_kernel]
-    for run in runs:
-        found = [array.copy() for array in arrays]
-        for output in found[len(found) - outputs :]:
-            output.fill(1)
-        room = [
-            np.full(shape_of(argument.type, sizes), 0xA5, np.uint8)
-            for argument in explicit.arguments[len(arrays) :]
-        ]
-        run(explicit, [*found, *room], sizes)
-        for one, other in zip(found, expected, strict=True):
-            assert same(one, other), f"{explicit.plan}\n{one}\n{other}"
+    run = run_natively if native else run_kernel
+    found = [array.copy() for array in arrays]
+    for output in found[len(found) - outputs :]:
+        output.fill(1)
+    extra = explicit.arguments[len(arrays) :]
+    room = [np.full(shape_of(each.type, sizes), 0xA5, np.uint8) for each in extra]
+    run(explicit, [*found, *room], sizes)
+    for one, other in zip(found, expected, strict=True):
+        assert same(one, other), f"{explicit.plan}\n{one}\n{other}"
     return expected[len(expected) - outputs :]
 
 

@@ -4,7 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
+from programs import block_of, function_of
+from stepwell.compiler.dialects.nd import tensor
+from stepwell.compiler.ops.calls import Callee
 from stepwell.compiler.ops.value import Value, full
+from stepwell.runtime.sizes import Size
 
 
 @final
@@ -73,23 +77,24 @@ WHILE = (
 )
 
 STEP = ("f64[2]", "f64[2]", "f64[2]", "f64[]")
-SCAN = tuple(
-    RegionSample(  # constants, carried values, slices; results carried and stacked
-        ("f64[2]", "f64[2]", f"f64[{length},2]", f"f64[{length}]"),
-        (
-            Program(
-                STEP,
-                lambda c, h, x, w: [
-                    _sin(h * c) + x * w.broadcast(x.shape, ()),
-                    _exp(x) * h,
-                    (h * c).sum([0]),
-                ],
+SCAN = (
+    *(
+        RegionSample(  # constants, carried values, slices; results carried and stacked
+            ("f64[2]", "f64[2]", f"f64[{length},2]", f"f64[{length}]"),
+            (
+                Program(
+                    STEP,
+                    lambda c, h, x, w: [
+                        _sin(h * c) + x * w.broadcast(x.shape, ()),
+                        _exp(x) * h,
+                        (h * c).sum([0]),
+                    ],
+                ),
             ),
-        ),
-        {"constants": 1, "carried": 1, "length": length, "reverse": reverse},
-    )
-    for length, reverse in ((4, 0), (3, 1), (1, 0), (0, 0))
-) + (
+            {"constants": 1, "carried": 1, "length": length, "reverse": reverse},
+        )
+        for length, reverse in ((4, 0), (3, 1), (1, 0), (0, 0))
+    ),
     RegionSample(  # nothing but a count; an integer is carried too
         ("f64[2]", "i64[]"),
         (Program(("f64[2]", "i64[]"), lambda x, n: [_sin(x), n + 2]),),
@@ -126,10 +131,25 @@ CUSTOM_GRADIENT = (
     ),
 )
 
+
+def _called() -> Mapping[str, Any]:
+    """A function with a symbol for the length of its arguments, called with three elements."""
+    argument = tensor("f64", (Size.of("B"),))
+    block = block_of([argument, argument], lambda x, y: [_exp(x) * y, x.sum([0])])
+    return {
+        "callee": Callee("called", function_of(block, "called")),
+        "bindings": (("B", Size.of(3)),),
+        "types": (tensor("f64", (Size.of(3),)), tensor("f64")),
+    }
+
+
+CALL = (RegionSample(PAIR, (), _called()),)
+
 REGION_SAMPLES: Mapping[str, Sequence[RegionSample]] = {
     "if": IF,
     "while": WHILE,
     "scan": SCAN,
     "remat": REMAT,
     "custom_gradient": CUSTOM_GRADIENT,
+    "call": CALL,
 }

@@ -14,6 +14,13 @@ from stepwell.runtime.errors import CallError, LoadError
 from stepwell.runtime.manifest import Manifest
 from stepwell.runtime.sizes import Size
 
+
+@pytest.fixture(autouse=True)
+def _no_pool_yet(monkeypatch):
+    """Whatever other tests have compiled and set before."""
+    monkeypatch.setattr(pool, "_process", type(pool._process)())
+
+
 # A pool without threads: it does a loop in two ranges, and counts loops and threads where
 # `labs` of its table's second function says that the table is right.
 POOL = """

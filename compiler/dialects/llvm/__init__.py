@@ -4,19 +4,19 @@ from xdsl.dialects import llvm as upstream
 from xdsl.ir import Dialect
 
 from stepwell.compiler.dialects.llvm.instructions import INSTRUCTION_OPS
-from stepwell.compiler.dialects.llvm.intrinsics import INTRINSIC_OPS
+from stepwell.compiler.dialects.llvm.intrinsics import INTRINSICS
 from stepwell.compiler.dialects.llvm.memory import MEMORY_OPS
 
-OURS = (*INSTRUCTION_OPS, *INTRINSIC_OPS, *MEMORY_OPS)
+OURS = (*INSTRUCTION_OPS, *INTRINSICS.values(), *MEMORY_OPS)
 """The ops defined here. Those that upstream defines too are in `BETTER`."""
 
 BETTER = frozenset(
     {
         "llvm.fcmp",  # takes vectors
-        "llvm.getelementptr",  # takes vectors, prints its no-wrap flags
+        "llvm.getelementptr",  # takes vectors
         "llvm.intr.fabs",  # is pure
         "llvm.intr.masked.store",  # takes integers, states its effect
-        "llvm.load",  # volatile, nontemporal; states its effect
+        "llvm.load",  # atomic in its printed form; states its effect
         "llvm.select",  # takes vectors
         "llvm.store",  # atomic in its printed form; states its effect
     }

@@ -11,7 +11,6 @@ from xdsl.dialects.builtin import (
     IntegerAttr,
     StringAttr,
     SymbolRefAttr,
-    UnitAttr,
     i1,
     i8,
     i32,
@@ -20,9 +19,7 @@ from xdsl.dialects.builtin import (
 from xdsl.dialects.llvm import (
     GEP_USE_SSA_VAL,
     CallingConventionAttr,
-    FastMathAttr,
     LLVMArrayType,
-    LLVMPointerType,
     LLVMStructType,
     TailCallKind,
     TailCallKindAttr,
@@ -34,7 +31,7 @@ from stepwell.compiler.dialects.llvm.arithmetic import Arithmetic
 from stepwell.compiler.dialects.llvm.cursor import Operand
 from stepwell.compiler.dialects.llvm.instructions import AddrSpaceCastOp
 from stepwell.compiler.dialects.llvm.intrinsics import STRICT
-from stepwell.compiler.dialects.llvm.syntax import ATOMIC_OPERATIONS, NO_WRAP, ORDERINGS
+from stepwell.compiler.dialects.llvm.syntax import ATOMIC_OPERATIONS, ORDERINGS
 from stepwell.compiler.dialects.llvm.types import (
     element,
     lanes,
@@ -45,9 +42,6 @@ from stepwell.compiler.dialects.llvm.types import (
     struct,
     vector,
 )
-
-INBOUNDS = NO_WRAP["inbounds"]
-GEP_NUW = NO_WRAP["nuw"]
 
 Ordering = Literal[
     "not_atomic", "unordered", "monotonic", "acquire", "release", "acq_rel", "seq_cst"
@@ -68,7 +62,6 @@ class Access(Arithmetic, ABC):
         base: SSAValue,
         indices: Operand | Sequence[Operand],
         type: Attribute = i8,
-        flags: int = 0,
     ) -> SSAValue:
         """`base` plus an index in units of `type`, then indices into its fields and elements.
 
@@ -87,7 +80,7 @@ class Access(Arithmetic, ABC):
         count = next((n for operand in operands if (n := lanes(operand.type))), None)
         place = element(base.type)
         result = place if count is None else vector(place, count)
-        properties = _gep_properties(tuple(constants), type, flags)
+        properties = _gep_properties(tuple(constants), type)
         return self.emit(memory.GEPOp, operands, result, properties)
 
     def alloca(self, type: Attribute, count: int = 1, alignment: int | None = None) -> SSAValue:
@@ -103,12 +96,10 @@ class Access(Arithmetic, ABC):
         type: Attribute,
         alignment: int | None = None,
         *,
-        volatile: bool = False,
-        nontemporal: bool = False,
         ordering: Ordering = "not_atomic",
     ) -> SSAValue:
         stored = like(type, i8) if element(type) == i1 else type
-        properties = _access(alignment or size(type), volatile, nontemporal, ordering)
+        properties = _access(alignment or size(type), ordering)
         value = self.emit(memory.LoadOp, (place,), stored, properties)
         return value if stored is type else self.trunc(value, i1)
 
@@ -118,12 +109,10 @@ class Access(Arithmetic, ABC):
         place: SSAValue,
         alignment: int | None = None,
         *,
-        volatile: bool = False,
-        nontemporal: bool = False,
         ordering: Ordering = "not_atomic",
     ) -> None:
         value = self._as_byte(value)
-        properties = _access(alignment or size(value.type), volatile, nontemporal, ordering)
+        properties = _access(alignment or size(value.type), ordering)
         self.emit_effect(memory.StoreOp, (value, place), properties)
 
     def masked_load(
@@ -166,9 +155,9 @@ class Access(Arithmetic, ABC):
         properties = _masked(alignment or size(value.type))
         self.emit_effect(memory.MaskedScatterOp, (value, places, mask), properties)
 
-    def prefetch(self, place: SSAValue, *, write: bool = False, locality: int = 3) -> None:
-        """Hints that a cache line will be used: once (locality 0), or for long (3)."""
-        self.emit_effect(memory.PrefetchOp, (place,), _prefetch(write, locality))
+    def prefetch(self, place: SSAValue) -> None:
+        """Hints that a cache line will be read, and more than once."""
+        self.emit_effect(memory.PrefetchOp, (place,), _PREFETCH)
 
     # Atomics.
 
@@ -193,13 +182,11 @@ class Access(Arithmetic, ABC):
         new: Operand,
         success: Ordering,
         failure: Ordering = "monotonic",
-        *,
-        weak: bool = False,
     ) -> tuple[SSAValue, SSAValue]:
         """The old value, and whether it was `expected` and thus replaced."""
         operands = (place, expected, self.value(new, expected.type))
         both = struct(expected.type, i1)
-        pair = self.emit(memory.CmpXchgOp, operands, both, _cmpxchg(success, failure, weak))
+        pair = self.emit(memory.CmpXchgOp, operands, both, _cmpxchg(success, failure))
         return self.extract_value(pair, 0), self.extract_value(pair, 1)
 
     def fence(self, ordering: Ordering) -> None:
@@ -210,9 +197,6 @@ class Access(Arithmetic, ABC):
     def ptrtoint(self, a: SSAValue, type: Attribute = i64) -> SSAValue:
         return self.emit(llvm.PtrToIntOp, (a,), type)
 
-    def inttoptr(self, a: SSAValue, type: LLVMPointerType = ptr) -> SSAValue:
-        return self.emit(llvm.IntToPtrOp, (a,), type)
-
     def addrspacecast(self, a: SSAValue, space: int) -> SSAValue:
         """The same place through another address space."""
         return self.emit(AddrSpaceCastOp, (a,), pointer(space))
@@ -221,9 +205,6 @@ class Access(Arithmetic, ABC):
         """A field of a struct or an element of an array, by constant indices."""
         result = _field(a.type, position)
         return self.emit(llvm.ExtractValueOp, (a,), result, _position(position))
-
-    def insert_value(self, a: SSAValue, new: SSAValue, *position: int) -> SSAValue:
-        return self.emit(llvm.InsertValueOp, (a, new), a.type, _position(position))
 
     # Calls.
 
@@ -244,17 +225,13 @@ class Access(Arithmetic, ABC):
         name: str,
         arguments: Sequence[SSAValue],
         result: Attribute,
-        fast: FastMathAttr = STRICT,
     ) -> SSAValue:
         """An intrinsic by LLVM's name, `llvm.x86.avx512.…`, for what has no op of its own."""
-        return self.emit(
-            llvm.CallIntrinsicOp, arguments, result, _intrinsic(name, len(arguments), fast)
-        )
+        return self.emit(llvm.CallIntrinsicOp, arguments, result, _intrinsic(name, len(arguments)))
 
     def intrinsic_void(self, name: str, arguments: Sequence[SSAValue]) -> None:
         """An intrinsic that returns nothing: `llvm.x86.sse2.pause`."""
-        properties = _intrinsic(name, len(arguments), STRICT)
-        self.emit_effect(llvm.CallIntrinsicOp, arguments, properties)
+        self.emit_effect(llvm.CallIntrinsicOp, arguments, _intrinsic(name, len(arguments)))
 
     def _as_byte(self, value: SSAValue) -> SSAValue:
         return self.zext(value, i8) if element(value.type) == i1 else value
@@ -283,35 +260,26 @@ def _call(operands: int) -> Mapping[str, Attribute]:
 
 
 @lru_cache(maxsize=1024)
-def _intrinsic(name: str, operands: int, fast: FastMathAttr) -> Mapping[str, Attribute]:
+def _intrinsic(name: str, operands: int) -> Mapping[str, Attribute]:
     return {
         "intrin": StringAttr(name),
-        "fastmathFlags": fast,
+        "fastmathFlags": STRICT,
         "op_bundle_sizes": _NO_BUNDLES,
         "operandSegmentSizes": DenseArrayBase.from_list(i32, (operands, 0)),
     }
 
 
 @lru_cache(maxsize=1024)
-def _gep_properties(
-    constants: tuple[int, ...], type: Attribute, flags: int
-) -> Mapping[str, Attribute]:
+def _gep_properties(constants: tuple[int, ...], type: Attribute) -> Mapping[str, Attribute]:
     return {
         "rawConstantIndices": DenseArrayBase.from_list(i32, constants),
         "elem_type": type,
-        "noWrapFlags": IntegerAttr(flags, i32),
     }
 
 
 @cache
-def _access(
-    alignment: int, volatile: bool, nontemporal: bool, ordering: Ordering
-) -> Mapping[str, Attribute]:
+def _access(alignment: int, ordering: Ordering) -> Mapping[str, Attribute]:
     properties: dict[str, Attribute] = {"alignment": IntegerAttr(alignment, i64)}
-    if volatile:
-        properties["volatile_"] = UnitAttr()
-    if nontemporal:
-        properties["nontemporal"] = UnitAttr()
     if ordering != "not_atomic":
         properties["ordering"] = IntegerAttr(ORDERINGS[ordering], i64)
     return properties
@@ -322,13 +290,11 @@ def _masked(alignment: int) -> Mapping[str, Attribute]:
     return {"alignment": IntegerAttr(alignment, i32)}
 
 
-@cache
-def _prefetch(write: bool, locality: int) -> Mapping[str, Attribute]:
-    return {
-        "rw": IntegerAttr(int(write), i32),
-        "hint": IntegerAttr(locality, i32),
-        "cache": IntegerAttr(1, i32),
-    }
+_PREFETCH: Mapping[str, Attribute] = {
+    "rw": IntegerAttr(0, i32),
+    "hint": IntegerAttr(3, i32),
+    "cache": IntegerAttr(1, i32),
+}
 
 
 @cache
@@ -340,12 +306,11 @@ def _atomicrmw(kind: AtomicKind, ordering: Ordering) -> Mapping[str, Attribute]:
 
 
 @cache
-def _cmpxchg(success: Ordering, failure: Ordering, weak: bool) -> Mapping[str, Attribute]:
-    properties: dict[str, Attribute] = {
+def _cmpxchg(success: Ordering, failure: Ordering) -> Mapping[str, Attribute]:
+    return {
         "success_ordering": IntegerAttr(ORDERINGS[success], i64),
         "failure_ordering": IntegerAttr(ORDERINGS[failure], i64),
     }
-    return properties | ({"weak": UnitAttr()} if weak else {})
 
 
 @cache

@@ -8,7 +8,7 @@ from xdsl.dialects.builtin import (
     LocationAttr,
     SymbolRefAttr,
 )
-from xdsl.dialects.llvm import AddressOfOp, ConstantOp, LLVMPointerType, UndefOp, ZeroOp
+from xdsl.dialects.llvm import AddressOfOp, ConstantOp, LLVMPointerType, ZeroOp
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from stepwell.compiler.dialects.construct import NOTHING, append, construct, result_of
@@ -80,9 +80,6 @@ class Cursor(ABC):
     def poison(self, type: Attribute) -> SSAValue:
         """No value: for lanes and fields that are never read."""
         return self._once(("poison", id(type)), PoisonOp, type)
-
-    def undef(self, type: Attribute) -> SSAValue:
-        return self._once(("undef", id(type)), UndefOp, type)
 
     def address_of(self, symbol: str, type: LLVMPointerType = ptr) -> SSAValue:
         """Where the function or the global `symbol` lies."""

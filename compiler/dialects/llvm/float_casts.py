@@ -37,27 +37,27 @@ def extend_float(build: Arithmetic, a: SSAValue, type: Attribute) -> SSAValue:
 
 def _from_bf16(build: Arithmetic, a: SSAValue) -> SSAValue:
     """A bf16 is the upper half of an f32."""
-    high = build.zext(build.bitcast_lanes(a, i16), i32)
-    return build.bitcast_lanes(build.shl(high, 16), f32)
+    high = build.zext(build.bitcast(a, i16), i32)
+    return build.bitcast(build.shl(high, 16), f32)
 
 
 def _to_bf16(build: Arithmetic, a: SSAValue) -> SSAValue:
     """Adds half a unit, less one where the kept part is even, then cuts; NaN is cut, made quiet."""
-    word = build.bitcast_lanes(a, i32)
+    word = build.bitcast(a, i32)
     odd = build.and_(build.lshr(word, 16), 1)
     rounded = build.lshr(build.add(word, build.add(odd, 0x7FFF)), 16)
     quiet = build.or_(build.lshr(word, 16), 0x40)
     half = build.trunc(build.select(build.fcmp("uno", a, a), quiet, rounded), i16)
-    return build.bitcast_lanes(half, bf16)
+    return build.bitcast(half, bf16)
 
 
 def _round_to_odd(build: Arithmetic, a: SSAValue) -> SSAValue:
     """The f64 `a` as an f32: exact, or else that neighbour whose last bit is set."""
     nearest = build.fptrunc(a, f32)
     back = build.fpext(nearest, f64)
-    word = build.bitcast_lanes(nearest, i32)
+    word = build.bitcast(nearest, i32)
     # One step towards zero, also from infinity to the greatest number; then the odd one of the two.
     beyond = build.fcmp("ogt", build.fabs(back), build.fabs(a))
     odd = build.or_(build.select(beyond, build.sub(word, 1), word), 1)
     inexact = build.fcmp("one", back, a)
-    return build.bitcast_lanes(build.select(inexact, odd, word), f32)
+    return build.bitcast(build.select(inexact, odd, word), f32)

@@ -1,23 +1,18 @@
 """Instructions that MLIR's llvm dialect has and xDSL's lacks, or takes for scalars only."""
 
-from abc import ABC
 from typing import ClassVar
 
 from xdsl.dialects.builtin import (
-    DenseArrayBase,
-    DenseIntElementsAttr,
     IntegerAttr,
     SignlessIntegerConstraint,
     UnitAttr,
     VectorType,
     i1,
-    i32,
     i64,
 )
 from xdsl.dialects.llvm import FastMathAttr
 from xdsl.irdl import (
     AnyAttr,
-    AttrSizedOperandSegments,
     IRDLOperation,
     ParsePropInAttrDict,
     VarConstraint,
@@ -26,12 +21,9 @@ from xdsl.irdl import (
     opt_prop_def,
     prop_def,
     result_def,
-    successor_def,
     traits_def,
-    var_operand_def,
-    var_successor_def,
 )
-from xdsl.traits import IsTerminator, NoMemoryEffect, Pure
+from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from stepwell.compiler.dialects.llvm.constraints import (
@@ -43,28 +35,9 @@ from stepwell.compiler.dialects.llvm.constraints import (
     Pointers,
 )
 from stepwell.compiler.dialects.llvm.intrinsics import STRICT
-from stepwell.compiler.dialects.llvm.syntax import Predicate, SwitchCases
+from stepwell.compiler.dialects.llvm.syntax import Predicate
 
 CAST = "$arg attr-dict `:` type($arg) `to` type($res)"
-
-
-class FloatToInteger(IRDLOperation, ABC):
-    """Rounds towards zero; poison out of range: see `FPToSISatOp` for what is always defined."""
-
-    arg = operand_def(Floats)
-    res = result_def(Integers)
-    traits = traits_def(Pure())
-    assembly_format = CAST
-
-
-@irdl_op_definition
-class FPToSIOp(FloatToInteger):
-    name = "llvm.fptosi"
-
-
-@irdl_op_definition
-class FPToUIOp(FloatToInteger):
-    name = "llvm.fptoui"
 
 
 @irdl_op_definition
@@ -147,19 +120,6 @@ class FCmpOp(IRDLOperation):
 
 
 @irdl_op_definition
-class FreezeOp(IRDLOperation):
-    """The operand, or an arbitrary but fixed value if it is poison."""
-
-    T: ClassVar = VarConstraint("T", AnyAttr())
-
-    name = "llvm.freeze"
-    val = operand_def(T)
-    res = result_def(T)
-    traits = traits_def(Pure())
-    assembly_format = "$val attr-dict `:` type($val)"
-
-
-@irdl_op_definition
 class PoisonOp(IRDLOperation):
     """No value at all: whatever depends on it is poison too."""
 
@@ -169,41 +129,4 @@ class PoisonOp(IRDLOperation):
     assembly_format = "attr-dict `:` type($res)"
 
 
-@irdl_op_definition
-class SwitchOp(IRDLOperation):
-    """Jumps to the block of the case that `value` equals, or to the default one.
-
-    `llvm.switch %i : i32, ^bb1(%x : f32) [0: ^bb2, 1: ^bb3(%y : f32)]`
-    """
-
-    name = "llvm.switch"
-    value = operand_def(SignlessIntegerConstraint)
-    defaultOperands = var_operand_def()
-    caseOperands = var_operand_def()
-    case_values = opt_prop_def(DenseIntElementsAttr)
-    case_operand_segments = prop_def(DenseArrayBase.constr(i32))
-    defaultDestination = successor_def()
-    caseDestinations = var_successor_def()
-    traits = traits_def(IsTerminator(), NoMemoryEffect())
-    irdl_options = (AttrSizedOperandSegments(as_property=True),)
-    custom_directives = (SwitchCases,)
-    assembly_format = (
-        "$value `:` type($value) `,`"
-        " $defaultDestination (`(` $defaultOperands^ `:` type($defaultOperands) `)`)?"
-        " custom<SwitchCases>(ref(type($value)), $case_values, $caseDestinations, $caseOperands,"
-        " type($caseOperands), $case_operand_segments) attr-dict"
-    )
-
-
-INSTRUCTION_OPS = (
-    AddrSpaceCastOp,
-    ExtractElementOp,
-    FCmpOp,
-    FPToSIOp,
-    FPToUIOp,
-    FreezeOp,
-    PoisonOp,
-    SelectOp,
-    SwitchOp,
-    UIToFPOp,
-)
+INSTRUCTION_OPS = (AddrSpaceCastOp, ExtractElementOp, FCmpOp, PoisonOp, SelectOp, UIToFPOp)

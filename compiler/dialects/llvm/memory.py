@@ -9,8 +9,6 @@ from xdsl.dialects.builtin import (
     DenseArrayBase,
     IntegerAttr,
     SignlessIntegerConstraint,
-    StringAttr,
-    UnitAttr,
     i32,
     i64,
 )
@@ -50,9 +48,7 @@ from stepwell.compiler.dialects.llvm.constraints import (
 from stepwell.compiler.dialects.llvm.syntax import (
     AtomicOperation,
     GEPIndices,
-    NoWrap,
     Ordering,
-    ScopedOrdering,
 )
 
 READ = frozenset((EffectInstance(MemoryEffectKind.READ),))
@@ -60,14 +56,13 @@ WRITE = frozenset((EffectInstance(MemoryEffectKind.WRITE),))
 
 
 def _is_ordered(op: Operation) -> bool:
-    """Whether an access may not be removed, repeated or moved: it is volatile or atomic."""
+    """Whether an access may not be removed, repeated or moved: it is atomic."""
     ordering = op.properties.get("ordering")
-    atomic = isinstance(ordering, IntegerAttr) and ordering.value.data != 0
-    return atomic or "volatile_" in op.properties
+    return isinstance(ordering, IntegerAttr) and ordering.value.data != 0
 
 
 class ReadEffects(MemoryEffect):
-    """A plain access reads; a volatile or atomic one counts as a write too."""
+    """A plain access reads; an atomic one counts as a write too."""
 
     @classmethod
     def get_effects(cls, op: Operation) -> Set[EffectInstance]:
@@ -75,7 +70,7 @@ class ReadEffects(MemoryEffect):
 
 
 class WriteEffects(MemoryEffect):
-    """A plain access writes; a volatile or atomic one counts as a read too."""
+    """A plain access writes; an atomic one counts as a read too."""
 
     @classmethod
     def get_effects(cls, op: Operation) -> Set[EffectInstance]:
@@ -94,18 +89,15 @@ class MemoryAccess(IRDLOperation, ABC):
     """How plain loads and stores may be qualified."""
 
     alignment = opt_prop_def(IntegerAttr.constr(i64))
-    volatile_ = opt_prop_def(UnitAttr)
-    nontemporal = opt_prop_def(UnitAttr)
     ordering = opt_prop_def(IntegerAttr.constr(i64))
-    syncscope = opt_prop_def(StringAttr)
 
     irdl_options = (ParsePropInAttrDict(),)
-    custom_directives = (ScopedOrdering,)
+    custom_directives = (Ordering,)
 
 
 @irdl_op_definition
 class LoadOp(MemoryAccess):
-    """`llvm.load volatile %p atomic acquire {alignment = 4 : i64} : !llvm.ptr -> i32`.
+    """`llvm.load %p atomic acquire {alignment = 4 : i64} : !llvm.ptr -> i32`.
 
     Without `alignment` LLVM assumes the type's own: 64 bytes for a vector of 16 f32.
     """
@@ -115,8 +107,7 @@ class LoadOp(MemoryAccess):
     res = result_def()
     traits = traits_def(ReadEffects())
     assembly_format = (
-        "(`volatile` $volatile_^)? $addr (`atomic` custom<ScopedOrdering>($ordering, $syncscope)^)?"
-        " attr-dict `:` type($addr) `->` type($res)"
+        "$addr (`atomic` custom<Ordering>($ordering)^)? attr-dict `:` type($addr) `->` type($res)"
     )
 
 
@@ -129,15 +120,14 @@ class StoreOp(MemoryAccess):
     addr = operand_def(LLVMPointerType)
     traits = traits_def(WriteEffects())
     assembly_format = (
-        "(`volatile` $volatile_^)? $value `,` $addr"
-        " (`atomic` custom<ScopedOrdering>($ordering, $syncscope)^)?"
+        "$value `,` $addr (`atomic` custom<Ordering>($ordering)^)?"
         " attr-dict `:` type($value) `,` type($addr)"
     )
 
 
 @irdl_op_definition
 class GEPOp(IRDLOperation):
-    """`llvm.getelementptr inbounds|nuw %p[%i, 3] : (!llvm.ptr, i64) -> !llvm.ptr, f32`.
+    """`llvm.getelementptr %p[%i, 3] : (!llvm.ptr, i64) -> !llvm.ptr, f32`.
 
     An index that is no constant stands as `GEP_USE_SSA_VAL` in `rawConstantIndices`. With vectors
     of pointers or indices the result is a vector of pointers, for gather and scatter.
@@ -148,13 +138,11 @@ class GEPOp(IRDLOperation):
     dynamicIndices = var_operand_def(Integers)
     rawConstantIndices = prop_def(DenseArrayBase.constr(i32))
     elem_type = prop_def()
-    noWrapFlags = prop_def(IntegerAttr.constr(i32), default_value=IntegerAttr(0, i32))
     res = result_def(Pointers)
     traits = traits_def(Pure())
-    custom_directives = (NoWrap, GEPIndices)
+    custom_directives = (GEPIndices,)
     assembly_format = (
-        "custom<NoWrap>($noWrapFlags) $base"
-        " custom<GEPIndices>($dynamicIndices, $rawConstantIndices)"
+        "$base custom<GEPIndices>($dynamicIndices, $rawConstantIndices)"
         " attr-dict `:` functional-type(operands, results) `,` $elem_type"
     )
 
@@ -162,10 +150,7 @@ class GEPOp(IRDLOperation):
 class Atomic(IRDLOperation, ABC):
     """How atomic read-modify-write ops may be qualified."""
 
-    syncscope = opt_prop_def(StringAttr)
     alignment = opt_prop_def(IntegerAttr.constr(i64))
-    volatile_ = opt_prop_def(UnitAttr)
-
     traits = traits_def(ReadWriteEffects())
     irdl_options = (ParsePropInAttrDict(),)
 
@@ -182,10 +167,10 @@ class AtomicRMWOp(Atomic):
     val = operand_def(T)
     ordering = prop_def(IntegerAttr.constr(i64))
     res = result_def(T)
-    custom_directives = (AtomicOperation, ScopedOrdering)
+    custom_directives = (AtomicOperation, Ordering)
     assembly_format = (
-        "(`volatile` $volatile_^)? custom<AtomicOperation>($bin_op) $ptr `,` $val"
-        " custom<ScopedOrdering>($ordering, $syncscope) attr-dict `:` type($ptr) `,` type($val)"
+        "custom<AtomicOperation>($bin_op) $ptr `,` $val custom<Ordering>($ordering) attr-dict"
+        " `:` type($ptr) `,` type($val)"
     )
 
 
@@ -204,12 +189,10 @@ class CmpXchgOp(Atomic):
     val = operand_def(T)
     success_ordering = prop_def(IntegerAttr.constr(i64))
     failure_ordering = prop_def(IntegerAttr.constr(i64))
-    weak = opt_prop_def(UnitAttr)
     res = result_def(ValueAndSuccess(T))
-    custom_directives = (Ordering, ScopedOrdering)
+    custom_directives = (Ordering,)
     assembly_format = (
-        "(`weak` $weak^)? (`volatile` $volatile_^)? $ptr `,` $cmp `,` $val"
-        " custom<ScopedOrdering>($success_ordering, $syncscope)"
+        "$ptr `,` $cmp `,` $val custom<Ordering>($success_ordering)"
         " custom<Ordering>($failure_ordering) attr-dict `:` type($ptr) `,` type($val)"
     )
 
@@ -220,10 +203,9 @@ class FenceOp(IRDLOperation):
 
     name = "llvm.fence"
     ordering = prop_def(IntegerAttr.constr(i64))
-    syncscope = opt_prop_def(StringAttr)
     traits = traits_def(ReadWriteEffects())
-    custom_directives = (ScopedOrdering,)
-    assembly_format = "custom<ScopedOrdering>($ordering, $syncscope) attr-dict"
+    custom_directives = (Ordering,)
+    assembly_format = "custom<Ordering>($ordering) attr-dict"
 
 
 @irdl_op_definition
@@ -239,7 +221,6 @@ class MaskedLoadOp(IRDLOperation):
     mask = operand_def(Mask)
     pass_thru = opt_operand_def(AnyVector)
     alignment = prop_def(IntegerAttr.constr(i32))
-    nontemporal = opt_prop_def(UnitAttr)
     res = result_def(AnyVector)
     traits = traits_def(MemoryReadEffect())
     irdl_options = (ParsePropInAttrDict(),)

@@ -25,14 +25,18 @@ from xdsl.traits import (
     SymbolOpInterface,
 )
 
-from stepwell.compiler.dialects.loop.syntax import parse_access, parse_known, print_access
+from stepwell.compiler.dialects.loop.syntax import (
+    parse_access,
+    parse_known,
+    parse_signature,
+    print_access,
+    print_signature,
+)
 from stepwell.compiler.dialects.loop.types import AccessAttr, BufferType
 from stepwell.compiler.dialects.sizes import (
     BindingsAttr,
     NumberAttr,
     SymbolsAttr,
-    parse_optional_symbols,
-    print_symbols,
 )
 
 
@@ -56,30 +60,20 @@ class FuncOp(IRDLOperation):
 
     def print(self, printer: Printer) -> None:
         split = len(self.arguments) - self.outputs.data
-        printer.print_string(" ")
-        printer.print_symbol_name(self.sym_name.data)
-        print_symbols(printer, self.symbols)
-        with printer.in_parens():
-            printer.print_list(self.arguments[:split], printer.print_block_argument)
-        printer.print_string(" -> ")
-        with printer.in_parens():
-            printer.print_list(self.arguments[split:], printer.print_block_argument)
+        inputs, outputs = self.arguments[:split], self.arguments[split:]
+        print_signature(printer, self.sym_name.data, self.symbols, inputs, outputs)
         printer.print_op_attributes(self.attributes, print_keyword=True)
         printer.print_string(" ")
         printer.print_region(self.body, print_entry_block_args=False, print_empty_block=False)
 
     @classmethod
     def parse(cls, parser: Parser) -> "FuncOp":
-        name = parser.parse_symbol_name()
-        symbols = parse_optional_symbols(parser)
-        inputs = parser.parse_comma_separated_list(parser.Delimiter.PAREN, parser.parse_argument)
-        parser.parse_punctuation("->")
-        outputs = parser.parse_comma_separated_list(parser.Delimiter.PAREN, parser.parse_argument)
+        properties, arguments = parse_signature(parser)
         attributes = parser.parse_optional_attr_dict_with_keyword()
         return cls.create(
-            properties={"sym_name": name, "symbols": symbols, "outputs": NumberAttr(len(outputs))},
+            properties=properties,
             attributes=attributes.data if attributes else {},
-            regions=[parser.parse_region([*inputs, *outputs])],
+            regions=[parser.parse_region(arguments)],
         )
 
 

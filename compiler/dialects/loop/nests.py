@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from xdsl.dialects.builtin import StringAttr, SymbolNameConstraint
-from xdsl.ir import Attribute, BlockArgument, SSAValue
+from xdsl.ir import BlockArgument, SSAValue
 from xdsl.irdl import (
     AnyAttr,
     AttrSizedOperandSegments,
@@ -41,9 +41,11 @@ from stepwell.compiler.dialects.loop.syntax import (
     parse_affine,
     parse_axes,
     parse_known,
+    parse_signature,
     print_access,
     print_affine,
     print_axes,
+    print_signature,
 )
 from stepwell.compiler.dialects.loop.types import (
     AccessAttr,
@@ -57,8 +59,6 @@ from stepwell.compiler.dialects.sizes import (
     Shape,
     SizesAttr,
     SymbolsAttr,
-    parse_optional_symbols,
-    print_symbols,
 )
 from stepwell.runtime.sizes import Size
 
@@ -105,14 +105,8 @@ class KernelOp(IRDLOperation):
             raise VerifyException("a kernel writes no more buffers than it has")
 
     def print(self, printer: Printer) -> None:
-        printer.print_string(" ")
-        printer.print_symbol_name(self.sym_name.data)
-        print_symbols(printer, self.symbols)
-        with printer.in_parens():
-            printer.print_list(self.inputs, printer.print_block_argument)
-        printer.print_string(" -> ")
-        with printer.in_parens():
-            printer.print_list(self.results_written, printer.print_block_argument)
+        name, symbols = self.sym_name.data, self.symbols
+        print_signature(printer, name, symbols, self.inputs, self.results_written)
         if self.plan is not None:
             printer.print_string(" plan ")
             self.plan.print_parameter(printer)
@@ -122,22 +116,11 @@ class KernelOp(IRDLOperation):
 
     @classmethod
     def parse(cls, parser: Parser) -> "KernelOp":
-        name = parser.parse_symbol_name()
-        symbols = parse_optional_symbols(parser)
-        inputs = parser.parse_comma_separated_list(parser.Delimiter.PAREN, parser.parse_argument)
-        parser.parse_punctuation("->")
-        outputs = parser.parse_comma_separated_list(parser.Delimiter.PAREN, parser.parse_argument)
-        planned = parser.parse_optional_keyword("plan")
-        plan = PlanAttr(PlanAttr.parse_parameter(parser)) if planned else None
+        properties, arguments = parse_signature(parser)
+        if parser.parse_optional_keyword("plan"):
+            properties["plan"] = PlanAttr(PlanAttr.parse_parameter(parser))
         attributes = parser.parse_optional_attr_dict_with_keyword()
-        properties: dict[str, Attribute] = {
-            "sym_name": name,
-            "symbols": symbols,
-            "outputs": NumberAttr(len(outputs)),
-        }
-        if plan is not None:
-            properties["plan"] = plan
-        region = parser.parse_region([*inputs, *outputs])
+        region = parser.parse_region(arguments)
         return cls.create(
             properties=properties,
             attributes=attributes.data if attributes else {},
@@ -341,7 +324,7 @@ class PrefixOp(IRDLOperation):
     @classmethod
     def parse(cls, parser: Parser) -> "PrefixOp":
         combine = parser.parse_str_enum(Combine)
-        term = parser.parse_operand()
+        term = parse_known(parser)
         parser.parse_punctuation(":")
         type = parser.parse_type()
         return cls.create(

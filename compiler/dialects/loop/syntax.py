@@ -3,12 +3,19 @@
 from collections.abc import Sequence
 
 from xdsl.dialects.builtin import IndexType
-from xdsl.ir import SSAValue
+from xdsl.ir import Attribute, BlockArgument, SSAValue
 from xdsl.parser import Parser
 from xdsl.printer import Printer
 
 from stepwell.compiler.dialects.loop.types import AccessAttr, Affine
-from stepwell.compiler.dialects.sizes import Shape, parse_size
+from stepwell.compiler.dialects.sizes import (
+    NumberAttr,
+    Shape,
+    SymbolsAttr,
+    parse_optional_symbols,
+    parse_size,
+    print_symbols,
+)
 from stepwell.runtime.sizes import Size
 
 INDEX = IndexType()
@@ -86,3 +93,32 @@ def parse_axes(parser: Parser) -> tuple[list[Parser.Argument], Shape]:
 
     pairs = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, axis)
     return [argument for argument, _ in pairs], tuple(size for _, size in pairs)
+
+
+def print_signature(
+    printer: Printer,
+    name: str,
+    symbols: SymbolsAttr,
+    inputs: Sequence[BlockArgument],
+    outputs: Sequence[BlockArgument],
+) -> None:
+    """`@scale<B: 1>(%x: !loop.buffer<[B] x f32>) -> (%y: !loop.buffer<[B] x f32>)`"""
+    printer.print_string(" ")
+    printer.print_symbol_name(name)
+    print_symbols(printer, symbols)
+    with printer.in_parens():
+        printer.print_list(inputs, printer.print_block_argument)
+    printer.print_string(" -> ")
+    with printer.in_parens():
+        printer.print_list(outputs, printer.print_block_argument)
+
+
+def parse_signature(parser: Parser) -> tuple[dict[str, Attribute], list[Parser.Argument]]:
+    """The properties that a signature states, and the arguments of the body."""
+    name = parser.parse_symbol_name()
+    symbols = parse_optional_symbols(parser)
+    inputs = parser.parse_comma_separated_list(parser.Delimiter.PAREN, parser.parse_argument)
+    parser.parse_punctuation("->")
+    outputs = parser.parse_comma_separated_list(parser.Delimiter.PAREN, parser.parse_argument)
+    count = NumberAttr(len(outputs))
+    return {"sym_name": name, "symbols": symbols, "outputs": count}, [*inputs, *outputs]

@@ -186,7 +186,7 @@ def write(op: WriteOp, scope: Translator) -> Step:
             raise refuse(op, "SW0282", f"an index of {name_of(op.target)} is written twice")
         if frame.counts is not None:
             frame.counts.add(op.target, offsets)
-        memory.reshape(-1)[offsets] = frame[value]
+        memory.reshape(-1)[np.broadcast_to(offsets, frame.grid)] = frame[value]
 
     return run
 

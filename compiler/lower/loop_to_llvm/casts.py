@@ -24,13 +24,13 @@ def _is_half(type: Attribute) -> bool:
 
 
 def _extend(build: LlvmBuilder, a: SSAValue, source: Attribute, target: Attribute) -> SSAValue:
-    return extend_float(build, build.bitcast_lanes(a, source) if _is_half(source) else a, target)
+    return extend_float(build, build.bitcast(a, source) if _is_half(source) else a, target)
 
 
 def _truncate(build: LlvmBuilder, a: SSAValue, source: Attribute, target: Attribute) -> SSAValue:
     half = _is_half(target)
     narrow = truncate_float(build, a, target)
-    return build.bitcast_lanes(narrow, i16) if half else narrow
+    return build.bitcast(narrow, i16) if half else narrow
 
 
 def _from_float(
@@ -72,7 +72,7 @@ def _resize(
 
 def _bitcast(build: LlvmBuilder, a: SSAValue, source: Attribute, target: Attribute) -> SSAValue:
     type = lowered(target)
-    return a if element(a.type) == type else build.bitcast_lanes(a, type)
+    return a if element(a.type) == type else build.bitcast(a, type)
 
 
 _CASTS: Mapping[str, Conversion] = {

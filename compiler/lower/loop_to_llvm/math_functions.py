@@ -157,10 +157,10 @@ class LlvmArithmetic(Arithmetic[SSAValue, SSAValue]):
         return result
 
     def bits_of(self, a: SSAValue) -> SSAValue:
-        return self._build.bitcast(a, self._integers)
+        return self._build.bitcast(a, element(self._integers))
 
     def float_of(self, a: SSAValue) -> SSAValue:
-        return self._build.bitcast(a, self._floats)
+        return self._build.bitcast(a, element(self._floats))
 
     def to_float(self, a: SSAValue) -> SSAValue:
         return self._build.sitofp(a, element(self._floats))
@@ -176,9 +176,6 @@ class LlvmArithmetic(Arithmetic[SSAValue, SSAValue]):
 
     def int_xor(self, a: SSAValue, b: SSAValue) -> SSAValue:
         return self._build.xor(a, b)
-
-    def int_equal(self, a: SSAValue, b: SSAValue) -> SSAValue:
-        return self._build.icmp("eq", a, b)
 
     def shift_left(self, a: SSAValue, count: int) -> SSAValue:
         return self._build.shl(a, count)

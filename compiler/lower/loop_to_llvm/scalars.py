@@ -93,7 +93,6 @@ INSTRUCTIONS: Mapping[type[Operation], Instruction] = {
     arith.ShLIOp: LlvmBuilder.shl,
     arith.ShRSIOp: LlvmBuilder.ashr,
     arith.ShRUIOp: LlvmBuilder.lshr,
-    arith.SelectOp: LlvmBuilder.select,
     math.AbsFOp: LlvmBuilder.fabs,
     math.AbsIOp: LlvmBuilder.abs,
     math.SqrtOp: LlvmBuilder.sqrt,

@@ -12,10 +12,7 @@ llvm.func @loop(%n: i64, %c: i1) -> i64 {
 ^bb2:
   llvm.cond_br %c, ^bb3(%i : i64), ^bb3(%n : i64)
 ^bb3(%r: i64):
-  llvm.switch %r : i64, ^bb4 [
-    0: ^bb5,
-    7: ^bb4
-  ]
+  llvm.cond_br %c, ^bb4, ^bb5
 ^bb4:
   llvm.return %r : i64
 ^bb5:
@@ -33,7 +30,7 @@ llvm.func @loop(%n: i64, %c: i1) -> i64 {
 // CHECK-NEXT:   br i1 %c.1, label %bb3, label %bb2.bb3.0
 // CHECK-NEXT: bb3:
 // CHECK-NEXT:   %r.7 = phi i64 [ %i.4, %bb2 ], [ %n.0, %bb2.bb3.0 ]
-// CHECK-NEXT:   switch i64 %r.7, label %bb4 [ i64 0, label %bb5 i64 7, label %bb4 ]
+// CHECK-NEXT:   br i1 %c.1, label %bb4, label %bb5
 // CHECK-NEXT: bb4:
 // CHECK-NEXT:   ret i64 %r.7
 // CHECK-NEXT: bb5:

@@ -7,27 +7,27 @@ llvm.mlir.global external @counter(0 : i64) {addr_space = 1 : i32} : i64
 
 llvm.func internal @plain(%p: !llvm.ptr {llvm.noalias, llvm.nocapture}, %q: !llvm.ptr<3>, %i: i64) attributes {no_inline, passthrough = ["noredzone", ["prefer-vector-width", "512"]]} {
   %t = llvm.mlir.addressof @table : !llvm.ptr
-  %0 = llvm.getelementptr inbounds|nuw %t[%i, 1] : (!llvm.ptr, i64) -> !llvm.ptr, !llvm.array<2 x f32>
-  %1 = llvm.load %0 {alignment = 4 : i64, nontemporal} : !llvm.ptr -> vector<8xf32>
-  llvm.store volatile %1, %q {alignment = 4 : i64} : vector<8xf32>, !llvm.ptr<3>
-  %2 = llvm.load %p atomic syncscope("agent") acquire {alignment = 8 : i64} : !llvm.ptr -> i64
+  %0 = llvm.getelementptr %t[%i, 1] : (!llvm.ptr, i64) -> !llvm.ptr, !llvm.array<2 x f32>
+  %1 = llvm.load %0 {alignment = 4 : i64} : !llvm.ptr -> vector<8xf32>
+  llvm.store %1, %q {alignment = 4 : i64} : vector<8xf32>, !llvm.ptr<3>
+  %2 = llvm.load %p atomic acquire {alignment = 8 : i64} : !llvm.ptr -> i64
   %3 = llvm.atomicrmw _and %p, %2 acq_rel : !llvm.ptr, i64
-  %4 = llvm.cmpxchg weak volatile %p, %2, %3 seq_cst monotonic {alignment = 8 : i64} : !llvm.ptr, i64
+  %4 = llvm.cmpxchg %p, %2, %3 seq_cst monotonic {alignment = 8 : i64} : !llvm.ptr, i64
   %5 = llvm.extractvalue %4[1] : !llvm.struct<(i64, i1)>
-  llvm.fence syncscope("agent") release
+  llvm.fence release
   "llvm.intr.prefetch"(%p) <{rw = 1 : i32, hint = 2 : i32, cache = 1 : i32}> : (!llvm.ptr) -> ()
   llvm.return
 }
 // CHECK:      define internal dso_local void @plain(ptr noalias captures(none) %p.0, ptr addrspace(3) %q.1, i64 %i.2) nounwind "no-builtins" noinline noredzone "prefer-vector-width"="512" {
 // CHECK-NEXT: bb0:
-// CHECK-NEXT:   %4 = getelementptr inbounds nuw [2 x float], ptr @table, i64 %i.2, i32 1
-// CHECK-NEXT:   %5 = load <8 x float>, ptr %4, align 4, !nontemporal !{i32 1}
-// CHECK-NEXT:   store volatile <8 x float> %5, ptr addrspace(3) %q.1, align 4
-// CHECK-NEXT:   %6 = load atomic i64, ptr %p.0 syncscope("agent") acquire, align 8
+// CHECK-NEXT:   %4 = getelementptr [2 x float], ptr @table, i64 %i.2, i32 1
+// CHECK-NEXT:   %5 = load <8 x float>, ptr %4, align 4
+// CHECK-NEXT:   store <8 x float> %5, ptr addrspace(3) %q.1, align 4
+// CHECK-NEXT:   %6 = load atomic i64, ptr %p.0 acquire, align 8
 // CHECK-NEXT:   %7 = atomicrmw and ptr %p.0, i64 %6 acq_rel
-// CHECK-NEXT:   %8 = cmpxchg weak volatile ptr %p.0, i64 %6, i64 %7 seq_cst monotonic, align 8
+// CHECK-NEXT:   %8 = cmpxchg ptr %p.0, i64 %6, i64 %7 seq_cst monotonic, align 8
 // CHECK-NEXT:   %9 = extractvalue { i64, i1 } %8, 1
-// CHECK-NEXT:   fence syncscope("agent") release
+// CHECK-NEXT:   fence release
 // CHECK-NEXT:   call void @llvm.prefetch(ptr %p.0, i32 1, i32 2, i32 1)
 // CHECK-NEXT:   ret void
 

@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
-from derived import evaluated, pullback_of, results_of, tangent_of, types_of
-from programs import block_of
-from tensor_types import tensor_of
 from xdsl.ir import Block
 
+from derived import evaluated, pullback_of, results_of, tangent_of, types_of
+from programs import block_of
 from stepwell.compiler.dialects.nd import shape_of
 from stepwell.compiler.ops.value import Value
+from tensor_types import tensor_of
 
 Rule = Callable[[Value], Value]
 
@@ -66,7 +66,10 @@ def test_the_derivative(rule: Rule, x: Sequence[float], expected: Sequence[float
 def test_products_with_zeros_have_second_derivatives(x: Sequence[float]) -> None:
     """Each is the product of all but two."""
     expected = [
-        [0 if i == j else np.prod([v for k, v in enumerate(x) if k not in (i, j)]) for j in range(len(x))]
+        [
+            0 if i == j else np.prod([v for k, v in enumerate(x) if k not in (i, j)])
+            for j in range(len(x))
+        ]
         for i in range(len(x))
     ]
     np.testing.assert_allclose(hessian(prod, x), expected, atol=1e-12)

@@ -5,11 +5,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
-from derived import batch_of, evaluated, pullback_of, tangent_of
-from programs import Interpreter, block_of, compiled, function_named, module_of, stages
-from tensor_types import tensor_of
 from xdsl.ir import Block
 
+from derived import batch_of, evaluated, pullback_of, tangent_of
+from programs import Interpreter, block_of, compiled, function_named, module_of, stages
 from stepwell.compiler.interpret.loops import SiteError
 from stepwell.compiler.ops.effects import Custom, Print
 from stepwell.compiler.ops.emission import emit
@@ -17,6 +16,7 @@ from stepwell.compiler.ops.regions import written
 from stepwell.compiler.ops.value import Value, full
 from stepwell.runtime.errors import CallError, CompileError
 from stepwell.runtime.sizes import Size
+from tensor_types import tensor_of
 
 VECTOR = tensor_of("f64[2]")
 X = np.array([1.0, -2.0])
@@ -50,7 +50,9 @@ def test_prints_come_in_order_at_every_level(capfd: pytest.CaptureFixture[str]) 
     said: list[str] = []
 
     def host(site: int, operands: Sequence[np.ndarray]) -> None:
-        texts = [op.text.data for op in function_named(module, "f0").walk() if isinstance(op, Print)]
+        texts = [
+            op.text.data for op in function_named(module, "f0").walk() if isinstance(op, Print)
+        ]
         said.append(texts[site].format(*operands))
 
     assert printed(lambda: evaluated(block, [X]), capfd) == LINES
@@ -128,7 +130,9 @@ def test_a_function_in_c_is_called_where_it_stands(monkeypatch: pytest.MonkeyPat
     """It is given its operands, its results and all their sizes."""
     calls: list[tuple[list[float], list[int]]] = []
 
-    @ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(ctypes.c_int64))
+    @ctypes.CFUNCTYPE(
+        ctypes.c_int32, ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(ctypes.c_int64)
+    )
     def doubled(arrays, sizes) -> int:
         count = sizes[0]
         x, y = (ctypes.cast(arrays[n], ctypes.POINTER(ctypes.c_double)) for n in range(2))
@@ -138,7 +142,9 @@ def test_a_function_in_c_is_called_where_it_stands(monkeypatch: pytest.MonkeyPat
         return 0
 
     address = ctypes.cast(doubled, ctypes.c_void_p).value
-    monkeypatch.setattr("stepwell.runtime.system.addresses", lambda symbols: [address] * len(symbols))
+    monkeypatch.setattr(
+        "stepwell.runtime.system.addresses", lambda symbols: [address] * len(symbols)
+    )
     symbolic = tensor_of("f64[N]")
 
     def write(x: Value) -> list[Value]:
@@ -165,4 +171,4 @@ def test_a_batch_of_calls_is_a_loop() -> None:
 
     batched, flags = batch_of(block_of([VECTOR], write), Size.of(3), [True])
     assert flags == (True,)
-    assert [op for op in batched.walk() if isinstance(op, Custom)][0].arguments[0].type == VECTOR
+    assert next(op for op in batched.walk() if isinstance(op, Custom)).arguments[0].type == VECTOR

@@ -5,12 +5,12 @@ from itertools import product
 
 import numpy as np
 import pytest
-from arrays import Array, expect_close, expect_same_bits, smooth
-from catalogue import Case, mnemonic, samples
-from derived import batch_of, evaluated, results_of, types_of
-from programs import Interpreter, compiled, module_of, named
 from xdsl.ir import Block
 
+from arrays import Array, expect_close, expect_same_bits, smooth
+from catalogue import Case, mnemonic, samples
+from derived import batch_of, evaluated, results_of
+from programs import Interpreter, compiled, module_of, named
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of, tensor
 from stepwell.compiler.ops import TENSOR_OPS
 from stepwell.compiler.ops.base import Effect, TensorOp

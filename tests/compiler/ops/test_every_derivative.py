@@ -1,9 +1,11 @@
-"""The derivatives of every op: against finite differences, against each other, and of second order."""
+"""The derivatives of every op: against finite differences, each other, and of second order."""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
+from xdsl.ir import Block
+
 from arrays import Array, expect_close, expect_same_bits
 from catalogue import Case, distinct, mnemonic, samples, sized, symbolic, with_values
 from derived import (
@@ -18,8 +20,6 @@ from derived import (
     types_of,
 )
 from programs import Interpreter, by_reference, compiled, module_of, named
-from xdsl.ir import Block
-
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, is_float, numpy_dtype
 from stepwell.compiler.ops import TENSOR_OPS
 from stepwell.compiler.ops.base import Effect, TensorOp
@@ -82,7 +82,7 @@ def test_gradients_are_transposed_tangents(kind: type[TensorOp]) -> None:
 
 
 def test_pullbacks_have_derivatives(kind: type[TensorOp]) -> None:
-    """Of second order: forward over reverse against differences, reverse over reverse against it."""
+    """Forward over reverse against finite differences, reverse over reverse against that."""
     if mnemonic(kind) in NO_REVERSE:
         return
     for case, block in smooth_cases(kind):

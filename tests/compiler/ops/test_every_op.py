@@ -5,8 +5,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import pytest
+from xdsl.dialects.builtin import ModuleOp
+
 from arrays import Array, edges, expect_close, expect_same_bits, expect_types
-from catalogue import Case, distinct, in_every_dtype, mnemonic, samples, sized, symbolic, with_values
+from catalogue import (
+    Case,
+    distinct,
+    in_every_dtype,
+    mnemonic,
+    samples,
+    sized,
+    symbolic,
+    with_values,
+)
 from programs import (
     Interpreter,
     by_reference,
@@ -17,8 +28,6 @@ from programs import (
     stages,
     unlocated,
 )
-from xdsl.dialects.builtin import ModuleOp
-
 from stepwell.compiler.machines.x86 import MACHINES
 from stepwell.compiler.ops import TENSOR_OPS
 from stepwell.compiler.ops.base import Effect, Role, TensorOp
@@ -84,7 +93,9 @@ def programs(cases: Sequence[tuple[Case, dict[str, int]]]) -> Programs:
 
 
 def test_an_op_has_samples(kind: type[TensorOp]) -> None:
-    assert samples(kind), f"give {kind.__name__} SAMPLES, or an entry in tests/lib/region_samples.py"
+    assert samples(kind), (
+        f"give {kind.__name__} SAMPLES, or an entry in tests/lib/region_samples.py"
+    )
 
 
 def test_the_type_rule_says_what_the_reference_gives(kind: type[TensorOp]) -> None:

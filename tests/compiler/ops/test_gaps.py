@@ -4,17 +4,17 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+from xdsl.ir import Block
+
 from catalogue import Case, mnemonic, samples
 from derived import batch_of, evaluated, pullback_of, results_of, tangent_of
 from programs import Interpreter, block_of, module_of
-from tensor_types import tensor_of
-from xdsl.ir import Block
-
 from stepwell.compiler.dialects.nd import dtype_of, is_float
 from stepwell.compiler.ops import TENSOR_OPS
 from stepwell.compiler.ops.base import TensorOp
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
+from tensor_types import tensor_of
 
 GAPS = {
     ("while", "reverse mode"): "a while loop without a bound keeps no history",

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import BytesAttr, DenseIntOrFPElementsAttr, TensorType
 from xdsl.dialects.llvm import GlobalOp
-from xdsl.ir import Attribute, Block, SSAValue
+from xdsl.ir import Attribute, SSAValue
 
 from stepwell.compiler.dialects.llvm.types import (
     array,
@@ -22,7 +22,7 @@ from stepwell.compiler.dialects.llvm.types import (
     ptr,
     vector,
 )
-from stepwell.compiler.dialects.llvm_builder import NSW, LlvmBuilder
+from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 
 Array = NDArray[np.generic]
 Call = Callable[..., int]
@@ -127,10 +127,8 @@ def test_bits(compiled: Compile) -> None:
     for name, reference in expected.items():
         out = mapped(compiled, lambda b, v, name=name: getattr(b, name)(*v), np.uint32, x)
         np.testing.assert_array_equal(out, reference, name)
-    rotated = mapped(compiled, lambda b, v: b.rotl(v[0], 13), np.uint32, x)
-    np.testing.assert_array_equal(rotated, (x << np.uint32(13)) | (x >> np.uint32(19)))
-    back = mapped(compiled, lambda b, v: b.rotr(b.rotl(v[0], 5), 5), np.uint32, x)
-    np.testing.assert_array_equal(back, x)
+    rotated = mapped(compiled, lambda b, v: b.rotr(v[0], 13), np.uint32, x)
+    np.testing.assert_array_equal(rotated, (x >> np.uint32(13)) | (x << np.uint32(19)))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -140,14 +138,14 @@ def test_floats(compiled: Compile, dtype: type) -> None:
         expected = {
             "fadd": x + y, "fsub": x - y, "fmul": x * y, "fdiv": x / y,
             "maximum": np.maximum(x, y), "minimum": np.minimum(x, y),
-            "maxnum": np.fmax(x, y), "minnum": np.fmin(x, y), "copysign": np.copysign(x, y),
+            "copysign": np.copysign(x, y),
         }  # fmt: skip
         for name, reference in expected.items():
             out = mapped(compiled, lambda b, v, name=name: getattr(b, name)(*v), dtype, x, y)
             np.testing.assert_array_equal(out, reference, name)
         single = {
             "fneg": -x, "fabs": np.abs(x), "sqrt": np.sqrt(x), "floor": np.floor(x),
-            "ceil": np.ceil(x), "ftrunc": np.trunc(x), "roundeven": np.rint(x),
+            "roundeven": np.rint(x),
         }  # fmt: skip
         for name, reference in single.items():
             out = mapped(compiled, lambda b, v, name=name: getattr(b, name)(*v), dtype, x)
@@ -241,7 +239,8 @@ def test_masks_touch_nothing_else(compiled: Compile, dtype: type, count: int) ->
     x, y, n = b.arguments
     kind = vector(TYPES[dtype], LANES)
     with b.loop(0, n, LANES) as loop:
-        mask = b.lane_mask(loop.index, n, LANES)
+        left = b.splat(b.sub(n, loop.index), LANES)
+        mask = b.icmp("slt", b.iota(vector(i64, LANES)), left)
         value = b.masked_load(b.gep(x, loop.index, stored(dtype)), mask, b.constant(kind, 0))
         b.masked_store(value, b.gep(y, loop.index, stored(dtype)), mask)
     b.ret()
@@ -262,18 +261,6 @@ def test_a_masked_load_gives_the_other_value(compiled: Compile) -> None:
     source, target = np.arange(LANES, dtype=np.float32), np.zeros(LANES, np.float32)
     compiled(b)(source, target)
     np.testing.assert_array_equal(target, [0, -7, 2, -7, -7, 5, 6, -7])
-
-
-@pytest.mark.parametrize(
-    ("base", "bound"), [(0, 3), (5, 5), (7, 2), (0, 1 << 50), (1 << 50, 0), (-3, 2)]
-)
-def test_lanes_below_a_bound(compiled: Compile, base: int, bound: int) -> None:
-    b = LlvmBuilder.define("run", [i64, i64, ptr])
-    b.store(b.lane_mask(b.arguments[0], b.arguments[1], LANES), b.arguments[2])
-    b.ret()
-    target = np.zeros(LANES, np.bool_)
-    compiled(b)(base, bound, target)
-    np.testing.assert_array_equal(target, base + np.arange(LANES) < bound)
 
 
 def test_gather_and_scatter(compiled: Compile) -> None:
@@ -299,8 +286,7 @@ def test_gather_and_scatter(compiled: Compile) -> None:
 
 
 REDUCTIONS = {
-    "add": np.add, "mul": np.multiply, "and": np.bitwise_and, "or": np.bitwise_or,
-    "xor": np.bitwise_xor, "smax": np.maximum, "smin": np.minimum,
+    "add": np.add, "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
 }  # fmt: skip
 
 
@@ -312,41 +298,13 @@ def test_integer_reductions(compiled: Compile, kind: str) -> None:
     assert compiled(b)(x) == REDUCTIONS[kind].reduce(x)
 
 
-@pytest.mark.parametrize("kind", ["fmaximum", "fminimum", "fmax", "fmin"])
-def test_float_reductions(compiled: Compile, kind: str) -> None:
-    b = LlvmBuilder.define("run", [ptr, ptr])
-    x, y = b.arguments
-    b.store(b.reduce(kind, b.load(x, vector(f32, LANES))), y)
-    b.ret()
-    run = compiled(b)
-    reference = {
-        "fmaximum": np.max, "fminimum": np.min, "fmax": np.nanmax, "fmin": np.nanmin,
-    }[kind]  # fmt: skip
-    for values in ([1, 5, -3, 2, 0, 9, -8, 4], [1, np.nan, -3, 2, 0, 9, -8, 4]):
-        source, target = np.array(values, np.float32), np.zeros(1, np.float32)
-        run(source, target)
-        np.testing.assert_array_equal(target[0], reference(source))
-
-
-def test_an_ordered_sum_takes_lanes_in_turn(compiled: Compile) -> None:
-    b = LlvmBuilder.define("run", [ptr, ptr])
-    x, y = b.arguments
-    b.store(b.reduce_ordered("fadd", 0.5, b.load(x, vector(f32, LANES))), y)
-    b.ret()
-    source = RANDOM.standard_normal(LANES).astype(np.float32) * np.float32(1e4)
-    target = np.zeros(1, np.float32)
-    compiled(b)(source, target)
-    total = np.float32(0.5)
-    for value in source:
-        total += value
-    assert target[0] == total
-
-
 def test_lanes_move(compiled: Compile) -> None:
     b = LlvmBuilder.define("run", [ptr, ptr])
     x, y = b.arguments
     v = b.load(x, vector(i32, 8))
-    halves = b.concatenate(b.slice(v, 4, 4), b.slice(v, 0, 4))
+    low = b.shuffle(v, b.poison(v.type), [0, 1, 2, 3])
+    high = b.shuffle(v, b.poison(v.type), [4, 5, 6, 7])
+    halves = b.shuffle(high, low, range(8))
     mixed = b.shuffle(halves, v, [0, 8, -1, 15, 7, 1, 2, 3])
     mixed = b.insert_element(mixed, b.extract_element(v, 6), 2)
     b.store(b.add(mixed, b.splat(b.extract_element(v, 1), 8)), y)
@@ -368,7 +326,7 @@ def test_collatz(compiled: Compile) -> None:
         with b.if_(b.icmp("eq", b.and_(value, 1), 0)) as parity:
             parity.yields(b.lshr(value, 1))
             parity.otherwise()
-            parity.yields(b.add(b.mul(value, 3), 1, NSW))
+            parity.yields(b.add_exactly(b.mul(value, 3), 1))
         steps.yields(parity.results[0], b.add(count, 1))
     b.ret(steps.results[1])
     run = compiled(b)
@@ -393,22 +351,8 @@ def test_loops_run_as_ranges_do(compiled: Compile, low: int, high: int, step: in
     assert compiled(b)(low, high, step) == wrapped
 
 
-def test_switch_chooses(compiled: Compile) -> None:
-    b = LlvmBuilder.define("run", [i64], i64)
-    default = Block(arg_types=[i64])
-    cases = [Block() for _ in range(3)]
-    b.switch(b.arguments[0], default, {0: cases[0], -1: cases[1], 5: cases[2]}, [b.arguments[0]])
-    for number, block in enumerate(cases):
-        b.enter(block)
-        b.ret(number + 10)
-    b.enter(default)
-    b.ret(default.args[0])
-    run = compiled(b)
-    assert [run(value) for value in (0, -1, 5, 77)] == [10, 11, 12, 77]
-
-
 def test_calls_by_name_and_by_pointer(compiled: Compile) -> None:
-    square = LlvmBuilder.define("square", [i64], i64, internal=True, noinline=True)
+    square = LlvmBuilder.define("square", [i64], i64, internal=True, attributes=["noinline"])
     square.ret(square.mul(*square.arguments * 2))
     b = LlvmBuilder.define("run", [i64, ptr], i64)
     n, place = b.arguments
@@ -450,9 +394,7 @@ def test_threads_count_together(compiled: Compile) -> None:
         b.atomicrmw("add", place, 1, "monotonic")
         with b.while_(b.load(b.gep(place, 8), i64, ordering="acquire")) as attempt:
             old = attempt.carried[0]
-            seen, done = b.cmpxchg(
-                b.gep(place, 8), old, b.add(old, 2), "acq_rel", "acquire", weak=True
-            )
+            seen, done = b.cmpxchg(b.gep(place, 8), old, b.add(old, 2), "acq_rel", "acquire")
             attempt.test(b.xor(done, 1))
             attempt.yields(seen)
     b.fence("seq_cst")
@@ -479,17 +421,10 @@ def test_atomic_operations(compiled: Compile, kind: str, expected: int) -> None:
     assert cell[0] == expected
 
 
-def test_nontemporal_and_volatile_accesses(compiled: Compile) -> None:
-    b = LlvmBuilder.define("run", [ptr, ptr])
-    x, y = b.arguments
-    b.prefetch(y, write=True)
-    value = b.load(x, vector(f32, LANES), 32, nontemporal=True)
-    b.store(value, y, 32, nontemporal=True)
-    b.store(b.load(x, f32, volatile=True), b.gep(y, LANES, f32), volatile=True)
+def test_a_prefetch_changes_nothing(compiled: Compile) -> None:
+    b = LlvmBuilder.define("run", [ptr])
+    b.prefetch(b.arguments[0])
     b.ret()
-    memory = np.zeros(64, np.float32)
-    start = -memory.ctypes.data % 64 // 4
-    source, target = memory[start : start + 16], memory[start + 16 : start + 32]
-    source[:] = np.arange(1, 17)
-    compiled(b)(source, target)
-    np.testing.assert_array_equal(target[:9], [*source[:8], 1])
+    memory = np.arange(16, dtype=np.float32)
+    compiled(b)(memory)
+    np.testing.assert_array_equal(memory, np.arange(16))

@@ -112,15 +112,6 @@ def test_a_use_may_stand_before_its_definition() -> None:
     assert "bb1:\n  ret i64 %2\nbb2:\n  %2 = add i64 %0, 1" in module_text(ModuleOp([b.function]))
 
 
-def test_a_switch_with_equal_targets_has_a_way_for_each() -> None:
-    text = text_of(
-        "llvm.func @f(%i: i64, %j: i64) -> i64 {\n"
-        "  llvm.switch %i : i64, ^bb1(%i : i64) [0: ^bb1(%j : i64), 1: ^bb1(%i : i64)]\n"
-        "^bb1(%r: i64):\n  llvm.return %r : i64\n}"
-    )
-    assert "[ %i.0, %bb0 ], [ %j.1, %bb0.bb1.0 ], [ %i.0, %bb0.bb1.1 ]" in text
-
-
 def test_symbols_and_strings_are_quoted() -> None:
     b = LlvmBuilder.define('odd "name"')
     b.ret()
@@ -137,11 +128,12 @@ def test_a_module_may_state_its_target() -> None:
 
 
 def test_attributes_of_functions() -> None:
-    b = LlvmBuilder.define("f", noinline=True, attributes=["cold", ("a", "b"), "no-jump-tables"])
+    b = LlvmBuilder.define("f", attributes=["cold", ("a", "b"), "no-jump-tables"])
     b.function.properties["tune_cpu"] = StringAttr("znver4")
     b.function.properties["target_features"] = upstream.TargetFeaturesAttr(
         upstream.ArrayAttr([StringAttr("+avx2"), StringAttr("-fma")])
     )
+    b.function.properties["no_inline"] = UnitAttr()
     b.function.properties["optimize_none"] = UnitAttr()
     b.ret()
     head = module_text(ModuleOp([b.function])).splitlines()[0]
