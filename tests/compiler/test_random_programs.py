@@ -1,30 +1,22 @@
 """Random programs mean the same at every level, and every stage leaves them in order."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-import numpy as np
-import pytest
-from arrays import expect_same_bits, smooth
-from derived import batch_of, floating, pullback_of, results_of, tangent_of, types_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from xdsl.ir import Block
+
+from arrays import expect_same_bits, smooth
+from derived import types_of
 from noise import expected
 from programs import (
     Interpreter,
     block_of,
     compiled,
-    expect_round_trip,
     module_of,
     named,
-    stages,
-    unlocated,
 )
-from random_programs import RANGES, WHOLES, Recipe, recipes, without_symbols
-from xdsl.ir import Block
-
-from stepwell.compiler.dialects.nd import is_float
-from stepwell.compiler.ops.value import Value
-from stepwell.runtime.sizes import Size
+from random_programs import RANGES, Recipe, recipes, without_symbols
 
 SYMBOLS = st.fixed_dictionaries({"M": st.integers(0, 6), "N": st.integers(1, 9)})
 

@@ -1,14 +1,14 @@
-"""Random programs from the catalogue: straight lines of ops over shapes with symbols, some with regions."""
+"""Random programs from the catalogue: lines of ops over symbolic shapes, some with regions."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, product
 from typing import Any, TypeAlias, final
 
-from catalogue import mnemonic, samples
 from hypothesis import strategies as st
 from xdsl.ir import Operation, Region
 
+from catalogue import mnemonic, samples
 from stepwell.compiler.dialects.nd import Literal, Tensor, dtype_of, is_float, shape_of, tensor
 from stepwell.compiler.dialects.sizes import Range, Shape, count_of
 from stepwell.compiler.ops import TENSOR_OPS
