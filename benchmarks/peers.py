@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any, ClassVar, final
 
 import numpy as np
-from benchmarks.workloads import Arrays, Workload
 from numpy.typing import NDArray
 
 import stepwell as sw
+from benchmarks.workloads import Arrays, Workload
 from stepwell import numpy as snp
 
 Answer = Callable[[], NDArray[Any]]

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
 from benchmarks.interleaved import Call, medians
 from benchmarks.peak import Peak
 from benchmarks.peers import PEERS, kernels
 from benchmarks.workloads import Workload, workloads
-from numpy.typing import NDArray
-
 from stepwell.runtime import pool
 
 PEAK = "peak"
