@@ -11,9 +11,9 @@ SPEED = """Written by `make bench`. Medians of at least 20 interleaved runs on r
 from Python; every answer was compared with f64. The ratio is to the best peer. The peak is that of
 multiply-adds in f32 with as many threads, measured in turn with the workload; bytes are those of
 the inputs and the answer. The error is the greatest one, as a part of the greatest element."""
-COLD = """From Python functions to code in memory: the first program of a process that has imported
-all modules, for which LLVM starts and the thread pool is compiled; how long the processor was busy
-with it; and the same program once more."""
+COLD = """From Python functions to machine code, in a process that has imported all modules and
+compiled nothing: how long it takes, how long the processor was busy with it, the first call, for
+which a process loads the code and compiles its thread pool, and compiling the program once more."""
 
 
 def report(
@@ -54,11 +54,11 @@ def _speed_row(speed: Found) -> Row:
 
 def cold_table(compiles: Iterable[Found]) -> str:
     """One row for each program."""
-    head = ["program", "first", "of which busy", "again", "runs"]
+    head = ["program", "compiling", "of which busy", "first call", "again", "runs"]
     rows = [
         [
             each["name"],
-            *(duration(each[key]) for key in ("first", "processor", "again")),
+            *(duration(each[key]) for key in ("compiling", "busy", "calling", "again")),
             str(each["runs"]),
         ]
         for each in compiles

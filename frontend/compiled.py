@@ -51,11 +51,17 @@ class Compiled:
         self._machine = machine
         self._numerics = numerics
         self._constants = _weights(traced.values())
+        self._image = compile_module(self._module(), machine)
+
+    @functools.cached_property
+    def _model(self) -> Model:
+        """The program in memory, made by the first call.
+
+        What is only saved needs neither that nor the thread pool, which a process compiles once.
+        """
         with without_collection():
-            image = compile_module(self._module(), machine)
-            pool = pool_object(machine)
-        manifest = self._manifest([image])
-        self._model = Model(manifest, image.code, self._constants, pool=pool)
+            pool = pool_object(self._machine)
+        return Model(self._manifest([self._image]), self._image.code, self._constants, pool=pool)
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         """Calls the only entry point, by position or by name; the result is nested Arrays."""
@@ -90,9 +96,9 @@ class Compiled:
 
         `sample` has arguments for entry points by name: `stepwell verify` repeats these calls.
         """
-        machines = [self._machine]
-        machines += [X86_64_V3] if X86_64_V3 != self._machine else []
-        images = [compile_module(self._module(), machine) for machine in machines]
+        images = [self._image]
+        if self._machine != X86_64_V3:
+            images.append(compile_module(self._module(), X86_64_V3))
         members: dict[str, bytes] = {}
         for image in images:
             members[f"code/{image.machine.name}.o"] = image.code

@@ -161,7 +161,7 @@ class Concatenate(PureOp):
         total = ZERO
         for part in parts:
             shape = shape_of(part)
-            fits = _without(shape, axis) == _without(first, axis)
+            fits = len(shape) == len(first) and _without(shape, axis) == _without(first, axis)
             expect(
                 fits and dtype_of(part) == dtype_of(parts[0]),
                 cls,

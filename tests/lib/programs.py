@@ -1,10 +1,13 @@
 """Tensor programs for tests, written as blocks, and run at every level."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from io import StringIO
+from types import SimpleNamespace
 from typing import Any, TypeAlias
+from unittest import mock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +36,7 @@ from stepwell.compiler.ops.value import Value
 from stepwell.compiler.passes.assign_buffers import WORKSPACE
 from stepwell.compiler.targets.cpu import host
 from stepwell.compiler.targets.pool import pool_object
+from stepwell.runtime import program
 from stepwell.runtime.dtypes import BY_NAME, BY_NUMPY
 from stepwell.runtime.entry import Argument, ArrayType, Entry, Result, SizeRange
 from stepwell.runtime.manifest import Manifest, Target
@@ -151,6 +155,27 @@ def compiled(module: ModuleOp, machine: Machine | None = None) -> Model:
     target = Target(machine.name, machine.architecture, machine.features, "o", image.workspace, "p")
     manifest = Manifest("test", entries, (target,))
     return Model(manifest, image.code, weights, pool=_pool(machine))
+
+
+GUARD = 128
+"""Bytes before and behind each result of `guarded`, of which none may change."""
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Code that writes beside its results within this scope is an error."""
+    places: list[Array] = []
+
+    def empty(shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
+        count = math.prod(shape) * dtype.itemsize
+        places.append(np.full(count + 2 * GUARD, 0xA5, np.uint8))
+        return places[-1][GUARD : GUARD + count].view(dtype).reshape(shape)
+
+    with mock.patch.object(program, "np", SimpleNamespace(empty=empty)):
+        yield
+    for place in places:
+        beside = np.concatenate([place[:GUARD], place[-GUARD:]])
+        assert (beside == 0xA5).all(), "bytes beside a result were written"
 
 
 @cache

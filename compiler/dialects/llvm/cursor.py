@@ -8,13 +8,13 @@ from xdsl.dialects.builtin import (
     LocationAttr,
     SymbolRefAttr,
 )
-from xdsl.dialects.llvm import AddressOfOp, ConstantOp, LLVMPointerType, ZeroOp
+from xdsl.dialects.llvm import AddressOfOp, BitcastOp, ConstantOp, LLVMPointerType, ZeroOp
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from stepwell.compiler.dialects.construct import NOTHING, append, construct, result_of
 from stepwell.compiler.dialects.llvm.instructions import PoisonOp
-from stepwell.compiler.dialects.llvm.numbers import Number, attribute
-from stepwell.compiler.dialects.llvm.types import Vector, lanes, ptr
+from stepwell.compiler.dialects.llvm.numbers import Number, attribute, unreadable
+from stepwell.compiler.dialects.llvm.types import Vector, bits, integer, lanes, ptr, vector
 
 Operand = SSAValue | int | float
 """What a builder's method takes: a number becomes a constant of the other operand's type."""
@@ -66,9 +66,17 @@ class Cursor(ABC):
         key = (id(type), text)
         found = self._constants.get(key)
         if found is None:
-            properties = {"value": attribute(type, number, text)}
-            found = self._constants[key] = self.hoist(ConstantOp, type, properties)
+            found = self._constants[key] = self._constant(type, number, text)
         return found
+
+    def _constant(
+        self, type: Attribute, number: Number | tuple[Number, ...], text: str
+    ) -> SSAValue:
+        encodings = unreadable(type, number)
+        if encodings is not None:
+            encoded = vector(integer(bits(type)), len(encodings))
+            return self.hoist(BitcastOp, type, NOTHING, [self.constant(encoded, encodings)])
+        return self.hoist(ConstantOp, type, {"value": attribute(type, number, text)})
 
     def iota(self, type: Vector) -> SSAValue:
         """The vector 0, 1, 2, …"""

@@ -90,7 +90,7 @@ def _joining_pairs(better: Binary) -> Callable[[State, State], State]:
         best_nan, rival_nan = np.not_equal(value, value), np.not_equal(rival, rival)
         level = np.equal(value, rival) | (best_nan & rival_nan)
         wins = (better(rival, value) & ~best_nan) | (rival_nan & ~best_nan)
-        wins |= level & (place < index)
+        wins = wins | (level & (place < index))
         return select(wins, rival, value), select(wins, place, index)
 
     return join

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from xdsl.ir import SSAValue
+from xdsl.dialects.arith import ConstantOp
+from xdsl.dialects.builtin import IntegerAttr
+from xdsl.ir import OpResult, SSAValue
 
 from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.llvm.cursor import Operand
@@ -10,6 +12,7 @@ from stepwell.compiler.dialects.llvm.types import i1, i64, lanes, size, vector
 from stepwell.compiler.dialects.loop.explicit import (
     GatherOp,
     LoadOp,
+    MaskOp,
     PrefetchOp,
     ScatterOp,
     StackOp,
@@ -47,8 +50,26 @@ def store(frame: Frame, op: StoreOp) -> None:
         build.store(stored, place)
     elif lanes(stored.type) is None:
         build.store(stored, build.select(frame.values[mask[0]], place, frame.nowhere))
+    elif _is_first_lane(mask[0]):
+        build.store(build.extract_element(stored, 0), place)
     else:
         build.masked_store(stored, place, frame.values[mask[0]])
+
+
+def _is_first_lane(mask: SSAValue) -> bool:
+    """Whether a mask is known to be that of one lane.
+
+    LLVM 22 takes a truncated vector's store under such a constant for one of the whole element
+    before the truncation, which overwrites what follows.
+    """
+    match mask.owner:
+        case MaskOp(
+            first=OpResult(owner=ConstantOp(value=IntegerAttr() as first)),
+            bound=OpResult(owner=ConstantOp(value=IntegerAttr() as bound)),
+        ):
+            return bound.value.data - first.value.data == 1
+        case _:
+            return False
 
 
 def gather(frame: Frame, op: GatherOp) -> None:

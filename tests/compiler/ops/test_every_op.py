@@ -23,6 +23,7 @@ from programs import (
     by_reference,
     compiled,
     expect_round_trip,
+    guarded,
     module_of,
     named,
     stages,
@@ -165,5 +166,5 @@ def check_bits(given: Programs, level: str | None = None, seeds: int = 1) -> Non
     machine = MACHINES[level] if level else host()
     interpreter, model = Interpreter(given.module), compiled(given.module, machine)
     for name, case, arrays, _ in given.runs(seeds):
-        with named(case):
+        with named(case), guarded():
             expect_same_bits(model[name].run(arrays), interpreter(name, arrays))
