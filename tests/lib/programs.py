@@ -171,7 +171,7 @@ def guarded() -> Iterator[None]:
         places.append(np.full(count + 2 * GUARD, 0xA5, np.uint8))
         return places[-1][GUARD : GUARD + count].view(dtype).reshape(shape)
 
-    with mock.patch.object(program, "np", SimpleNamespace(empty=empty)):
+    with mock.patch.object(program, "np", SimpleNamespace(**{**vars(np), "empty": empty})):
         yield
     for place in places:
         beside = np.concatenate([place[:GUARD], place[-GUARD:]])

@@ -7,8 +7,8 @@ from xdsl.dialects.builtin import LocationAttr
 from xdsl.dialects.llvm import FuncOp, GlobalOp, LinkageAttr
 from xdsl.ir import Attribute, Operation, SSAValue
 
-from stepwell.compiler.dialects.llvm.numbers import dense
-from stepwell.compiler.dialects.llvm.types import array, vector
+from stepwell.compiler.dialects.llvm.numbers import dense, unreadable
+from stepwell.compiler.dialects.llvm.types import array, bits, integer, vector
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder, Parameter
 from stepwell.compiler.lower.loop_to_llvm.callees import Callees
 
@@ -55,7 +55,9 @@ class Program:
         return build
 
     def table(self, entries: tuple[float, ...], type: Attribute, location: LocationAttr) -> str:
-        """The symbol of a constant array."""
+        """The symbol of a constant array; of floats that are not read back, their bits."""
+        if (encodings := unreadable(vector(type, len(entries)), entries)) is not None:
+            entries, type = tuple(encodings), integer(bits(type))
         found = self._tables.get((type, entries))
         if found is None:
             found = self._tables[type, entries] = GlobalOp(

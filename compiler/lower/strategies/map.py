@@ -33,6 +33,7 @@ from stepwell.compiler.lower.writer import Writer
 from stepwell.compiler.machines.machine import Machine
 from stepwell.runtime.sizes import Size
 
+VECTORS = 4
 CHAINED_ROWS = {"scan": 8, "serial": 4}
 """Rows whose chains go side by side, since each waits for its own last sum."""
 
@@ -48,7 +49,7 @@ class Map(Strategy):
 
     name: ClassVar[str] = "map"
     bytes: int = 64
-    vectors: int = 4
+    vectors: int = VECTORS
     rows: int = 1
     task: int = 20
 
@@ -62,7 +63,8 @@ class Map(Strategy):
         kinds = {fold.order.data.kind for nest in nests for fold in nest.inside}
         kinds.update("scan" for nest in nests if nest.scans)
         rows = max((CHAINED_ROWS.get(kind, 1) for kind in kinds), default=1)
-        return cls(machine.vector_bytes, rows=rows)
+        vectors = max((columns(nest, machine) for nest in nests), default=VECTORS)
+        return cls(machine.vector_bytes, vectors, rows)
 
     def workspace(self, kernel: KernelOp) -> Size:
         return bytes_of_locals(locals_of(kernel))
@@ -97,6 +99,17 @@ class Map(Strategy):
                 tasks.write(writer, loops.write)
 
         unless_empty(writer, nest.sizes.data, ranges, inside)
+
+
+def columns(nest: Analysis, machine: Machine) -> int:
+    """Vectors of a tile: of a matrix whose columns are folded long pieces of a row, since each row
+    may lie on another page of memory, as long as there remain tasks enough."""
+    axes = nest.axes()
+    if len(axes) != 1 or not any(fold.order.data.kind == "serial" for fold in nest.inside):
+        return VECTORS
+    width = lanes_of(nest.types, machine.vector_bytes)
+    most = min(machine.vector_registers // 2, length(axes[0].size) // (MINIMUM * width))
+    return max(VECTORS, most)
 
 
 def tiling_of(

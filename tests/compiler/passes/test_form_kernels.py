@@ -1,0 +1,55 @@
+"""Forming kernels: what goes together, and what does not."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+import stepwell as sw
+from stepwell import Array, nn
+from stepwell import numpy as snp
+
+
+def kernels(function: Callable[..., object], *specs: str) -> int:
+    return sw.compile(function, *map(sw.spec, specs)).ir("kernels").count("nd.kernel")
+
+
+def test_a_product_takes_its_bias_and_activation_with_it() -> None:
+    bias = np.ones(5, np.float32)
+
+    def dense(x: Array, w: Array) -> Array:
+        return nn.relu(x @ w + bias)
+
+    def bias_first(x: Array, w: Array) -> Array:
+        wide = snp.broadcast_to(bias, (3, 5))
+        return nn.relu(x @ w + wide)
+
+    assert kernels(dense, "f32[3,4]", "f32[4,5]") == 1
+    assert kernels(bias_first, "f32[3,4]", "f32[4,5]") == 1
+
+
+def test_two_products_are_two_kernels() -> None:
+    assert kernels(lambda x, w: x @ w @ w, "f32[3,4]", "f32[4,4]") == 2
+
+
+def test_a_product_that_moves_afterwards_is_stored() -> None:
+    assert kernels(lambda x, w: (x @ w).T + x.T, "f32[4,4]", "f32[4,4]") == 2
+
+
+def test_long_chains_are_cut() -> None:
+    def chain(x: Array) -> Array:
+        for number in range(200):
+            x = snp.sin(x) + number
+        return x
+
+    program = sw.compile(chain, sw.spec("f32[3]"))
+    assert 2 < program.ir("kernels").count("nd.kernel") < 10
+    expected = np.float64([1, 2, 3])
+    for number in range(200):
+        expected = np.sin(expected) + number
+    np.testing.assert_allclose(np.asarray(program(np.float32([1, 2, 3]))), expected, atol=1e-2)
+
+
+def test_norms_of_rows_are_one_kernel_that_keeps_a_row_at_a_time() -> None:
+    program = sw.compile(nn.layer_norm, sw.spec("f32[64,32]"))
+    assert program.ir("kernels").count("nd.kernel") == 1
+    assert "plan <rows" in program.ir("loop")
