@@ -5,7 +5,7 @@ A stage's name is the name of its dump, of `--stop-after`, and of what `ir` show
 
 import gc
 import os
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,9 @@ from xdsl.passes import ModulePass
 from xdsl.utils.hints import isa
 
 from stepwell.compiler.dialects.llvm import LLVM
+from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.dialects.loop import LOOP
-from stepwell.compiler.dialects.loop.host import CustomOp, FuncOp
+from stepwell.compiler.dialects.loop.host import CopyOp, CustomOp, FuncOp
 from stepwell.compiler.dialects.loop.nests import KernelOp
 from stepwell.compiler.dialects.loop.sites import SITES, SiteAttr
 from stepwell.compiler.dialects.loop.types import BufferType
@@ -32,7 +33,10 @@ from stepwell.compiler.ops import ND
 from stepwell.compiler.passes.assign_buffers import WORKSPACE, AssignBuffers
 from stepwell.compiler.passes.form_kernels import FormKernels
 from stepwell.compiler.passes.inline import Inline
+from stepwell.compiler.passes.interference import BECAUSE, pairs
+from stepwell.compiler.passes.share_buffers import ShareBuffers
 from stepwell.compiler.passes.simplify import Simplify
+from stepwell.compiler.passes.swap_buffers import SwapBuffers
 from stepwell.compiler.targets.cpu import assembly, compile_object
 from stepwell.compiler.targets.llvm_text import module_text
 from stepwell.runtime.entry import Site
@@ -54,9 +58,9 @@ STAGES: tuple[Stage, ...] = (
     ("tensor", lambda machine: []),
     ("simple", lambda machine: [Inline(), Simplify()]),
     ("kernels", lambda machine: [FormKernels()]),
-    ("loop", lambda machine: [TensorToLoop()]),
+    ("nests", lambda machine: [TensorToLoop()]),
     ("plans", lambda machine: [ChoosePlans(machine=level_of(machine).name)]),
-    ("buffers", lambda machine: [AssignBuffers()]),
+    ("buffers", lambda machine: [ShareBuffers(), SwapBuffers(), AssignBuffers()]),
     ("explicit", lambda machine: [ExpandPlans()]),
     ("llvm", lambda machine: [LoopToLlvm()]),
 )
@@ -88,6 +92,10 @@ class Image:
     """The C functions that each entry point finds in its table of addresses."""
     plans: Mapping[str, str]
     """The plan of each kernel, as printed."""
+    overwrites: Mapping[str, tuple[tuple[int, int], ...]]
+    """Of each entry point, the pairs (argument, result) that lie in the same place."""
+    copies: Mapping[str, tuple[str, ...]]
+    """Which whole buffers each entry point has to copy, where and why."""
 
 
 def compile_module(module: ModuleOp, machine: Machine) -> Image:
@@ -106,11 +114,13 @@ def compile_module(module: ModuleOp, machine: Machine) -> Image:
         constants = {f.sym_name.data: _constants(f) for f in functions}
         sites = {f.sym_name.data: _sites(f) for f in functions}
         imports = _imports(functions)
+        overwrites = {f.sym_name.data: _overwrites(f) for f in functions}
+        copies = {f.sym_name.data: tuple(_copies(f)) for f in functions}
         run_stages(module, machine, "llvm", dump, after="buffers")
         text = module_text(module)
         dump.write("ll", text)
         code = compile_object(text, machine)
-    return Image(machine, code, workspace, constants, sites, imports, plans)
+    return Image(machine, code, workspace, constants, sites, imports, plans, overwrites, copies)
 
 
 def run_stages(
@@ -123,7 +133,8 @@ def run_stages(
     """Runs the stages up to `last`, from the one behind `after`."""
     names = [name for name, _ in STAGES]
     if last not in names:
-        raise CompileError("SW0220", f"there is no stage {last}", hint=f"there are {names}")
+        known = ", ".join([*names, *TEXTS])
+        raise CompileError("SW0220", f"there is no stage {last}", hint=f"there are {known}")
     first = names.index(after) + 1 if after else 0
     nothing = Context()
     for number, (name, passes) in enumerate(STAGES[: names.index(last) + 1]):
@@ -163,6 +174,21 @@ def _sites(function: FuncOp) -> tuple[Site, ...]:
     found = function.attributes.get(SITES, ArrayAttr[SiteAttr]([]))
     assert isa(found, ArrayAttr[SiteAttr])
     return tuple(each.data for each in found)
+
+
+def _overwrites(function: FuncOp) -> tuple[tuple[int, int], ...]:
+    first = len(function.arguments) - function.outputs.data
+    return tuple((argument, result - first) for argument, result in pairs(function))
+
+
+def _copies(function: FuncOp) -> Iterator[str]:
+    for op in function.walk():
+        reason = op.attributes.get(BECAUSE)
+        if isinstance(op, CopyOp) and isinstance(reason, StringAttr):
+            line, type = source_line(op.location), op.source.type
+            assert isinstance(type, BufferType)
+            place = f"{line.file}:{line.line}: " if line else ""
+            yield f"{place}{type.element}[{', '.join(map(str, type.shape))}]: {reason.data}"
 
 
 def _imports(functions: Sequence[FuncOp]) -> dict[str, tuple[str, ...]]:

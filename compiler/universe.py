@@ -18,7 +18,9 @@ from stepwell.compiler.ops import ND
 from stepwell.compiler.passes.assign_buffers import AssignBuffers
 from stepwell.compiler.passes.form_kernels import FormKernels
 from stepwell.compiler.passes.inline import Inline
+from stepwell.compiler.passes.share_buffers import ShareBuffers
 from stepwell.compiler.passes.simplify import Simplify
+from stepwell.compiler.passes.swap_buffers import SwapBuffers
 
 PASSES: tuple[type[ModulePass], ...] = (
     Inline,
@@ -26,6 +28,8 @@ PASSES: tuple[type[ModulePass], ...] = (
     FormKernels,
     TensorToLoop,
     ChoosePlans,
+    ShareBuffers,
+    SwapBuffers,
     AssignBuffers,
     ExpandPlans,
     LoopToLlvm,

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from stepwell.runtime.loading import load as load
     from stepwell.specs import Spec as Spec
     from stepwell.specs import spec as spec
+    from stepwell.states import State as State
+    from stepwell.states import state as state
     from stepwell.transforms import grad as grad
     from stepwell.transforms import jvp as jvp
     from stepwell.transforms import value_and_grad as value_and_grad
@@ -51,6 +53,7 @@ _HOMES = {
     "runtime.errors": ("CallError", "CompileError", "LoadError", "StepwellError"),
     "runtime.loading": ("load",),
     "specs": ("Spec", "spec"),
+    "states": ("State", "state"),
     "transforms": ("grad", "jvp", "value_and_grad", "vjp", "vmap"),
 }
 """The public names by module; a module without any is public itself."""

@@ -47,6 +47,12 @@ from stepwell.trace import Concrete, Trace, current_trace
 
 Number: TypeAlias = bool | int | float
 
+INSTEAD_OF_BRANCHES = "use cond, while_loop, scan or where instead of Python's if and while"
+INSTEAD_OF_NUMBERS = (
+    "give a number that the program is built for as a number: functools.partial(f, n=3), or a"
+    " default; compute others with arrays"
+)
+
 
 @final
 class Array(Subscripts):
@@ -107,21 +113,29 @@ class Array(Subscripts):
     @property
     def value(self) -> Concrete:
         """The values in NumPy, without a copy. An error while tracing: they are not known yet."""
+        return self._known("what is compiled already takes known arrays: trace the function itself")
+
+    def _known(self, way_out: str) -> Concrete:
         if self._value is None:
             raise CompileError(
                 "SW0102",
                 "Python asks for the value of an array that is only known when the program runs",
                 details=[described(self)],
-                hint="use cond, while_loop, scan or where instead of Python's if, while and int",
+                hint=way_out,
                 where=user_line(),
             )
         return self._value
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Concrete:
-        value = self.value
+        """The values, read-only unless they are copied."""
+        value = self._known("write it with the functions of stepwell.numpy, which can be traced")
         if dtype is not None and value.dtype != dtype:
             return value.astype(dtype)
-        return value.copy() if copy else value
+        if copy:
+            return value.copy()
+        shown = value.view()
+        shown.flags.writeable = False
+        return shown
 
     def __dlpack__(self, **options: Any) -> Any:
         return self.value.__dlpack__(**options)
@@ -137,16 +151,20 @@ class Array(Subscripts):
         return self.value.tolist()
 
     def __bool__(self) -> bool:
-        return bool(self.value)
+        return bool(self._known(INSTEAD_OF_BRANCHES))
 
     def __int__(self) -> int:
-        return int(self.value)
+        return int(self._known(INSTEAD_OF_NUMBERS))
 
     def __float__(self) -> float:
-        return float(self.value)
+        return float(self._known(INSTEAD_OF_NUMBERS))
 
     def __index__(self) -> int:
-        return cast(SupportsIndex, self.value).__index__()
+        return cast(SupportsIndex, self._known(INSTEAD_OF_NUMBERS)).__index__()
+
+    def __format__(self, form: str) -> str:
+        """As its only element is formatted; without a format as `str` has it."""
+        return format(self.item(), form) if form else str(self)
 
     def __repr__(self) -> str:
         if self._value is None:
@@ -158,8 +176,8 @@ class Array(Subscripts):
 
     # What operators and methods are written with.
 
-    def _array(self, value: Any) -> Array:
-        return asarray(value)
+    def _array(self, value: Any, dtype: str | None = None) -> Array:
+        return asarray(value, dtype)
 
     def _apply(self, mnemonic: str, *operands: Any, **parameters: Any) -> Array:
         return apply(mnemonic, *operands, **parameters)
@@ -207,8 +225,10 @@ def asarray(x: Any, dtype: object = None) -> Array:
 
 
 def _is_plain(x: object) -> bool:
-    """Whether x is one of Python's numbers, or a list of them, which have no dtype."""
-    return isinstance(x, float | Sequence) and not isinstance(x, np.generic)
+    """Whether x is one of Python's numbers, or nested lists of them, which have no dtype."""
+    if isinstance(x, list | tuple):
+        return all(map(_is_plain, cast(Sequence[object], x)))
+    return isinstance(x, bool | int | float) and not isinstance(x, np.generic)
 
 
 def _by_dlpack(x: Any) -> bool:
@@ -291,7 +311,7 @@ def elementwise(mnemonic: str, *operands: ArrayLike) -> Array:
 
 def promoted(*operands: ArrayLike) -> list[Array]:
     """The operands in their common dtype."""
-    numbers = [_kind(x) for x in operands if _weak(x)]
+    numbers = [kind for x in operands for kind in _kinds(x)]
     strong = [x if isinstance(x, Array) else asarray(x) for x in operands if not _weak(x)]
     try:
         dtype = promotion.promote([x.dtype for x in strong], numbers)
@@ -302,13 +322,18 @@ def promoted(*operands: ArrayLike) -> list[Array]:
     return [asarray(x, dtype) if _weak(x) else next(arrays).astype(dtype) for x in operands]
 
 
-def _weak(x: ArrayLike) -> bool:
+def _weak(x: object) -> bool:
     """Python's numbers. NumPy's have a dtype, though some are instances of Python's types too."""
-    return isinstance(x, bool | int | float | Size) and not isinstance(x, np.generic)
+    return isinstance(x, Size) or _is_plain(x)
 
 
-def _kind(x: object) -> type:
-    return int if isinstance(x, Size) else next(k for k in promotion.DEFAULTS if isinstance(x, k))
+def _kinds(x: object) -> list[type]:
+    """The types of the numbers that x is made of, where it is weak."""
+    if isinstance(x, list | tuple):
+        return [kind for each in cast(Sequence[object], x) for kind in _kinds(each)]
+    if not _weak(x):
+        return []
+    return [int if isinstance(x, Size) else next(k for k in promotion.DEFAULTS if isinstance(x, k))]
 
 
 def broadcast_arrays(*arrays: Array, what: str = "broadcast_arrays") -> list[Array]:

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.util
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,11 +17,20 @@ from stepwell.runtime.errors import StepwellError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command: 0 when all went well, 1 with one error on stderr, 2 for wrong arguments."""
+    """The command: 0 when all went well, 1 with one error on stderr, 2 for wrong arguments.
+
+    Whoever reads what it prints may stop before the end, as `| head` does: that is no error.
+    """
     given = _parser().parse_args(arguments)
     action: Callable[[argparse.Namespace], int] = given.action
     try:
-        return action(given)
+        status = action(given)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # Python flushes stdout again when it ends, and would complain then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except StepwellError as error:
         print(error, file=sys.stderr)
         return 1
@@ -34,6 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("function", help="module.py:function")
     one.add_argument(
         "--spec", action="append", default=[], metavar="NAME=SPEC", help="such as x=f32[B,784]"
+    )
+    one.add_argument(
+        "--target", action="append", metavar="TARGET", help="such as x86-64-v3; may be repeated"
     )
     one.add_argument("-o", "--output", required=True, help="the file to write")
     one.set_defaults(action=_compile)
@@ -84,7 +97,8 @@ def _function(place: str) -> Callable[..., Any]:
 
 def _compile(given: argparse.Namespace) -> int:
     pairs = [_pair(text, "--spec") for text in given.spec]
-    program = compile(_function(given.function), **{name: spec for name, spec in pairs})
+    specs = {name: spec for name, spec in pairs}
+    program = compile(_function(given.function), target=given.target or "host", **specs)
     program.save(given.output)
     print(f"{given.output}: {Path(given.output).stat().st_size} bytes")
     return 0

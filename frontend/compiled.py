@@ -10,29 +10,27 @@ from xdsl.dialects.builtin import ModuleOp
 
 from stepwell import nested
 from stepwell.array import Array
-from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of
 from stepwell.compiler.machines.machine import Machine
-from stepwell.compiler.machines.x86 import X86_64_V3
-from stepwell.compiler.ops.creation import WeightOp
 from stepwell.compiler.pipeline import Image, compile_module, text_at, without_collection
 from stepwell.compiler.targets.pool import pool_object
+from stepwell.manifests import manifest
+from stepwell.modules import module_of, weights_in
 from stepwell.places import pointing_at_the_user, user_line
-from stepwell.runtime import artifact, safetensors, samples
+from stepwell.runtime import artifact, safetensors, samples, system
 from stepwell.runtime.arguments import dense
-from stepwell.runtime.dtypes import BY_NAME
-from stepwell.runtime.entry import Argument, ArrayType, Entry, Result, SizeRange
 from stepwell.runtime.errors import CompileError
-from stepwell.runtime.manifest import Manifest, Target
+from stepwell.runtime.loading import select
+from stepwell.runtime.manifest import Manifest
 from stepwell.runtime.model import EntryPoint, Model
-from stepwell.runtime.tree import Items
 from stepwell.signatures import Signature, by_position
+from stepwell.states import State, States
 from stepwell.tracing import TracedFunction, flatten_arrays
 
 SAVED = ("tensor", "loop")
 """The levels whose IR travels in an artifact, for `stepwell inspect --ir`."""
 
-LEVELS = {"tensor": "tensor", "loop": "plans", "llvm": "llvm", "asm": "asm"}
-"""What `ir` shows of each level, by the stage that ends it."""
+LEVELS = {"loop": "plans"}
+"""The stage that `ir` shows of a level whose name is not that of a stage."""
 
 
 @final
@@ -43,15 +41,18 @@ class Compiled:
         self,
         traced: Mapping[str, TracedFunction],
         signatures: Mapping[str, Signature],
-        machine: Machine,
+        machines: Sequence[Machine],
         numerics: str,
     ) -> None:
+        """`machines` are what code is for, the best first; that for all is made by `save`."""
         self._traced = traced
         self._signatures = signatures
-        self._machine = machine
+        self._machines = machines
+        self._machine = next(filter(_is_here, machines), machines[0])
         self._numerics = numerics
-        self._constants = _weights(traced.values())
-        self._image = compile_module(self._module(), machine)
+        self._states = {each.name: each for s in signatures.values() for each in s.states}
+        self._constants = _constants(traced.values(), self._states.values())
+        self._image = self._compiled(self._machine)
 
     @functools.cached_property
     def _model(self) -> Model:
@@ -59,9 +60,16 @@ class Compiled:
 
         What is only saved needs neither that nor the thread pool, which a process compiles once.
         """
+        return self._loaded()
+
+    def _loaded(self) -> Model:
+        """A model in memory, with states of its own."""
+        manifest = self._manifest([self._image])
+        with pointing_at_the_user():
+            select(manifest.targets, "the program")
         with without_collection():
             pool = pool_object(self._machine)
-        return Model(self._manifest([self._image]), self._image.code, self._constants, pool=pool)
+        return Model(manifest, self._image.code, self._constants, pool=pool)
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         """Calls the only entry point, by position or by name; the result is nested Arrays."""
@@ -86,19 +94,35 @@ class Compiled:
         entry, traced, names = self._model[name], self._traced[name], self._signatures[name].names
         return functools.partial(_call, entry, traced, names)
 
+    @property
+    def state(self) -> States:
+        """The trees of arrays that outlive a call, by name: to read, to set, and to `reset()`."""
+        return States(self._model.state, self._states)
+
+    @property
+    def copies(self) -> Mapping[str, Sequence[str]]:
+        """The arrays that each entry point copies as a whole: where in the source, and why."""
+        return {name: self._image.copies[name] for name in self._traced}
+
     def ir(self, level: str) -> str:
-        """The program's text at a level: `tensor`, `loop`, `llvm` or `asm`; or at any stage."""
+        """The program's text at a level, `tensor`, `loop`, `llvm` or `asm`, or at any stage.
+
+        The stages are `tensor`, `simple`, `kernels`, `nests`, `plans` (which is what `loop` shows),
+        `buffers`, `explicit`, `llvm`, `ll` and `asm`. Of another name: CompileError SW0220.
+        """
         with pointing_at_the_user():
             return text_at(self._module(), self._machine, LEVELS.get(level, level))
 
     def save(self, path: str | Path, *, sample: Mapping[str, Sequence[Any]] | None = None) -> None:
-        """Writes the `.well` file: code for this machine and for the baseline, weights, and IR.
+        """Writes the `.well` file: code for each of the targets, weights, and IR.
 
-        `sample` has arguments for entry points by name: `stepwell verify` repeats these calls.
+        States begin in it as they were declared. `sample` has arguments for entry points by name:
+        `stepwell verify` repeats these calls.
         """
-        images = [self._image]
-        if self._machine != X86_64_V3:
-            images.append(compile_module(self._module(), X86_64_V3))
+        images = [
+            self._image if each == self._machine else self._compiled(each)
+            for each in self._machines
+        ]
         members: dict[str, bytes] = {}
         for image in images:
             members[f"code/{image.machine.name}.o"] = image.code
@@ -108,24 +132,32 @@ class Compiled:
         if self._constants:
             members[artifact.WEIGHTS] = safetensors.serialize(self._constants)
         if sample:
-            calls = [self._sample(name, given) for name, given in sample.items()]
+            model = self._loaded()
+            calls = [_sample(model, name, given) for name, given in sample.items()]
             members[artifact.SAMPLES] = safetensors.serialize(samples.pack(calls))
         artifact.write(path, self._manifest(images), members)
 
-    def _sample(self, name: str, arguments: Sequence[Any]) -> samples.Sample:
-        leaves, _ = flatten_arrays(tuple(arguments), "argument ")
-        inputs = [leaf.value for leaf in leaves]
-        return samples.Sample(name, inputs, self._model[name].run(inputs))
-
     def _module(self) -> ModuleOp:
-        return ModuleOp([traced.op.clone() for traced in self._traced.values()])
+        return module_of([traced.op for traced in self._traced.values()])
+
+    def _compiled(self, machine: Machine) -> Image:
+        with without_collection():
+            return compile_module(self._module(), machine)
 
     def _manifest(self, images: Sequence[Image]) -> Manifest:
-        entries = {
-            name: _entry(name, traced, self._signatures[name], images[0], self._numerics)
-            for name, traced in self._traced.items()
-        }
-        return Manifest("stepwell 0.1.0", entries, tuple(map(_target, images)))
+        return manifest(self._traced, self._signatures, images, self._numerics)
+
+
+def _is_here(machine: Machine) -> bool:
+    """Whether this process can run the machine's code."""
+    same = machine.architecture == system.architecture()
+    return same and machine.runs_on(tuple(system.cpu_features()))
+
+
+def _sample(model: Model, name: str, arguments: Sequence[Any]) -> samples.Sample:
+    leaves, _ = flatten_arrays(tuple(arguments), "argument ")
+    inputs = [leaf.value for leaf in leaves]
+    return samples.Sample(name, inputs, model[name].run(inputs))
 
 
 def _call(
@@ -139,70 +171,24 @@ def _call(
     with pointing_at_the_user():
         nested.expect_same(traced.inputs, structure, "the signature", "the arguments")
         known = entry.signature.entry.arguments[: len(leaves)]
-        inputs = [dense(argument, leaf) for argument, leaf in zip(known, leaves, strict=True)]
+        inputs = [
+            dense(argument, leaf.value if isinstance(leaf, Array) else leaf)
+            for argument, leaf in zip(known, leaves, strict=True)
+        ]
         return _run(entry, traced, inputs)
 
 
 def _run(entry: EntryPoint, traced: TracedFunction, inputs: Sequence[Any]) -> Any:
-    return traced.outputs.rebuild([Array(cast(Any, result)) for result in entry.run(inputs)])
+    """The result; the next states come after its leaves."""
+    results = entry.run(inputs)[: traced.outputs.size]
+    return traced.outputs.rebuild([Array(cast(Any, result)) for result in results])
 
 
-def _weights(functions: Iterable[TracedFunction]) -> dict[str, NDArray[Any]]:
-    """The arrays of all weights by their hashes."""
-    found: dict[str, NDArray[Any]] = {}
+def _constants(
+    functions: Iterable[TracedFunction], states: Iterable[State]
+) -> dict[str, NDArray[Any]]:
+    """The arrays of all weights, and the first ones of states, by their hashes."""
+    found = [weight for state in states for weight in state.first]
     for traced in functions:
-        for op in traced.op.walk():
-            if isinstance(op, WeightOp):
-                weight = op.value.data
-                assert weight.values is not None
-                found[weight.sha] = weight.values
-    return found
-
-
-def _array_type(type: Tensor) -> ArrayType:
-    return ArrayType(BY_NAME[dtype_of(type)], shape_of(type))
-
-
-def _entry(
-    name: str, traced: TracedFunction, signature: Signature, image: Image, numerics: str
-) -> Entry:
-    """The entry point as the manifest describes it."""
-    given = zip(signature.leaf_names(), signature.types, strict=True)
-    arguments = [Argument("input", leaf, _array_type(type)) for leaf, type in given]
-    types = {
-        op.value.data.sha: op.result.type for op in traced.op.walk() if isinstance(op, WeightOp)
-    }
-    for number, sha in enumerate(image.constants[name]):
-        arguments.append(Argument("constant", f"constant{number}", _array_type(types[sha]), sha))
-    paths = traced.outputs.paths("result")
-    results = [
-        Result(path, _array_type(cast(Tensor, value.type)))
-        for path, value in zip(paths, traced.op.returned, strict=True)
-    ]
-    sizes = tuple(SizeRange(symbol, low, high) for symbol, (low, high) in signature.ranges.items())
-    return Entry(
-        symbol=name,
-        parameters=signature.names,
-        arguments=tuple(arguments),
-        results=tuple(results),
-        sizes=sizes,
-        inputs=cast(Items, nested.described(traced.inputs)),
-        outputs=nested.described(traced.outputs),
-        numerics=numerics,
-        sites=image.sites[name],
-        imports=image.imports[name],
-        effects=bool(image.sites[name] or image.imports[name]),
-    )
-
-
-def _target(image: Image) -> Target:
-    machine = image.machine
-    return Target(
-        name=machine.name,
-        architecture=machine.architecture,
-        features=machine.features,
-        code=f"code/{machine.name}.o",
-        workspace=image.workspace,
-        pool=f"code/{machine.name}.pool.o",
-        plans=dict(image.plans),
-    )
+        found += [op.value.data for op in weights_in(traced.op)]
+    return {weight.sha: cast(Any, weight.values) for weight in found}

@@ -45,8 +45,8 @@ class Methods(Operators, abc.ABC):
         """The dtype's name."""
 
     @abc.abstractmethod
-    def _array(self, value: Any) -> Self:
-        """Whatever is an array to NumPy as an array."""
+    def _array(self, value: Any, dtype: str | None = None) -> Self:
+        """Whatever is an array to NumPy as an array, of a dtype if one is given."""
 
     @abc.abstractmethod
     def _apply(self, mnemonic: str, *operands: "Methods", **parameters: Any) -> Self:

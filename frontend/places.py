@@ -1,8 +1,8 @@
 """Where in the user's code something happens: the frame that is theirs, with its columns."""
 
 import contextlib
+import functools
 from collections.abc import Generator
-from functools import lru_cache
 from inspect import currentframe
 from pathlib import Path
 from types import CodeType, FrameType
@@ -17,6 +17,7 @@ from stepwell.runtime.errors import SourceLine, StepwellError
 _OWN = (
     *(str(Path(file or "").parent) for file in (__file__, _compiler, _runtime)),
     contextlib.__file__,
+    functools.__file__,
 )
 """Frames of these files are not the user's."""
 
@@ -62,13 +63,13 @@ def _user_frame(frame: FrameType | None) -> FrameType | None:
     return frame
 
 
-@lru_cache(maxsize=8192)
+@functools.lru_cache(maxsize=8192)
 def _location(code: CodeType, instruction: int) -> LocationAttr:
     line = _line(code, instruction)
     return file_location(line.file, line.line, line.column)
 
 
-@lru_cache(maxsize=8192)
+@functools.lru_cache(maxsize=8192)
 def _line(code: CodeType, instruction: int) -> SourceLine:
     """`f_lasti` counts bytes, `co_positions` instructions of two."""
     for number, (line, last, column, end) in enumerate(code.co_positions()):

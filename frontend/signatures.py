@@ -12,6 +12,7 @@ from stepwell.places import user_line
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Ranges
 from stepwell.specs import Spec, ranges_of, spec_tree
+from stepwell.states import State
 
 Function = Callable[..., Any]
 
@@ -19,30 +20,78 @@ Function = Callable[..., Any]
 @final
 @dataclass(frozen=True)
 class Signature:
-    """The arguments of an entry point: `types` are those of the leaves of `structure`, in order."""
+    """The arguments of an entry point: `types` are those of the leaves of `structure`, in order.
+
+    `states` are the arguments that its callers do not give, at `places` among the parameters.
+    """
 
     names: tuple[str, ...]
     structure: Structure
     types: tuple[Tensor, ...]
     ranges: Ranges
+    states: tuple[State, ...] = ()
+    places: tuple[int, ...] = ()
 
     @staticmethod
     def of_specs(function: Function, specs: Sequence[Any]) -> "Signature":
-        leaves, structure = nested.flatten(spec_tree(tuple(specs)))
+        """What specs say of the arguments, and which of them are states (CompileError SW0148)."""
+        states = {place: each for place, each in enumerate(specs) if isinstance(each, State)}
+        names = parameters(function, len(specs))
+        _expect_distinct([each.name for each in states.values()])
+        given = tuple(each for each in specs if not isinstance(each, State))
+        leaves, structure = nested.flatten(spec_tree(given))
         found = [cast(Spec, leaf) for leaf in leaves]
         types = tuple(tensor(each.dtype, each.sizes) for each in found)
-        symbols = sorted({s for each in found for size in each.sizes for s in size.symbols})
-        given = ranges_of(found)
-        ranges = {symbol: given.get(symbol, (0, None)) for symbol in symbols}
-        return Signature(parameters(function, len(specs)), structure, types, ranges)
+        return Signature(
+            tuple(name for place, name in enumerate(names) if place not in states),
+            structure,
+            types,
+            _ranges([*found, *(spec for each in states.values() for spec in each.specs)]),
+            tuple(states.values()),
+            tuple(states),
+        )
+
+    @property
+    def all_types(self) -> tuple[Tensor, ...]:
+        """Those of the inputs, then of the states."""
+        return (*self.types, *(type for each in self.states for type in each.types))
+
+    @property
+    def all_arguments(self) -> Structure:
+        """The inputs, then the states."""
+        nestings = (*self.structure.children, *(each.structure for each in self.states))
+        return Structure(tuple, tuple(range(len(nestings))), nestings)
+
+    def all_leaf_names(self) -> list[str]:
+        return [*self.leaf_names(), *(leaf for each in self.states for leaf in each.leaves)]
+
+    def leaves_of(self, names: Sequence[str]) -> tuple[int, ...]:
+        """The numbers of the leaves of the inputs of these names, as far as there are any."""
+        counts = [child.size for child in self.structure.children]
+        owners = [name for name, n in zip(self.names, counts, strict=True) for _ in range(n)]
+        return tuple(number for number, owner in enumerate(owners) if owner in names)
 
     def leaf_names(self) -> list[str]:
-        """Names such as `params['w']` for the leaves."""
+        """Names such as `params['w']` for the leaves of the inputs."""
         return [
             name + path
             for name, child in zip(self.names, self.structure.children, strict=True)
             for path in child.paths()
         ]
+
+
+def _expect_distinct(names: Sequence[str]) -> None:
+    twice = next((name for at, name in enumerate(names) if name in names[:at]), None)
+    if twice is not None:
+        sentence = f"the state {twice} is given twice to one function"
+        raise CompileError("SW0148", sentence, where=user_line())
+
+
+def _ranges(specs: Sequence[Spec]) -> Ranges:
+    """The ranges of all symbols; where none is given, 0 or more."""
+    given = ranges_of(specs)
+    symbols = sorted({s for each in specs for size in each.sizes for s in size.symbols})
+    return {symbol: given.get(symbol, (0, None)) for symbol in symbols}
 
 
 def parameters(function: Function, count: int) -> tuple[str, ...]:

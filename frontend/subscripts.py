@@ -78,10 +78,7 @@ class Subscripts(Methods, abc.ABC):
 
     def _rows(self, axes: list[int], rest: list[int], given: list[Any]) -> tuple[Self, Self]:
         """The indexed axes as one in front, and one array of indices into that."""
-        places = [
-            self._inside(each, self.sizes[axis], axis)
-            for each, axis in zip(given, axes, strict=True)
-        ]
+        places = [self.inside(each, axis) for each, axis in zip(given, axes, strict=True)]
         shape = broadcast_shapes(*(place.sizes for place in places))
         linear = self._broadcast(places[0], shape)
         for axis, place in zip(axes[1:], places[1:], strict=True):
@@ -90,9 +87,9 @@ class Subscripts(Methods, abc.ABC):
         length = count_of(self.sizes[axis] for axis in axes)
         return moved.reshape((length, *moved.sizes[len(axes) :])), linear
 
-    def _inside(self, given: Any, size: Size, axis: int) -> Self:
+    def inside(self, given: Any, axis: int) -> Self:
         """Indices along an axis, counted from the front; known ones are checked."""
-        indices = self._array(given)
+        indices, size = self._array(given), self.sizes[axis]
         if indices.dtype not in INTEGERS:
             raise CompileError(
                 "SW0120",
@@ -110,7 +107,7 @@ class Subscripts(Methods, abc.ABC):
     def replaced(self, key: Any, value: Any, accumulate: bool) -> Self:
         """This array with a value, or the sum with it, at a key: what `at` stands for."""
         selection = parse(key, self.sizes, known_ranges())
-        update = self._array(value).astype(self.dtype)
+        update = self._array(value, self.dtype)
         points = self._points(selection)
         if len(points) == len(selection.arrays):
             sizes = zip(selection.layout, selection.shape, strict=True)
@@ -126,9 +123,7 @@ class Subscripts(Methods, abc.ABC):
         given = [(axis, self._array(index)) for axis, index in selection.arrays]
         single = all(part.step == 1 for part in selection.slices)
         return {
-            axis: self._inside(index, self.sizes[axis], axis)
-            for axis, index in given
-            if single and index.ndim == 0
+            axis: self.inside(index, axis) for axis, index in given if single and index.ndim == 0
         }
 
     def _overlaid(self, update: Self, selection: Selection, points: Mapping[int, Self]) -> Self:

@@ -1,6 +1,7 @@
 """The program that is being traced: what is known of its sizes, and the weights in it."""
 
-from collections.abc import Generator, Mapping
+from collections import Counter
+from collections.abc import Generator, Hashable, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -22,6 +23,21 @@ Concrete = NDArray[Any]
 
 @final
 @dataclass
+class Functions:
+    """The functions that a program calls, by what they were traced for."""
+
+    known: dict[Hashable, Any] = field(default_factory=dict[Hashable, Any])
+    named: Counter[str] = field(default_factory=Counter[str])
+
+    def name(self, wanted: str) -> str:
+        """The name of another function: `f`, `f_1`, …"""
+        number = self.named[wanted]
+        self.named[wanted] += 1
+        return f"{wanted}_{number}" if number else wanted
+
+
+@final
+@dataclass
 class Trace:
     """One run of a user's function on arrays without values; it ends, and with it those arrays."""
 
@@ -29,14 +45,17 @@ class Trace:
     names: dict[SSAValue, str] = field(default_factory=dict[SSAValue, str])
     """What the user calls the function's arguments."""
     over: bool = False
+    functions: Functions = field(default_factory=Functions)
+    """What the program calls, shared with the traces within this one."""
     weights: dict[int, tuple[Concrete, Value]] = field(default_factory=dict[int, Any])
 
     def weight(self, value: Concrete) -> Value:
-        """A known array as part of the program, once."""
+        """A known array as part of the program, once: as it is now, whatever becomes of it."""
         if id(value) not in self.weights:
             shape = tuple(map(Size.of, value.shape))
             dtype = BY_NUMPY[value.dtype].name
-            op = emit("weight", [], value=Weight.of(value), dtype=dtype, shape=shape)
+            kept = Weight.of(value.copy() if value.flags.writeable else value)
+            op = emit("weight", [], value=kept, dtype=dtype, shape=shape)
             self.weights[id(value)] = value, Value(op.results[0])
         return self.weights[id(value)][1]
 
@@ -65,7 +84,10 @@ def tracing(
 
     Without `ranges`, the symbols are those of the trace around.
     """
+    around = _TRACE.get()
     trace = Trace(known_ranges() if ranges is None else ranges)
+    if ranges is None and around is not None:
+        trace.functions = around.functions
     token = _TRACE.set(trace)
     try:
         with pointing_at_the_user(), emitting(block):

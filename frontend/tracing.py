@@ -1,12 +1,13 @@
 """Tracing: a Python function run once on arrays without values, and what it wrote down."""
 
+import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from xdsl.dialects.builtin import LocationAttr, StringAttr
-from xdsl.ir import Block, Region, SSAValue
+from xdsl.dialects.builtin import LocationAttr
+from xdsl.ir import Block, SSAValue
 
 from stepwell import nested
 from stepwell.array import Array, ArrayLike, asarray, lifted
@@ -14,8 +15,8 @@ from stepwell.compiler.dialects.construct import append, construct
 from stepwell.compiler.dialects.locations import file_location
 from stepwell.compiler.dialects.nd import Tensor, text_of
 from stepwell.compiler.dialects.sizes import Range, SymbolsAttr
-from stepwell.compiler.ops.regions import free_variables, lift
-from stepwell.compiler.ops.structure import FuncOp, ReturnOp, YieldOp
+from stepwell.compiler.ops.regions import as_function, free_variables, lift
+from stepwell.compiler.ops.structure import FuncOp, YieldOp
 from stepwell.nested import Structure
 from stepwell.places import user_line
 from stepwell.runtime.errors import CompileError
@@ -126,23 +127,20 @@ def trace_function(
     """A whole function as an `nd.func` with these symbols."""
     traced = trace_block(function, structure, types, ranges=ranges, names=argument_names)
     block, location = traced.block, definition_of(function)
-    for argument, hint in zip(block.args, argument_names, strict=False):
-        argument.name_hint = _UNPRINTABLE.sub("_", hint).rstrip("_")
-    last = block.last_op
-    assert last is not None
-    values = tuple(last.operands)
-    last.detach()
-    last.erase()
-    append(block, construct(ReturnOp, values, (), {}, location))
-    properties = {"sym_name": StringAttr(name), "symbols": SymbolsAttr.of(ranges)}
-    op = construct(FuncOp, (), (), properties, location)
-    op.add_region(Region(block))
+    name_arguments(block.args, argument_names)
+    op = as_function(name, SymbolsAttr.of(ranges), block, location)
     return TracedFunction(op, structure, traced.structure)
+
+
+def name_arguments(arguments: Sequence[SSAValue], names: Sequence[str]) -> None:
+    """Gives arguments the names that they have in Python, for whoever reads the text."""
+    for argument, name in zip(arguments, names, strict=False):
+        argument.name_hint = _UNPRINTABLE.sub("_", name).rstrip("_")
 
 
 def definition_of(function: Function) -> LocationAttr:
     """Where a function is defined."""
-    code = getattr(function, "__code__", None)
+    code = getattr(inspect.unwrap(function), "__code__", None)
     if code is None:
         return file_location(getattr(function, "__module__", None) or "<unknown>", 1, 0)
     return file_location(code.co_filename, code.co_firstlineno, 0)

@@ -198,6 +198,15 @@ class Entry:
         """The names of the sizes."""
         return frozenset(each.name for each in self.sizes)
 
+    def may_overwrite(self, argument: int, result: int) -> bool:
+        """Whether an input has the one number, and a result of its type the other."""
+        return (
+            argument < len(self.arguments)
+            and result < len(self.results)
+            and self.arguments[argument].kind == "input"
+            and self.arguments[argument].type == self.results[result].type
+        )
+
     def to_json(self) -> Json:
         """The entry as it stands in a manifest."""
         return {

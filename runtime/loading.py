@@ -20,7 +20,8 @@ def load(
     weights, which are then read from the disk only when they are used. Raises LoadError SW03xx.
     """
     artifact = Artifact.open(source)
-    return instantiate(artifact, select(artifact, target), check_weights=check_weights)
+    chosen = select(artifact.manifest.targets, artifact.name, target)
+    return instantiate(artifact, chosen, check_weights=check_weights)
 
 
 def instantiate(artifact: Artifact, target: Target, *, check_weights: bool = True) -> Model:
@@ -39,19 +40,18 @@ def instantiate(artifact: Artifact, target: Target, *, check_weights: bool = Tru
     )
 
 
-def select(artifact: Artifact, name: str | None) -> Target:
+def select(targets: Sequence[Target], file: str, name: str | None = None) -> Target:
     """The target of that name, or else the best one; this processor must be able to run it."""
-    targets = artifact.manifest.targets
     if not targets:
-        raise LoadError("SW0309", f"{artifact.name} holds no code")
+        raise LoadError("SW0309", f"{file} holds no code")
     wanted = [each for each in targets if name in (None, each.name)]
     if not wanted:
         known = ", ".join(each.name for each in targets)
-        raise LoadError("SW0309", f"{artifact.name} has no code for {name}; it has {known}")
+        raise LoadError("SW0309", f"{file} has no code for {name}; it has {known}")
     runnable = supported(wanted)
     if not runnable:
         reasons = "; ".join(f"{each.name} needs {_lacking(each)}" for each in wanted)
-        raise LoadError("SW0308", f"{artifact.name} cannot run on this processor: {reasons}")
+        raise LoadError("SW0308", f"{file} cannot run on this processor: {reasons}")
     return runnable[0]
 
 

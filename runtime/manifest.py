@@ -3,12 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, final
+from typing import Final, TypeAlias, final
 
 from stepwell.runtime.entry import Entry, read_size
 from stepwell.runtime.errors import LoadError
 from stepwell.runtime.fields import Field, Json
 from stepwell.runtime.sizes import Size
+from stepwell.runtime.state import Nesting
 
 FORMAT: Final = 1
 """The format of artifacts that this runtime writes, and the newest that it reads."""
@@ -16,13 +17,16 @@ FORMAT: Final = 1
 RUNTIME: Final = 1
 """The runtime's version, which an artifact's `minimum_runtime` is compared with."""
 
+Pairs: TypeAlias = tuple[tuple[int, int], ...]
+
 
 @final
 @dataclass(frozen=True, slots=True)
 class Target:
     """Code for one kind of processor, which has all of `features` (LLVM's names).
 
-    `code` and `pool` are names of members; `workspace` is each entry's need, in bytes.
+    `code` and `pool` are names of members; `workspace` is each entry's need, in bytes, and
+    `overwrites` each entry's pairs of an input and the result that lies in its place.
     """
 
     name: str
@@ -32,6 +36,7 @@ class Target:
     workspace: Mapping[str, Size]
     pool: str | None = None
     plans: Json = field(default_factory=dict[str, Json])
+    overwrites: Mapping[str, Pairs] = field(default_factory=dict[str, Pairs])
 
     def to_json(self) -> Json:
         """The target as it stands in a manifest."""
@@ -44,6 +49,7 @@ class Target:
             **pool,
             "workspace": {name: str(need) for name, need in self.workspace.items()},
             "plans": self.plans,
+            "overwrites": {name: pairs for name, pairs in self.overwrites.items() if pairs},
         }
 
     @staticmethod
@@ -59,19 +65,42 @@ class Target:
             {name: read_size(needs[name], entry.symbols) for name, entry in entries.items()},
             None if pool is None else pool.text(),
             field["plans"].json(),
+            _overwrites(field.get("overwrites"), entries),
         )
+
+
+def _overwrites(field: Field | None, entries: Mapping[str, Entry]) -> dict[str, Pairs]:
+    """Of each entry, pairs of inputs and results, none of which is in two."""
+    found: dict[str, Pairs] = {}
+    for name, item in (field.members() if field else {}).items():
+        pairs = tuple(_pair(each, entries.get(name)) for each in item.items())
+        if any(len(set(side)) < len(pairs) for side in zip(*pairs, strict=True)):
+            raise item.refusal("pairs of different inputs and results")
+        found[name] = pairs
+    return found
+
+
+def _pair(field: Field, entry: Entry | None) -> tuple[int, int]:
+    numbers = [item.count() for item in field.items()]
+    if entry is None or len(numbers) != 2 or not entry.may_overwrite(*numbers):
+        raise field.refusal("an input and a result of its type")
+    return numbers[0], numbers[1]
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What an artifact holds; targets stand best first, `members` are SHA-256 digests by name."""
+    """What an artifact holds; targets stand best first, `members` are SHA-256 digests by name.
+
+    `states` says how those are nested that are more than an array.
+    """
 
     producer: str
     entries: Mapping[str, Entry]
     targets: tuple[Target, ...]
     members: Mapping[str, str] = field(default_factory=dict[str, str])
     minimum_runtime: int = RUNTIME
+    states: Mapping[str, Nesting] = field(default_factory=dict[str, Nesting])
 
     def to_json(self) -> bytes:
         """Canonical text: equal manifests give equal bytes."""
@@ -81,6 +110,7 @@ class Manifest:
             "producer": self.producer,
             "byteorder": "little",
             "entries": {name: entry.to_json() for name, entry in self.entries.items()},
+            "states": {name: state.to_json() for name, state in self.states.items()},
             "targets": [target.to_json() for target in self.targets],
             "members": self.members,
         }
@@ -106,4 +136,12 @@ class Manifest:
         entries = {name: Entry.from_json(item) for name, item in root["entries"].members().items()}
         targets = tuple(Target.from_json(item, entries) for item in root["targets"].items())
         members = {name: item.text() for name, item in root["members"].members().items()}
-        return Manifest(producer, entries, targets, members, minimum)
+        leaves = [
+            each.name for e in entries.values() for each in e.arguments if each.kind == "state"
+        ]
+        nested = root.get("states")
+        states = {
+            name: Nesting.from_json(item, leaves)
+            for name, item in (nested.members() if nested else {}).items()
+        }
+        return Manifest(producer, entries, targets, members, minimum, states)

@@ -24,7 +24,7 @@ class EntryPoint:
     """One entry point, called like the function that it was compiled from.
 
     Calls may come from several threads: they run side by side, or one after the other if the entry
-    point has state.
+    point changes state. Those that only read it see what one call left, and wait for none.
     """
 
     def __init__(self, name: str, entry: Entry, program: Program, state: State) -> None:
@@ -49,10 +49,10 @@ class EntryPoint:
         program = self._program
         if program is None:
             raise CallError("SW0417", f"{self.name}: the model is closed")
-        if not self._reads and not self._keeps:
-            return program.run(inputs)
+        if not self._keeps:
+            return program.run([*inputs, *self._state.arrays(self._reads)])
         with self._state.lock:
-            results = program.run([*inputs, *(self._state[name] for name in self._reads)])
+            results = program.run([*inputs, *self._state.arrays(self._reads)])
             self._state.update({name: results[i] for i, name in self._keeps})
         return results
 
@@ -90,13 +90,13 @@ class Model:
             thread_pool.provide(pool, f"{name}: {self.target.pool}")
         states = _states(manifest, name)
         first = {key: _value(each, constants, name) for key, each in states.items()}
-        self.state = State(states, first)
+        self.state = State(states, first, manifest.states)
         contexts: list[Context] = []
         self.entries: dict[str, EntryPoint] = {}
         for key, entry in manifest.entries.items():
             fixed = [_value(a, constants, name) for a in entry.arguments if a.kind == "constant"]
-            need = self.target.workspace[key]
-            program = Program(key, entry, loaded, fixed, need, contexts)
+            need, pairs = self.target.workspace[key], self.target.overwrites.get(key, ())
+            program = Program(key, entry, loaded, fixed, need, pairs, contexts)
             self.entries[key] = EntryPoint(key, entry, program, self.state)
 
     @property

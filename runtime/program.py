@@ -12,6 +12,7 @@ from stepwell.runtime.code import Code
 from stepwell.runtime.context import Context, Host
 from stepwell.runtime.dtypes import Array
 from stepwell.runtime.entry import Entry
+from stepwell.runtime.results import empty
 from stepwell.runtime.sizes import Size
 from stepwell.runtime.symbols import Symbols
 
@@ -44,6 +45,7 @@ class Program:
         code: Code,
         constants: Sequence[Array],
         workspace: Size,
+        overwrites: Sequence[tuple[int, int]],
         contexts: list[Context],
     ) -> None:
         """`constants` stand in the entry's order; `contexts` may be shared with other programs."""
@@ -52,9 +54,9 @@ class Program:
         self._symbols = Symbols(name, entry)
         self._constants = constants
         self._workspace = workspace
+        self._overwrites = overwrites
         self._contexts = contexts
         self._frames: dict[tuple[tuple[int, ...], ...], Frame] = {}
-        self._inputs = sum(argument.kind == "input" for argument in entry.arguments)
         self._fixed = [array.ctypes.data for array in constants]
         self._function = EntryFunction(code.address(entry.symbol))
         self._imports = (ctypes.c_uint64 * len(entry.imports))(*system.addresses(entry.imports))
@@ -65,11 +67,16 @@ class Program:
     def run(self, arrays: Sequence[Array]) -> list[Array]:
         """The results for dense inputs and then states, in the manifest's order.
 
+        An input that is overwritten is a result afterwards; one that is read-only, or overlaps
+        another, is copied first.
+
         Raises CallError SW0402 to SW0404 if the shapes do not fit, SW0410 to SW0412 if the program
         fails.
         """
         frame = self._frame(arrays)
-        results = [np.empty(shape, dtype) for shape, dtype in frame.results]
+        results = [empty(shape, dtype) for shape, dtype in frame.results]
+        if self._overwrites:
+            arrays = self._given_away(arrays, results)
         try:
             context = self._contexts.pop()
         except IndexError:
@@ -91,10 +98,21 @@ class Program:
         # `array.ctypes.data` makes an object first, and takes three times as long.
         given = [array.__array_interface__["data"][0] for array in arrays]
         taken = [array.__array_interface__["data"][0] for array in results]
-        addresses = given[: self._inputs] + self._fixed + given[self._inputs :] + taken
+        addresses = given + self._fixed + taken
         pointers = (ctypes.c_void_p * len(addresses))(*addresses)
         if self._function(context.address, pointers, frame.sizes):
             raise self._host.error(context)
+
+    def _given_away(self, arrays: Sequence[Array], results: list[Array]) -> list[Array]:
+        """The arrays as they are handed over; those that are overwritten become results."""
+        given = list(arrays)
+        for argument, result in self._overwrites:
+            array = given[argument]
+            others = (*given[:argument], *given[argument + 1 :])
+            if not array.flags.writeable or any(np.may_share_memory(array, x) for x in others):
+                given[argument] = array.copy()
+            results[result] = given[argument]
+        return given
 
     def _frame(self, arrays: Sequence[Array]) -> Frame:
         shapes = tuple([array.shape for array in arrays])

@@ -54,7 +54,7 @@ def verify(source: str | Path | bytes) -> Report:
     """
     artifact = Artifact.open(source)
     artifact.check()
-    select(artifact, None)
+    select(artifact.manifest.targets, artifact.name)
     outputs: list[OutputError] = []
     for target in supported(artifact.manifest.targets):
         with instantiate(artifact, target) as model:

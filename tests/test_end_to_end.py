@@ -174,3 +174,14 @@ def test_the_command_line_compiles_runs_inspects_and_verifies(tmp_path: Path) ->
     assert "double(x: f32[B,3]) -> (result: f32[B,3])" in stepwell_command("inspect", "m.well")
     assert "loop.kernel" in stepwell_command("inspect", "m.well", "--ir", "loop")
     assert "members have their SHA-256" in stepwell_command("verify", "m.well")
+
+
+def test_a_reader_who_stops_early_is_no_error(tmp_path: Path) -> None:
+    compile(lambda x: x * 2, "f32[B]").save(tmp_path / "m.well")
+    command = [COMMANDS / "stepwell", "inspect", tmp_path / "m.well", "--ir", "loop"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0

@@ -9,7 +9,7 @@ from stepwell.compiler.dialects.locations import derived
 from stepwell.compiler.dialects.nd import dtype_of, is_float
 from stepwell.compiler.ops.base import TensorOp, Transforms
 from stepwell.compiler.ops.emission import current, emitting, located
-from stepwell.compiler.ops.regions import close
+from stepwell.compiler.ops.regions import again, close
 from stepwell.compiler.ops.structure import yielded
 from stepwell.compiler.ops.value import Value, Zero
 
@@ -49,8 +49,7 @@ class _Walk:
         self.tangents: dict[SSAValue, Value] = {}
 
     def step(self, op: Operation) -> None:
-        copy = op.clone(self.copies)
-        copy.location = op.location
+        copy = again(op, self.copies)
         append(current().block, copy)
         known = [self.tangents.get(x, Zero(Value(x).type)) for x in copy.operands]
         results: Sequence[SSAValue] = copy.results

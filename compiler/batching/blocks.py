@@ -9,7 +9,7 @@ from stepwell.compiler.dialects.locations import derived
 from stepwell.compiler.dialects.nd import dtype_of, shape_of, tensor
 from stepwell.compiler.ops.base import TensorOp, Transforms
 from stepwell.compiler.ops.emission import current, emitting, located
-from stepwell.compiler.ops.regions import close
+from stepwell.compiler.ops.regions import again, close
 from stepwell.compiler.ops.structure import yielded
 from stepwell.compiler.ops.value import Value
 from stepwell.runtime.sizes import Size
@@ -18,9 +18,10 @@ from stepwell.runtime.sizes import Size
 def with_axis(
     transforms: Transforms, block: Block, size: Size, on: Sequence[bool]
 ) -> tuple[Block, tuple[bool, ...]]:
-    """A copy of a closed block with a leading axis of this size on the arguments marked `on`.
+    """A copy of a block with a leading axis of this size on the arguments marked `on`.
 
-    The flags tell which outputs then have one; what depends on no marked argument does not.
+    The flags tell which outputs then have one; what depends on no marked argument does not, and
+    neither do values from around the block, which all examples share.
     """
     types = [
         tensor(dtype_of(argument.type), (size, *shape_of(argument.type))) if flag else argument.type
@@ -32,7 +33,7 @@ def with_axis(
     with emitting(result, current().location):
         for op in list(block.ops)[:-1]:
             _step(transforms, op, size, copies, batched)
-        outputs = [copies[value] for value in yielded(block)]
+        outputs = [copies.get(value, value) for value in yielded(block)]
         close(result, outputs)
     return result, tuple(value in batched for value in outputs)
 
@@ -44,12 +45,10 @@ def _step(
     copies: dict[SSAValue, SSAValue],
     batched: set[SSAValue],
 ) -> None:
-    operands = [copies[operand] for operand in op.operands]
+    operands = [copies.get(operand, operand) for operand in op.operands]
     on = [operand in batched for operand in operands]
     if not any(on):
-        copy = op.clone(copies)
-        copy.location = op.location
-        append(current().block, copy)
+        append(current().block, again(op, copies))
         return
     assert isinstance(op, TensorOp)
     with located(derived("batched", op.location)):

@@ -26,6 +26,7 @@ from xdsl.ir import Attribute, Data, ParametrizedAttribute
 from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
+from xdsl.utils.exceptions import VerifyException
 
 from stepwell.compiler.dialects.sizes import Shape, SizesAttr, parse_shape, shape_text
 from stepwell.runtime.dtypes import BY_NAME
@@ -75,6 +76,8 @@ class InfoAttr(ParametrizedAttribute):
 @lru_cache(maxsize=8192)
 def tensor(dtype: str, shape: Shape = ()) -> Tensor:
     """The interned type of an array of this dtype and shape."""
+    if dtype not in ELEMENTS:
+        raise VerifyException(f"there is no dtype {dtype}")
     statics = [size.static for size in shape]
     symbolic = any(size is None for size in statics)
     dims = [DYNAMIC_INDEX if size is None else size for size in statics]
@@ -88,6 +91,19 @@ def shape_of(type: Attribute) -> Shape:
     if isinstance(type.encoding, InfoAttr):
         return type.encoding.dims.data
     return tuple(map(Size.of, type.get_shape()))
+
+
+@lru_cache(maxsize=8192)
+def symbols_of_tensor(type: Attribute) -> frozenset[str]:
+    """The symbols of a tensor type. Raises VerifyException for a type that is none of ours."""
+    if not is_tensor(type) or type.element_type not in NAMES:
+        raise VerifyException(f"{type} is no tensor of {', '.join(map(str, NAMES))}")
+    named = isinstance(type.encoding, InfoAttr)
+    if named != (DYNAMIC_INDEX in type.get_shape()) or type != tensor(
+        dtype_of(type), shape_of(type)
+    ):
+        raise VerifyException(f"{type}: each `?` has a symbolic size in `dims`, and nothing else")
+    return frozenset(symbol for size in shape_of(type) for symbol in size.symbols)
 
 
 def dtype_of(type: Attribute) -> str:
@@ -137,7 +153,7 @@ class Weight:
 
     @staticmethod
     def of(values: NDArray[np.generic]) -> "Weight":
-        dense = np.ascontiguousarray(values)
+        dense = np.require(values, requirements="C")
         digest = hashlib.sha256(f"{dense.dtype.name}{dense.shape}".encode())
         digest.update(dense.reshape(-1).view(np.uint8).data)
         return Weight(digest.hexdigest(), dense)

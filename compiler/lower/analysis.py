@@ -59,6 +59,7 @@ class Analysis:
         self.nest = nest
         self.accesses: dict[Operation, Access] = {}
         self.inside: dict[FoldOp, list[Access]] = {}
+        self.scans: dict[ScanOp, list[Access]] = {}
         self.affines: dict[SSAValue, Index] = {}
         self.computed_with: set[SSAValue] = set()
         """Axes and computed indices that serve as numbers, not in accesses only."""
@@ -67,7 +68,6 @@ class Analysis:
         """The folds and scans that an access lies in, the outer one first."""
         self.counts: Counter[tuple[type[Operation], tuple[FoldOp | ScanOp, ...]]] = Counter()
         """How many ops of each kind lie in the same folds and scans."""
-        self.scans: list[ScanOp] = []
         self.guards: dict[FoldOp, SSAValue] = {}
         """For a fold, the condition without which a position of it contributes nothing."""
         self._sizes: dict[SSAValue, Size] = {}
@@ -80,9 +80,10 @@ class Analysis:
         """The nest's axes."""
         return self.axes_within(0)
 
-    def axes_of(self, fold: FoldOp) -> list[Axis]:
-        """The axes of a fold."""
-        return collapse(fold.axes, fold.sizes.data, self.inside[fold], self.computed_with)
+    def axes_of(self, op: FoldOp | ScanOp) -> list[Axis]:
+        """The axes of a fold or a scan."""
+        accesses = self.inside[op] if isinstance(op, FoldOp) else self.scans[op]
+        return collapse(op.axes, op.sizes.data, accesses, self.computed_with)
 
     def axes_within(self, outer: int) -> list[Axis]:
         """The nest's axes behind the first `outer` ones."""
@@ -153,8 +154,7 @@ class Analysis:
         if self._around:
             self.around[op] = self._around
         for each in self._around:
-            if isinstance(each, FoldOp):
-                self.inside[each].append(access)
+            (self.inside[each] if isinstance(each, FoldOp) else self.scans[each]).append(access)
 
     def _linear(
         self, affines: Sequence[Affine], indices: Sequence[SSAValue], strides: Shape
@@ -191,8 +191,8 @@ class Analysis:
         self._inside(op)
 
     def _scan(self, op: ScanOp) -> None:
-        self._enter([op.axis], op.sizes.data)
-        self.scans.append(op)
+        self._enter(op.axes, op.sizes.data)
+        self.scans[op] = []
         self._inside(op)
 
     def _inside(self, op: FoldOp | ScanOp) -> None:
@@ -213,7 +213,7 @@ class Analysis:
         if isinstance(op, FoldOp) and op in self.guards:
             operands.append(self.guards[op])
         if isinstance(op, PrefixOp) and isinstance(around, ScanOp):
-            operands.append(around.axis)
+            operands.extend(around.axes)
         if isinstance(op, ReadOp | SelectOp) and isinstance(around, FoldOp):
             guard = self.guards.get(around)
             if guard is not None and op.condition is guard:

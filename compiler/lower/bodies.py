@@ -24,7 +24,8 @@ from stepwell.compiler.dialects.loop.nests import (
 from stepwell.compiler.dialects.loop.scalar import SelectOp
 from stepwell.compiler.dialects.loop.syntax import INDEX
 from stepwell.compiler.lower.analysis import Access, Analysis
-from stepwell.compiler.lower.shuffles import transposed
+from stepwell.compiler.lower.combine import take
+from stepwell.compiler.lower.shuffles import transposed, turned_around
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term, Writer
 from stepwell.compiler.ops.functions import defaults
 from stepwell.compiler.ops.indices import Index
@@ -39,8 +40,8 @@ class Tile:
     """`height` positions along the axis `rows`, `vectors * width` along the axis `lanes`.
 
     Without an axis `rows` the height is 1; without an axis `lanes` values are scalars, and `width`
-    is what a vector would have. The masks, one for each vector, tell which lanes lie inside. Rows
-    behind `last_row`, if there is one, repeat it and are not written.
+    is what a vector would have, of a fold or a scan. The masks, one for each vector, tell which
+    lanes lie inside. Rows behind `last_row`, if there is one, repeat it and are not written.
     """
 
     width: int = 1
@@ -207,7 +208,7 @@ class BodyWriter(ABC):
         elif isinstance(op, FoldOp):
             self._values.update(zip(op.results, self.fold(op), strict=True))
         elif isinstance(op, PrefixOp):
-            self._values[op.result] = self.prefix(op)
+            self._values[op.result] = self._prefix(op)
         elif isinstance(op, arith.ConstantOp):
             self._values[op.result] = self._constant(op)
         elif isinstance(op, SelectOp) and op.condition in self.guards:
@@ -223,9 +224,20 @@ class BodyWriter(ABC):
     def scan(self, op: ScanOp) -> None:
         """All positions of a scan, one after the other."""
 
-    @abstractmethod
-    def prefix(self, op: PrefixOp) -> Spread:
-        """What the positions of a scan come to, up to the one at which the body stands."""
+    def _prefix(self, op: PrefixOp) -> Spread:
+        """The prefix before this position, with the term here."""
+        before, term = self.prefixes[op], self.value(op.term)
+        at = self.vector_at if before.lanes else Spread.at
+        values = [
+            take(self.writer, op.kind, [before.at(i, j)], [at(term, i, j)])[0]
+            for i, j in self.copies(before.rows, before.lanes)
+        ]
+        after = self.prefixes[op] = replace(before, values=tuple(values))
+        return after
+
+    def define(self, value: SSAValue, spread: Spread) -> None:
+        """From here on this is what a value of the body has become."""
+        self._values[value] = spread
 
     def _constant(self, op: arith.ConstantOp) -> Spread:
         return Spread((self.writer.once((op,), type(op), (), op.result.type, op.properties),))
@@ -328,10 +340,14 @@ class BodyWriter(ABC):
     ) -> SSAValue:
         mask = None if condition is None else self.vector_at(condition, i, j)
         mask = self.writer.both(self.tile.masks[j], mask)
-        if self._is_contiguous(access.at):
-            offset = self._offset(access.at, i, j)
-            return self.writer.load(self._buffer(access), offset, type, mask)
-        return self.writer.gather(self._buffer(access), self._offsets(access.at, i, j), type, mask)
+        source, step = self._buffer(access), self._step(access.at)
+        if step == BACK:
+            mask = None if mask is None else turned_around(self.writer, mask)
+            offset = self._offset(access.at, i, j, self.tile.width - 1)
+            return turned_around(self.writer, self.writer.load(source, offset, type, mask))
+        if step == ONE:
+            return self.writer.load(source, self._offset(access.at, i, j), type, mask)
+        return self.writer.gather(source, self._offsets(access.at, i, j), type, mask)
 
     def _load_where_some(
         self, access: Access, type: Attribute, condition: Spread | None, i: int, j: int
@@ -361,7 +377,12 @@ class BodyWriter(ABC):
             if inside is not None:
                 inside = self.writer.splat(inside, self.tile.width)
             mask = self.writer.both(self.tile.masks[j], inside)
-            if self._is_contiguous(access.at):
+            step = self._step(access.at)
+            if step == BACK:
+                mask = None if mask is None else turned_around(self.writer, mask)
+                offset = self._offset(access.at, i, j, self.tile.width - 1)
+                self.writer.store(turned_around(self.writer, vector), target, offset, mask)
+            elif step == ONE:
                 self.writer.store(vector, target, self._offset(access.at, i, j), mask)
             else:
                 self.writer.scatter(vector, target, self._offsets(access.at, i, j), mask)
@@ -387,10 +408,11 @@ class BodyWriter(ABC):
         lanes = self.tile.lanes in at.terms or any(each.lanes for each in computed)
         return rows, lanes
 
-    def _is_contiguous(self, at: Index) -> bool:
+    def _step(self, at: Index) -> Size | None:
+        """How far apart neighbouring lanes lie in memory; None if that differs."""
         if any(value not in self.bases and self.value(value).lanes for value in at.terms):
-            return False
-        return self.tile.lanes is not None and at.terms.get(self.tile.lanes) == ONE
+            return None
+        return None if self.tile.lanes is None else at.terms.get(self.tile.lanes)
 
     def _offset(self, at: Index, row: int, column: int, lane: int = 0) -> Bound:
         """The index at one lane, without what is a vector."""
@@ -449,4 +471,5 @@ class BodyWriter(ABC):
         return self.spread(scalars, rows, False)
 
 
+BACK = Size.of(-1)
 _WRAPS = defaults(arith.AddiOp)

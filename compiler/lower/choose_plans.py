@@ -12,10 +12,14 @@ from stepwell.compiler.dialects.construct import construct
 from stepwell.compiler.dialects.loop.host import AllocOp, LaunchOp
 from stepwell.compiler.dialects.loop.nests import KernelOp
 from stepwell.compiler.dialects.loop.types import buffer
-from stepwell.compiler.dialects.sizes import NumberAttr
+from stepwell.compiler.dialects.sizes import IntsAttr, NumberAttr
+from stepwell.compiler.lower.overwriting import overwritable
 from stepwell.compiler.lower.strategies import check_fit, choose_plan, planned
 from stepwell.compiler.lower.writer import ZERO
+from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.machines.x86 import MACHINES
+from stepwell.compiler.passes.interference import OVERWRITES
+from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
 
 
@@ -23,7 +27,8 @@ from stepwell.runtime.sizes import Size
 @dataclass(frozen=True)
 class ChoosePlans(ModulePass):
     """Keeps plans that are there already. A plan that needs memory adds an argument to its kernel,
-    the last one, for which every launch allocates a buffer."""
+    the last one, for which every launch allocates a buffer; one that runs element by element says
+    which inputs may be overwritten."""
 
     name = "choose-plans"
 
@@ -40,15 +45,23 @@ class ChoosePlans(ModulePass):
             for launch in [each for each in op.walk() if isinstance(each, LaunchOp)]:
                 _lend(launch, needs)
 
+    def _machine(self) -> Machine:
+        if self.machine not in MACHINES:
+            hint = f"there are {', '.join(MACHINES)}"
+            raise CompileError("SW0233", f"there is no machine {self.machine}", hint=hint)
+        return MACHINES[self.machine]
+
     def _plan(self, kernel: KernelOp) -> Size:
         """The bytes that the kernel's plan needs."""
-        machine = MACHINES[self.machine]
+        machine = self._machine()
         if kernel.plan is None:
             strategy = choose_plan(kernel, machine)
             kernel.properties["plan"] = strategy.plan
         else:
             strategy = planned(kernel)
             check_fit(kernel, strategy, machine)
+        if strategy.IN_PLACE and (pairs := tuple(overwritable(kernel))):
+            kernel.attributes[OVERWRITES] = IntsAttr(sum(pairs, ()))
         size = strategy.workspace(kernel)
         if size != ZERO:
             block = kernel.body.block

@@ -1,6 +1,6 @@
 """A nest seen as a matrix product: which term of its fold varies along rows, which along lanes."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -47,14 +47,14 @@ class Contraction:
     @cached_property
     def behind_right(self) -> frozenset[Operation]:
         """What computes `right`."""
-        return slice_of([self.right], self._guard)
+        return slice_of([self.right], (self._guard,))
 
     @cached_property
     def right_ops(self) -> frozenset[Operation]:
         """What computes `right`, as far as nothing else needs it."""
         others = (op for op in self.analysis.nest.walk() if op not in self.behind_right)
         operands = [value for op in others if op is not self._last for value in operands_of(op)]
-        return self.behind_right - slice_of([self.left, *operands], self._guard)
+        return self.behind_right - slice_of([self.left, *operands], (self._guard,))
 
     @property
     def _guard(self) -> SSAValue | None:
@@ -65,7 +65,7 @@ class Contraction:
         return self.fold.body.block.last_op
 
     def reads_of(self, term: SSAValue) -> list[Access]:
-        ops = slice_of([term], self._guard)
+        ops = slice_of([term], (self._guard,))
         return [each for each in self.analysis.inside[self.fold] if each.op in ops]
 
     @property
@@ -85,13 +85,15 @@ class Contraction:
         return all(access.stride(self.lanes.value) == ONE for access in reads)
 
 
-def slice_of(values: Iterable[SSAValue], known: SSAValue | None = None) -> frozenset[Operation]:
-    """The ops that compute some values, given one that is known."""
+def slice_of(
+    values: Iterable[SSAValue], known: Container[SSAValue | None] = ()
+) -> frozenset[Operation]:
+    """The ops that compute some values, given what is known."""
     found: set[Operation] = set()
     wanted = list(values)
     while wanted:
         value = wanted.pop()
-        if value is not known and isinstance(value, OpResult) and value.op not in found:
+        if value not in known and isinstance(value, OpResult) and value.op not in found:
             found.add(value.op)
             wanted.extend(operands_of(value.op))
     return frozenset(found)
@@ -100,6 +102,8 @@ def slice_of(values: Iterable[SSAValue], known: SSAValue | None = None) -> froze
 def contraction_of(analysis: Analysis) -> Contraction | str:
     """The nest as a contraction, or why it is none."""
     folds = list(analysis.inside)
+    if analysis.scans:
+        return "it has prefixes"
     if len(folds) != 1 or folds[0].kind != Combine.FMA or folds[0].order.data.kind != "serial":
         return "it has not one serial fold of products"
     (fold,) = folds

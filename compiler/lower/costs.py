@@ -36,6 +36,7 @@ _STEPS: Mapping[type[Operation], float] = {
     arith.FloorDivSIOp: 50,
 }
 
+BACK = Size.of(-1)
 NANOSECONDS = 0.3
 """For one step."""
 
@@ -105,7 +106,9 @@ def _access(analysis: Analysis, access: Access, lanes: Axis | None, width: int) 
 def turned_axis(analysis: Analysis, access: Access, lanes: Axis) -> SSAValue | None:
     """The axis of the nest along which a read is contiguous that is not so along the lanes."""
     stride = access.stride(lanes.value)
-    if stride in (ZERO, ONE) or analysis.around.get(access.op) or isinstance(access.op, WriteOp):
+    if analysis.around.get(access.op) or isinstance(access.op, WriteOp):
+        return None
+    if stride in (ZERO, ONE, BACK):
         return None
     axes = [axis for axis, stride in access.at.terms.items() if stride == ONE]
     return next((axis for axis in axes if axis in analysis.nest.axes), None)
@@ -117,4 +120,4 @@ def _stride_cost(analysis: Analysis, access: Access, axis: SSAValue, width: int)
         return GATHER * width
     if stride == ZERO:
         return LOAD / 2
-    return LOAD if stride == ONE else GATHER * width
+    return LOAD if stride in (ONE, BACK) else GATHER * width

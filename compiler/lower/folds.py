@@ -8,12 +8,13 @@ from typing import final
 from xdsl.dialects.builtin import AnyFloat
 from xdsl.ir import SSAValue
 
-from stepwell.compiler.dialects.loop.nests import FoldOp, PrefixOp, ScanOp
+from stepwell.compiler.dialects.loop.nests import FoldOp, ScanOp
 from stepwell.compiler.dialects.loop.types import LANE_COUNT, Combine
 from stepwell.compiler.lower.analysis import Axis, divisor
 from stepwell.compiler.lower.bodies import BodyWriter, Guard, Mask, Spread, masks
 from stepwell.compiler.lower.combine import Parts, identity, join, pairwise, take, tree
 from stepwell.compiler.lower.contraction import slice_of
+from stepwell.compiler.lower.scans import Scan
 from stepwell.compiler.lower.tables import Table
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term
 
@@ -51,7 +52,7 @@ class NestWriter(BodyWriter):
 
     A *chain* has one accumulator for each copy of the fold. *Vectors* are 64 accumulators (fewer,
     where the order is free) in the lanes of some vectors along the fold's last axis. A *table* is
-    64 accumulators for each copy in memory. A scan is a chain whose accumulators the body sees.
+    64 accumulators for each copy in memory.
     """
 
     def fold(self, op: FoldOp) -> Iterable[Spread]:
@@ -65,39 +66,7 @@ class NestWriter(BodyWriter):
         return [self.spread(values, rows, lanes) for values in columns]
 
     def scan(self, op: ScanOp) -> None:
-        prefixes = [each for each in op.body.block.ops if isinstance(each, PrefixOp)]
-        start = [self._start_of(each) for each in prefixes]
-
-        def step(index: Bound, carried: Sequence[SSAValue]) -> Sequence[SSAValue]:
-            self.bases[op.axis] = index
-            rest = list(carried)
-            for prefix, spread in zip(prefixes, start, strict=True):
-                count = len(spread.values)
-                self.prefixes[prefix] = replace(spread, values=tuple(rest[:count]))
-                del rest[:count]
-            self.write(op.body.block)
-            return [value for prefix in prefixes for value in self.prefixes[prefix].values]
-
-        values = [value for spread in start for value in spread.values]
-        self.writer.loop(0, self.writer.extent(op.size), 1, values, step)
-
-    def _start_of(self, op: PrefixOp) -> Spread:
-        dependences = self.analysis.dependences(op.result)
-        rows, lanes = self.tile.rows in dependences, self.tile.lanes in dependences
-        ((number, type),) = identity(op.kind, [op.result.type])
-        value = self.writer.constant(number, type)
-        value = self.writer.splat(value, self.tile.width) if lanes else value
-        return self.spread([value for _ in self.copies(rows, lanes)], rows, lanes)
-
-    def prefix(self, op: PrefixOp) -> Spread:
-        before, term = self.prefixes[op], self.value(op.term)
-        at = self.vector_at if before.lanes else Spread.at
-        copies = list(self.copies(before.rows, before.lanes))
-        values = [
-            take(self.writer, op.kind, [before.at(i, j)], [at(term, i, j)])[0] for i, j in copies
-        ]
-        after = self.prefixes[op] = replace(before, values=tuple(values))
-        return after
+        Scan(self, op).write()
 
     def each_position(self, op: FoldOp, inside: Callable[[], None]) -> None:
         """Code for every position of a fold, in ascending order, without the fold."""
@@ -122,7 +91,7 @@ class _Fold:
         for axis in op.axes:
             body.bases[axis] = 0
         self.guard = body.analysis.guards.get(op)
-        self.ops = None if self.guard is None else slice_of(op.terms, self.guard)
+        self.ops = None if self.guard is None else slice_of(op.terms, (self.guard,))
 
     def write(self) -> Accumulators:
         """The results, for each copy."""

@@ -21,11 +21,14 @@ from stepwell.compiler.dialects.sizes import (
     SizesAttr,
     SymbolsAttr,
 )
-from stepwell.compiler.ops.base import TensorOp
-from stepwell.compiler.ops.host import buffer_of
+from stepwell.compiler.ops.base import Role, TensorOp
+from stepwell.compiler.ops.host import Host, buffer_of
 from stepwell.compiler.ops.indices import Index
-from stepwell.compiler.ops.scalars import SCALARS, AxisFactors, Read, Scalar, Scalars
+from stepwell.compiler.ops.scalars import SCALARS, AxisFactors, Chain, Read, Scalar, Scalars
 from stepwell.compiler.ops.structure import KEEP, KernelOp
+
+Form = tuple[AxisFactors, Chain | None]
+"""Into what the axes of a nest are split, and the one that is gone through in order."""
 
 
 def lower_kernel(kernel: KernelOp, name: str, ranges: Mapping[str, Range]) -> LoopKernel:
@@ -65,6 +68,9 @@ class _Kernel:
             if not isinstance(value, OpResult):
                 self._nest(value, targets, UNKNOWN_LOC)
         for op in self.region.ops:
+            if isinstance(op, TensorOp) and op.ROLE is Role.ALONE:
+                self._alone(op)
+                continue
             for value in op.results:
                 targets = self.targets.get(value, [])
                 if not targets and KEEP in op.attributes:
@@ -73,37 +79,47 @@ class _Kernel:
                     self._nest(value, targets, op.location)
                     self.memory[value] = targets[0]
 
+    def _alone(self, op: TensorOp) -> None:
+        """An op that is the kernel, and has no regions, writes what it does."""
+        host = Host(self.block, {}, [])
+        host.location = op.location
+        operands = [self.memory[operand] for operand in op.operands]
+        op.lower(host, operands, [self.targets[result][0] for result in op.results])
+
     def _local(self, op: Operation, value: SSAValue) -> SSAValue:
         local = construct(LocalOp, (), (buffer_of(value.type),), {}, op.location)
         append(self.block, local)
         return local.result
 
     def _nest(self, value: SSAValue, targets: Sequence[SSAValue], location: LocationAttr) -> None:
-        """One nest that stores `value`; its axes are split as far as its reshapes ask for."""
-        factors: AxisFactors = {}
+        """One nest that stores `value`; its axes are split as far as its reshapes ask for, and one
+        of them is that of a scan if there are prefixes."""
+        form: Form = {}, None
         while True:
-            nest, wanted = self._attempt(value, targets, location, factors)
-            if wanted == factors:
+            nest, wanted = self._attempt(value, targets, location, form)
+            if wanted == form:
                 append(self.block, nest)
                 return
-            factors = wanted
+            nest.drop_all_references()
+            form = wanted
 
     def _attempt(
         self,
         value: SSAValue,
         targets: Sequence[SSAValue],
         location: LocationAttr,
-        factors: AxisFactors,
-    ) -> tuple[NestOp, AxisFactors]:
+        form: Form,
+    ) -> tuple[NestOp, Form]:
         block = Block()
-        s = Scalars(block, location, factors)
+        s = Scalars(block, location, *form)
         at, sizes = s.axes(block, shape_of(value.type))
-        scalar = self._reader(value, s)(at)
-        for target in targets:
-            _write(s, scalar, target, at)
+        with s.along_the_chain():
+            scalar = self._reader(value, s)(at)
+            for target in targets:
+                _write(s, scalar, target, at)
         nest = construct(NestOp, (), (), {"sizes": SizesAttr(sizes)}, location)
         nest.add_region(Region(block))
-        return nest, s.wanted
+        return nest, (s.wanted, s.chain)
 
     def _reader(self, value: SSAValue, s: Scalars) -> Read:
         """A value as a function of an index: a read from memory, or its op's own scalar."""

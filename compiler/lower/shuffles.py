@@ -33,6 +33,11 @@ def extract(writer: Writer, value: SSAValue, lane: int) -> SSAValue:
     return writer.pure(ExtractOp, (value,), element(value.type), {"lane": NumberAttr(lane)})
 
 
+def turned_around(writer: Writer, value: SSAValue) -> SSAValue:
+    """The lanes from the last to the first."""
+    return shuffle(writer, value, value, range((lanes(value.type) or 1) - 1, -1, -1))
+
+
 def transposed(writer: Writer, rows: Sequence[SSAValue]) -> list[SSAValue]:
     """The columns of a square matrix, whose side is a power of two.
 

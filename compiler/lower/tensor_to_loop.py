@@ -14,11 +14,11 @@ from stepwell.compiler.dialects.loop.host import LaunchOp
 from stepwell.compiler.dialects.loop.nests import KernelOp as LoopKernel
 from stepwell.compiler.dialects.loop.sites import SITES, SiteAttr
 from stepwell.compiler.dialects.sizes import BindingsAttr, NumberAttr, Range
-from stepwell.compiler.lower.nests import lower_kernel
-from stepwell.compiler.ops.base import TensorOp
+from stepwell.compiler.lower.nests import lower_kernel, symbols_of
+from stepwell.compiler.ops.base import Role, TensorOp
 from stepwell.compiler.ops.creation import WeightOp
 from stepwell.compiler.ops.host import Host, buffer_of
-from stepwell.compiler.ops.structure import FuncOp, KernelOp, ReturnOp, YieldOp
+from stepwell.compiler.ops.structure import DONATED, FuncOp, KernelOp, ReturnOp, YieldOp
 from stepwell.runtime.sizes import Size
 
 CONSTANTS = "constants"
@@ -78,6 +78,8 @@ class Lowering:
         result.add_region(Region(block))
         if sites:
             result.attributes[SITES] = ArrayAttr(sites)
+        if DONATED in function.attributes:
+            result.attributes[DONATED] = function.attributes[DONATED]
         if weights:
             result.attributes[CONSTANTS] = ArrayAttr(map(StringAttr, weights))
         return result
@@ -133,8 +135,12 @@ class Lowering:
         host.write(LaunchOp, arguments, (), {"callee": SymbolRefAttr(name), "bindings": bindings})
 
     def _kernel(self, kernel: KernelOp, ranges: Mapping[str, Range]) -> str:
-        """The name of the loop kernel for a tensor kernel: an equal one if there is one."""
-        key = structure(kernel.body.block)
+        """The name of the loop kernel for a tensor kernel: an equal one if there is one.
+
+        Of sizes in other ranges it is another kernel, which may have to expect that one is 0.
+        """
+        block = kernel.body.block
+        key = structure(block), *((symbol, ranges.get(symbol)) for symbol in symbols_of(block))
         if key not in self._names:
             name = f"{_title(kernel)}_{len(self.kernels)}"
             self.kernels.append(lower_kernel(kernel, name, ranges))
@@ -160,7 +166,7 @@ def structure(block: Block) -> object:
 def _title(kernel: KernelOp) -> str:
     """The name of the op that says most about a kernel: what it folds, or what it ends with."""
     ops = [op for op in kernel.body.block.ops if isinstance(op, TensorOp)]
-    chief = max(reversed(ops), key=lambda op: op.ROLE.value if op.ROLE.value < 5 else 0)
+    chief = max(reversed(ops), key=lambda op: 0 if op.ROLE is Role.OPAQUE else op.ROLE.value)
     return chief.name.removeprefix("nd.")
 
 

@@ -21,7 +21,8 @@ from stepwell.runtime.sizes import Size
 @dataclass(frozen=True, eq=False)
 class Tiling:
     """The shape of a nest's tiles: `vectors` of `width` lanes along one axis, `height` rows along
-    another. Without an axis for the lanes there is one scalar position per row.
+    another. Without an axis for the lanes there is one scalar position per row, and what a scan
+    computes in vectors goes by so many.
 
     In `panels`, all rows of some vectors come before the next vectors, along the axes `middle` too,
     and the last vectors of a row are one tile; otherwise a row is finished before the next, at the
@@ -171,7 +172,7 @@ class NestLoops:
         """`inside` for all lanes, a tile at a time; the masks of the last tile leave some out."""
         lanes, width, block = self._tiling.lanes, self._tiling.width, self._tiling.block
         if lanes is None:
-            return inside((None,))
+            return inside((None,) * self._tiling.vectors)
         axis, interval = lanes.value, self._intervals[lanes.value]
         low, high, whole = interval.low, interval.high, self._whole(interval, block)
         full: tuple[Mask, ...] = (None,) * self._tiling.vectors

@@ -71,8 +71,12 @@ class Role(Enum):
     """One scalar function of the operands' elements at the same index."""
     FOLD = auto()
     """Folds the elements along some axes, each once."""
+    SCAN = auto()
+    """Combines each element with those before it along an axis."""
     CONTRACT = auto()
     """Folds products: each element is read many times."""
+    ALONE = auto()
+    """No function of an index, but a kernel by itself."""
     OPAQUE = auto()
     """No function of an index: lowered by itself."""
 
@@ -93,6 +97,9 @@ class TensorOp(Inferring, abc.ABC):
     ROLE: ClassVar[Role] = Role.OPAQUE
     COSTLY: ClassVar[bool] = False
     """Whether an element is dear enough to be computed once and stored for several readers."""
+
+    OVERWRITES: ClassVar[int | None] = None
+    """The operand of which the result is a copy with changes, which `lower` makes by themselves."""
 
     @abc.abstractmethod
     def reference(self, *operands: Array) -> Array | tuple[Array, ...]:

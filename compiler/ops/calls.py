@@ -1,11 +1,11 @@
 """Calls of functions: with sizes in the place of their symbols, and then as what they do."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from xdsl.dialects.builtin import ModuleOp, TensorType
-from xdsl.ir import Attribute, Block, Data, Region, SSAValue
+from xdsl.ir import Attribute, Block, Data, Operation, Region, SSAValue
 from xdsl.irdl import (
     irdl_attr_definition,
     irdl_op_definition,
@@ -18,6 +18,7 @@ from xdsl.printer import Printer
 
 from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.dialects.nd import (
+    Literal,
     Tensor,
     TypesAttr,
     dtype_of,
@@ -26,15 +27,19 @@ from stepwell.compiler.dialects.nd import (
     tensor,
     text_of,
 )
-from stepwell.compiler.dialects.sizes import BindingsAttr
+from stepwell.compiler.dialects.sizes import BindingsAttr, SymbolsAttr
+from stepwell.compiler.ops import creation
 from stepwell.compiler.ops.base import Array, Gradient, TensorOp, Transforms, evaluate, expect
-from stepwell.compiler.ops.control import floating, select
+from stepwell.compiler.ops.control import select
 from stepwell.compiler.ops.emission import emit, emitting, emitting_before
-from stepwell.compiler.ops.regions import close, inline, replace
-from stepwell.compiler.ops.structure import FuncOp
-from stepwell.compiler.ops.value import Value, Zero, dense
+from stepwell.compiler.ops.regions import as_function, close, copied, replace
+from stepwell.compiler.ops.structure import FuncOp, yielded
+from stepwell.compiler.ops.value import Value, Zero
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
+
+T = TypeVar("T")
+NONE = Size.of(0)
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,43 @@ class Callee:
 
     name: str
     function: FuncOp | None = field(default=None, compare=False, repr=False)
+    derived: dict[Hashable, Any] = field(
+        default_factory=dict[Hashable, Any], compare=False, repr=False
+    )
+    """Its derivatives and batches: each is made once, for all the calls that ask for it."""
+
+    def once(self, kind: str, flags: Hashable, make: Callable[["Callee"], T]) -> T:
+        """What `make` makes of this function for these flags."""
+        if (kind, flags) not in self.derived:
+            self.derived[kind, flags] = make(self)
+        return self.derived[kind, flags]
+
+    def another(self, kind: str, block: Block, more: Size = NONE) -> "Callee":
+        """A private function of a block that was derived from this one's, `@f.kind`.
+
+        Its symbols are this one's, and those of `more`.
+        """
+        assert self.function is not None
+        ranges = {symbol: (0, None) for symbol in sorted(more.symbols)}
+        symbols = SymbolsAttr.of({**ranges, **self.function.symbols.ranges})
+        number = f"_{len(self.derived)}" if self.derived else ""
+        name = f"{self.name}.{kind}{number}"
+        location = self.function.location
+        return Callee(name, as_function(name, symbols, block, location, private=True))
+
+
+@dataclass(frozen=True)
+class Half:
+    """A callee's pullback: what is called instead of it, and then backwards.
+
+    `residuals` says where the residuals are among the operands and the results of `forward`.
+    `back` takes them and the cotangents, and gives the cotangents of the operands marked `given`.
+    """
+
+    forward: Callee
+    back: Callee
+    residuals: tuple[int, ...]
+    given: tuple[bool, ...]
 
 
 @irdl_attr_definition
@@ -68,7 +110,8 @@ class Call(TensorOp):
     ```
     %y = nd.call @f<B = 2*N>(%x) : (tensor<?xf32, …>) -> tensor<?xf32, …>
     ```
-    Differentiation and vectorisation look into the function; the pass `inline` puts it in place.
+    Differentiation and vectorisation make functions of this one, `@f.forward` and `@f.pullback`,
+    once for all of its calls; the pass `inline` puts them in place.
     """
 
     name = "nd.call"
@@ -90,12 +133,6 @@ class Call(TensorOp):
             _expect_fit(callee.function, dict(bindings), arguments, types)
         return types
 
-    def body(self) -> Block:
-        """What is called, as a closed program of its own."""
-        function, sizes = self.function(), self.bindings.sizes
-        _expect_fit(function, sizes, self.arguments.types, self.types.data)
-        return instance(function.block, sizes)
-
     def function(self) -> FuncOp:
         """The function, or CompileError SW0213."""
         callee, module = self.callee.data, self.get_toplevel_object()
@@ -107,34 +144,41 @@ class Call(TensorOp):
         return function
 
     def reference(self, *operands: Array) -> tuple[Array, ...]:
-        return tuple(evaluate(self.body(), operands))
+        return tuple(evaluate(self.target().block, operands))
 
     def pullback(
         self, transforms: Transforms, wanted: Sequence[bool], *cotangents: Value | Zero
     ) -> Gradient:
-        body, active, count = self.body(), floating(self.results), len(self.results)
-        half = transforms.split(body, wanted, active)
-        last = body.last_op
-        assert last is not None
-        last.operands = [*last.operands, *half.residuals]
-        types = [Value(operand).type for operand in self.operands]
+        active = tuple(isinstance(each, Value) for each in cotangents)
+        half = self._callee().once(
+            "pullback",
+            (tuple(wanted), active),
+            lambda callee: _half(transforms, callee, wanted, active),
+        )
+        operands = [Value(operand) for operand in self.operands]
         with emitting_before(self):
-            values = inline(body, [Value(operand) for operand in self.operands])
-        replace(self, values[:count])
-        seeds = [dense(each) for each in select(active, cotangents)]
-        gradients = iter(inline(half.back, [*values[count:], *seeds]))
+            values = call(half.forward, operands)
+        replace(self, values[: len(active)])
+        known = [*operands, *values]
+        residuals = [known[position] for position in half.residuals]
+        gradients = iter(call(half.back, [*residuals, *select(active, cotangents)]))
         return [
-            next(gradients) if want else Zero(type)
-            for want, type in zip(wanted, types, strict=True)
+            next(gradients) if flag else Zero(operand.type)
+            for flag, operand in zip(half.given, operands, strict=True)
         ]
 
     def pushforward(
         self, transforms: Transforms, *tangents: Value | Zero
     ) -> tuple[Sequence[SSAValue], Gradient]:
-        on = [isinstance(each, Value) for each in tangents]
-        block, flags = transforms.forward(self.body(), on)
-        given = [t for t in tangents if isinstance(t, Value)]
-        values = inline(block, [*map(Value, self.operands), *given])
+        on = tuple(isinstance(each, Value) for each in tangents)
+
+        def make(callee: Callee) -> tuple[Callee, Sequence[bool]]:
+            block, flags = transforms.forward(_block(callee), on)
+            return callee.another("tangent", block), flags
+
+        callee, flags = self._callee().once("tangent", on, make)
+        moved = [t for t in tangents if isinstance(t, Value)]
+        values = call(callee, [*map(Value, self.operands), *moved])
         found = iter(values[len(flags) :])
         results = values[: len(flags)]
         return [value.ssa for value in results], [
@@ -145,8 +189,27 @@ class Call(TensorOp):
     def vectorised(
         self, transforms: Transforms, size: Size, on: Sequence[bool], *operands: Value
     ) -> tuple[Sequence[Value], Sequence[bool]]:
-        block, flags = transforms.batch(self.body(), size, on)
-        return inline(block, operands), flags
+        def make(callee: Callee) -> tuple[Callee, Sequence[bool]]:
+            block, flags = transforms.batch(_block(callee), size, on)
+            return callee.another("batched", block, size), flags
+
+        callee, flags = self._callee().once("batched", (size, tuple(on)), make)
+        return call(callee, operands), flags
+
+    def _callee(self) -> Callee:
+        """The function with this call's sizes in it, and with what was derived from it."""
+        callee, function = self.callee.data, self.target()
+        return callee if callee.function is function else Callee(callee.name, function)
+
+    def target(self) -> FuncOp:
+        """The function: itself, if its symbols stand for themselves, or else a copy."""
+        function, sizes = self.function(), self.bindings.sizes
+        _expect_fit(function, sizes, self.arguments.types, self.types.data)
+        if _same(sizes):
+            return function
+        used = {symbol: (0, None) for size in sizes.values() for symbol in size.symbols}
+        block, name = instance(function.block, sizes), function.sym_name.data
+        return as_function(name, SymbolsAttr.of(used), block, function.location, private=True)
 
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")
@@ -176,6 +239,65 @@ class Call(TensorOp):
         )
 
 
+def call(callee: Callee, operands: Sequence[Value]) -> list[Value]:
+    """Calls a function whose symbols stand for themselves here."""
+    function = callee.function
+    assert function is not None
+    bindings = tuple((symbol, Size.of(symbol)) for symbol in function.symbols.ranges)
+    types = tuple(Value(value).type for value in function.returned)
+    given = [operand.ssa for operand in operands]
+    op = emit("call", given, callee=callee, bindings=bindings, types=types)
+    return [Value(result) for result in op.results]
+
+
+def calls_in(op: Operation) -> list[Call]:
+    return [inner for inner in op.walk() if isinstance(inner, Call)]
+
+
+def _half(
+    transforms: Transforms, callee: Callee, wanted: Sequence[bool], active: Sequence[bool]
+) -> Half:
+    """The two halves of a callee; operands and results are residuals without being given again."""
+    block = _block(callee)
+    half = transforms.split(block, wanted, active)
+    known = [*block.args, *yielded(block)]
+    more = [value for value in half.residuals if value not in known]
+    _yield(block, [*yielded(block), *more])
+    places = [*known, *more]
+    gradients = yielded(half.back)
+    _yield(half.back, [value for value in gradients if not _is_zero(value)])
+    found = iter(gradients)
+    return Half(
+        callee.another("forward", block) if more else callee,
+        callee.another("pullback", half.back),
+        tuple(places.index(value) for value in half.residuals),
+        tuple(want and not _is_zero(next(found)) for want in wanted),
+    )
+
+
+def _block(callee: Callee) -> Block:
+    assert callee.function is not None
+    return copied(callee.function.block)
+
+
+def _yield(block: Block, values: Sequence[SSAValue]) -> None:
+    last = block.last_op
+    assert last is not None
+    last.operands = values
+
+
+def _is_zero(value: SSAValue) -> bool:
+    owner = value.owner
+    return isinstance(owner, creation.Constant) and owner.value.data == Literal.of(
+        0, dtype_of(value.type)
+    )
+
+
+def _same(sizes: Mapping[str, Size]) -> bool:
+    """Whether symbols stand for themselves."""
+    return all(size == Size.of(symbol) for symbol, size in sizes.items())
+
+
 def _expect_fit(
     function: FuncOp,
     sizes: Mapping[str, Size],
@@ -187,7 +309,7 @@ def _expect_fit(
         ("takes", [value.type for value in function.arguments], arguments),
         ("gives", [value.type for value in function.returned], results),
     ):
-        found = [substituted(type, sizes) for type in wanted]
+        found = wanted if _same(sizes) else [substituted(type, sizes) for type in wanted]
         texts = [f"({', '.join(map(text_of, types))})" for types in (found, given)]
         sentence = f"{function.sym_name.data} {what} {texts[0]}, not {texts[1]}"
         expect(found == list(given), Call, sentence)

@@ -5,16 +5,15 @@ from typing import ClassVar
 
 import numpy as np
 from xdsl.dialects.builtin import TensorType
-from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def
 
+from stepwell.compiler.dialects.loop.types import Combine
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of, text_of
-from stepwell.compiler.dialects.sizes import NumberAttr, count_of
-from stepwell.compiler.ops.base import Array, Gradient, PureOp, Sample, expect
+from stepwell.compiler.dialects.sizes import NumberAttr
+from stepwell.compiler.ops.base import Array, Gradient, PureOp, Role, Sample, expect
 from stepwell.compiler.ops.families import NUMBERS
-from stepwell.compiler.ops.host import Host
 from stepwell.compiler.ops.indices import Index
-from stepwell.compiler.ops.scalars import Scalar
+from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
 from stepwell.compiler.ops.value import Value, Zero
 from stepwell.runtime.sizes import Size
 
@@ -27,6 +26,7 @@ class Cumsum(PureOp):
     """
 
     name = "nd.cumsum"
+    ROLE: ClassVar = Role.SCAN
     x = operand_def(TensorType)
     axis = prop_def(NumberAttr)
     reverse = prop_def(NumberAttr)
@@ -59,22 +59,12 @@ class Cumsum(PureOp):
             sums = np.cumsum(forwards, axis, dtype=wide.dtype)
         return np.asarray(np.flip(sums, axis) if self.reverse.data else sums).astype(x.dtype)
 
-    def lower(self, h: Host, operands: Sequence[SSAValue], results: Sequence[SSAValue]) -> None:
-        shape, axis, dtype = shape_of(self.x.type), self.axis.data, dtype_of(self.x.type)
-        length, width = shape[axis], count_of(shape[axis + 1 :])
+    def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
+        dtype = dtype_of(self.x.type)
         wide = "f32" if dtype in ("f16", "bf16") else dtype
-        with h.counting(count_of(shape[:axis])) as row, h.counting(width) as column:
-            first = row * (length * width) + column
-
-            def step(number: Index, so_far: Sequence[Scalar]) -> Sequence[Scalar]:
-                number = number * -1 + (length - 1) if self.reverse.data else number
-                place, s = first + number * width, h.scalars()
-                term = s.convert(h.element(operands[0], dtype, place), wide)
-                total = s.apply("add", so_far[0], term)
-                h.store(s.convert(total, dtype), results[0], place)
-                return [total]
-
-            h.folding(length, [h.scalars().constant(0, wide)], step)
+        along, backwards = at[self.axis.data], bool(self.reverse.data)
+        total = s.prefix(Combine.ADD, along, backwards, lambda: s.convert(reads[0](at), wide))
+        return s.convert(total, dtype)
 
     def gradient(self, *cotangents: Value) -> Gradient:
         return [self._of(cotangents[0], self.axis.data, 1 - self.reverse.data)]

@@ -1,10 +1,12 @@
 """Slices whose start is computed: read and replaced, moved so that they lie inside."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import ClassVar
 
 import numpy as np
 from xdsl.dialects.builtin import TensorType
+from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def, var_operand_def
 
 from stepwell.compiler.dialects.nd import INTEGERS, Tensor, dtype_of, shape_of, tensor, text_of
@@ -20,7 +22,8 @@ from stepwell.compiler.ops.base import (
     leading,
 )
 from stepwell.compiler.ops.emission import Inferring, emit
-from stepwell.compiler.ops.indices import ZERO, Index
+from stepwell.compiler.ops.host import Host, buffer_of
+from stepwell.compiler.ops.indices import ZERO, Index, linear
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
 from stepwell.compiler.ops.sliding import all_inside
 from stepwell.compiler.ops.value import Value, Zero, dense, zeros
@@ -58,7 +61,7 @@ def places(
     """Where the slice begins on each axis, for the batch index that `at` begins with."""
     batch = len(shape) - len(starts)
     found = [
-        s.clamp(s.index_of(read(at[:batch])), ZERO, size - count)
+        Index.of(0) if size == count else s.clamp(s.index_of(read(at[:batch])), ZERO, size - count)
         for read, size, count in zip(starts, shape[batch:], part[batch:], strict=True)
     ]
     return (*(Index.of(0) for _ in range(batch)), *found)
@@ -132,6 +135,7 @@ class DynamicUpdateSlice(PureOp):
 
     name = "nd.dynamic_update_slice"
     ROLE: ClassVar = Role.FREE
+    OVERWRITES: ClassVar = 0
     x = operand_def(TensorType)
     update = operand_def(TensorType)
     starts = var_operand_def(TensorType)
@@ -161,6 +165,24 @@ class DynamicUpdateSlice(PureOp):
         if inside is None:
             return reads[1](index)
         return s.guard(inside, lambda: reads[1](index), reads[0](at))
+
+    def lower(self, h: Host, operands: Sequence[SSAValue], results: Sequence[SSAValue]) -> None:
+        x, update, *starts = operands
+        (result,) = results
+        shape, part = shape_of(self.x.type), shape_of(self.update.type)
+        batch, piece = len(shape) - len(starts), max(len(shape) - 1, 0)
+        while piece > batch and part[piece:] == shape[piece:]:
+            piece -= 1
+        row = buffer_of(tensor(dtype_of(self.x.type), part[piece:]))
+        h.copy(x, result)
+        with ExitStack() as loops:
+            at = tuple(loops.enter_context(h.counting(size)) for size in part[:piece])
+            at = (*at, *(Index.of(0) for _ in shape[piece:]))
+            reads = tuple(map(h.reader, starts, (start.type for start in self.starts)))
+            first = places(h.scalars(), at, reads, shape, part)
+            target = tuple(start + index for start, index in zip(first, at, strict=True))
+            source = h.view(update, linear(at, part), row)
+            h.copy(source, h.view(result, linear(target, shape), row))
 
     def reference(self, *operands: Array) -> Array:
         x, update, *starts = operands

@@ -15,7 +15,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from stepwell.compiler.dialects.construct import append, construct
 from stepwell.compiler.dialects.locations import source_line
-from stepwell.compiler.dialects.nd import Tensor
+from stepwell.compiler.dialects.nd import Tensor, symbols_of_tensor
 from stepwell.runtime.errors import CompileError
 
 Parameters = Mapping[str, Any]
@@ -50,6 +50,8 @@ class Inferring(IRDLOperation, abc.ABC):
         return self.infer(*self.operand_types, **self.parameters, **regions)
 
     def verify_(self) -> None:
+        for type in (*self.operand_types, *self.result_types):
+            symbols_of_tensor(type)
         try:
             expected = tuple(self.infer_again())
         except CompileError as error:

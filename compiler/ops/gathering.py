@@ -133,6 +133,10 @@ def size_value(size: Size, dtype: str, shape: Shape) -> Value:
     return Value(emit("size", [], size=size).results[0]).convert(dtype).broadcast(shape, ())
 
 
+LANES = 16
+"""Elements of an update that are added at once."""
+
+
 @irdl_op_definition
 class ScatterAdd(PureOp):
     """x[b…, n, rest…] with updates[b…, i…, rest…] added at indices[b…, i…].
@@ -157,6 +161,8 @@ class ScatterAdd(PureOp):
         (("f64[2,3,4]", "i32[2,3,5]", "f64[2,3,5]"), {"batch": 2}),
         (("f32[5]", "i32[]", "f32[]"), {"batch": 0}),
         (("f16[5]", "i64[9]", "f16[9]"), {"batch": 0}),
+        (("f16[3,35]", "i64[9]", "f16[9,35]"), {"batch": 0}),
+        (("f32[3,4,4]", "i32[7]", "f32[7,4,4]"), {"batch": 0}),
         (("bf16[2,2]", "u8[9]", "bf16[9,2]"), {"batch": 0}),
         (("u8[3]", "i32[20]", "u8[20]"), {"batch": 0}),
         (("f64[0,2]", "i64[3]", "f64[3,2]"), {"batch": 0}),
@@ -196,11 +202,16 @@ class ScatterAdd(PureOp):
             place = s.index_of(h.element(indices, dtype_of(self.indices.type), source))
             inside = s.inside(place, length)
             assert inside is not None
-            with h.where(inside), h.counting(width) as column:
-                target = (example * length + place) * width + column
-                update = h.element(updates, dtype, source * width + column)
-                total = h.scalars().apply("add", h.element(result, dtype, target), update)
-                h.store(total, result, target)
+            vectors = width // LANES * LANES
+            with h.where(inside):
+                for first, end, lanes in ((ZERO, vectors, LANES), (vectors, width, 1)):
+                    if first == end:
+                        continue
+                    with h.counting(end, first, lanes) as column:
+                        target = (example * length + place) * width + column
+                        update = h.element(updates, dtype, source * width + column, lanes)
+                        before = h.element(result, dtype, target, lanes)
+                        h.store(h.scalars(lanes).apply("add", before, update), result, target)
 
     def gradient(self, *cotangents: Value) -> Gradient:
         (g,), indices = cotangents, Value(self.indices)

@@ -19,8 +19,8 @@ from stepwell.compiler.dialects.loop.syntax import INDEX
 from stepwell.compiler.dialects.loop.types import AccessAttr, BufferType, buffer
 from stepwell.compiler.dialects.nd import dtype_of, is_tensor, shape_of, ui8
 from stepwell.compiler.dialects.sizes import NumberAttr, Range
-from stepwell.compiler.ops.indices import ONE, ZERO, Index
-from stepwell.compiler.ops.scalars import SCALARS, Scalar, Scalars
+from stepwell.compiler.ops.indices import ZERO, Index, linear
+from stepwell.compiler.ops.scalars import Scalar, Scalars, scalar_type
 from stepwell.runtime.dtypes import BY_NAME
 from stepwell.runtime.entry import ArrayType, Site, SiteKind
 from stepwell.runtime.sizes import Size
@@ -43,7 +43,7 @@ class Host:
         block: Block,
         ranges: Mapping[str, Range],
         sites: list[SiteAttr],
-        lower_block: LowerBlock,
+        lower_block: LowerBlock | None = None,
     ):
         self.block = block
         self.ranges = ranges
@@ -81,15 +81,17 @@ class Host:
         return self.write(ConstantOp, (), (type,), {"value": number(value, type)}).results[0]
 
     def load(self, source: SSAValue, element: Attribute, offset: Index | int = 0) -> SSAValue:
-        """One element of a buffer as a scalar."""
+        """One element of a buffer as a scalar, or consecutive ones as a vector."""
         segments = DenseArrayBase.from_list(i32, [1, 1, 0])
         operands = [source, self.index(offset)]
         op = self.write(LoadOp, operands, (element,), {"operandSegmentSizes": segments})
         return op.results[0]
 
-    def element(self, source: SSAValue, dtype: str, offset: Index | int = 0) -> Scalar:
-        """One element of a buffer as a number to compute with."""
-        return Scalar(self.load(source, SCALARS[dtype], offset), dtype)
+    def element(
+        self, source: SSAValue, dtype: str, offset: Index | int = 0, lanes: int = 1
+    ) -> Scalar:
+        """One element of a buffer, or several, as a number to compute with."""
+        return Scalar(self.load(source, scalar_type(dtype, lanes), offset), dtype)
 
     def store(self, value: Scalar, target: SSAValue, offset: Index | int = 0) -> None:
         """Writes one element of a buffer."""
@@ -97,10 +99,15 @@ class Host:
         operands = [value.value, target, self.index(offset)]
         self.write(StoreOp, operands, (), {"operandSegmentSizes": segments})
 
-    def scalars(self) -> Scalars:
+    def reader(self, source: SSAValue, type: Attribute) -> Callable[[tuple[Index, ...]], Scalar]:
+        """A tensor of this type in a buffer as a function of an index."""
+        shape, dtype = shape_of(type), dtype_of(type)
+        return lambda at: self.element(source, dtype, linear(at, shape))
+
+    def scalars(self, lanes: int = 1) -> Scalars:
         """Writes numbers at the end of the current block."""
         assert self.location is not None
-        return Scalars(self.block, self.location)
+        return Scalars(self.block, self.location, lanes=lanes)
 
     def truth(self, source: SSAValue) -> SSAValue:
         """The element of a boolean of rank 0."""
@@ -108,6 +115,8 @@ class Host:
 
     def view(self, base: SSAValue, offset: Index | Size | int, type: BufferType) -> SSAValue:
         """Part of a buffer, `offset` elements from its start."""
+        if type == base.type:
+            return base
         operands: list[SSAValue] = []
         access = AccessAttr((Index.of(offset).affine(operands),))
         return self.write(ViewOp, [base, *operands], (type,), {"access": access}).results[0]
@@ -119,6 +128,7 @@ class Host:
         self, block: Block, arguments: Sequence[SSAValue], results: Sequence[SSAValue]
     ) -> None:
         """The ops of a region here: these buffers are its arguments, what it yields fills those."""
+        assert self._lower_block is not None
         self._lower_block(self, block, arguments, results)
 
     def site(self, kind: SiteKind, text: str, types: Sequence[Attribute]) -> NumberAttr:
@@ -137,14 +147,14 @@ class Host:
         self.block = outer
 
     @contextmanager
-    def counting(self, count: Size) -> Generator[Index]:
-        """A loop from 0 to `count`, as an index; its body is written within this scope."""
-        if count == ONE:
-            yield Index.of(0)
+    def counting(self, count: Size, first: Size = ZERO, step: int = 1) -> Generator[Index]:
+        """A loop from `first` to `count`, as an index; its body is written within this scope."""
+        if first + 1 == count:
+            yield Index.of(first)
             return
         body = Block(arg_types=[INDEX])
-        operands = [self.index(ZERO), self.index(count)]
-        self.write(ForOp, operands, (), {"step": NumberAttr(1)}, [Region(body)])
+        operands = [self.index(first), self.index(count)]
+        self.write(ForOp, operands, (), {"step": NumberAttr(step)}, [Region(body)])
         with self.inside(body):
             yield Index.axis(body.args[0])
             self.write(YieldOp)

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
+from xdsl.dialects.builtin import LocationAttr, StringAttr
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
-from stepwell.compiler.dialects.construct import append, construct
+from stepwell.compiler.dialects.construct import append, construct, operands_of
+from stepwell.compiler.dialects.sizes import SymbolsAttr
 from stepwell.compiler.ops.emission import current, emitting
-from stepwell.compiler.ops.structure import YieldOp
+from stepwell.compiler.ops.structure import PRIVATE, FuncOp, ReturnOp, YieldOp
 from stepwell.compiler.ops.value import Value
 
 
@@ -19,10 +21,24 @@ def inline(block: Block, arguments: Sequence[Value]) -> list[Value]:
     for op in block.ops:
         if op is block.last_op:
             return [Value(copies.get(operand, operand)) for operand in op.operands]
-        copy = op.clone(copies)
-        copy.location = op.location
-        append(emitter.block, copy)
+        append(emitter.block, again(op, copies))
     return []
+
+
+def again(op: Operation, copies: dict[SSAValue, SSAValue]) -> Operation:
+    """A detached copy of an op, with copies of its operands; its results join them.
+
+    For ops without regions it takes a third of the time of `clone`.
+    """
+    if op.regions:
+        return op.clone(copies)
+    operands = [copies.get(operand, operand) for operand in operands_of(op)]
+    copy = construct(type(op), operands, op.result_types, op.properties, op.location)
+    copy.attributes.update(op.attributes)
+    for old, new in zip(op.results, copy.results, strict=True):
+        new.name_hint = old.name_hint
+        copies[old] = new
+    return copy
 
 
 def written_block(
@@ -43,7 +59,28 @@ def written(types: Sequence[Attribute], write: Callable[[list[Value]], Sequence[
 def copied(block: Block) -> Block:
     """A closed block again."""
     types = [argument.type for argument in block.args]
-    return written_block(types, lambda arguments: inline(block, arguments))
+    result = written_block(types, lambda arguments: inline(block, arguments))
+    for old, new in zip(block.args, result.args, strict=True):
+        new.name_hint = old.name_hint
+    return result
+
+
+def as_function(
+    name: str, symbols: SymbolsAttr, block: Block, location: LocationAttr, *, private: bool = False
+) -> FuncOp:
+    """A closed block, which it takes over, as a function with these symbols."""
+    last = block.last_op
+    assert last is not None
+    values = tuple(last.operands)
+    last.detach()
+    last.erase()
+    append(block, construct(ReturnOp, values, (), {}, location))
+    properties: dict[str, Attribute] = {"sym_name": StringAttr(name), "symbols": symbols}
+    if private:
+        properties["sym_visibility"] = StringAttr(PRIVATE)
+    function = construct(FuncOp, (), (), properties, location)
+    function.add_region(Region(block))
+    return function
 
 
 def replace(op: Operation, values: Sequence[Value]) -> None:

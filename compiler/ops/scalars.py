@@ -14,10 +14,11 @@ from xdsl.ir import Attribute, Block, Region, SSAValue
 from xdsl.irdl import IRDLOperation
 
 from stepwell.compiler.dialects.construct import append, construct
-from stepwell.compiler.dialects.loop.nests import FoldOp, IndexOp, YieldOp
+from stepwell.compiler.dialects.llvm.types import vector
+from stepwell.compiler.dialects.loop.nests import FoldOp, IndexOp, PrefixOp, ScanOp, YieldOp
 from stepwell.compiler.dialects.loop.scalar import Cast, CastOp, CompareOp, SelectOp, number
 from stepwell.compiler.dialects.loop.syntax import INDEX
-from stepwell.compiler.dialects.loop.types import AccessAttr, Combine, Order, OrderAttr
+from stepwell.compiler.dialects.loop.types import UNCUT, AccessAttr, Combine, Order, OrderAttr
 from stepwell.compiler.dialects.nd import ELEMENTS, is_float
 from stepwell.compiler.dialects.sizes import Shape, SizesAttr
 from stepwell.compiler.ops.functions import COMPARISONS, TABLES, comparison, defaults
@@ -26,6 +27,11 @@ from stepwell.runtime.sizes import Size, at_most
 
 SCALARS: dict[str, Attribute] = {**ELEMENTS, "u8": i8, "index": INDEX}
 """The type of a scalar of each dtype: the loop level has no signs, its ops have."""
+
+
+def scalar_type(dtype: str, lanes: int) -> Attribute:
+    """The type of a scalar, or of as many in a vector."""
+    return SCALARS[dtype] if lanes == 1 else vector(SCALARS[dtype], lanes)
 
 
 AxisFactors = dict[int, Shape]
@@ -40,19 +46,40 @@ class Scalar:
     dtype: str
 
 
+@dataclass(frozen=True)
+class Chain:
+    """An axis, by its number, that is gone through in order, or from its end."""
+
+    axis: int
+    backwards: bool
+
+
 Read = Callable[[tuple[Index, ...]], Scalar]
 """An operand as a function of an index."""
 
 
 class Scalars:
-    """Writes a scalar program into a block, at the place and with the location that are current."""
+    """Writes a scalar program into a block, at the place and with the location that are current;
+    for `lanes` elements at once where it neither folds nor asks for constants or indices."""
 
-    def __init__(self, block: Block, location: LocationAttr, factors: AxisFactors | None = None):
+    def __init__(
+        self,
+        block: Block,
+        location: LocationAttr,
+        factors: AxisFactors | None = None,
+        chain: Chain | None = None,
+        lanes: int = 1,
+    ):
         self.block = block
         self.location = location
         self.condition: Scalar | None = None
         self.wanted: AxisFactors = dict(factors or {})
         """The factors with which no index of this program would need a division by an axis."""
+        self.chain = chain
+        """The axis along which this program has prefixes, or should have."""
+        self._scan = Block()
+        self._scan_sizes: Shape = ()
+        self._lanes = lanes
         self._factors = factors or {}
         self._axis_count = 0
         self._places: dict[SSAValue, tuple[int, int]] = {}
@@ -63,7 +90,7 @@ class Scalars:
         """New axes of these extents as arguments of `block`, as indices, and the sizes they have.
 
         An axis with factors becomes several: its index is their row-major position. That of an
-        axis of size one is known to be 0.
+        axis of size one is known to be 0. The axis of the chain is that of a scan, no argument.
         """
         indices: list[Index] = []
         sizes: list[Size] = []
@@ -71,16 +98,25 @@ class Scalars:
             number = self._axis_count
             self._axis_count += 1
             factors = self._factors.get(number, (extent,))
-            values = [block.insert_arg(INDEX, len(block.args)) for _ in factors]
+            chain = self.chain if self.chain is not None and self.chain.axis == number else None
+            home = block if chain is None else self._scan
+            values = [home.insert_arg(INDEX, len(home.args)) for _ in factors]
             for place, (value, factor) in enumerate(zip(values, factors, strict=True)):
                 self._places[value] = number, place
                 self._extents[value] = factor
-            at = (
-                Index.axis(value) if factor != ONE else Index.of(0)
-                for value, factor in zip(values, factors, strict=True)
+            at = linear(
+                tuple(
+                    Index.axis(value) if factor != ONE else Index.of(0)
+                    for value, factor in zip(values, factors, strict=True)
+                ),
+                factors,
             )
-            indices.append(linear(tuple(at), factors))
-            sizes.extend(factors)
+            backwards = chain is not None and chain.backwards
+            indices.append(at * -1 + (extent - 1) if backwards else at)
+            if chain is None:
+                sizes.extend(factors)
+            else:
+                self._scan_sizes = factors
         return tuple(indices), tuple(sizes)
 
     # Values.
@@ -151,6 +187,33 @@ class Scalars:
         return tuple(
             Scalar(value, each.dtype) for value, each in zip(op.results, results, strict=True)
         )
+
+    def prefix(
+        self, combine: Combine, along: Index, backwards: bool, term: Callable[[], Scalar]
+    ) -> Scalar:
+        """The terms at all indices of an axis up to this one, combined in one chain.
+
+        A program that is not written along this axis will be written again, as `chain` tells.
+        """
+        if not along.terms:
+            return self.fold(combine, UNCUT, (), lambda _: (term(),))[0]
+        axis, _ = self._places[next(iter(along.terms))]
+        self.chain = self.chain or Chain(axis, backwards)
+        value = term()
+        return self._emit(PrefixOp, (value,), value.dtype, {"combine": StringAttr(combine)})
+
+    @contextmanager
+    def along_the_chain(self) -> Generator[None]:
+        """Within this scope, all is written for each index of the chain, if there is one."""
+        if self.chain is None:
+            yield
+            return
+        with self._inside(self._scan):
+            yield
+        properties = {"sizes": SizesAttr(self._scan_sizes)}
+        op = construct(ScanOp, (), (), properties, self.location)
+        op.add_region(Region(self._scan))
+        append(self.block, op)
 
     # Indices.
 
@@ -269,7 +332,8 @@ class Scalars:
         properties: Mapping[str, Attribute] | None = None,
     ) -> Scalar:
         values = [each.value for each in operands]
-        op = construct(kind, values, (SCALARS[dtype],), properties or {}, self.location)
+        type = scalar_type(dtype, self._lanes)
+        op = construct(kind, values, (type,), properties or {}, self.location)
         append(self.block, op)
         return Scalar(op.results[0], dtype)
 

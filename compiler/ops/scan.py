@@ -9,7 +9,14 @@ from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Block, Region, SSAValue
 from xdsl.irdl import irdl_op_definition, prop_def, region_def, var_operand_def, var_result_def
 
-from stepwell.compiler.dialects.nd import Tensor, dtype_of, numpy_dtype, shape_of, tensor
+from stepwell.compiler.dialects.nd import (
+    Tensor,
+    dtype_of,
+    numpy_dtype,
+    shape_of,
+    tensor,
+    text_of,
+)
 from stepwell.compiler.dialects.sizes import NumberAttr, SizeAttr
 from stepwell.compiler.ops.base import (
     Array,
@@ -90,7 +97,7 @@ class Scan(PureOp):
             expect(
                 len(shape_of(each)) > 0 and shape_of(each)[0] == length,
                 cls,
-                f"an input of type {each} has no leading axis of the length {length}",
+                f"the input {text_of(each)} has no leading axis of the length {length}",
             )
         takes(cls, regions[0], [*fixed, *map(slice_of, inputs)], "the body")
         found = types_yielded(regions[0])

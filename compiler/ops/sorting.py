@@ -4,24 +4,19 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
-from xdsl.dialects.builtin import TensorType, i64
+from xdsl.dialects.builtin import DenseArrayBase, TensorType, i32
 from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, prop_def, var_operand_def, var_result_def
 
-from stepwell.compiler.dialects.loop.types import buffer
+from stepwell.compiler.dialects.loop.nests import SortOp
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, is_float, shape_of, text_of
-from stepwell.compiler.dialects.sizes import NumberAttr, count_of
-from stepwell.compiler.ops.base import Array, Gradient, PureOp, Sample, expect, leading
+from stepwell.compiler.dialects.sizes import NumberAttr
+from stepwell.compiler.ops.base import Array, Gradient, PureOp, Role, Sample, expect, leading
 from stepwell.compiler.ops.emission import emit
 from stepwell.compiler.ops.gathering import gather, scatter_add
 from stepwell.compiler.ops.host import Host
-from stepwell.compiler.ops.indices import ONE, Index
-from stepwell.compiler.ops.scalars import Scalar, Scalars
 from stepwell.compiler.ops.value import Value, Zero, iota, zeros
 from stepwell.runtime.sizes import Size
-
-DOUBLINGS = Size.of(62)
-"""How often runs of one element can be doubled until no axis is longer."""
 
 
 @irdl_op_definition
@@ -32,6 +27,7 @@ class Sort(PureOp):
     """
 
     name = "nd.sort"
+    ROLE: ClassVar = Role.ALONE
     arguments = var_operand_def(TensorType)
     axis = prop_def(NumberAttr)
     outputs = var_result_def(TensorType)
@@ -67,21 +63,10 @@ class Sort(PureOp):
         return tuple(np.take_along_axis(each, order, axis) for each in operands)
 
     def lower(self, h: Host, operands: Sequence[SSAValue], results: Sequence[SSAValue]) -> None:
-        """A merge sort of the positions, from runs of one to the whole, row by row."""
-        shape, axis = shape_of(self.arguments[0].type), self.axis.data
-        length, width = shape[axis], count_of(shape[axis + 1 :])
-        order, spare = (h.alloc(buffer((length,), i64)) for _ in range(2))
-        with h.counting(count_of(shape[:axis])) as row, h.counting(width) as column:
-            first = row * (length * width) + column
-            merge = _Merge(h, operands[0], dtype_of(self.arguments[0].type), first, width, length)
-            with h.counting(length) as number:
-                h.store(h.scalars().value_of(number, "i64"), order, number)
-            merge.sort(order, spare)
-            with h.counting(length) as number:
-                place = h.scalars().index_of(h.element(order, "i64", number))
-                for source, target, each in zip(operands, results, self.arguments, strict=True):
-                    value = h.element(source, dtype_of(each.type), first + place * width)
-                    h.store(value, target, first + number * width)
+        count = len(operands)
+        segments = DenseArrayBase.from_list(i32, [count, count])
+        properties = {"axis": self.axis, "operandSegmentSizes": segments}
+        h.write(SortOp, [*operands, *results], (), properties)
 
     def _order(self) -> Value:
         """The position from which each element comes, with the sorted axis last."""
@@ -120,89 +105,3 @@ def sort(operands: Sequence[Value], axis: int) -> list[Value]:
     """The values along an axis in the order of the first one."""
     results = emit("sort", [each.ssa for each in operands], axis=axis).results
     return [Value(result) for result in results]
-
-
-class _Merge:
-    """Sorts positions of one row, whose keys lie `stride` elements apart from `first` on."""
-
-    def __init__(
-        self, h: Host, key: SSAValue, dtype: str, first: Index, stride: Size, length: Size
-    ):
-        self.h = h
-        self.key = key
-        self.dtype = dtype
-        self.first = first
-        self.stride = stride
-        self.length = length
-
-    def sort(self, order: SSAValue, spare: SSAValue) -> None:
-        """Merges neighbouring runs of 1, 2, 4, … positions, as long as there are two."""
-        h = self.h
-
-        def double(_: Index, run: Sequence[Scalar]) -> Sequence[Scalar]:
-            s = h.scalars()
-            (half,) = run
-            whole, length = s.apply("add", half, half), s.materialise(Index.of(self.length))
-            with h.where(s.apply("lt", half, length)):
-                self._pass(order, spare, half, whole)
-                h.copy(spare, order)
-            return [s.apply("min", whole, length)]
-
-        start = h.scalars().materialise(Index.of(ONE))
-        h.folding(DOUBLINGS, [start], double)
-
-    def _pass(self, source: SSAValue, target: SSAValue, half: Scalar, whole: Scalar) -> None:
-        """Merges all pairs of runs: position by position, from whichever run is next."""
-        h, length = self.h, Index.of(self.length)
-
-        def step(number: Index, state: Sequence[Scalar]) -> Sequence[Scalar]:
-            s = h.scalars()
-            left, right, middle, end = state
-            begins = s.apply("eq", s.materialise(number), end)
-            left = s.select(begins, end, left)
-            middle = s.select(begins, self._least(s, s.apply("add", end, half), length), middle)
-            right = s.select(begins, middle, right)
-            end = s.select(begins, self._least(s, s.apply("add", end, whole), length), end)
-            taken = self._takes_right(s, source, left, right, middle, end)
-            place = s.select(taken, right, left)
-            h.store(h.element(source, "i64", Index.axis(place.value)), target, number)
-            one, zero = s.materialise(Index.of(1)), s.materialise(Index.of(0))
-            step_right = s.select(taken, one, zero)
-            left = s.apply("add", left, s.apply("sub", one, step_right))
-            return [left, s.apply("add", right, step_right), middle, end]
-
-        zero = h.scalars().materialise(Index.of(0))
-        h.folding(self.length, [zero] * 4, step)
-
-    @staticmethod
-    def _least(s: Scalars, x: Scalar, length: Index) -> Scalar:
-        return s.apply("min", x, s.materialise(length))
-
-    def _takes_right(
-        self,
-        s: Scalars,
-        order: SSAValue,
-        left: Scalar,
-        right: Scalar,
-        middle: Scalar,
-        end: Scalar,
-    ) -> Scalar:
-        """Whether the right run's next key is less than the left one's, or the left run is over."""
-        has_left, has_right = s.apply("lt", left, middle), s.apply("lt", right, end)
-        a = self._key(s, order, s.select(has_left, left, right))
-        b = self._key(s, order, s.select(has_right, right, left))
-        over = s.apply("xor", has_left, s.constant(True, "bool"))
-        return s.apply("or", over, s.apply("and", has_right, self._less(s, b, a)))
-
-    def _key(self, s: Scalars, order: SSAValue, number: Scalar) -> Scalar:
-        place = s.index_of(self.h.element(order, "i64", Index.axis(number.value)))
-        key = self.h.element(self.key, self.dtype, self.first + place * self.stride)
-        return s.convert(key, "f32") if self.dtype in ("f16", "bf16") else key
-
-    def _less(self, s: Scalars, a: Scalar, b: Scalar) -> Scalar:
-        """Whether a comes before b: it is less, or b is NaN and a is not."""
-        less = s.apply("lt", a, b)
-        if not is_float(self.dtype):
-            return less
-        last = s.apply("and", s.apply("eq", a, a), s.apply("ne", b, b))
-        return s.apply("or", less, last)

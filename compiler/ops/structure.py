@@ -1,10 +1,11 @@
 """What tensor programs are made of: functions with symbols, their ends, and kernels."""
 
-from xdsl.dialects.builtin import SymbolNameConstraint, TensorType
-from xdsl.ir import Block, SSAValue
+from xdsl.dialects.builtin import StringAttr, SymbolNameConstraint, TensorType
+from xdsl.ir import Block, Operation, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
     irdl_op_definition,
+    opt_prop_def,
     prop_def,
     region_def,
     traits_def,
@@ -16,10 +17,16 @@ from xdsl.printer import Printer
 from xdsl.traits import IsolatedFromAbove, IsTerminator, Pure, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 
+from stepwell.compiler.dialects.nd import symbols_of_tensor
 from stepwell.compiler.dialects.sizes import SymbolsAttr, parse_optional_symbols, print_symbols
 
+PRIVATE = "private"
 KEEP = "nd.keep"
 """The attribute of an op inside a kernel whose result is stored, for several nests to read."""
+
+
+DONATED = "donated"
+"""The attribute of a function with the numbers of the arguments that its caller gives away."""
 
 
 @irdl_op_definition
@@ -29,10 +36,12 @@ class FuncOp(IRDLOperation):
     ```
     nd.func @f<B: 1>(%x: tensor<?x3xf32, #nd.info<dims = [B, 3]>>) { …  nd.return %y : … }
     ```
+    One that is `private` is there for others to call: it is no entry point.
     """
 
     name = "nd.func"
     sym_name = prop_def(SymbolNameConstraint())
+    sym_visibility = opt_prop_def(StringAttr)
     symbols = prop_def(SymbolsAttr)
     body = region_def("single_block")
     traits = traits_def(IsolatedFromAbove(), SymbolOpInterface())
@@ -51,12 +60,21 @@ class FuncOp(IRDLOperation):
         assert isinstance(last, ReturnOp)
         return tuple(last.values)
 
+    @property
+    def private(self) -> bool:
+        return self.sym_visibility is not None
+
     def verify_(self) -> None:
         if not isinstance(self.body.block.last_op, ReturnOp):
             raise VerifyException("a function ends with nd.return")
+        bound = self.symbols.ranges
+        values = (value for op in self.walk() for value in (*op.results, *_arguments(op)))
+        for value in values:
+            for symbol in symbols_of_tensor(value.type) - bound.keys():
+                raise VerifyException(f"the symbol {symbol} has no range: nd.func @f<{symbol}: 0>")
 
     def print(self, printer: Printer) -> None:
-        printer.print_string(" ")
+        printer.print_string(" private " if self.private else " ")
         printer.print_symbol_name(self.sym_name.data)
         print_symbols(printer, self.symbols)
         with printer.in_parens():
@@ -67,15 +85,24 @@ class FuncOp(IRDLOperation):
 
     @classmethod
     def parse(cls, parser: Parser) -> "FuncOp":
+        private = parser.parse_optional_keyword(PRIVATE)
         name = parser.parse_symbol_name()
         symbols = parse_optional_symbols(parser)
         arguments = parser.parse_comma_separated_list(parser.Delimiter.PAREN, parser.parse_argument)
         attributes = parser.parse_optional_attr_dict_with_keyword()
         return cls.create(
-            properties={"sym_name": name, "symbols": symbols},
+            properties={
+                "sym_name": name,
+                "symbols": symbols,
+                **({"sym_visibility": StringAttr(private)} if private else {}),
+            },
             attributes=attributes.data if attributes else {},
             regions=[parser.parse_region(arguments)],
         )
+
+
+def _arguments(op: Operation) -> list[SSAValue]:
+    return [value for region in op.regions for block in region.blocks for value in block.args]
 
 
 @irdl_op_definition

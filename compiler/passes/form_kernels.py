@@ -6,29 +6,43 @@ all its readers are in one kernel, and that kernel can read it through:
 * movement, constants and conversions always; a copy goes to each kernel that reads them;
 * elementwise ops, except into a contraction, which would compute them again for every element;
 * a reduction of the last axes into a kernel over the same rows (softmax, norms);
-* a contraction into elementwise ops at the same index (bias, activation).
+* a contraction or a cumulative op into elementwise ops at the same index (bias, activation).
 
-So every kernel has one result that others may read, and no two kernels can wait for each other.
+An op that only changes part of an operand which nobody reads later stays by itself, if the operand
+is in memory anyway: it is carried out there (a cache, one row of which is new).
+
+What a kernel would read at too many places, and so compute as often, is stored: the steps of a
+stencil, one after the other, would else grow by a factor with each step.
+
+So every kernel has one result that others may read (but for an op that is a kernel by itself), and
+no two kernels can wait for each other.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import final
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, UnitAttr
-from xdsl.ir import Block, Operation, OpResult, Region, SSAValue
+from xdsl.ir import Block, BlockArgument, Operation, OpResult, Region, SSAValue
 from xdsl.passes import ModulePass
 
 from stepwell.compiler.dialects.construct import append, construct
 from stepwell.compiler.dialects.nd import shape_of
-from stepwell.compiler.dialects.sizes import count_of
+from stepwell.compiler.dialects.sizes import IntsAttr, count_of
 from stepwell.compiler.ops.base import Role, TensorOp
-from stepwell.compiler.ops.structure import KEEP, FuncOp, KernelOp, YieldOp
+from stepwell.compiler.ops.structure import DONATED, KEEP, FuncOp, KernelOp, YieldOp
 from stepwell.compiler.ops.unary import Convert
 
 DEEPEST = 100
 """Ops in a chain inside one kernel: each is a level of recursion when its nest is written."""
+
+MOST_COMPUTED, MOST_MOVED = 4, 16
+"""Places at which a kernel reads what has to be computed, and what is only moved."""
+
+Place = tuple[Operation, ...]
+"""Where the kernel reads a value, for the index of its result: through which ops that move it."""
 
 
 @dataclass(eq=False)
@@ -41,6 +55,7 @@ class _Group:
     """How many leading axes are rows, once a reduction of the others has joined."""
     depths: dict[Operation, int] = field(default_factory=dict[Operation, int])
     """How many members lie between a member and the root."""
+    places: dict[Operation, set[Place]] = field(default_factory=dict[Operation, set[Place]])
 
     @property
     def root(self) -> TensorOp:
@@ -53,18 +68,28 @@ class _Group:
     def add(self, op: TensorOp) -> None:
         self.members.append(op)
         depth = self.depths.get(op, 0) + 1
+        places = _places_of_operands(op, self.places.get(op, {()}))
         for operand in op.operands:
             if isinstance(operand, OpResult):
                 self.depths[operand.op] = max(depth, self.depths.get(operand.op, 0))
+                self.places.setdefault(operand.op, set()).update(places)
         if op.ROLE is Role.CONTRACT:
             self.contracts = True
-        if op.ROLE is Role.FOLD:
-            self.rows = len(shape_of(op.results[0].type))
+        if op.ROLE in (Role.FOLD, Role.SCAN):
+            self.rows = len(shape_of(op.results[0].type)) - (op.ROLE is Role.SCAN)
 
 
+def _places_of_operands(op: TensorOp, places: set[Place]) -> set[Place]:
+    """A fold is computed once for its rows, so that places begin anew behind it."""
+    if _same_index(op):
+        return places
+    return {(op, *place) for place in places} if op.ROLE is Role.FREE else {()}
+
+
+@final
 @dataclass(frozen=True)
 class FormKernels(ModulePass):
-    """The pass; docs/levels.md shows what it does to a softmax."""
+    """The pass; docs/walkthrough.md shows what it does to a softmax."""
 
     name = "form-kernels"
 
@@ -81,8 +106,11 @@ def form(block: Block) -> None:
             for region in op.regions:
                 form(region.block)
     groups = _group(block)
-    for group in groups:
-        _replace(group)
+    kernels = [_kernel(group) for group in groups]
+    for group, kernel in zip(groups, kernels, strict=True):
+        for result, new in zip(group.root.results, kernel.results, strict=True):
+            new.name_hint = result.name_hint
+            result.replace_all_uses_with(new)
     _erase_dead(block)
 
 
@@ -91,17 +119,20 @@ def _group(block: Block) -> list[_Group]:
     groups: list[_Group] = []
     of: dict[Operation, list[_Group]] = {}
     for op in reversed(tuple(block.ops)):
-        if not isinstance(op, TensorOp) or op.ROLE is Role.OPAQUE:
+        if not isinstance(op, TensorOp) or op.ROLE is Role.OPAQUE or _is_in_place(op):
             continue
         readers = [use.operation for result in op.results for use in result.uses]
         if not readers:
             continue
-        mine = list(dict.fromkeys(group for reader in readers for group in of.get(reader, ())))
+        if op.ROLE is Role.ALONE:
+            groups.append(_Group([op]))
+            continue
+        wanted = list(dict.fromkeys(group for reader in readers for group in of.get(reader, ())))
         leaves = any(reader not in of for reader in readers)
-        joins = not leaves and len(mine) == 1 and _joins(op, mine[0])
-        if op.ROLE is not Role.FREE and not joins:
+        mine = [group for group in wanted if _joins(op, group)]
+        if op.ROLE is not Role.FREE and (leaves or len(wanted) != 1):
             mine = []
-        if not mine or leaves:
+        if leaves or len(mine) < len(wanted):
             groups.append(_Group())
             mine.append(groups[-1])
         for group in mine:
@@ -110,16 +141,41 @@ def _group(block: Block) -> list[_Group]:
     return groups[::-1]
 
 
+def _is_in_place(op: TensorOp) -> bool:
+    """Whether an op is best carried out on the operand that it overwrites."""
+    place = op.OVERWRITES
+    if place is None or len(tuple(op.operands[place].uses)) > 1:
+        return False
+    match op.operands[place].owner:
+        case TensorOp() as source:
+            stored = source.ROLE not in (Role.FREE, Role.MAP)
+            return stored or _is_in_place(source)
+        case Block() as block:
+            return not isinstance(block.parent_op(), FuncOp) or _is_donated(op.operands[place])
+        case _:
+            return True
+
+
+def _is_donated(argument: SSAValue) -> bool:
+    assert isinstance(argument, BlockArgument)
+    function = argument.block.parent_op()
+    donated = None if function is None else function.attributes.get(DONATED)
+    return isinstance(donated, IntsAttr) and argument.index in donated.data
+
+
 def _joins(op: TensorOp, group: _Group) -> bool:
     """Whether the kernel may read the op through."""
-    if group.depths[op] > DEEPEST:
+    if not op.operands:
+        return True
+    most = MOST_MOVED if op.ROLE is Role.FREE else MOST_COMPUTED
+    if group.depths[op] > DEEPEST or len(group.places[op]) > most:
         return False
     match op.ROLE:
         case Role.MAP:
             return not any(reader.ROLE is Role.CONTRACT for reader in _readers(op))
         case Role.FOLD:
             return _shares_rows(op, group)
-        case Role.CONTRACT:
+        case Role.CONTRACT | Role.SCAN:
             return not group.folds and all(map(_same_index, _followers(op, group)))
         case _:
             return True
@@ -127,12 +183,16 @@ def _joins(op: TensorOp, group: _Group) -> bool:
 
 def _readers(op: Operation) -> Iterator[TensorOp]:
     """The ops that read the results, also through ops that only move them."""
-    for use in (use for result in op.results for use in result.uses):
-        reader = use.operation
-        if isinstance(reader, TensorOp):
-            yield reader
-            if reader.ROLE is Role.FREE:
-                yield from _readers(reader)
+    seen: set[Operation] = set()
+    asked = [op]
+    while asked:
+        for use in (use for result in asked.pop().results for use in result.uses):
+            reader = use.operation
+            if isinstance(reader, TensorOp) and reader not in seen:
+                seen.add(reader)
+                yield reader
+                if reader.ROLE is Role.FREE:
+                    asked.append(reader)
 
 
 def _followers(op: TensorOp, group: _Group) -> Iterator[TensorOp]:
@@ -162,8 +222,8 @@ def _shares_rows(op: TensorOp, group: _Group) -> bool:
     )
 
 
-def _replace(group: _Group) -> None:
-    """Puts the kernel where its root stands."""
+def _kernel(group: _Group) -> KernelOp:
+    """The kernel, where its root stands; whoever needs the root still reads it there."""
     members = group.members[::-1]
     _mark_kept(members)
     inside = set(members)
@@ -177,14 +237,14 @@ def _replace(group: _Group) -> None:
     for op in members:
         _copy(op, block, copies)
     root = group.root
-    append(block, construct(YieldOp, [copies[root.results[0]]], (), {}, root.location))
+    yielded = [copies[result] for result in root.results]
+    append(block, construct(YieldOp, yielded, (), {}, root.location))
     kernel = construct(KernelOp, inputs, root.result_types, {}, root.location)
     kernel.add_region(Region(block))
     home = root.parent_block()
     assert home is not None
     home.insert_op_before(kernel, root)
-    kernel.results[0].name_hint = root.results[0].name_hint
-    root.results[0].replace_all_uses_with(kernel.results[0])
+    return kernel
 
 
 def _copy(op: TensorOp, block: Block, copies: dict[SSAValue, SSAValue]) -> None:
@@ -221,7 +281,7 @@ def _mark_kept(members: Sequence[TensorOp]) -> None:
             repeats = op.ROLE in (Role.FOLD, Role.CONTRACT) or _repeats(op, operand)
             if (repeats and operand in folds) or (_repeats(op, operand) and operand in dear):
                 keep(operand)
-        (result,) = op.results
+        result = op.results[0]
         if op.ROLE in (Role.FOLD, Role.CONTRACT) or any(x in folds for x in op.operands):
             folds.add(result)
         if op.COSTLY or any(x in dear for x in op.operands):

@@ -3,7 +3,7 @@
 After differentiation, `nd.remat` and `nd.custom_gradient` have said all they have to say.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -12,9 +12,10 @@ from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from stepwell.compiler.dialects.locations import source_line
-from stepwell.compiler.ops.calls import Call
+from stepwell.compiler.ops.calls import Call, calls_in
+from stepwell.compiler.ops.regions import again
 from stepwell.compiler.ops.staging import CustomGradient, Remat
-from stepwell.compiler.ops.structure import yielded
+from stepwell.compiler.ops.structure import FuncOp
 from stepwell.runtime.errors import CompileError
 
 INLINED = (Remat, CustomGradient)
@@ -22,44 +23,66 @@ INLINED = (Remat, CustomGradient)
 
 @dataclass(frozen=True)
 class Inline(ModulePass):
-    """The pass; bodies are moved, not copied, but for functions, of which each call is a copy."""
+    """The pass; private functions disappear. Bodies are moved, not copied, but for functions."""
 
     name = "inline"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for call in _calls(op.walk()):
-            _inline_call(call, ())
+        functions = [each for each in op.ops if isinstance(each, FuncOp)]
+        for function in functions:
+            if not function.private:
+                _inline_calls(function, ())
+        for function in functions:
+            if function.private:
+                function.detach()
+                function.erase()
         for each in [inner for inner in op.walk() if isinstance(inner, INLINED)]:
-            _inline(each, each.regions[0].block)
+            _move(each, each.regions[0].block)
 
 
-def _calls(ops: Iterable[Operation]) -> list[Call]:
-    return [op for op in ops if isinstance(op, Call)]
+def _inline_calls(op: Operation, around: Sequence[str]) -> None:
+    """Puts functions in the place of their calls, and those that they call; `around` call `op`."""
+    for call in calls_in(op):
+        name = call.callee.data.name
+        if name in around:
+            sentence = f"the function {name} calls itself"
+            raise CompileError("SW0214", sentence, where=source_line(call.location))
+        for inner in _copy(call, call.target().block):
+            _inline_calls(inner, (*around, name))
 
 
-def _inline_call(call: Call, around: Sequence[str]) -> None:
-    """Puts a function in the place of its call, and those that it calls; `around` call this one."""
-    name = call.callee.data.name
-    if name in around:
-        sentence = f"the function {name} calls itself"
-        raise CompileError("SW0214", sentence, where=source_line(call.location))
-    body = call.body()
-    inner = _calls(body.walk())
-    _inline(call, body)
-    for each in inner:
-        _inline_call(each, (*around, name))
+def _copy(call: Call, body: Block) -> list[Operation]:
+    """Copies a function's ops to its call, which disappears; the copies."""
+    home, copies = call.parent_block(), list[Operation]()
+    assert home is not None
+    values: dict[SSAValue, SSAValue] = dict(zip(body.args, call.operands, strict=True))
+    for op in body.ops:
+        if op is not body.last_op:
+            copies.append(again(op, values))
+    home.insert_ops_before(copies, call)
+    last = body.last_op
+    assert last is not None
+    _replace(call, [values[value] for value in last.operands])
+    return copies
 
 
-def _inline(op: Operation, body: Block) -> None:
+def _move(op: Operation, body: Block) -> None:
+    """Moves a body to its op, which disappears."""
     home = op.parent_block()
     assert home is not None
     for argument, operand in zip(body.args, op.operands, strict=True):
         argument.replace_all_uses_with(operand)
-    results: tuple[SSAValue, ...] = yielded(body)
+    last = body.last_op
+    assert last is not None
+    results = tuple(last.operands)
     for inner in list(body.ops)[:-1]:
         inner.detach()
         home.insert_op_before(inner, op)
-    for result, value in zip(op.results, results, strict=True):
+    _replace(op, results)
+
+
+def _replace(op: Operation, values: Sequence[SSAValue]) -> None:
+    for result, value in zip(op.results, values, strict=True):
         result.replace_all_uses_with(value)
     op.detach()
     op.drop_all_references()

@@ -1,6 +1,7 @@
 """Removes what a tensor program computes twice or for nobody, and steps that change nothing."""
 
 from dataclasses import dataclass
+from typing import final
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
@@ -8,17 +9,24 @@ from xdsl.ir import Block, Operation, OpResult, SSAValue
 from xdsl.passes import ModulePass
 
 from stepwell.compiler.dialects.nd import Literal
+from stepwell.compiler.dialects.sizes import IntsAttr
 from stepwell.compiler.ops.base import PureOp, TensorOp, has_effect
-from stepwell.compiler.ops.binary import Add, Div, Mul, Sub
+from stepwell.compiler.ops.binary import Add, Div, Mul, Select, Sub
 from stepwell.compiler.ops.creation import Constant
-from stepwell.compiler.ops.movement import Broadcast, Reshape, Transpose
+from stepwell.compiler.ops.indices import ZERO
+from stepwell.compiler.ops.joining import Concatenate, Pad
+from stepwell.compiler.ops.movement import Broadcast, Reshape, Slice, Transpose
 from stepwell.compiler.ops.structure import FuncOp
 from stepwell.compiler.ops.unary import Convert, Neg
 
 
+@final
 @dataclass(frozen=True)
 class Simplify(ModulePass):
-    """Forwards: simpler forms and common subexpressions; backwards: dead code."""
+    """Forwards: simpler forms and common subexpressions; backwards: dead code.
+
+    No rule changes a bit of a result: `x + 0` stays, since it turns -0 into 0.
+    """
 
     name = "simplify"
 
@@ -36,6 +44,7 @@ def simplify(block: Block) -> None:
             simplify(region.block)
         if not isinstance(op, PureOp):
             continue
+        _join(op)
         if (same := _simpler(op)) is not None:
             _replace(op, [same])
         elif not op.regions:
@@ -62,12 +71,36 @@ def _replace(op: Operation, values: list[SSAValue] | list[OpResult]) -> None:
     op.erase()
 
 
+def _join(op: Operation) -> None:
+    """Of two movements of a kind, one after the other, the second does the work of both."""
+    if not isinstance(op, Reshape | Transpose | Broadcast):
+        return
+    match op, op.x.owner:
+        case Reshape(), Reshape() as first:
+            pass
+        case Transpose(), Transpose() as first:
+            op.properties["axes"] = IntsAttr(tuple(first.axes.data[a] for a in op.axes.data))
+        case Broadcast(), Broadcast() as first:
+            op.properties["axes"] = IntsAttr(tuple(op.axes.data[a] for a in first.axes.data))
+        case _:
+            return
+    op.operands = (first.x,)
+
+
 def _simpler(op: Operation) -> SSAValue | None:
     """A value that the op's result always equals, bit for bit."""
     match op:
-        case Reshape() | Convert() | Broadcast() if op.operands[0].type == op.results[0].type:
-            return op.operands[0] if not isinstance(op, Broadcast) or _in_order(op) else None
-        case Transpose() if list(op.axes.data) == sorted(op.axes.data):
+        case Reshape() | Convert() | Broadcast() if op.x.type == op.result.type:
+            return op.x if not isinstance(op, Broadcast) or _in_order(op.axes) else None
+        case Transpose() if _in_order(op.axes):
+            return op.x
+        case Slice() if op.x.type == op.result.type and set(op.step.data) <= {1}:
+            return op.x if set(op.start.data) <= {ZERO} else None
+        case Pad() if op.x.type == op.result.type and set(op.interior.data) <= {0}:
+            return op.x if set(op.low.data) <= {ZERO} else None
+        case Concatenate() if len(op.parts) == 1:
+            return op.parts[0]
+        case Select() if op.x is op.y:
             return op.x
         case Neg() if isinstance(op.x.owner, Neg):
             return op.x.owner.x
@@ -79,18 +112,20 @@ def _simpler(op: Operation) -> SSAValue | None:
             return op.lhs
         case Add() if _is(op.rhs, "-0"):
             return op.lhs
+        case Add() if _is(op.lhs, "-0"):
+            return op.rhs
         case _:
             return None
 
 
-def _in_order(op: Broadcast) -> bool:
-    return list(op.axes.data) == sorted(op.axes.data)
+def _in_order(axes: IntsAttr) -> bool:
+    return list(axes.data) == sorted(axes.data)
 
 
 def _is(value: SSAValue, number: int | str) -> bool:
-    """Whether a value is one constant everywhere, through broadcasts."""
+    """Whether a value is one constant everywhere, through what repeats or arranges it."""
     owner = value.owner
-    if isinstance(owner, Broadcast):
+    if isinstance(owner, Broadcast | Reshape):
         return _is(owner.x, number)
     if not isinstance(owner, Constant):
         return False

@@ -125,23 +125,3 @@ loop.func @main(%x: !loop.buffer<[100] x f32>) -> (%y: !loop.buffer<[100] x f32>
 // CHECK-LABEL: loop.func @main
 // CHECK:         [[ROOM:%\d+]] = loop.alloc : !loop.buffer<[448] x i8>
 // CHECK-NEXT:    loop.launch @twice <N = 100>(%x, %y, [[ROOM]])
-
-// The prefixes of a row are one chain. Eight rows go side by side, for each chain waits for its own
-// last sum.
-loop.kernel @cumsum(%x: !loop.buffer<[64, 100] x f32>) -> (%y: !loop.buffer<[64, 100] x f32>) {
-  loop.nest [%i : 64] {
-    loop.scan [%k : 100] {
-      %v = loop.read %x[%i, %k] : f32
-      %s = loop.prefix add %v : f32
-      loop.write %s, %y[%i, %k] : f32
-    }
-  }
-}
-
-// CHECK-LABEL:  loop.kernel @cumsum
-// CHECK-SAME:     rows = 8
-// CHECK:          loop.for %{{.*}} step 8 {
-// CHECK:            loop.for %{{.*}} step 1 carry(
-// CHECK-COUNT-8:      loop.load %x
-// CHECK-COUNT-8:      arith.addf %{{.*}} : f32
-// CHECK-COUNT-8:      loop.store

@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 from stepwell import numpy as np
 from stepwell.array import Array, ArrayLike, apply, asarray, promoted
+from stepwell.compiler.dialects.nd import INTEGERS, text_of
 from stepwell.control import stop_gradient
 from stepwell.indexing import ONE, ZERO
 from stepwell.methods import Axes
@@ -24,7 +25,9 @@ Sizes: TypeAlias = tuple[Size, ...]
 
 
 def relu(x: ArrayLike) -> Array:
-    return np.maximum(x, 0)
+    """x where it is positive, else 0; its slope is 0 there, also at 0."""
+    x = asarray(x)
+    return np.where(x <= 0, 0, x)
 
 
 def sigmoid(x: ArrayLike) -> Array:
@@ -61,9 +64,20 @@ def log_softmax(x: ArrayLike, axis: int = -1) -> Array:
 
 
 def cross_entropy(logits: ArrayLike, labels: ArrayLike) -> Array:
-    """The mean of -log(softmax(logits)) at the labels, integers that index the last axis."""
-    chances = log_softmax(logits)
-    return -np.take_along_axis(chances, np.expand_dims(labels, -1)).mean()
+    """The mean of -log(softmax(logits)) at the labels, integers that index the last axis.
+
+    logits[…, classes] and labels[…]. Labels that are known, and wrong, are an error (SW0122).
+    """
+    chances, labels = log_softmax(logits), asarray(labels)
+    if labels.dtype not in INTEGERS or labels.sizes != chances.sizes[:-1]:
+        wanted = ", ".join(map(str, chances.shape[:-1]))
+        raise CompileError(
+            "SW0152",
+            f"the labels are {text_of(labels.type)}, and should be integers of shape [{wanted}]",
+            hint="give the number of the class of each example, not one-hot rows",
+            where=user_line(),
+        )
+    return -np.take_along_axis(chances, labels[..., None]).mean()
 
 
 def mean_squared_error(x: ArrayLike, y: ArrayLike) -> Array:

@@ -162,7 +162,7 @@ def pad(x: ArrayLike, pad_width: Widths, constant_values: ArrayLike = 0) -> Arra
     return apply(
         "pad",
         x,
-        asarray(constant_values).astype(x.dtype),
+        asarray(constant_values, x.dtype),
         low=tuple(before for before, _ in widths),
         high=tuple(after for _, after in widths),
         interior=(0,) * x.ndim,

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from stepwell.array import Array, ArrayLike, apply, apply_all, asarray, promoted
 from stepwell.indexing import normal_axis
 from stepwell.numpy.creation import Shape, as_shape, iota
-from stepwell.numpy.elementwise import where
 from stepwell.numpy.manipulation import moveaxis
 
 
@@ -19,9 +18,9 @@ def take(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -> Array:
 
 def take_along_axis(x: ArrayLike, indices: ArrayLike, axis: int = -1) -> Array:
     """For each place of the other axes, the elements at its own indices along an axis."""
-    x, places = asarray(x), asarray(indices).astype("i64")
+    x = asarray(x)
     place = normal_axis(axis, x.ndim)
-    wrapped = where(places < 0, places + x.sizes[place], places)
+    wrapped = x.inside(indices, place)
     rows, columns = moveaxis(x, place, -1), moveaxis(wrapped, place, -1)
     return moveaxis(apply("gather", rows, columns, batch=x.ndim - 1), -1, place)
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from xdsl.ir import Block
 
 from arrays import expect_same_bits, smooth
 from derived import batch_of, pullback_of, results_of, tangent_of, types_of
+from drawing import examples
 from noise import expected
 from programs import (
     Interpreter,
@@ -62,31 +63,31 @@ def over_a_batch(block: Block) -> Block:
     return batch_of(block, Size.of(3), on)[0]
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(recipes(), SIZES)
 def test_all_levels_agree(recipe: Recipe, sizes: Mapping[str, int]) -> None:
     expect_agreement(program(recipe), sizes)
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(recipes(), SIZES)
 def test_all_levels_agree_on_pullbacks(recipe: Recipe, sizes: Mapping[str, int]) -> None:
     expect_agreement(backwards(program(recipe)), sizes)
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(recipes(), SIZES)
 def test_all_levels_agree_on_tangents(recipe: Recipe, sizes: Mapping[str, int]) -> None:
     expect_agreement(forwards(program(recipe)), sizes)
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(recipes(), SIZES)
 def test_all_levels_agree_on_batches(recipe: Recipe, sizes: Mapping[str, int]) -> None:
     expect_agreement(over_a_batch(program(recipe)), sizes)
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(recipes(), st.sampled_from([lambda block: block, backwards, forwards, over_a_batch]))
 def test_every_stage_verifies_is_read_again_and_is_located(recipe: Recipe, derive) -> None:
     for stage, module in stages(module_of(derive(program(recipe)), ranges=RANGES)):

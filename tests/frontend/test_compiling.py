@@ -8,6 +8,7 @@ import pytest
 from stepwell import Array, compile, jit, load, spec
 from stepwell import numpy as np
 from stepwell.array import asarray
+from stepwell.compiler.pipeline import STAGES, TEXTS
 
 X = numpy.arange(6, dtype="f4").reshape(2, 3)
 
@@ -103,6 +104,12 @@ def test_several_entry_points_share_weights(tmp_path: Any) -> None:
 )
 def test_a_program_shows_its_levels(level: str, part: str) -> None:
     assert part in compile(lambda x: x + 1, "f32[N]").ir(level)
+
+
+@pytest.mark.parametrize("stage", [*(name for name, _ in STAGES), *TEXTS])
+def test_every_stage_is_shown_under_its_own_name(stage: str) -> None:
+    text = compile(lambda x: x + 1, "f32[N]").ir(stage)
+    assert stage in TEXTS or text.startswith(f"// stepwell {stage} 1\n")
 
 
 def test_arguments_keep_their_names_in_the_text() -> None:

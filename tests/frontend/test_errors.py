@@ -1,7 +1,5 @@
 """What goes wrong in a user's function, word for word: sentence, their own line, way out."""
 
-import re
-import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,28 +8,10 @@ import numpy
 import pytest
 
 import stepwell
+from messages import expect, message
 from stepwell import numpy as np
-from stepwell.runtime.errors import LONGEST, StepwellError
 
 X = numpy.ones((3, 4), "f4")
-
-
-def message(function: Callable[[], Any]) -> str:
-    """What a user sees; the numbers of lines in this file are left out."""
-    with pytest.raises(StepwellError) as caught:
-        function()
-    text = str(caught.value)
-    assert len(text.splitlines()) <= LONGEST
-    where = caught.value.where
-    assert where is not None
-    assert where.file == __file__
-    return re.sub(
-        r"from line \d+", "from line N", text.replace(f"{__file__}:{where.line}", "model.py:N")
-    )
-
-
-def expect(function: Callable[[], Any], wanted: str) -> None:
-    assert message(function) == textwrap.dedent(wanted).strip("\n").rstrip()
 
 
 def test_shapes_that_do_not_broadcast() -> None:
@@ -126,7 +106,7 @@ def test_a_python_if_on_a_traced_value() -> None:
            |     if total > 0:
            |        ^^^^^^^^^
           bool, from line N
-          help: use cond, while_loop, scan or where instead of Python's if, while and int
+          help: use cond, while_loop, scan or where instead of Python's if and while
         """,
     )
 
@@ -450,6 +430,24 @@ def test_a_custom_gradient_of_another_shape() -> None:
             "SW0402: x: expected f32[2], got float64 array of shape (2,)",
         ),
         (lambda: stepwell.compile(lambda x: x, "f32").ir("c"), "SW0220: there is no stage c"),
+        (
+            lambda: stepwell.compile(lambda x: x, "f32", target=("x86-64-v3", "x86-64-v9")),
+            "SW0136: there is no target x86-64-v9",
+        ),
+        (lambda: stepwell.compile(lambda x: x, "f32", target=()), "SW0136: there is no target ()"),
+        (lambda: stepwell.state("a b", 0), "SW0144: a state cannot be called 'a b'"),
+        (
+            lambda: stepwell.compile(lambda a, b: (0, a, b), *[stepwell.state("a", 0)] * 2),
+            "SW0148: the state a is given twice to one function",
+        ),
+        (
+            lambda: stepwell.compile(lambda a: (0, [a]), stepwell.state("a", 0)),
+            "SW0110: the state a and what main gives for it are not nested alike",
+        ),
+        (
+            lambda: stepwell.compile(lambda a: a["x"], {"x": stepwell.state("a", 0)}),
+            "SW0101: a State is not a spec",
+        ),
     ],
 )
 def test_the_first_line_of_others(function: Callable[[], Any], sentence: str) -> None:
@@ -515,6 +513,15 @@ def test_targets_and_numerics_that_are_not_there() -> None:
           --> model.py:N
            |     lambda: stepwell.compile(lambda x: x, "f32", target="abacus"),
            |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-          help: give target='host'
+          help: give one or several of host, x86-64-v3, x86-64-v4
+        """,
+    )
+    expect(
+        lambda: stepwell.compile(lambda x: x, "f32", numerics="fast"),
+        """
+        SW0137: there are no numerics 'fast' yet, only 'strict'
+          --> model.py:N
+           |     lambda: stepwell.compile(lambda x: x, "f32", numerics="fast"),
+           |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
         """,
     )

@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from drawing import examples
 from stepwell import numpy as np
 from stepwell.array import asarray
 from stepwell.compiling import compile, jit
@@ -225,7 +226,7 @@ def test_keys_that_are_refused(key: Any, sentence: str) -> None:
     assert caught.value.where.file == __file__
 
 
-@settings(max_examples=10)
+@examples(10)
 @given(basic())
 def test_compiled_keys_pick_what_numpy_picks(case: tuple[numpy.ndarray, Any]) -> None:
     x, key = case

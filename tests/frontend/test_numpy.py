@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import stepwell.numpy
+from drawing import examples
 from stepwell.array import Array, asarray
 from stepwell.compiling import compile, jit
 from stepwell.runtime.errors import CompileError
@@ -156,7 +157,7 @@ def test_compiled(expression: str) -> None:
     compare(jit(function)(*(NAMES[name] for name in names)), expected)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(
     hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=3, max_side=3),
     st.sampled_from(["add", "multiply", "maximum", "less", "subtract"]),
@@ -168,7 +169,7 @@ def test_shapes_broadcast_as_in_numpy(shapes: Any, name: str) -> None:
     compare(getattr(stepwell.numpy, name)(x, y), getattr(numpy, name)(x, y))
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(hnp.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=3), st.data())
 def test_sums_along_any_axes(shape: tuple[int, ...], data: Any) -> None:
     axes = data.draw(st.one_of(st.none(), hnp.valid_tuple_axes(len(shape))))

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from io import StringIO
-from types import SimpleNamespace
 from typing import Any, TypeAlias
 from unittest import mock
 
@@ -115,7 +114,7 @@ def weights_of(module: ModuleOp) -> dict[str, Array]:
 class Interpreter:
     """The functions of a module, lowered as far as a stage and run in the loop interpreter."""
 
-    def __init__(self, module: ModuleOp, stage: str = "loop", machine: Machine | None = None):
+    def __init__(self, module: ModuleOp, stage: str = "nests", machine: Machine | None = None):
         self.weights = weights_of(module)
         self.sources = {op.sym_name.data: op for op in module.ops if isinstance(op, FuncOp)}
         self.module = module.clone()
@@ -149,7 +148,7 @@ def compiled(module: ModuleOp, machine: Machine | None = None) -> Model:
     """The functions of a module as machine code."""
     machine = machine or host()
     weights = weights_of(module)
-    functions = [op for op in module.ops if isinstance(op, FuncOp)]
+    functions = [op for op in module.ops if isinstance(op, FuncOp) and not op.private]
     image = pipeline.compile_module(module.clone(), machine)
     entries = {f.sym_name.data: _entry(f, image, weights) for f in functions}
     target = Target(machine.name, machine.architecture, machine.features, "o", image.workspace, "p")
@@ -171,7 +170,7 @@ def guarded() -> Iterator[None]:
         places.append(np.full(count + 2 * GUARD, 0xA5, np.uint8))
         return places[-1][GUARD : GUARD + count].view(dtype).reshape(shape)
 
-    with mock.patch.object(program, "np", SimpleNamespace(**{**vars(np), "empty": empty})):
+    with mock.patch.object(program, "empty", empty):
         yield
     for place in places:
         beside = np.concatenate([place[:GUARD], place[-GUARD:]])

@@ -10,6 +10,7 @@ from stepwell.runtime.entry import Argument, Entry, Result, Site, SizeRange
 from stepwell.runtime.errors import LoadError, SourceLine
 from stepwell.runtime.manifest import Manifest
 from stepwell.runtime.sizes import Size
+from stepwell.runtime.state import Nesting
 from stepwell.runtime.tree import Fields, Items, Leaf, Nothing
 
 TREES = (
@@ -27,10 +28,14 @@ def rich(make):
             Argument("input", "x", make.type("f32[B,2*S]")),
             Argument("input", "params['w']", make.type("bf16[S]")),
             Argument("input", "params['b']", make.type("bool[]")),
+            Argument("state", "cache['k']", make.type("f32[4]"), "cd"),
             Argument("constant", "c", make.type("u8[3]"), "ab"),
-            Argument("state", "cache", make.type("f32[4]"), "cd"),
         ),
-        (Result("y", make.type("i64[]")), Result("n", make.type("f32[4]"), "cache")),
+        (
+            Result("y", make.type("i64[]")),
+            Result("n", make.type("f32[4]"), "cache['k']"),
+            Result("w", make.type("bf16[S]")),
+        ),
         (SizeRange("B", 1), SizeRange("S", 0, 2048)),
         *TREES,
         "fast",
@@ -47,9 +52,11 @@ def rich(make):
         workspace={"f": Size.parse("64*B + 128")},
         pool="code/v4.pool.o",
         plans={"f": [1, None, {"mr": 14.5}]},
+        overwrites={"f": ((1, 2),)},
     )
     other = make.target("v3", workspace={"f": Size.of(0)})
-    return Manifest("stepwell 0.1.0", {"f": entry}, (best, other), {"code": "00"})
+    states = {"cache": Nesting(("cache['k']",), Fields({"k": Leaf(0)}))}
+    return Manifest("stepwell 0.1.0", {"f": entry}, (best, other), {"code": "00"}, states=states)
 
 
 def test_a_manifest_comes_back_as_it_was(make):
@@ -96,7 +103,7 @@ COUNT = "a whole number of 0 or more"
 SIZE = "a size made of B, S"
 ONE_EACH = "a tuple of 2, one for each parameter"
 INPUTS = "a tree whose leaves are the inputs, which are the first arguments"
-OUTPUTS = "a tree whose leaves are below 2, the number of results"
+OUTPUTS = "a tree whose leaves are below 3, the number of results"
 TEXT = "a text with {} for each of 2 operands"
 
 
@@ -120,11 +127,13 @@ TEXT = "a text with {} for each of 2 operands"
         ("entries.f.arguments[0].shape[0]", "B +", "a size"),
         ("entries.f.arguments[0].shape[0]", "N", SIZE),
         ("entries.f.arguments[0].shape[0]", 1.5, COUNT),
-        ("entries.f.results[1].state", "cash", "cache"),
+        ("entries.f.results[1].state", "cash", "cache['k']"),
+        ("states.cache.leaves[0]", "cache", "cache['k']"),
+        ("states.cache.tree", {"none": None}, "a tree of 1 leaves"),
         ("entries.f.tree.inputs", {"list": []}, ONE_EACH),
         ("entries.f.tree.inputs", {"tuple": [{"leaf": 0}]}, ONE_EACH),
         ("entries.f.tree.inputs", {"tuple": [{"leaf": 0}] * 2}, INPUTS),
-        ("entries.f.tree.outputs", {"leaf": 2}, OUTPUTS),
+        ("entries.f.tree.outputs", {"leaf": 3}, OUTPUTS),
         ("entries.f.tree.outputs", {"set": []}, "leaf, none, tuple, list, dict or dataclass"),
         ("entries.f.tree.outputs", {}, "an object with one member"),
         ("entries.f.sites[0].kind", "beep", "print or assert"),
@@ -133,6 +142,10 @@ TEXT = "a text with {} for each of 2 operands"
         ("entries.f.sites[1].where.line", "3", COUNT),
         ("targets[0].features", "avx2", "a list"),
         ("targets[0].workspace.f", "64*Q", SIZE),
+        ("targets[0].overwrites.f[0]", [1, 1], "an input and a result of its type"),
+        ("targets[0].overwrites.f[0]", [0, 2], "an input and a result of its type"),
+        ("targets[0].overwrites.f[0]", [0], "an input and a result of its type"),
+        ("targets[0].overwrites.f", [[1, 2]] * 2, "pairs of different inputs and results"),
     ],
 )
 def test_every_wrong_value_is_named(make, path, value, expected):
@@ -145,7 +158,7 @@ def test_every_wrong_value_is_named(make, path, value, expected):
 
 
 OPTIONAL = re.compile(
-    r"^format$|^members\.|^entries\.f$|plans\.|\.(dict|fields)\.\w$|\.(maximum|pool|where|state)$"
+    r"^format$|^states(\.\w+)?$|^members\.|^entries\.f$|plans\.|\.(dict|fields)\.\w$|\.(maximum|pool|where|state|overwrites(\.\w+)?)$"
 )
 """Members that may be missing. (The format is told by the artifact's first member.)"""
 

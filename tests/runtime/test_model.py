@@ -15,7 +15,8 @@ from stepwell.runtime import Model, load
 from stepwell.runtime.entry import Argument, Result, Site, SizeRange
 from stepwell.runtime.errors import CallError, LoadError
 from stepwell.runtime.sizes import Size
-from stepwell.runtime.tree import Fields, Items, Leaf
+from stepwell.runtime.state import Nesting
+from stepwell.runtime.tree import Fields, Items, Leaf, Nothing
 
 W = np.float32([1, 2, 3, 4])
 
@@ -163,6 +164,47 @@ def test_a_call_that_fails_leaves_the_state(counter):
     counter.up(5)
     assert refusal(counter.up, -1) == "SW0410: up: step must not be negative"
     assert counter.state["count"] == 15
+
+
+def test_states_may_be_nested(make, counter, programs):
+    entries = {
+        name: replace(
+            entry,
+            arguments=(entry.arguments[0], replace(entry.arguments[1], name="c['n']")),
+            results=(replace(entry.results[0], state="c['n']"),),
+        )
+        for name, entry in counter.manifest.entries.items()
+    }
+    nested = {"c": Nesting(("c['n']",), Fields({"n": Leaf(0)})), "empty": Nesting((), Nothing())}
+    first = np.array(10)
+    manifest = replace(counter.manifest, entries=entries, states=nested)
+    model = Model(manifest, make.object(programs["advance"]), {make.digest(first): first})
+    assert dict(model.state) == {"c": {"n": 10}, "empty": None}
+    model.up(5)
+    assert model.state["c"] == {"n": 15}
+    model.state["c"] = {"n": 20}
+    assert model.again(1) == 21
+
+    def put(value):
+        model.state["c"] = value
+
+    assert refusal(put, {"m": 1}) == "SW0405: c: expected the keys n, got the keys m"
+    assert refusal(put, {"n": 1.5}) == "SW0402: c['n']: expected i64[], got float 1.5"
+
+
+def test_entry_points_that_only_read_a_state_wait_for_none(make, counter, programs):
+    up, again = counter.manifest.entries.values()
+    look = replace(again, results=(Result("total", make.type("i64[]")),))
+    first = np.array(10)
+    manifest = replace(counter.manifest, entries={"up": up, "again": look})
+    model = Model(manifest, make.object(programs["advance"]), {make.digest(first): first})
+    found = []
+    with model.state.lock:
+        thread = threading.Thread(target=lambda: found.append(model.again(1)))
+        thread.start()
+        thread.join(timeout=20)
+    assert found == [11]
+    assert [model.up(5), model.again(1), model.again(1)] == [15, 16, 16]
 
 
 def test_state_can_be_set_but_not_written_into(counter):

@@ -3,7 +3,6 @@
 from typing import ClassVar
 
 from xdsl.dialects.builtin import VectorType, i1
-from xdsl.ir import SSAValue
 from xdsl.irdl import (
     AnyAttr,
     AttrSizedOperandSegments,
@@ -19,7 +18,7 @@ from xdsl.irdl import (
     var_operand_def,
     var_result_def,
 )
-from xdsl.parser import Parser, UnresolvedOperand
+from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.traits import (
     MemoryReadEffect,
@@ -30,7 +29,7 @@ from xdsl.traits import (
 )
 from xdsl.utils.exceptions import VerifyException
 
-from stepwell.compiler.dialects.loop.syntax import INDEX, parse_known
+from stepwell.compiler.dialects.loop.syntax import INDEX, parse_carried, parse_known, print_carried
 from stepwell.compiler.dialects.loop.types import BufferType
 from stepwell.compiler.dialects.sizes import IntsAttr, NumberAttr
 
@@ -68,13 +67,7 @@ class ForOp(IRDLOperation):
         printer.print_string(" to ")
         printer.print_operand(self.high)
         printer.print_string(f" step {self.step.data} ")
-        if carried:
-            printer.print_string("carry(")
-            printer.print_list(
-                tuple(zip(carried, self.initial, strict=True)),
-                lambda pair: _print_carried(printer, pair[0], pair[1]),
-            )
-            printer.print_string(") ")
+        print_carried(printer, carried, self.initial)
         printer.print_region(self.body, print_entry_block_args=False)
 
     @classmethod
@@ -86,35 +79,13 @@ class ForOp(IRDLOperation):
         high = parse_known(parser)
         parser.parse_keyword("step")
         step = parser.parse_integer(allow_boolean=False)
-        carried: list[tuple[Parser.Argument, UnresolvedOperand]] = []
-        if parser.parse_optional_keyword("carry"):
-            carried = parser.parse_comma_separated_list(
-                parser.Delimiter.PAREN, lambda: _parse_carried(parser)
-            )
-        region = parser.parse_region([index, *(argument for argument, _ in carried)])
-        initial = [parser.resolve_operand(value, argument.type) for argument, value in carried]
+        carried, initial = parse_carried(parser)
         return cls.create(
             operands=[low, high, *initial],
             properties={"step": NumberAttr(step)},
-            result_types=[argument.type for argument, _ in carried],
-            regions=[region],
+            result_types=[argument.type for argument in carried],
+            regions=[parser.parse_region([index, *carried])],
         )
-
-
-def _print_carried(printer: Printer, argument: SSAValue, initial: SSAValue) -> None:
-    printer.print_ssa_value(argument)
-    printer.print_string(" = ")
-    printer.print_operand(initial)
-    printer.print_string(" : ")
-    printer.print_attribute(initial.type)
-
-
-def _parse_carried(parser: Parser) -> tuple[Parser.Argument, UnresolvedOperand]:
-    argument = parser.parse_argument(expect_type=False)
-    parser.parse_punctuation("=")
-    initial = parser.parse_unresolved_operand()
-    parser.parse_punctuation(":")
-    return argument.resolve(parser.parse_type()), initial
 
 
 @irdl_op_definition

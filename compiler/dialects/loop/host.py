@@ -11,6 +11,7 @@ from xdsl.irdl import (
     result_def,
     traits_def,
     var_operand_def,
+    var_result_def,
 )
 from xdsl.parser import Parser
 from xdsl.printer import Printer
@@ -24,12 +25,15 @@ from xdsl.traits import (
     RecursiveMemoryEffect,
     SymbolOpInterface,
 )
+from xdsl.utils.exceptions import VerifyException
 
 from stepwell.compiler.dialects.loop.syntax import (
     parse_access,
+    parse_carried,
     parse_known,
     parse_signature,
     print_access,
+    print_carried,
     print_signature,
 )
 from stepwell.compiler.dialects.loop.types import AccessAttr, BufferType
@@ -91,7 +95,7 @@ class LaunchOp(IRDLOperation):
 
 @irdl_op_definition
 class AllocOp(IRDLOperation):
-    """Memory for one value; `assign-buffers` finds it a place in the arena, or one to overwrite."""
+    """Memory for one value: `share-buffers` may make two one, `assign-buffers` places them."""
 
     name = "loop.alloc"
     result = result_def(BufferType)
@@ -150,13 +154,46 @@ class CopyOp(IRDLOperation):
 
 @irdl_op_definition
 class WhileOp(IRDLOperation):
-    """Repeats the body while the condition holds; what is carried lies in buffers."""
+    """Repeats the body while the condition holds; both blocks take what is carried.
+
+    ```
+    %last, %spare = loop.while carry(%a = %x : T, %b = %y : T) {
+      … loop.condition %c
+    } do {
+    ^bb0(%now : T, %next : T):
+      … loop.yield %next, %now : T, T
+    }
+    ```
+    """
 
     name = "loop.while"
+    initial = var_operand_def()
+    final = var_result_def()
     condition = region_def("single_block")
     body = region_def("single_block")
     traits = traits_def(NoTerminator(), RecursiveMemoryEffect())
-    assembly_format = "$condition `do` $body attr-dict"
+
+    def verify_(self) -> None:
+        if {len(self.condition.block.args), len(self.body.block.args)} != {len(self.initial)}:
+            raise VerifyException("both blocks take the carried values")
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        print_carried(printer, self.condition.block.args, self.initial)
+        printer.print_region(self.condition, print_entry_block_args=False)
+        printer.print_string(" do ")
+        printer.print_region(self.body)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> "WhileOp":
+        carried, initial = parse_carried(parser)
+        condition = parser.parse_region(carried)
+        parser.parse_keyword("do")
+        return cls.create(
+            operands=initial,
+            result_types=[value.type for value in initial],
+            regions=[condition, parser.parse_region()],
+        )
 
 
 @irdl_op_definition

@@ -60,7 +60,6 @@ from stepwell.compiler.dialects.sizes import (
     SizesAttr,
     SymbolsAttr,
 )
-from stepwell.runtime.sizes import Size
 
 TERMS_AND_RESULTS = {
     Combine.FMA: (2, 1),
@@ -253,7 +252,7 @@ class FoldOp(IRDLOperation):
 
 @irdl_op_definition
 class ScanOp(IRDLOperation):
-    """The body for every index of an axis in ascending order, with what its prefixes come to.
+    """The body for every index of the axes in ascending order, with what its prefixes come to.
 
     ```
     loop.scan [%k : 784] {
@@ -270,21 +269,15 @@ class ScanOp(IRDLOperation):
     traits = traits_def(NoTerminator(), RecursiveMemoryEffect())
 
     @property
-    def axis(self) -> SSAValue:
-        return self.body.block.args[0]
-
-    @property
-    def size(self) -> Size:
-        return self.sizes.data[0]
+    def axes(self) -> tuple[SSAValue, ...]:
+        return tuple(self.body.block.args)
 
     def verify_(self) -> None:
-        if len(self.sizes.data) != 1:
-            raise VerifyException("a scan has one axis")
-        _verify_axes(tuple(self.body.block.args), self.sizes.data)
+        _verify_axes(self.axes, self.sizes.data)
 
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")
-        print_axes(printer, (self.axis,), self.sizes.data)
+        print_axes(printer, self.axes, self.sizes.data)
         printer.print_string(" ")
         printer.print_region(self.body, print_entry_block_args=False)
 
@@ -330,6 +323,35 @@ class PrefixOp(IRDLOperation):
         return cls.create(
             operands=[term], properties={"combine": StringAttr(combine)}, result_types=[type]
         )
+
+
+@irdl_op_definition
+class SortOp(IRDLOperation):
+    """The inputs along an axis, in the ascending order of the first, to the outputs.
+
+    Equal keys keep their order, among which are 0 and -0; NaN comes last; i1 and i8 have no sign.
+    ```
+    loop.sort %x, %p to %y, %q axis <1> : !loop.buffer<[B, 9] x f32>, … to …
+    ```
+    """
+
+    name = "loop.sort"
+    inputs = var_operand_def(BufferType)
+    outputs = var_operand_def(BufferType)
+    axis = prop_def(NumberAttr)
+    irdl_options = (AttrSizedOperandSegments(as_property=True),)
+    traits = traits_def(MemoryReadEffect(), MemoryWriteEffect(), HasParent(KernelOp))
+    assembly_format = (
+        "$inputs `to` $outputs `axis` $axis attr-dict `:` type($inputs) `to` type($outputs)"
+    )
+
+    def verify_(self) -> None:
+        types = [operand.type for operand in self.inputs]
+        if not types or types != [operand.type for operand in self.outputs]:
+            raise VerifyException("a sort has an output of the same type for each input")
+        shapes = {type.shape for type in types if isinstance(type, BufferType)}
+        if len(shapes) != 1 or not 0 <= self.axis.data < len(shapes.pop()):
+            raise VerifyException("the inputs have one shape, and the axis is one of theirs")
 
 
 @irdl_op_definition
@@ -442,6 +464,7 @@ NEST_OPS = [
     FoldOp,
     ScanOp,
     PrefixOp,
+    SortOp,
     ReadOp,
     WriteOp,
     IndexOp,

@@ -30,6 +30,38 @@ def parse_known(parser: Parser) -> SSAValue:
     return parser.resolve_operand(operand, known[operand.index].type)
 
 
+def print_carried(
+    printer: Printer, arguments: Sequence[SSAValue], initial: Sequence[SSAValue]
+) -> None:
+    """`carry(%a = %zero : f32) `, or nothing if nothing is carried."""
+    for number, (argument, value) in enumerate(zip(arguments, initial, strict=True)):
+        printer.print_string(", " if number else "carry(")
+        printer.print_ssa_value(argument)
+        printer.print_string(" = ")
+        printer.print_operand(value)
+        printer.print_string(" : ")
+        printer.print_attribute(value.type)
+    if arguments:
+        printer.print_string(") ")
+
+
+def parse_carried(parser: Parser) -> tuple[list[Parser.Argument], list[SSAValue]]:
+    """The arguments of a loop's body, and what they are first."""
+    if not parser.parse_optional_keyword("carry"):
+        return [], []
+    pairs = parser.parse_comma_separated_list(parser.Delimiter.PAREN, lambda: _carried(parser))
+    return [argument for argument, _ in pairs], [value for _, value in pairs]
+
+
+def _carried(parser: Parser) -> tuple[Parser.Argument, SSAValue]:
+    argument = parser.parse_argument(expect_type=False)
+    parser.parse_punctuation("=")
+    initial = parser.parse_unresolved_operand()
+    parser.parse_punctuation(":")
+    type = parser.parse_type()
+    return argument.resolve(type), parser.resolve_operand(initial, type)
+
+
 def print_access(printer: Printer, access: AccessAttr, indices: Sequence[SSAValue]) -> None:
     """`[%m, (2) * %h + %kh + -1]`"""
     printer.print_string("[")

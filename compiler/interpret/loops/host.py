@@ -77,10 +77,16 @@ def copy(op: CopyOp, scope: Translator) -> Step:
 
 def repeat(op: WhileOp, scope: Translator) -> Step:
     condition, body = scope.body(op.condition.block), scope.body(op.body.block)
+    initial, final = scope.slots(op.initial), scope.slots(op.final)
 
     def run(frame: Frame) -> None:
+        values = frame.read(initial)
+        frame.assign(condition.arguments, values)
         while condition.run(frame)[0]:
-            body.run(frame)
+            frame.assign(body.arguments, values)
+            values = body.run(frame)
+            frame.assign(condition.arguments, values)
+        frame.assign(final, values)
 
     return run
 

@@ -16,6 +16,7 @@ from stepwell.compiler.dialects.loop.nests import (
     PrefixOp,
     ReadOp,
     ScanOp,
+    SortOp,
     WriteOp,
 )
 from stepwell.compiler.interpret.loops.combinations import State, combination
@@ -115,16 +116,17 @@ def _spread(term: Value, positions: tuple[int, ...], rank: int) -> Value:
 
 
 def scan(op: ScanOp, scope: Translator) -> Step:
-    (size,) = scope.shape(op.sizes.data)
-    rank = scope.rank
+    sizes = scope.shape(op.sizes.data)
+    count, rank = prod(sizes), scope.rank
     body = scope.body(op.body.block, 1)
 
     def run(frame: Frame) -> None:
-        if size == 0:
+        if count == 0:
             return
         outer = frame.grid
-        frame.assign(body.arguments, [np.arange(size).reshape((-1, *[1] * rank))])
-        frame.grid = (size, *outer)
+        positions = np.arange(count).reshape((-1, *[1] * rank))
+        frame.assign(body.arguments, _unravel(positions, sizes))
+        frame.grid = (count, *outer)
         body.run(frame)
         frame.grid = outer
 
@@ -143,6 +145,19 @@ def prefix(op: PrefixOp, scope: Translator) -> Step:
             state = how.take(state, (each,))
             prefixes[position] = state[0]
         frame[result] = prefixes
+
+    return run
+
+
+def sort(op: SortOp, scope: Translator) -> Step:
+    inputs, outputs, axis = scope.slots(op.inputs), scope.slots(op.outputs), op.axis.data
+
+    def run(frame: Frame) -> None:
+        key = frame[inputs[0]]
+        comparable = key.astype(np.float32) if key.dtype.itemsize == 2 else key
+        order = np.argsort(comparable, axis, kind="stable")
+        for source, target in zip(frame.read(inputs), frame.read(outputs), strict=True):
+            target[...] = np.take_along_axis(source, order, axis)
 
     return run
 
@@ -218,6 +233,7 @@ NEST_RULES: dict[type[Operation], Rule] = {
     FoldOp: folded,
     ScanOp: scan,
     PrefixOp: prefix,
+    SortOp: sort,
     ReadOp: read,
     WriteOp: write,
     IndexOp: index,

@@ -39,12 +39,17 @@ def if_(lower: LowerBlock, frame: Frame, op: IfOp) -> None:
 
 
 def while_(lower: LowerBlock, frame: Frame, op: WhileOp) -> None:
-    with frame.build.while_() as loop:
+    values = frame.values
+    with frame.build.while_(*[values[operand] for operand in operands_of(op)]) as loop:
+        for block in (op.condition.block, op.body.block):
+            values.update(zip(block.args, loop.carried, strict=True))
         lower(frame, op.condition.block)
         test = op.condition.block.last_op
         assert isinstance(test, ConditionOp)
-        loop.test(frame.values[test.value])
+        loop.test(values[test.value])
         lower(frame, op.body.block)
+        loop.yields(*_yielded(frame, op.body.block))
+    values.update(zip(op.results, loop.results, strict=True))
 
 
 def parallel(lower: LowerBlock, frame: Frame, op: ParallelOp) -> None:

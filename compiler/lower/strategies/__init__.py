@@ -8,11 +8,15 @@ from stepwell.compiler.lower.strategies.base import Refusal as Refusal
 from stepwell.compiler.lower.strategies.base import Strategy as Strategy
 from stepwell.compiler.lower.strategies.gemm import Gemm
 from stepwell.compiler.lower.strategies.map import Map
+from stepwell.compiler.lower.strategies.prefix import Prefix
 from stepwell.compiler.lower.strategies.rows import Rows
+from stepwell.compiler.lower.strategies.sort import Sort
 from stepwell.compiler.machines.machine import Machine
 from stepwell.runtime.errors import CompileError
 
-STRATEGIES: Mapping[str, type[Strategy]] = {each.name: each for each in (Gemm, Rows, Map)}
+STRATEGIES: Mapping[str, type[Strategy]] = {
+    each.name: each for each in (Sort, Gemm, Rows, Prefix, Map)
+}
 """In the order in which they are tried: the last one always fits."""
 
 
@@ -21,7 +25,7 @@ def choose_plan(kernel: KernelOp, machine: Machine) -> Strategy:
     for kind in STRATEGIES.values():
         if kind.fits(kernel, machine) is None:
             return kind.choose(kernel, machine)
-    raise AssertionError("map fits every kernel")
+    raise AssertionError("sort fits what sorts, map all the rest")
 
 
 def planned(kernel: KernelOp) -> Strategy:
@@ -47,6 +51,6 @@ def check_fit(kernel: KernelOp, strategy: Strategy, machine: Machine) -> None:
             "SW0232",
             f"the plan {strategy.name} does not fit the kernel {kernel.sym_name.data}",
             details=[refusal.reason],
-            hint="map fits every kernel",
+            hint=f"{choose_plan(kernel, machine).name} does",
             where=source_line(kernel.location),
         )

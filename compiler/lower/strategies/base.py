@@ -40,6 +40,8 @@ class Strategy(ABC):
     """
 
     name: ClassVar[str]
+    IN_PLACE: ClassVar[bool] = False
+    """Whether an output may lie where an input does that is read only where it is written."""
 
     @classmethod
     @abstractmethod

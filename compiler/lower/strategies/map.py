@@ -1,14 +1,12 @@
 """The strategy `map`: the nests one after the other, each over tiles of vectors. It always fits."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import log2, prod
 from typing import ClassVar, Self, final
 
-from xdsl.ir import SSAValue
-
-from stepwell.compiler.dialects.loop.nests import KernelOp, NestOp
-from stepwell.compiler.dialects.sizes import Range
+from stepwell.compiler.dialects.loop.nests import KernelOp, NestOp, SortOp
 from stepwell.compiler.lower.analysis import Analysis, Axis, lanes_of
 from stepwell.compiler.lower.costs import (
     NANOSECONDS,
@@ -34,7 +32,7 @@ from stepwell.compiler.machines.machine import Machine
 from stepwell.runtime.sizes import Size
 
 VECTORS = 4
-CHAINED_ROWS = {"scan": 8, "serial": 4}
+CHAINED_ROWS = 4
 """Rows whose chains go side by side, since each waits for its own last sum."""
 
 
@@ -43,11 +41,12 @@ CHAINED_ROWS = {"scan": 8, "serial": 4}
 class Map(Strategy):
     """Outer axes shared among threads, the cheapest axis in vectors, locals in the workspace.
 
-    `bytes` is the width of a vector. A tile has `vectors` of them, in nests with folds or scans in
-    `rows` rows. A task takes about `task` microseconds; 0 leaves all to one thread.
+    `bytes` is the width of a vector. A tile has `vectors` of them, in nests with folds in `rows`
+    rows. A task takes about `task` microseconds; 0 leaves all to one thread.
     """
 
     name: ClassVar[str] = "map"
+    IN_PLACE: ClassVar[bool] = True
     bytes: int = 64
     vectors: int = VECTORS
     rows: int = 1
@@ -55,14 +54,15 @@ class Map(Strategy):
 
     @classmethod
     def fits(cls, kernel: KernelOp, machine: Machine) -> Refusal | None:
+        if any(isinstance(op, SortOp) for op in kernel.body.block.ops):
+            return Refusal("it sorts")
         return None
 
     @classmethod
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
         nests = [Analysis(nest) for nest in nests_of(kernel)]
         kinds = {fold.order.data.kind for nest in nests for fold in nest.inside}
-        kinds.update("scan" for nest in nests if nest.scans)
-        rows = max((CHAINED_ROWS.get(kind, 1) for kind in kinds), default=1)
+        rows = CHAINED_ROWS if "serial" in kinds else 1
         vectors = max((columns(nest, machine) for nest in nests), default=VECTORS)
         return cls(machine.vector_bytes, vectors, rows)
 
@@ -70,35 +70,34 @@ class Map(Strategy):
         return bytes_of_locals(locals_of(kernel))
 
     def expand(self, kernel: KernelOp) -> None:
-        locals = locals_of(kernel)
-        ops = take_ops(kernel)
-        writer = Writer(kernel.body.block)
-        buffers = place_locals(writer, kernel.arguments[-1], locals) if locals else {}
-        for op in ops:
-            if isinstance(op, NestOp):
-                writer.location = op.location
-                self._nest(writer, op, buffers, kernel.symbols.ranges)
-        drop_ops(ops)
+        def tiling(nest: Analysis) -> Tiling:
+            return tiling_of(nest, nest.axes(), self.bytes, self.vectors, self.rows)
 
-    def _nest(
-        self,
-        writer: Writer,
-        nest: NestOp,
-        buffers: dict[SSAValue, SSAValue],
-        ranges: dict[str, Range],
-    ) -> None:
-        analysis = Analysis(nest)
-        tiling = tiling_of(analysis, analysis.axes(), self.bytes, self.vectors, self.rows)
-        loops = NestLoops(writer, analysis, tiling, buffers)
-        tasks = tasks_of(analysis, tiling, self.task * 1000)
+        expand_tiled(kernel, tiling, self.task)
 
-        def inside() -> None:
-            if tasks is None:
-                loops.write({})
-            else:
-                tasks.write(writer, loops.write)
 
-        unless_empty(writer, nest.sizes.data, ranges, inside)
+def expand_tiled(kernel: KernelOp, tiling_of: Callable[[Analysis], Tiling], task: int) -> None:
+    """The nests one after the other in such tiles, in tasks of about `task` microseconds."""
+    locals = locals_of(kernel)
+    ops = take_ops(kernel)
+    writer = Writer(kernel.body.block)
+    buffers = place_locals(writer, kernel.arguments[-1], locals) if locals else {}
+    for op in ops:
+        if isinstance(op, NestOp):
+            writer.location = op.location
+            nest = Analysis(op)
+            tiling = tiling_of(nest)
+            inside = partial(_write, writer, NestLoops(writer, nest, tiling, buffers))
+            tasks = tasks_of(nest, tiling, task * 1000)
+            unless_empty(writer, op.sizes.data, kernel.symbols.ranges, partial(inside, tasks))
+    drop_ops(ops)
+
+
+def _write(writer: Writer, loops: NestLoops, tasks: Tasks | None) -> None:
+    if tasks is None:
+        loops.write({})
+    else:
+        tasks.write(writer, loops.write)
 
 
 def columns(nest: Analysis, machine: Machine) -> int:
@@ -125,11 +124,11 @@ def tiling_of(
     turned = None if lanes is None else turned_rows(analysis, others, lanes)
     if turned is not None:
         return Tiling(tuple(axes), width, lanes, 1, turned, width, squares=True)
-    chains = analysis.inside or analysis.scans
-    rows = others[-1] if height > 1 and others and chains else None
+    rows = others[-1] if height > 1 and others and (analysis.inside or analysis.scans) else None
     if rows is not None and rows.size.static is not None:
-        height = min(height, rows.size.static)
-    return Tiling(tuple(axes), width, lanes, vectors if lanes else 1, rows, height if rows else 1)
+        height = max(1, min(height, rows.size.static))
+    vectors = vectors if lanes or analysis.scans else 1
+    return Tiling(tuple(axes), width, lanes, vectors, rows, height if rows else 1)
 
 
 def turned_rows(analysis: Analysis, axes: Sequence[Axis], lanes: Axis) -> Axis | None:

@@ -46,6 +46,7 @@ class Rows(Strategy):
     """
 
     name: ClassVar[str] = "rows"
+    IN_PLACE: ClassVar[bool] = True
     bytes: int = 64
     vectors: int = 4
     block: int = 0

@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from drawing import examples
 from loop_text import parse_kernel
 from stepwell.compiler.dialects.loop.nests import KernelOp
 from stepwell.compiler.interpret.fma import fma32
@@ -111,7 +112,7 @@ def test_order_of_a_fold(
 @given(LENGTHS, st.sampled_from(CUTS), st.integers(0, 2**32 - 1))
 @example(4097, ("lanes", 4096), 0)
 @example(1, ("serial", 0), 0)
-@settings(max_examples=25)
+@examples(25)
 def test_order_of_f64_sums(length: int, cut: tuple[str, int], seed: int) -> None:
     x = np.random.default_rng(seed).normal(0, 1e3, (1, length))
     y = np.empty(1)
@@ -122,7 +123,7 @@ def test_order_of_f64_sums(length: int, cut: tuple[str, int], seed: int) -> None
 @given(
     st.lists(st.sampled_from([*range(-3, 4), 2**30, -(2**31)]), max_size=200), st.sampled_from(CUTS)
 )
-@settings(max_examples=25)
+@examples(25)
 def test_integers_wrap(numbers: list[int], cut: tuple[str, int]) -> None:
     x, y = np.array([numbers], np.int32), np.empty(1, np.int32)
     run_kernel(fold_rows("add", order_text(*cut), "i32"), [x, y], {"R": 1, "N": len(numbers)})
@@ -175,7 +176,7 @@ def test_products_are_added_with_one_rounding(cut: tuple[str, int], length: int)
 @pytest.mark.usefixtures("room")
 @pytest.mark.parametrize("order", ["<any>", "<serial, 100>", "<lanes, 100>"])
 @given(st.lists(st.sampled_from(SPECIAL), max_size=150))
-@settings(max_examples=25)
+@examples(25)
 def test_extrema_propagate_nan_and_order_zeros(order: str, numbers: list[float]) -> None:
     x = np.array([numbers], np.float32)
     sizes = {"R": 1, "N": len(numbers)}
@@ -263,7 +264,7 @@ def best_of(combine: str, element: str, x: NDArray[np.generic]) -> tuple[list[fl
 @pytest.mark.usefixtures("room")
 @pytest.mark.parametrize("combine", ["argmax", "argmin"])
 @given(st.lists(st.sampled_from(SPECIAL), min_size=1, max_size=150))
-@settings(max_examples=25)
+@examples(25)
 def test_best_is_the_first_nan_or_the_first_best(combine: str, numbers: list[float]) -> None:
     x = np.array([numbers, numbers[::-1]], np.float32)
     _, found = best_of(combine, "f32", x)

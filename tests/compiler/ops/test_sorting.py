@@ -37,3 +37,23 @@ def test_nan_comes_last_and_zeros_are_equal(run: Any) -> None:
 def test_unsigned_keys_are_compared_as_such(run: Any) -> None:
     (key,) = run(sort)(asarray([200, 3, 128, 127], "u8"))
     np.testing.assert_array_equal(key.value, [3, 127, 128, 200])
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f64", "i32", "i64"])
+def test_long_arrays_are_sorted_by_all_threads(dtype: str) -> None:
+    program = compile(sort, spec(f"{dtype}[N]"), spec("i64[N]"))
+    kind = {"f": np.float32, "i": np.int64}[dtype[0]]
+    key = (np.random.default_rng(0).standard_normal(300_000) * 1e4).astype(kind)
+    sorted_key, positions = program(asarray(key, dtype), np.arange(300_000))
+    order = np.argsort(key, kind="stable")
+    np.testing.assert_array_equal(positions.value, order)
+    np.testing.assert_array_equal(sorted_key.value, key[order])
+
+
+def test_a_sort_is_a_kernel() -> None:
+    program = compile(lambda x: sort(x * 2)[0] + 1, spec("f32[20]"))
+    assert program.ir("kernels").count("nd.kernel") == 3
+    np.testing.assert_array_equal(
+        np.asarray(program(np.float32([3, 1, 2] * 6 + [0, 9]))),
+        np.sort(np.float32([3, 1, 2] * 6 + [0, 9]) * 2) + 1,
+    )

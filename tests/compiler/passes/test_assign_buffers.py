@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from xdsl.context import Context
 from xdsl.dialects import arith, builtin
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.parser import Parser
 
+from drawing import examples
 from stepwell.compiler.dialects.loop import LOOP
 from stepwell.compiler.dialects.loop.host import AllocOp, FuncOp
 from stepwell.compiler.interpret.loops import run_function
@@ -172,7 +173,7 @@ SIZES = [Size.parse(text) for text in ("0", "4", "100", "640", "64*N", "100*N", 
     ),
     st.integers(0, 40),
 )
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_what_is_live_together_lies_apart(items, n):
     wanted = [Request(aligned(size), min(a, b), max(a, b)) for size, a, b in items]
     offsets, total = layout(wanted)
@@ -192,7 +193,7 @@ def test_what_is_live_together_lies_apart(items, n):
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_random_programs_compute_the_same(data):
     """Each launch adds two buffers that hold a value, into any other one."""
     names = [f"t{number}" for number in range(data.draw(st.integers(1, 5)))]

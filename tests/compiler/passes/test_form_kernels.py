@@ -53,3 +53,17 @@ def test_norms_of_rows_are_one_kernel_that_keeps_a_row_at_a_time() -> None:
     program = sw.compile(nn.layer_norm, sw.spec("f32[64,32]"))
     assert program.ir("kernels").count("nd.kernel") == 1
     assert "plan <rows" in program.ir("loop")
+
+
+def test_steps_of_a_stencil_do_not_multiply() -> None:
+    def steps(x: Array) -> Array:
+        for _ in range(6):
+            wide = snp.pad(x, 1)
+            x = wide[:-2, 1:-1] + wide[2:, 1:-1] + wide[1:-1, :-2] + wide[1:-1, 2:]
+        return x
+
+    program = sw.compile(steps, sw.spec("f32[5,7]"))
+    assert program.ir("kernels").count("nd.kernel") == 4
+    assert program.ir("loop").count("loop.read") < 100
+    x = np.arange(35, dtype=np.float32).reshape(5, 7)
+    np.testing.assert_array_equal(np.asarray(program(x)), np.asarray(steps(snp.asarray(x))))

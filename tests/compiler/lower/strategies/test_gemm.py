@@ -3,10 +3,11 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from xdsl.ir import Operation
 
+from drawing import examples
 from expanding import agree, expanded
 from loop_text import parse_kernel
 from stepwell.compiler.dialects.loop.explicit import GatherOp, ParallelOp
@@ -169,7 +170,7 @@ lengths = st.sampled_from([0, 1, 2, 3, 7, 8, 15, 16, 17, 33, 50, 70])
 
 
 @pytest.mark.parametrize("name", KERNELS)
-@settings(max_examples=6)
+@examples(6)
 @given(plan=plans(), m=lengths, n=lengths, k=lengths, static=st.booleans())
 def test_any_plan_gives_the_bits_of_the_nests(
     name: str, plan: Gemm, m: int, n: int, k: int, static: bool

@@ -3,9 +3,10 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from drawing import examples
 from expanding import agree, expanded
 from stepwell.compiler.dialects.loop.explicit import GatherOp, ParallelOp, ScatterOp, ShuffleOp
 from stepwell.compiler.lower.strategies.map import Map
@@ -288,26 +289,6 @@ BODIES["no guard"] = POOL.format(combine="add <serial>", otherwise="1.0")
 BODIES["channels in windows"] = CHANNELS
 
 
-def scan(at: str, shape: str) -> str:
-    """The sums and the greatest elements up to each one."""
-    return f"""
-loop.kernel @scan<B: 0, N: 0>(%x: !loop.buffer<[{shape}] x f32>)
-    -> (%y: !loop.buffer<[{shape}] x f32>, %z: !loop.buffer<[{shape}] x f32>) {{
-  loop.nest [%i : B] {{
-    loop.scan [%k : N] {{
-      %v = loop.read %x[{at}] : f32
-      %s = loop.prefix add %v : f32
-      %m = loop.prefix max %v : f32
-      loop.write %s, %y[{at}] : f32
-      loop.write %m, %z[{at}] : f32
-    }}
-  }}
-}}"""
-
-
-BODIES["prefixes of rows"] = scan("%i, %k", "B, N")
-BODIES["suffixes of rows"] = scan("%i, (-1) * %k + N - 1", "B, N")
-BODIES["prefixes of columns"] = scan("%k, %i", "N, B")
 KERNELS = {**FOLDS, **BODIES}
 
 plans = st.builds(
@@ -326,7 +307,7 @@ def fixed(text: str, rows: int) -> str:
 
 
 @pytest.mark.parametrize("name", KERNELS)
-@settings(max_examples=6)
+@examples(6)
 @given(plan=plans, rows=lengths, columns=lengths, static=st.booleans())
 def test_any_plan_gives_the_bits_of_the_nests(
     name: str, plan: Map, rows: int, columns: int, static: bool
@@ -367,11 +348,6 @@ loop.kernel @negate{symbols}(%x: !loop.buffer<[{size}] x f32>)
   }}
 }}""")
         assert any(isinstance(op, ParallelOp) for op in kernel.walk()) is shared
-
-
-def test_prefixes_of_columns_go_along_the_rows() -> None:
-    kernel = expanded(BODIES["prefixes of columns"])
-    assert not any(isinstance(op, GatherOp | ScatterOp) for op in kernel.walk())
 
 
 def test_vectors_follow_the_memory() -> None:

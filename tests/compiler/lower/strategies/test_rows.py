@@ -3,9 +3,10 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from drawing import examples
 from expanding import agree, expanded
 from loop_text import parse_kernel
 from stepwell.compiler.dialects.loop.explicit import ParallelOp, StackOp
@@ -108,7 +109,34 @@ loop.kernel @turned<B: 0, N: 0>(%x: !loop.buffer<[N, B] x f32>)
     loop.write %d, %y[%j, %i] : f32
   }
 }"""
-KERNELS = {"softmax": SOFTMAX, "centre": CENTRE, "slabs": SLABS, "turned": TURNED}
+CUMULATIVE = """
+loop.kernel @cumulative<B: 0, N: 0>(%x: !loop.buffer<[B, N] x f32>)
+    -> (%y: !loop.buffer<[B, N] x f32>) {
+  %s = loop.local : !loop.buffer<[B] x f32>
+  loop.nest [%i : B] {
+    %r = loop.fold add <lanes, 4096> [%k : N] {
+      %v = loop.read %x[%i, %k] : f32
+      loop.yield %v : f32
+    } : f32
+    loop.write %r, %s[%i] : f32
+  }
+  loop.nest [%i : B] {
+    loop.scan [%k : N] {
+      %v = loop.read %x[%i, %k] : f32
+      %n = loop.read %s[%i] : f32
+      %d = arith.divf %v, %n : f32
+      %r = loop.prefix add %d : f32
+      loop.write %r, %y[%i, %k] : f32
+    }
+  }
+}"""
+KERNELS = {
+    "cumulative": CUMULATIVE,
+    "softmax": SOFTMAX,
+    "centre": CENTRE,
+    "slabs": SLABS,
+    "turned": TURNED,
+}
 
 plans = st.builds(
     Rows,
@@ -125,7 +153,7 @@ def fixed(text: str, columns: int) -> str:
 
 
 @pytest.mark.parametrize("name", KERNELS)
-@settings(max_examples=12)
+@examples(12)
 @given(plan=plans, rows=lengths, columns=lengths, static=st.booleans())
 def test_any_plan_gives_the_bits_of_the_nests(
     name: str, plan: Rows, rows: int, columns: int, static: bool

@@ -1,0 +1,200 @@
+"""The pass `share-buffers`: what would be copied is overwritten in place where nobody can tell.
+
+A copy's source and target become one buffer unless one is written while the other holds what is
+read later, as a register allocator coalesces moves (G. Chaitin, "Register allocation and spilling
+via graph coloring", 1982). So what a loop carries is updated where it lies, and a result lies where
+an argument was that the caller gives away. A copy that remains says what is in its way.
+"""
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from typing import final
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.ir import Block, BlockArgument, Operation, SSAValue
+from xdsl.passes import ModulePass
+
+from stepwell.compiler.dialects.construct import construct
+from stepwell.compiler.dialects.llvm.types import size
+from stepwell.compiler.dialects.locations import source_line
+from stepwell.compiler.dialects.loop.host import CopyOp, FuncOp, ViewOp
+from stepwell.compiler.dialects.loop.nests import KernelOp
+from stepwell.compiler.dialects.loop.types import AccessAttr, Affine, BufferType
+from stepwell.compiler.dialects.sizes import IntsAttr
+from stepwell.compiler.ops.structure import DONATED
+from stepwell.compiler.passes.interference import BECAUSE, OVERWRITES, Interference, bits
+from stepwell.runtime.sizes import Size
+
+
+@final
+@dataclass(frozen=True)
+class ShareBuffers(ModulePass):
+    """Of functions whose kernels say in `overwrites` which input may be the place of an output."""
+
+    name = "share-buffers"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        callees = {f.sym_name.data: f for f in op.ops if isinstance(f, FuncOp | KernelOp)}
+        for function in callees.values():
+            if isinstance(function, FuncOp):
+                _share(function, callees)
+
+
+def _share(function: FuncOp, callees: Mapping[str, FuncOp | KernelOp]) -> None:
+    copies = [op for op in function.walk() if isinstance(op, CopyOp)]
+    given = function.attributes.get(DONATED, IntsAttr(()))
+    assert isinstance(given, IntsAttr)
+    if not copies and not given.data:
+        return
+    groups = _Groups(function, callees, given.data)
+    for copy in sorted(copies, key=_depth, reverse=True):
+        groups.join(copy.source, copy.target)
+    results = function.arguments[len(function.arguments) - function.outputs.data :]
+    for number in given.data:
+        any(groups.join(function.arguments[number], result) for result in results)
+    for copy in copies:
+        groups.finish(copy)
+    groups.write()
+
+
+def _depth(op: Operation) -> int:
+    """How many loops and branches an op stands in."""
+    parent = op.parent_op()
+    return 0 if parent is None else 1 + _depth(parent)
+
+
+@final
+class _Groups:
+    """The buffers of a function in groups, as sets; each in one of its own at first."""
+
+    def __init__(
+        self, function: FuncOp, callees: Mapping[str, FuncOp | KernelOp], given: tuple[int, ...]
+    ):
+        arguments = function.arguments
+        kept = [x for number, x in enumerate(arguments) if number not in given]
+        self.function = function
+        self.donated = {arguments[number] for number in given}
+        self.results = set(arguments[len(arguments) - function.outputs.data :])
+        self.found = Interference(function, callees, kept)
+        self.groups = [1 << number for number in range(len(self.found.buffers))]
+
+    def join(self, source: SSAValue, target: SSAValue) -> bool:
+        """Makes two buffers one if nothing is in the way."""
+        if source not in self.found.numbers or target not in self.found.numbers:
+            return False
+        together = self._group(source) | self._group(target)
+        if together == self._group(source) or self._obstacle(source, target) is not None:
+            return False
+        for number in bits(together):
+            self.groups[number] = together
+        return True
+
+    def finish(self, copy: CopyOp) -> None:
+        """Drops a copy of a buffer to itself; any other is told its reason."""
+        source, target = copy.source, copy.target
+        if source not in self.found.numbers or target not in self.found.numbers:
+            return
+        if self._group(source) == self._group(target):
+            copy.detach()
+            copy.erase()
+        elif (reason := self._obstacle(source, target)) is not None:
+            copy.attributes[BECAUSE] = StringAttr(reason)
+
+    def write(self) -> None:
+        """Puts one buffer in the place of each group."""
+        shared: list[int] = []
+        for group in dict.fromkeys(self.groups):
+            members = [self.found.buffers[number] for number in bits(group)]
+            if len(members) > 1:
+                place = min(members, key=self._rank)
+                if isinstance(place, BlockArgument) and place in self.results:
+                    shared += [n for x in self.donated & {*members} for n in (x.index, place.index)]
+                self._replace([x for x in members if x is not place], place)
+        if shared:
+            self.function.attributes[OVERWRITES] = IntsAttr(tuple(shared))
+
+    def _group(self, buffer: SSAValue) -> int:
+        return self.groups[self.found.numbers[buffer]]
+
+    def _rank(self, buffer: SSAValue) -> int:
+        """A result is where it is for the caller's sake, an argument before the function begins."""
+        return 0 if buffer in self.results else 1 if isinstance(buffer, BlockArgument) else 2
+
+    def _obstacle(self, source: SSAValue, target: SSAValue) -> str | None:
+        """Why two buffers are not one."""
+        first, second = self._group(source), self._group(target)
+        if _bytes(source) != _bytes(target):
+            return "their types differ"
+        if (first | second) & self.found.barred:
+            return "one of them has another name"
+        together = [self.found.buffers[n] for n in bits(first | second)]
+        outside = {x for x in together if isinstance(x, BlockArgument)}
+        if len(outside & self.results) > 1:
+            return "two results are two arrays"
+        if len(outside) > 1 and (len(outside) > 2 or not self._is_donation(outside)):
+            return "an argument stays as it is"
+        for number in bits(first):
+            for other in bits(self.found.conflicts[number] & second):
+                return self._cause(number, other)
+        return None
+
+    def _is_donation(self, outside: Set[SSAValue]) -> bool:
+        """Whether these are a result, and an argument of its type that the caller gives away."""
+        types = {x.type for x in outside}
+        return len(types) == 1 and len(outside & self.donated) == len(outside & self.results) == 1
+
+    def _is_kept(self, argument: SSAValue) -> bool:
+        return argument not in self.donated and argument not in self.results
+
+    def _cause(self, first: int, second: int) -> str:
+        buffers = (self.found.buffers[first], self.found.buffers[second])
+        if any(isinstance(x, BlockArgument) and self._is_kept(x) for x in buffers):
+            return "an argument stays as it is"
+        op = self.found.cause(first, second)
+        assert op is not None
+        line = source_line(op.location)
+        return (
+            f"both are needed at {line.file}:{line.line}"
+            if line
+            else f"both are needed by {op.name}"
+        )
+
+    def _replace(self, members: list[SSAValue], place: SSAValue) -> None:
+        block = self.function.body.block
+        if not isinstance(place, BlockArgument):
+            allocation = place.owner
+            assert isinstance(allocation, Operation)
+            allocation.detach()
+            _insert_first(block, allocation)
+        for member in members:
+            member.replace_all_uses_with(self._as(place, member))
+            if not isinstance(member, BlockArgument):
+                allocation = member.owner
+                assert isinstance(allocation, Operation)
+                allocation.detach()
+                allocation.erase()
+
+    def _as(self, place: SSAValue, member: SSAValue) -> SSAValue:
+        """The place as a buffer of the member's type."""
+        if place.type == member.type:
+            return place
+        access = {"access": AccessAttr((Affine((), Size.of(0)),))}
+        view = construct(ViewOp, (place,), (member.type,), access, self.function.location)
+        if isinstance(place.owner, Operation):
+            self.function.body.block.insert_op_after(view, place.owner)
+        else:
+            _insert_first(self.function.body.block, view)
+        return view.result
+
+
+def _insert_first(block: Block, op: Operation) -> None:
+    if block.first_op is None:
+        block.add_op(op)
+    else:
+        block.insert_op_before(op, block.first_op)
+
+
+def _bytes(buffer: SSAValue) -> Size:
+    assert isinstance(buffer.type, BufferType)
+    return buffer.type.count * size(buffer.type.element)

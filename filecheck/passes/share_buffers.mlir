@@ -1,0 +1,64 @@
+// RUN: stepwell-opt %s -p share-buffers | filecheck %s
+
+// A kernel says which inputs it may overwrite: those of which it reads an element only where, and
+// before, it writes it.
+loop.kernel @negate(%x: !loop.buffer<[8] x f32>) -> (%y: !loop.buffer<[8] x f32>) attributes {overwrites = #nd.ints<[0, 1]>} {
+  loop.nest [%i : 8] {
+    %v = loop.read %x[%i] : f32
+    %w = arith.negf %v : f32
+    loop.write %w, %y[%i] : f32
+  }
+}
+loop.kernel @turn(%x: !loop.buffer<[8] x f32>) -> (%y: !loop.buffer<[8] x f32>) {
+  loop.nest [%i : 8] {
+    %v = loop.read %x[(-1) * %i + 7] : f32
+    loop.write %v, %y[%i] : f32
+  }
+}
+
+// What a loop carries was copied at the end of each round. One buffer is enough, and the result's
+// is the one. The copy of the argument stays: it belongs to the caller.
+loop.func @carried(%x: !loop.buffer<[8] x f32>) -> (%y: !loop.buffer<[8] x f32>) {
+  %now = loop.alloc : !loop.buffer<[8] x f32>
+  %next = loop.alloc : !loop.buffer<[8] x f32>
+  loop.copy %x, %now : !loop.buffer<[8] x f32> to !loop.buffer<[8] x f32>
+  %low = loop.index 0
+  %high = loop.index 100
+  loop.for %i = %low to %high step 1 {
+    loop.launch @negate <>(%now, %next) : !loop.buffer<[8] x f32>, !loop.buffer<[8] x f32>
+    loop.copy %next, %now : !loop.buffer<[8] x f32> to !loop.buffer<[8] x f32>
+    loop.yield
+  }
+  loop.copy %now, %y : !loop.buffer<[8] x f32> to !loop.buffer<[8] x f32>
+}
+// CHECK-LABEL: @carried
+// CHECK-NEXT:    loop.copy %x, %y {because = "an argument stays as it is"}
+// CHECK:         loop.for
+// CHECK-NEXT:      loop.launch @negate <>(%y, %y)
+// CHECK-NEXT:      loop.yield
+// CHECK-NEXT:    }
+// CHECK-NEXT:  }
+
+// `@turn` reads elements that it has written: its input and its output are two.
+loop.func @two(%x: !loop.buffer<[8] x f32>) -> (%y: !loop.buffer<[8] x f32>) {
+  %next = loop.alloc : !loop.buffer<[8] x f32>
+  loop.launch @turn <>(%x, %y) : !loop.buffer<[8] x f32>, !loop.buffer<[8] x f32>
+  %low = loop.index 0
+  %high = loop.index 100
+  loop.for %i = %low to %high step 1 {
+    loop.launch @turn <>(%y, %next) : !loop.buffer<[8] x f32>, !loop.buffer<[8] x f32>
+    loop.copy %next, %y : !loop.buffer<[8] x f32> to !loop.buffer<[8] x f32>
+    loop.yield
+  }
+}
+// CHECK-LABEL: @two
+// CHECK:           loop.launch @turn <>(%y, %next)
+// CHECK-NEXT:      loop.copy %next, %y {because = "both are needed {{.*}}"}
+
+// The caller gives `%x` away: the result may lie there, if the function is done with it by then.
+loop.func @given(%x: !loop.buffer<[8] x f32>) -> (%y: !loop.buffer<[8] x f32>) attributes {donated = #nd.ints<[0]>} {
+  loop.launch @negate <>(%x, %y) : !loop.buffer<[8] x f32>, !loop.buffer<[8] x f32>
+}
+// CHECK-LABEL: @given
+// CHECK-SAME:    overwrites = #nd.ints<[0, 1]>
+// CHECK-NEXT:    loop.launch @negate <>(%y, %y)

@@ -1,0 +1,47 @@
+"""What is compiled together: traced functions, those that they call, and their weights."""
+
+from collections.abc import Iterable, Mapping
+
+from xdsl.dialects.builtin import ModuleOp, StringAttr
+
+from stepwell.compiler.ops.calls import Callee, CalleeAttr, calls_in
+from stepwell.compiler.ops.creation import WeightOp
+from stepwell.compiler.ops.structure import FuncOp
+
+
+def with_callees(functions: Iterable[FuncOp]) -> list[FuncOp]:
+    """Functions, and behind them all that are called in them, each once."""
+    found = dict.fromkeys(functions)
+    waiting = list(found)
+    while waiting:
+        called = [call.function() for call in calls_in(waiting.pop(0))]
+        new = [each for each in dict.fromkeys(called) if each not in found]
+        found.update(dict.fromkeys(new))
+        waiting += new
+    return list(found)
+
+
+def weights_in(function: FuncOp) -> list[WeightOp]:
+    """The weights of a function and of those that it calls."""
+    functions = with_callees([function])
+    return [op for each in functions for op in each.walk() if isinstance(op, WeightOp)]
+
+
+def module_of(functions: Iterable[FuncOp]) -> ModuleOp:
+    """Copies of functions, whose names stay, and of those that they call, in one module."""
+    names: dict[FuncOp, str] = {}
+    for function in with_callees(functions):
+        name, number = function.sym_name.data, 0
+        while name in names.values():
+            number += 1
+            name = f"{function.sym_name.data}_{number}"
+        names[function] = name
+    return ModuleOp([_copy(function, names) for function in names])
+
+
+def _copy(function: FuncOp, names: Mapping[FuncOp, str]) -> FuncOp:
+    result = function.clone()
+    result.properties["sym_name"] = StringAttr(names[function])
+    for call in calls_in(result):
+        call.properties["callee"] = CalleeAttr(Callee(names[call.function()]))
+    return result

@@ -1,0 +1,64 @@
+"""Memory for results: what nobody holds any more serves the next result of its size.
+
+A large array is fresh pages each time, which the kernel clears one by one when they are first
+written: that takes longer than most programs take to fill them.
+"""
+
+from collections import deque
+from math import prod
+from typing import Any, Final, final
+
+import numpy as np
+
+from stepwell.runtime.dtypes import Array
+from stepwell.runtime.system import Memory
+
+LARGE: Final = 1 << 20
+"""Bytes from which a result has pages of its own; below, the C library keeps memory itself."""
+
+KEPT: Final = 1 << 28
+"""Bytes that are kept at most when no result is in them."""
+
+_free: Final[deque[Memory]] = deque()
+"""The last one freed is at the end. Each step on it is atomic, since a result may be dropped by any
+thread, even in the middle of a step."""
+
+
+@final
+class _Owner:
+    """What the arrays in a piece of memory hold; with the last of them it goes."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self.__array_interface__: dict[str, Any] = {
+            "version": 3,
+            "shape": (memory.size,),
+            "typestr": "|u1",
+            "data": (memory.address, False),
+        }
+
+    def __del__(self) -> None:
+        _free.append(self._memory)
+        while sum(memory.size for memory in tuple(_free)) > KEPT:
+            _free.popleft()
+
+
+def empty(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> Array:
+    """An array whose elements may be anything."""
+    size = prod(shape) * dtype.itemsize
+    if size < LARGE:
+        return np.empty(shape, dtype)
+    return np.ndarray(shape, dtype, np.asarray(_Owner(_taken(size) or Memory(size))))
+
+
+def _taken(size: int) -> Memory | None:
+    """Memory for so many bytes that nobody uses."""
+    pages = Memory.whole_pages(size)
+    for memory in reversed(tuple(_free)):
+        if memory.size == pages:
+            try:
+                _free.remove(memory)
+            except ValueError:  # another thread was first
+                continue
+            return memory
+    return None
