@@ -3,18 +3,22 @@
 import argparse
 import sys
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import IO, ClassVar, final
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Dialect
-from xdsl.passes import PassPipeline
+from xdsl.passes import ModulePass, PassPipeline
 from xdsl.printer import Printer
 from xdsl.universe import Universe
+from xdsl.utils.arg_spec import parse_pipeline
+from xdsl.utils.exceptions import ArgSpecParseError, DiagnosticException, ParseError
 from xdsl.utils.target import Target
 from xdsl.xdsl_opt_main import xDSLOptMain
 
 from stepwell.compiler.dialects.llvm import LLVM
+from stepwell.compiler.levels import LEVELS, expect_fit, expect_level
 from stepwell.compiler.targets.cpu import assembly, host
 from stepwell.compiler.targets.llvm_text import module_text
 from stepwell.runtime.errors import StepwellError
@@ -28,6 +32,7 @@ class LlvmText(Target):
     name: ClassVar = "llvm"
 
     def emit(self, ctx: Context, module: ModuleOp, output: IO[str]) -> None:
+        expect_level(f"target {self.name}", "llvm", module)
         output.write(module_text(module))
 
 
@@ -39,6 +44,7 @@ class Assembly(Target):
     name: ClassVar = "asm"
 
     def emit(self, ctx: Context, module: ModuleOp, output: IO[str]) -> None:
+        expect_level(f"target {self.name}", "llvm", module)
         output.write(assembly(module_text(module), host()))
 
 
@@ -69,6 +75,62 @@ class StepwellOpt(xDSLOptMain):
         self.available_targets["llvm"] = lambda: LlvmText
         self.available_targets["asm"] = lambda: Assembly
 
+    def setup_pipeline(self) -> None:
+        """The passes, each of which is shown the module before it runs (SW0221, SW0222, SW0224)."""
+        self._expect_passes()
+        super().setup_pipeline()
+        after = self.pipeline.callback
+
+        def between(last: ModulePass | None, module: ModuleOp, next: ModulePass | None) -> None:
+            if after is not None:
+                after(last, module, next)
+            if next is not None:
+                expect_fit(next.name, module)
+
+        self.pipeline = PassPipeline(self.pipeline.passes, between)
+
+    def _expect_passes(self) -> None:
+        text: str = self.args.passes
+        try:
+            for each in parse_pipeline(text):
+                if each.name not in self.available_passes:
+                    raise self._no_pass(each.name)
+                self.available_passes[each.name]().from_spec(each)
+        except (ValueError, ArgSpecParseError) as error:
+            first, *lines = str(error).strip().splitlines()
+            why = lines.pop().strip() if lines else first
+            raise StepwellError(
+                "SW0222", f"the passes {text} cannot be read: {why}", details=lines
+            ) from None
+
+    def _no_pass(self, name: str) -> StepwellError:
+        near = get_close_matches(name, self.available_passes, 1) or [", ".join(LEVELS)]
+        hint = f"there is {near[0]}"
+        return StepwellError("SW0222", f"there is no pass {name}", hint=hint)
+
+    def get_input_stream(self) -> tuple[IO[bytes], str]:
+        """The file whose name was given, whatever it ends with."""
+        try:
+            stream, ending = super().get_input_stream()
+        except OSError as error:
+            raise _unreadable(self.get_input_name(), str(error.strerror)) from None
+        return stream, ending if ending in self.available_frontends else "mlir"
+
+    def parse_chunk(
+        self, chunk: IO[bytes], file_extension: str, start_offset: int = 0
+    ) -> ModuleOp | None:
+        try:
+            return super().parse_chunk(chunk, file_extension, start_offset)
+        except UnicodeDecodeError:
+            raise _unreadable(self.get_input_name(), "it is not text") from None
+
+    def prepare_output(self) -> IO[str]:
+        try:
+            return super().prepare_output()
+        except OSError as error:
+            sentence = f"{self.args.output_file} cannot be written: {error.strerror}"
+            raise StepwellError("SW0317", sentence) from None
+
     def apply_passes(self, prog: ModuleOp) -> None:
         try:
             if not self.args.print_ir_after_all:
@@ -90,5 +152,27 @@ def _llvm() -> Dialect:
 
 
 def main() -> None:
-    """The command."""
-    StepwellOpt("Runs passes over the text of Stepwell's levels").run()
+    """The command: what is wrong with the text or with the order becomes one message, and 1."""
+    try:
+        StepwellOpt("Runs passes over the text of Stepwell's levels").run()
+    except StepwellError as error:
+        sys.exit(str(error))
+    except ParseError as error:
+        lines = str(error).strip().splitlines()
+        sentence = f"the text cannot be read: {lines[-1].strip()}"
+        sys.exit(str(StepwellError("SW0225", sentence, details=lines[:-1])))
+    except DiagnosticException as error:
+        first, *rest = str(error).strip().splitlines() or [type(error).__name__]
+        details = [*rest, *_op_in_question(error)]
+        sys.exit(str(StepwellError("SW0223", f"the module is wrong: {first}", details=details)))
+
+
+def _unreadable(file: str, why: str) -> StepwellError:
+    return StepwellError("SW0301", f"{file} cannot be read: {why}")
+
+
+def _op_in_question(error: DiagnosticException) -> list[str]:
+    """The line above the caret in the text that xDSL adds to an error."""
+    lines = "\n".join(getattr(error, "__notes__", ())).splitlines()
+    carets = [at for at, line in enumerate(lines) if line.lstrip().startswith("^^^")]
+    return [lines[at - 1].strip() for at in carets[:1] if at]

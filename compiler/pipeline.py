@@ -216,12 +216,16 @@ class _Dump:
         """Prints a module only where there is a folder: it takes longer than to compile it."""
         if self.folder is None:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
         ending = "ll" if name == "ll" else "mlir"
         names = [stage for stage, _ in STAGES]
         number = names.index(name) if name in names else len(names)
         head = "" if name == "ll" else f"// stepwell {name} 1\n"
-        (self.folder / f"{number:02}-{name}.{ending}").write_text(f"{head}{content!s}\n")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / f"{number:02}-{name}.{ending}").write_text(f"{head}{content!s}\n")
+        except OSError as error:
+            sentence = f"{DUMP}: {self.folder} cannot be written: {error.strerror}"
+            raise CompileError("SW0317", sentence) from None
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, SupportsIndex, TypeAlias, cast, final
+from typing import Any, NoReturn, SupportsIndex, TypeAlias, cast, final
 
 import numpy as np
 from xdsl.ir import Block, Operation, SSAValue
@@ -37,6 +37,7 @@ from stepwell.compiler.ops.emission import (
 )
 from stepwell.compiler.ops.unary import converted
 from stepwell.compiler.ops.value import Value, full
+from stepwell.indexing import ONE
 from stepwell.places import user_line, user_location
 from stepwell.promotion import dtype_name, integer_limits
 from stepwell.runtime.dtypes import BY_NUMPY
@@ -58,15 +59,24 @@ INSTEAD_OF_NUMBERS = (
 class Array(Subscripts):
     """An n-d array of one dtype. It never changes; `x.at[i].set(v)` gives another."""
 
-    __slots__ = ("_ssa", "_trace", "_value")
+    __slots__ = ("_ssa", "_trace", "_value", "weak")
     __array_priority__ = 1000
 
     def __init__(
-        self, value: Concrete | None, ssa: SSAValue | None = None, trace: Trace | None = None
+        self,
+        value: Concrete | None,
+        ssa: SSAValue | None = None,
+        trace: Trace | None = None,
+        weak: bool = False,
     ) -> None:
+        """A `weak` array is one of Python's numbers, f64, i64 or bool so that nothing is rounded.
+
+        Python's operators treat it as that number; everything else settles it first.
+        """
         self._value = value
         self._ssa = ssa
         self._trace = trace
+        self.weak = weak
 
     # What it is.
 
@@ -106,7 +116,27 @@ class Array(Subscripts):
 
     @property
     def dtype(self) -> str:
-        return BY_NUMPY[self._value.dtype].name if self._value is not None else dtype_of(self.type)
+        if self._value is None:
+            name = dtype_of(self.type)
+        else:
+            name = BY_NUMPY[self._value.dtype].name
+        return promotion.SETTLED[name] if self.weak else name
+
+    def settled(self) -> Array:
+        """A weak array in the dtype that Python's numbers have by default; others as they are."""
+        return self.astype(self.dtype) if self.weak else self
+
+    def astype(self, dtype: object) -> Array:
+        """The elements converted; float to integer saturates. The result is not weak."""
+        return self._exactly(dtype_name(dtype)) if self.weak else super().astype(dtype)
+
+    def floating(self) -> Array:
+        return self._exactly("f64", weak=True) if self.weak else super().floating()
+
+    def _exactly(self, dtype: str, weak: bool = False) -> Array:
+        """A weak array in another dtype, from the number as it is."""
+        exact = self if dtype == dtype_of(self.type) else _run("convert", [self], dtype=dtype)[0]
+        return Array(exact._value, exact._ssa, exact._trace, weak)
 
     # Its value, where it is here.
 
@@ -138,7 +168,9 @@ class Array(Subscripts):
         return shown
 
     def __dlpack__(self, **options: Any) -> Any:
-        return self.value.__dlpack__(**options)
+        """Read-only for those who know what that is: since DLPack 1.0, which they ask for."""
+        known = np.asarray(self) if options.get("max_version") else self.value
+        return known.__dlpack__(**options)
 
     def __dlpack_device__(self) -> tuple[Any, Any]:
         return self.value.__dlpack_device__()
@@ -169,10 +201,9 @@ class Array(Subscripts):
     def __repr__(self) -> str:
         if self._value is None:
             over = self._trace is None or self._trace.over
-            return (
-                f"Array({'of a function that has ended' if over else text_of(self.type)}, traced)"
-            )
-        return "Array(" + np.array2string(self._value, separator=", ") + f", {self.dtype})"
+            return f"Array({'of a function that has ended' if over else _type_text(self)}, traced)"
+        text = np.array2string(self._value, separator=", ", prefix="Array(")
+        return f"Array({text}, {self.dtype})"
 
     # What operators and methods are written with.
 
@@ -186,10 +217,13 @@ class Array(Subscripts):
         return apply_all(mnemonic, *operands, **parameters)
 
     def _elementwise(self, mnemonic: str, *operands: Any) -> Array:
-        return elementwise(mnemonic, *operands)
+        arrays = broadcast_arrays(*_in_common_dtype(operands), what=mnemonic)
+        (result,) = _run(mnemonic, arrays)
+        result.weak = arrays[0].weak
+        return result
 
     def _promoted(self, *operands: Any) -> list[Array]:
-        return promoted(*operands)
+        return _in_common_dtype(operands)
 
     def _broadcast(self, x: Any, shape: Shape) -> Array:
         return broadcast_to(x, shape)
@@ -204,15 +238,19 @@ def asarray(x: Any, dtype: object = None) -> Array:
     Python's numbers become i64 and f32, the array API's default dtypes; what has a dtype keeps it.
     """
     if isinstance(x, Array):
-        return x if dtype is None else x.astype(dtype)
+        return x.settled() if dtype is None else x.astype(dtype)
     if type(x) is np.ndarray and dtype is None and x.flags.c_contiguous and x.dtype in BY_NUMPY:
         return Array(x)
     if isinstance(x, Size) and x.static is not None:
         x = x.static
+    if _holds_arrays(x):
+        return _stacked(cast(Sequence[Any], x), dtype)
     if isinstance(x, Size):
         size = Array(None, *_emitted("size", (), {"size": x})[0])
         return size if dtype is None else size.astype(dtype)
     value = np.from_dlpack(x) if _by_dlpack(x) else np.asarray(x)
+    if value.dtype.kind in "OUS" and not hasattr(x, "dtype"):
+        _refuse_object(x)
     if dtype is None and value.dtype == np.float64 and _is_plain(x):
         dtype = promotion.DEFAULTS[float]
     name = dtype_name(value.dtype if dtype is None else dtype)
@@ -222,6 +260,38 @@ def asarray(x: Any, dtype: object = None) -> Array:
     return Array(
         np.asarray(converted(value, name) if known else value, numpy_dtype(name), order="C")
     )
+
+
+def _holds_arrays(x: object) -> bool:
+    """Whether nested lists hold an Array, so that numbers beside it take its dtype."""
+    if not isinstance(x, list | tuple):
+        return False
+    return any(isinstance(each, Array) or _holds_arrays(each) for each in cast(list[object], x))
+
+
+def _stacked(x: Sequence[Any], dtype: object) -> Array:
+    """Arrays, numbers and lists of them along a new axis."""
+    inner = [asarray(each) if _holds_arrays(each) else each for each in x]
+    rows = [each.reshape(ONE, *each.sizes) for each in promoted(*inner)]
+    return asarray(apply("concatenate", *rows, axis=0), dtype)
+
+
+def _refuse_object(x: object) -> NoReturn:
+    name = "None" if x is None else f"a {type(x).__name__}"
+    hint = "compare with `is None`; or is a return missing?" if x is None else None
+    raise CompileError("SW0108", f"{name} is no array", hint=hint, where=user_line())
+
+
+def argument(x: Any) -> Array:
+    """As `asarray`, but one of Python's numbers stays weak, and a weak array too."""
+    if isinstance(x, Array):
+        return x
+    if not isinstance(x, bool | int | float) or not _is_plain(x):
+        return asarray(x)
+    (kind,) = _kinds(x)
+    number = asarray(x, promotion.EXACT[promotion.DEFAULTS[kind]])
+    number.weak = True
+    return number
 
 
 def _is_plain(x: object) -> bool:
@@ -257,6 +327,11 @@ def apply(mnemonic: str, *operands: Array, **parameters: Any) -> Array:
 
 def apply_all(mnemonic: str, *operands: Array, **parameters: Any) -> list[Array]:
     """The results of an op: computed, or written down where one is traced."""
+    return _run(mnemonic, [x.settled() for x in operands], **parameters)
+
+
+def _run(mnemonic: str, operands: Sequence[Array], **parameters: Any) -> list[Array]:
+    """The results of an op on arrays as they are, weak or not."""
     try:
         if current_or_none() is not None:
             pairs = _emitted(mnemonic, operands, parameters)
@@ -297,7 +372,7 @@ def lifted(x: Array) -> Value:
         return Value(x.ssa)
     value = x.value
     if value.size == 1:
-        return full(value.item(), x.dtype, x.sizes)
+        return full(value.item(), dtype_of(x.type), x.sizes)
     return current_trace().weight(value)
 
 
@@ -310,7 +385,12 @@ def elementwise(mnemonic: str, *operands: ArrayLike) -> Array:
 
 
 def promoted(*operands: ArrayLike) -> list[Array]:
-    """The operands in their common dtype."""
+    """The operands in their common dtype; that of numbers alone is the default one."""
+    return [x.settled() for x in _in_common_dtype(operands)]
+
+
+def _in_common_dtype(operands: Sequence[ArrayLike]) -> list[Array]:
+    """The operands in their common dtype; numbers alone are weak."""
     numbers = [kind for x in operands for kind in _kinds(x)]
     strong = [x if isinstance(x, Array) else asarray(x) for x in operands if not _weak(x)]
     try:
@@ -318,13 +398,18 @@ def promoted(*operands: ArrayLike) -> list[Array]:
     except CompileError as error:
         error.details = tuple(map(described, strong))
         raise
-    arrays = iter(strong)
-    return [asarray(x, dtype) if _weak(x) else next(arrays).astype(dtype) for x in operands]
+    if strong:
+        arrays = iter(strong)
+        return [asarray(x, dtype) if _weak(x) else next(arrays).astype(dtype) for x in operands]
+    exact = [asarray(x, promotion.EXACT[dtype]) for x in operands]
+    for x in exact:
+        x.weak = True
+    return exact
 
 
 def _weak(x: object) -> bool:
     """Python's numbers. NumPy's have a dtype, though some are instances of Python's types too."""
-    return isinstance(x, Size) or _is_plain(x)
+    return x.weak if isinstance(x, Array) else isinstance(x, Size) or _is_plain(x)
 
 
 def _kinds(x: object) -> list[type]:
@@ -333,6 +418,8 @@ def _kinds(x: object) -> list[type]:
         return [kind for each in cast(Sequence[object], x) for kind in _kinds(each)]
     if not _weak(x):
         return []
+    if isinstance(x, Array):
+        return [kind for kind, dtype in promotion.DEFAULTS.items() if dtype == x.dtype]
     return [int if isinstance(x, Size) else next(k for k in promotion.DEFAULTS if isinstance(x, k))]
 
 
@@ -363,9 +450,11 @@ def broadcast_to(x: Array, shape: Sequence[int | Size]) -> Array:
 
 def described(x: Array) -> str:
     """An array in an error: its type, and where it comes from if that is known."""
-    if not x.traced:
-        return text_of(x.type)
-    return text_of(x.type) + _origin(x.ssa)
+    return _type_text(x) + (_origin(x.ssa) if x.traced else "")
+
+
+def _type_text(x: Array) -> str:
+    return text_of(tensor(x.dtype, x.sizes))
 
 
 def _origin(value: SSAValue) -> str:

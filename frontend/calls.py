@@ -23,7 +23,7 @@ from stepwell.runtime.dtypes import BY_NUMPY
 from stepwell.runtime.sizes import Size
 from stepwell.signatures import parameters
 from stepwell.trace import Concrete, current_trace, known_ranges
-from stepwell.tracing import Function, definition_of, name_arguments, trace_block
+from stepwell.tracing import Function, definition_of, name_arguments, trace_block, weakness
 
 CONSTANT = (bool, int, float, str, bytes, np.generic, Size)
 """What is written into a function, which is then another for each value."""
@@ -107,7 +107,7 @@ def _traced(
         results.extend(None if _is_traced(leaf) else leaf for leaf in found)
         return [leaf for leaf in found if _is_traced(leaf)]
 
-    traced = trace_block(run, flat, types, close=True, names=names)
+    traced = trace_block(run, flat, types, weak=weakness(arrays), close=True, names=names)
     block = traced.block
     name_arguments(block.args[len(traced.captured) :], names)
     target: Callee | Block = block
@@ -133,7 +133,7 @@ def _array_or_constant(leaf: object) -> object:
 def _key(leaf: object) -> Hashable:
     """What a function is traced anew for; None where that cannot be known."""
     if isinstance(leaf, Array):
-        return leaf.type
+        return leaf.type, leaf.weak
     if isinstance(leaf, CONSTANT):
         constant = cast(object, leaf)
         return type(constant), repr(constant)

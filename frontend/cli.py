@@ -1,19 +1,23 @@
 """`stepwell`: compile a function to a file, and run, inspect or verify such a file."""
 
 import argparse
-import importlib.util
+import inspect
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
+from zipfile import BadZipFile
 
 import numpy as np
 
 from stepwell.compiling import compile
-from stepwell.runtime import load, verify
+from stepwell.manifests import PRODUCER
+from stepwell.runtime import EntryPoint, Model, load, verify
 from stepwell.runtime.artifact import Artifact
+from stepwell.runtime.dtypes import Array
 from stepwell.runtime.errors import StepwellError
+from stepwell.user_code import function_at, showing_the_users_line
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,39 +36,70 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except StepwellError as error:
+        if error.where and error.where.file == _caller():
+            error.where = None  # the line of the script that calls this says nothing
         print(error, file=sys.stderr)
         return 1
 
 
+def _caller() -> str | None:
+    """The file that calls `main`."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    return frame and frame.f_code.co_filename
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("stepwell", description=__doc__)
+    parser.add_argument("--version", action="version", version=PRODUCER)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     one = commands.add_parser("compile", help="compile module.py:function to a .well file")
     one.add_argument("function", help="module.py:function")
     one.add_argument(
-        "--spec", action="append", default=[], metavar="NAME=SPEC", help="such as x=f32[B,784]"
+        "--spec",
+        action="append",
+        default=[],
+        metavar="NAME=SPEC",
+        help="the dtype and sizes of an argument, such as x=f32[B,784]; one for each",
     )
     one.add_argument(
-        "--target", action="append", metavar="TARGET", help="such as x86-64-v3; may be repeated"
+        "--target",
+        action="append",
+        metavar="TARGET",
+        help="what code is for, such as x86-64-v3 (this machine if left out); may be repeated",
     )
     one.add_argument("-o", "--output", required=True, help="the file to write")
     one.set_defaults(action=_compile)
 
     one = commands.add_parser("run", help="run a .well file on .npy files")
-    one.add_argument("file")
-    one.add_argument("--entry", help="the entry point, if there are several")
-    one.add_argument("--input", action="append", default=[], metavar="NAME=FILE.npy")
-    one.add_argument("--output", action="append", default=[], metavar="[NAME=]FILE.npy")
+    one.add_argument("file", help="the .well file")
+    one.add_argument("--entry", help="the entry point to call; needed if the file has several")
+    one.add_argument(
+        "--input",
+        action="append",
+        default=[],
+        metavar="NAME=FILE.npy",
+        help="the array for an argument, by the name that `inspect` shows; one for each",
+    )
+    one.add_argument(
+        "--output",
+        action="append",
+        default=[],
+        metavar="[NAME=]FILE.npy",
+        help="the file for a result, by the name that `inspect` shows (which may be left out if "
+        "there is one result); without any, results are printed",
+    )
     one.set_defaults(action=_run)
 
     one = commands.add_parser("inspect", help="say what a .well file holds")
-    one.add_argument("file")
+    one.add_argument("file", help="the .well file")
     one.add_argument("--ir", metavar="STAGE", help="print the IR that was saved of a stage")
     one.set_defaults(action=_inspect)
 
     one = commands.add_parser("verify", help="check every byte, and run the samples")
-    one.add_argument("file")
+    one.add_argument("file", help="the .well file")
     one.set_defaults(action=_verify)
     return parser
 
@@ -76,56 +111,104 @@ def _pair(text: str, what: str) -> tuple[str, str]:
     return name, value
 
 
-def _function(place: str) -> Callable[..., Any]:
-    """The function of `module.py:function`."""
-    file, _, name = place.rpartition(":")
-    path = Path(file)
-    if not path.is_file():
-        raise StepwellError("SW0502", f"there is no file {file!r}", hint="give module.py:function")
-    specification = importlib.util.spec_from_file_location(path.stem, path)
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[path.stem] = module
-    sys.path.insert(0, str(path.parent))
-    specification.loader.exec_module(module)
-    function = getattr(module, name, None)
-    if not callable(function):
-        raise StepwellError("SW0503", f"{file} defines no function {name!r}")
-    return function
-
-
 def _compile(given: argparse.Namespace) -> int:
-    pairs = [_pair(text, "--spec") for text in given.spec]
-    specs = {name: spec for name, spec in pairs}
-    program = compile(_function(given.function), target=given.target or "host", **specs)
+    function = function_at(given.function)
+    specs = _in_order(function, dict(_pair(text, "--spec") for text in given.spec))
+    with showing_the_users_line(given.function.rpartition(":")[0]):
+        program = compile(function, *specs, target=given.target or "host")
     program.save(given.output)
     print(f"{given.output}: {Path(given.output).stat().st_size} bytes")
     return 0
 
 
+def _in_order(function: Callable[..., Any], specs: Mapping[str, str]) -> list[str]:
+    """The specs by position: for every parameter that has no default, or stands before another."""
+    known = {
+        name: each.default is each.empty
+        for name, each in inspect.signature(function).parameters.items()
+        if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
+    }
+    names = list(known)
+    name = getattr(function, "__name__", "the function")
+    for each in specs:
+        if each not in known:
+            takes = ", ".join(names) or "none"
+            raise StepwellError("SW0507", f"{name} has no argument {each}; it takes {takes}")
+    last = max((names.index(each) + 1 for each in specs), default=0)
+    missing = [
+        each for each in names if each not in specs and (known[each] or each in names[:last])
+    ]
+    if missing:
+        sentence = f"{name} needs a --spec for {', '.join(missing)}"
+        raise StepwellError("SW0507", sentence, hint=f'write --spec "{missing[0]}=f32[B, 784]"')
+    return [specs[each] for each in names[:last]]
+
+
 def _run(given: argparse.Namespace) -> int:
     pairs = [_pair(text, "--input") for text in given.input]
-    inputs = {name: np.load(file, allow_pickle=False) for name, file in pairs}
+    inputs = {name: _read(file) for name, file in pairs}
     with load(given.file) as model:
-        entry = model[given.entry] if given.entry else model
-        result = entry(**inputs)
-    _write(result, given.output)
+        entry = _entry(model, given.entry)
+        results = [each.name for each in entry.signature.entry.results if each.state is None]
+        files = list(_destinations(results, given.output))
+        found = entry.run(entry.signature.bind_leaves(inputs))
+    leaves = dict(zip(results, found, strict=False))
+    for name, file in files:
+        _write(file, leaves[name])
+    if not files:
+        _print(leaves)
     return 0
 
 
-def _write(result: Any, outputs: Sequence[str]) -> None:
-    """Results into files, in order, or printed where none is named."""
-    several = isinstance(result, tuple | list)
-    leaves = list(cast(Sequence[Any], result)) if several else [result]
-    if not outputs:
-        for leaf in leaves:
-            print(leaf)
-        return
-    if len(outputs) != len(leaves):
-        raise StepwellError("SW0504", f"{len(outputs)} --output for {len(leaves)} results")
-    for text, leaf in zip(outputs, leaves, strict=True):
-        np.save(text.rpartition("=")[2], np.asarray(leaf), allow_pickle=False)
+def _entry(model: Model, name: str | None) -> EntryPoint:
+    """The entry point of that name, or the only one."""
+    if name is None and len(model.entries) > 1:
+        sentence = f"this model has the entry points {', '.join(model.entries)}"
+        raise StepwellError(
+            "SW0416", sentence, hint=f"name one: --entry {next(iter(model.entries))}"
+        )
+    return model[name or next(iter(model.entries))]
+
+
+def _destinations(results: Sequence[str], outputs: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The result and the file of each `--output`."""
+    there = f"there is {', '.join(results) or 'none'}"
+    for text in outputs:
+        name, equals, file = text.rpartition("=")
+        if not equals and len(results) != 1:
+            hint = f'{there}: write --output "{results[0]}={file}"' if results else None
+            sentence = f"--output {file} does not say which of {len(results)} results"
+            raise StepwellError("SW0504", sentence, hint=hint)
+        if equals and name not in results:
+            raise StepwellError("SW0504", f"there is no result {name}; {there}")
+        yield name or results[0], file
+
+
+def _read(file: str) -> Array:
+    """The array of a `.npy` file."""
+    try:
+        found: object = np.load(file, allow_pickle=False)
+    except OSError as error:
+        raise StepwellError("SW0301", f"{file} cannot be read: {error.strerror or error}") from None
+    except (ValueError, EOFError, BadZipFile):
+        found = None
+    if not isinstance(found, np.ndarray):
+        raise StepwellError("SW0508", f"{file} is not a .npy file with an array")
+    return cast(Array, found)
+
+
+def _write(file: str, array: Array) -> None:
+    try:
+        with Path(file).open("wb") as stream:
+            np.save(stream, array, allow_pickle=False)
+    except OSError as error:
+        sentence = f"{file} cannot be written: {error.strerror or error}"
+        raise StepwellError("SW0317", sentence) from None
+
+
+def _print(leaves: Mapping[str, Array]) -> None:
+    for name, array in leaves.items():
+        print(array if len(leaves) == 1 else f"{name}: {array}")
 
 
 def _inspect(given: argparse.Namespace) -> int:

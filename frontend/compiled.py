@@ -1,9 +1,10 @@
 """A compiled program: called like the function it was made from, inspected, or saved."""
 
 import functools
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast, final
+from typing import Any, NoReturn, cast, final
 
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp
@@ -22,9 +23,10 @@ from stepwell.runtime.errors import CompileError
 from stepwell.runtime.loading import select
 from stepwell.runtime.manifest import Manifest
 from stepwell.runtime.model import EntryPoint, Model
+from stepwell.runtime.signature import Signature as Called
 from stepwell.signatures import Signature, by_position
 from stepwell.states import State, States
-from stepwell.tracing import TracedFunction, flatten_arrays
+from stepwell.tracing import TracedFunction
 
 SAVED = ("tensor", "loop")
 """The levels whose IR travels in an artifact, for `stepwell inspect --ir`."""
@@ -53,14 +55,19 @@ class Compiled:
         self._states = {each.name: each for s in signatures.values() for each in s.states}
         self._constants = _constants(traced.values(), self._states.values())
         self._image = self._compiled(self._machine)
+        self._lock = threading.Lock()
+        self._called: Model | None = None
 
-    @functools.cached_property
+    @property
     def _model(self) -> Model:
-        """The program in memory, made by the first call.
+        """The program in memory, made by the first call, of whichever thread.
 
         What is only saved needs neither that nor the thread pool, which a process compiles once.
         """
-        return self._loaded()
+        if self._called is None:
+            with self._lock:
+                self._called = self._called or self._loaded()
+        return self._called
 
     def _loaded(self) -> Model:
         """A model in memory, with states of its own."""
@@ -90,9 +97,22 @@ class Compiled:
             return _run(self._model[name], self._traced[name], inputs)
 
     def __getitem__(self, name: str) -> Callable[..., Any]:
-        """One entry point by name."""
-        entry, traced, names = self._model[name], self._traced[name], self._signatures[name].names
-        return functools.partial(_call, entry, traced, names)
+        """One entry point by name (CallError SW0418 if there is none of that name)."""
+        with pointing_at_the_user():
+            entry = self._model[name]
+        return functools.partial(_call, entry, self._traced[name], self._signatures[name].names)
+
+    def __repr__(self) -> str:
+        entries = self._manifest([self._image]).entries
+        return f"<Compiled {'; '.join(repr(Called(*each)) for each in entries.items())}>"
+
+    def __reduce__(self) -> NoReturn:
+        """Machine code of this process is not what another one should be sent."""
+        raise CompileError(
+            "SW0156",
+            "a compiled program can be neither pickled nor copied",
+            hint='write it with program.save("program.well"), and use stepwell.load there',
+        )
 
     @property
     def state(self) -> States:
@@ -117,8 +137,10 @@ class Compiled:
         """Writes the `.well` file: code for each of the targets, weights, and IR.
 
         States begin in it as they were declared. `sample` has arguments for entry points by name:
-        `stepwell verify` repeats these calls.
+        `stepwell verify` repeats these calls. Raises CompileError (SW0154) and CallError (SW0418)
+        for samples that are no arguments of entry points.
         """
+        calls = self._samples(sample)
         images = [
             self._image if each == self._machine else self._compiled(each)
             for each in self._machines
@@ -131,17 +153,31 @@ class Compiled:
             members[f"ir/{level}.mlir"] = self.ir(level).encode()
         if self._constants:
             members[artifact.WEIGHTS] = safetensors.serialize(self._constants)
-        if sample:
-            model = self._loaded()
-            calls = [_sample(model, name, given) for name, given in sample.items()]
+        if calls:
             members[artifact.SAMPLES] = safetensors.serialize(samples.pack(calls))
         artifact.write(path, self._manifest(images), members)
+
+    def _samples(self, given: Mapping[str, Sequence[Any]] | None) -> list[samples.Sample]:
+        """The calls of entry points with these arguments, in their order."""
+        if not given:
+            return []
+        with pointing_at_the_user():
+            _expect_dict(given, next(iter(self._traced)))
+            model = self._loaded()
+            return [self._sample(model[name], name, each) for name, each in given.items()]
+
+    def _sample(self, entry: EntryPoint, name: str, arguments: Sequence[Any]) -> samples.Sample:
+        if not isinstance(arguments, tuple | list):
+            raise _no_sample(f"of {name}", f"a {type(arguments).__name__}", "a tuple", name)
+        inputs = _inputs(entry, self._traced[name], tuple(arguments))
+        # An input that is overwritten holds something else after the call.
+        return samples.Sample(name, [array.copy() for array in inputs], entry.run(inputs))
 
     def _module(self) -> ModuleOp:
         return module_of([traced.op for traced in self._traced.values()])
 
     def _compiled(self, machine: Machine) -> Image:
-        with without_collection():
+        with pointing_at_the_user(), without_collection():
             return compile_module(self._module(), machine)
 
     def _manifest(self, images: Sequence[Image]) -> Manifest:
@@ -154,10 +190,18 @@ def _is_here(machine: Machine) -> bool:
     return same and machine.runs_on(tuple(system.cpu_features()))
 
 
-def _sample(model: Model, name: str, arguments: Sequence[Any]) -> samples.Sample:
-    leaves, _ = flatten_arrays(tuple(arguments), "argument ")
-    inputs = [leaf.value for leaf in leaves]
-    return samples.Sample(name, inputs, model[name].run(inputs))
+def _expect_dict(sample: object, name: str) -> None:
+    if not isinstance(sample, Mapping):
+        found = f"a {type(sample).__name__}"
+        raise _no_sample("", found, "a dict of arguments by entry point", name)
+
+
+def _no_sample(what: str, found: str, wanted: str, name: str) -> CompileError:
+    return CompileError(
+        "SW0154",
+        f"the sample {what}".rstrip() + f" is {found}, and should be {wanted}",
+        hint=f'write sample={{"{name}": (x, …)}}, with all arguments of {name}',
+    )
 
 
 def _call(
@@ -167,15 +211,21 @@ def _call(
     *arguments: Any,
     **named: Any,
 ) -> Any:
-    leaves, structure = nested.flatten(by_position(names, arguments, named))
+    given = by_position(names, arguments, named)
     with pointing_at_the_user():
-        nested.expect_same(traced.inputs, structure, "the signature", "the arguments")
-        known = entry.signature.entry.arguments[: len(leaves)]
-        inputs = [
-            dense(argument, leaf.value if isinstance(leaf, Array) else leaf)
-            for argument, leaf in zip(known, leaves, strict=True)
-        ]
-        return _run(entry, traced, inputs)
+        return _run(entry, traced, _inputs(entry, traced, given))
+
+
+def _inputs(
+    entry: EntryPoint, traced: TracedFunction, arguments: tuple[Any, ...]
+) -> list[NDArray[Any]]:
+    """The leaves of arguments, which must be nested as the signature and of its types."""
+    leaves, structure = nested.flatten(arguments)
+    nested.expect_same(traced.inputs, structure, "the signature", "the arguments")
+    return [
+        dense(argument, leaf.value if isinstance(leaf, Array) else leaf)
+        for argument, leaf in zip(entry.signature.entry.arguments, leaves, strict=False)
+    ]
 
 
 def _run(entry: EntryPoint, traced: TracedFunction, inputs: Sequence[Any]) -> Any:

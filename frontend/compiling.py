@@ -13,11 +13,12 @@ from stepwell.compiler.ops.emission import current_or_none
 from stepwell.compiler.ops.structure import DONATED
 from stepwell.compiler.pipeline import without_collection
 from stepwell.compiler.targets.cpu import host
+from stepwell.nested import Structure, flat
 from stepwell.places import pointing_at_the_user, user_line
 from stepwell.runtime.errors import CompileError
-from stepwell.signatures import Function, Signature, by_position, parameters
+from stepwell.signatures import Function, Signature, expect_takes, parameters, taking
 from stepwell.states import expect_agreement, threaded
-from stepwell.tracing import TracedFunction, flatten_arrays, trace_function
+from stepwell.tracing import TracedFunction, flatten_arguments, trace_function, weakness
 
 Specs = tuple[Any, ...]
 HOST = "host"
@@ -103,9 +104,28 @@ def _entries(
     if not isinstance(fn, Mapping):
         yield _name(fn), fn, (*specs, *_in_order(fn, len(specs), named))
         return
-    for name, (function, *given) in cast(Mapping[str, Specs], fn).items():
+    for name, entry in cast(Mapping[str, object], fn).items():
+        function, *given = _parts(name, entry)
         single = len(given) == 1 and isinstance(given[0], tuple)
         yield name, function, cast(Specs, given[0]) if single else tuple(given)
+
+
+def _parts(name: str, entry: object) -> Specs:
+    """An entry point's function and specs (CompileError SW0155 if it is something else)."""
+    kind = type(entry)
+    listed = issubclass(kind, tuple | list)
+    parts = tuple(cast(Specs, entry)) if listed else ()
+    if parts and callable(parts[0]):
+        return parts
+    found = "a function" if callable(entry) else f"a {kind.__name__}"
+    rest = " that begins with none" if listed else ""
+    raise CompileError(
+        "SW0155",
+        f"the entry point {name} should be a tuple of a function and its specs, and is"
+        f" {found}{rest}",
+        hint=f'write {{"{name}": (function, "f32[B, 2]")}}, or a spec for each argument',
+        where=user_line(),
+    )
 
 
 def _in_order(function: Function, given: int, named: Mapping[str, Any]) -> list[Any]:
@@ -130,7 +150,7 @@ def jit(function: Function) -> Function:
 
     Within a traced function, it is a function of that program, which is called there.
     """
-    programs: dict[object, Compiled] = {}
+    programs: dict[object, tuple[Compiled, Structure]] = {}
     name = _name(function)
 
     @functools.wraps(function)
@@ -138,27 +158,33 @@ def jit(function: Function) -> Function:
         if current_or_none() is not None:
             return call_jitted(function, _name(function, "function"), arguments, named)
         if named:
-            names = parameters(function, len(arguments) + len(named))
-            arguments = by_position(names, arguments, named)
-        leaves, structure = flatten_arrays(arguments, "argument ")
-        key = structure, *[(leaf.dtype, leaf.shape) for leaf in leaves]
-        program = programs.get(key)
-        if program is None:
-            names = parameters(function, len(arguments))
-            types = tuple(leaf.type for leaf in leaves)
-            program = _compiled(function, name, Signature(names, structure, types, {}))
-            programs[key] = program
-        return program.run(name, leaves)
+            expect_takes(function, arguments, named)
+        keys = tuple(sorted(named))
+        leaves, structure = flatten_arguments((*arguments, *(named[key] for key in keys)))
+        key = keys, structure, *[(leaf.dtype, leaf.shape, leaf.weak) for leaf in leaves]
+        found = programs.get(key)
+        if found is None:
+            names = (*parameters(function, len(arguments)), *keys)
+            signature = Signature(names, structure, tuple(leaf.type for leaf in leaves), {})
+            traced = _traced(taking(function, keys), name, signature, weakness(leaves))
+            found = programs[key] = _unnested(name, traced, signature), traced.outputs
+        program, outputs = found
+        return outputs.rebuild(program.run(name, leaves))
 
     return compiled
 
 
-def _compiled(function: Function, name: str, signature: Signature) -> Compiled:
-    traced = _traced(function, name, signature)
-    return Compiled({name: traced}, {name: signature}, [host()], "strict")
+def _unnested(name: str, traced: TracedFunction, signature: Signature) -> Compiled:
+    """The program from leaves to leaves: what is not saved may be nested in any way."""
+    inputs, outputs = flat(traced.inputs.size), flat(traced.outputs.size)
+    leaves = Signature(tuple(signature.leaf_names()), inputs, signature.types, {})
+    function = TracedFunction(traced.op, inputs, outputs)
+    return Compiled({name: function}, {name: leaves}, [host()], "strict")
 
 
-def _traced(function: Function, name: str, signature: Signature) -> TracedFunction:
+def _traced(
+    function: Function, name: str, signature: Signature, weak: Sequence[bool] = ()
+) -> TracedFunction:
     """The inputs, then the states, to the result and then the next states."""
     states = signature.states
     with without_collection():
@@ -169,6 +195,7 @@ def _traced(function: Function, name: str, signature: Signature) -> TracedFuncti
             name,
             signature.ranges,
             signature.all_leaf_names(),
+            weak,
         )
     outputs = traced.outputs.children[0] if states else traced.outputs
     return TracedFunction(traced.op, signature.structure, outputs)

@@ -10,20 +10,29 @@ from typing import Any
 from xdsl.ir import Block, Region, SSAValue
 
 from stepwell import nested
-from stepwell.array import Array, ArrayLike, asarray, lifted
+from stepwell.array import Array, ArrayLike, apply, argument, asarray, lifted
 from stepwell.compiler.dialects.construct import append, construct
-from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of, tensor, text_of
-from stepwell.compiler.ops.emission import emit, emitting, located
+from stepwell.compiler.dialects.nd import Tensor, tensor, text_of
+from stepwell.compiler.ops.emission import emit, located
 from stepwell.compiler.ops.regions import free_variables, lift
 from stepwell.compiler.ops.structure import YieldOp, yielded
-from stepwell.compiler.ops.value import Value, full
+from stepwell.compiler.ops.value import Value
 from stepwell.nested import Structure
 from stepwell.places import user_line, user_location
+from stepwell.promotion import KINDS
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
 from stepwell.trace import current_trace, tracing
-from stepwell.tracing import TracedBlock, expect_like, expect_pair, flatten_arrays, trace_block
-from stepwell.transforms import in_a_program, zero_like
+from stepwell.tracing import (
+    TracedBlock,
+    expect_like,
+    expect_pair,
+    flatten_arguments,
+    flatten_arrays,
+    trace_block,
+    weakness,
+)
+from stepwell.transforms import in_a_program, unpacking
 
 
 def _emit(
@@ -83,10 +92,10 @@ def cond(
 def _cond(
     true_fun: Callable[..., Any], false_fun: Callable[..., Any], pred: Array, *operands: Any
 ) -> Any:
-    leaves, structure = flatten_arrays(operands, "operand ")
+    leaves, structure = flatten_arguments(operands, what="operand ")
     values = [lifted(leaf).ssa for leaf in leaves]
     branches = [
-        trace_block(function, structure, _types(leaves), close=True)
+        trace_block(function, structure, _types(leaves), weak=weakness(leaves), close=True)
         for function in (true_fun, false_fun)
     ]
     _expect_alike(branches[0], branches[1], "the result")
@@ -120,7 +129,11 @@ def _same(value: Any) -> Any:
 
 
 def _while(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], value: Any) -> Any:
-    leaves, structure = flatten_arrays((value,), "the initial value")
+    leaves, structure = flatten_arguments((value,), what="the initial value")
+    leaves = _met(
+        leaves,
+        lambda weak: trace_block(body_fun, structure, _types(leaves), weak=weak, close=True),
+    )
     types = _types(leaves)
     condition = trace_block(cond_fun, structure, types, close=True)
     body = trace_block(body_fun, structure, types, close=True)
@@ -131,6 +144,24 @@ def _while(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], value
     values = [*captured, *(lifted(leaf).ssa for leaf in leaves)]
     results = _emit("while", values, [condition.block, body.block], constants=len(captured))
     return inner.rebuild(results)
+
+
+def _met(
+    carried: Sequence[Array], first_step: Callable[[Sequence[bool]], TracedBlock]
+) -> list[Array]:
+    """The initial values of a loop: a Python number has the dtype that the first step gives it.
+
+    As with operators, it takes that of arrays that it meets, unless their kind is higher.
+    """
+    weak = weakness(carried)
+    if not any(weak):
+        return list(carried)
+    found = [Value(value).dtype for value in yielded(first_step(weak).block)]
+    dtypes = [*found, *(x.dtype for x in carried[len(found) :])]
+    return [
+        x.astype(dtype if KINDS[dtype] == KINDS[x.dtype] else x.dtype) if x.weak else x
+        for x, dtype in zip(carried, dtypes, strict=False)
+    ]
 
 
 def _expect_carried(
@@ -169,7 +200,7 @@ def _scan(
     init: Any,
     xs: Any,
 ) -> tuple[Any, Any]:
-    carried, carry_structure = flatten_arrays(init, "the initial carry")
+    carried, carry_structure = flatten_arrays(init, "the initial carry", argument)
     inputs, _ = flatten_arrays(xs, "xs")
     count = _length(inputs, length)
     slices = [tensor(x.dtype, x.sizes[1:]) for x in inputs]
@@ -180,7 +211,12 @@ def _scan(
         expect_pair(result, "the function of scan", "the carry and what is stacked")
         return result
 
-    traced = trace_block(step, structure, [*_types(carried), *slices], close=True)
+    def trace(weak: Sequence[bool]) -> TracedBlock:
+        flags = [*weak, *(False for _ in slices)] if weak else ()
+        return trace_block(step, structure, [*_types(carried), *slices], weak=flags, close=True)
+
+    carried = _met(carried, trace)
+    traced = trace(())
     carry_out, ys = traced.structure.children
     nested.expect_same(carry_structure, carry_out, "the initial carry", "the carry that f gives")
     _expect_carried(carry_structure, _types(carried), traced, "the carry")
@@ -219,15 +255,19 @@ def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function, of which reverse mode keeps the arguments only, and computes the rest again."""
 
     @wraps(function)
-    def transformed(*arguments: Any) -> Any:
-        return in_a_program(lambda *given: _remat(function, given))(*arguments)
+    def transformed(*arguments: Any, **named: Any) -> Any:
+        def rematerialised(*given: Any, **by_name: Any) -> Any:
+            return _remat(function, given, by_name)
+
+        return in_a_program(rematerialised)(*arguments, **named)
 
     return transformed
 
 
-def _remat(function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
-    leaves, structure = flatten_arrays(tuple(arguments), "argument ")
-    traced = trace_block(function, structure, _types(leaves), close=True)
+def _remat(function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    leaves, structure = flatten_arguments(arguments, named)
+    types, weak = _types(leaves), weakness(leaves)
+    traced = trace_block(unpacking(function), structure, types, weak=weak, close=True)
     values = [*traced.captured, *(lifted(leaf).ssa for leaf in leaves)]
     return traced.structure.rebuild(_emit("remat", values, [traced.block]))
 
@@ -235,7 +275,8 @@ def _remat(function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
 def custom_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function with a reverse mode of its own.
 
-    It returns its value, and the function from a cotangent of that to those of its arguments.
+    It returns its value, and the function from a cotangent of that to those of its arguments. What
+    it reads besides them is a constant: reverse mode by that is an error (CompileError SW0215).
     """
 
     @wraps(function)
@@ -251,7 +292,6 @@ def _custom(function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
     body = trace_block(lambda *given: _pair(function(*given))[0], structure, types, close=True)
     forward, backward = _trace_both_ways(function, structure, types)
     captured = _share([body, forward])
-    _give_zeros_first(backward.block, [Value(x).type for x in captured])
     values = [*captured, *(lifted(leaf).ssa for leaf in leaves)]
     blocks = [traced.block for traced in (body, forward, backward)]
     return body.structure.rebuild(_emit("custom_gradient", values, blocks))
@@ -298,22 +338,10 @@ def _cotangents(given: Any, structure: Structure, types: Sequence[Tensor]) -> li
     return leaves
 
 
-def _give_zeros_first(block: Block, types: Sequence[Tensor]) -> None:
-    """Values from outside get no cotangent from a custom rule."""
-    last = block.last_op
-    assert last is not None
-    values = list(last.operands)
-    last.detach()
-    last.erase()
-    with emitting(block):
-        zeros = [full(0, dtype_of(type), shape_of(type)).ssa for type in types]
-        append(block, construct(YieldOp, [*zeros, *values]))
-
-
 def stop_gradient(x: Any) -> Any:
-    """The argument as it is; reverse mode takes it for a constant."""
-    return custom_gradient(_stopped)(x)
+    """The argument as it is, which derivatives take for a constant."""
+    return nested.map(_stopped, x)
 
 
-def _stopped(x: Any) -> tuple[Any, Callable[[Any], Any]]:
-    return x, partial(nested.map, zero_like)
+def _stopped(leaf: Any) -> Array:
+    return apply("stop_gradient", asarray(leaf))

@@ -13,8 +13,13 @@ from stepwell.runtime.errors import CallError
 from stepwell.specs import Spec, spec_tree
 
 
-def print(text: str, *values: ArrayLike) -> None:
-    """Prints `text` with values in the places of its `{}`, as in `print("loss {:.3f}", loss)`."""
+def print(text: str | ArrayLike, *values: ArrayLike) -> None:
+    """Prints `text` with values in the places of its `{}`, as in `print("loss {:.3f}", loss)`.
+
+    Without a text, the values alone.
+    """
+    if not isinstance(text, str):
+        text, values = " ".join("{}" for _ in (text, *values)), (text, *values)
     apply_all("print", *map(asarray, values), text=text)
 
 

@@ -15,6 +15,9 @@ from stepwell.runtime.tree import Items
 from stepwell.signatures import Signature
 from stepwell.tracing import TracedFunction
 
+PRODUCER = "stepwell 0.1.0"
+"""What writes the files."""
+
 
 def manifest(
     traced: Mapping[str, TracedFunction],
@@ -32,7 +35,7 @@ def manifest(
         for signature in signatures.values()
         for state in signature.states
     }
-    return Manifest("stepwell 0.1.0", entries, tuple(map(_target, images)), states=states)
+    return Manifest(PRODUCER, entries, tuple(map(_target, images)), states=states)
 
 
 def _entry(

@@ -163,30 +163,48 @@ class Methods(Operators, abc.ABC):
         """Booleans and narrow integers are summed as i64."""
         return self.astype("i64") if KINDS[self.dtype] < KINDS["f16"] else self
 
-    def sum(self, axis: Axes = None, keepdims: bool = False) -> Self:
-        return self._summable()._reduced("reduce_sum", axis, keepdims)
+    def sum(
+        self, axis: Axes = None, keepdims: bool = False, *, dtype: object = None, out: None = None
+    ) -> Self:
+        x = self._given(dtype, out)._summable()
+        return x._reduced("reduce_sum", axis, keepdims)
 
-    def prod(self, axis: Axes = None, keepdims: bool = False) -> Self:
-        return self._summable()._reduced("reduce_prod", axis, keepdims)
+    def prod(
+        self, axis: Axes = None, keepdims: bool = False, *, dtype: object = None, out: None = None
+    ) -> Self:
+        x = self._given(dtype, out)._summable()
+        return x._reduced("reduce_prod", axis, keepdims)
 
-    def max(self, axis: Axes = None, keepdims: bool = False) -> Self:
+    def max(self, axis: Axes = None, keepdims: bool = False, *, out: None = None) -> Self:
         """NaN where there is one."""
-        return self._reduced("reduce_max", axis, keepdims)
+        return self._given(None, out)._reduced("reduce_max", axis, keepdims)
 
-    def min(self, axis: Axes = None, keepdims: bool = False) -> Self:
-        return self._reduced("reduce_min", axis, keepdims)
+    def min(self, axis: Axes = None, keepdims: bool = False, *, out: None = None) -> Self:
+        """NaN where there is one."""
+        return self._given(None, out)._reduced("reduce_min", axis, keepdims)
 
-    def any(self, axis: Axes = None, keepdims: bool = False) -> Self:
+    def any(self, axis: Axes = None, keepdims: bool = False, *, out: None = None) -> Self:
         """Whether some element is not zero."""
-        return self.astype("bool").astype("i64")._reduced("reduce_sum", axis, keepdims) > 0
+        flags = self._given(None, out).astype("bool").astype("i64")
+        return flags._reduced("reduce_sum", axis, keepdims) > 0
 
-    def all(self, axis: Axes = None, keepdims: bool = False) -> Self:
-        return ~(~self.astype("bool")).any(axis, keepdims)
+    def all(self, axis: Axes = None, keepdims: bool = False, *, out: None = None) -> Self:
+        return ~(~self.astype("bool")).any(axis, keepdims, out=out)
 
-    def mean(self, axis: Axes = None, keepdims: bool = False) -> Self:
+    def _given(self, dtype: object, out: None) -> Self:
+        """The array, in a dtype if one is given. NumPy's functions give `out`=None."""
+        if out is not None:
+            hint = "take the result instead of giving out"
+            raise CompileError("SW0143", "an array never changes", hint=hint, where=user_line())
+        return self if dtype is None else self.astype(dtype)
+
+    def mean(
+        self, axis: Axes = None, keepdims: bool = False, *, dtype: object = None, out: None = None
+    ) -> Self:
         """The sum by the number of elements; f16 and bf16 are summed in f32."""
-        total = self._wide().sum(axis, keepdims)
-        return (total / self._count(axis)).astype(self.floating().dtype)
+        x = self._given(dtype, out)
+        total = x._wide().sum(axis, keepdims)
+        return (total / x._count(axis)).astype(x.floating().dtype)
 
     def var(self, axis: Axes = None, ddof: float = 0, keepdims: bool = False) -> Self:
         """The mean square distance from the mean, `ddof` taken off the count it is divided by."""
@@ -237,7 +255,7 @@ class Methods(Operators, abc.ABC):
 
     def _floor_quotient(self, x: Any, y: Any) -> Self:
         quotient = self._elementwise("div", x, y)
-        return self._apply("floor", quotient) if is_float(quotient.dtype) else quotient
+        return self._elementwise("floor", quotient) if is_float(quotient.dtype) else quotient
 
     def _power(self, x: Any, y: Any) -> Self:
         """Powers known to be 2 and 1/2 are a product and a root, as in NumPy."""
@@ -278,7 +296,8 @@ class Methods(Operators, abc.ABC):
         if not isinstance(extent, int):
             known = "" if extent is None else " that is known now"
             sentence = f"an array of the shape {shape_text(self.sizes)} has no length{known}"
-            raise CompileError("SW0126", sentence, where=user_line())
+            hint = None if extent is None else "x.shape[0] is a size to compute with"
+            raise CompileError("SW0126", sentence, hint=hint, where=user_line())
         return extent
 
     @abc.abstractmethod

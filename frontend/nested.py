@@ -21,6 +21,7 @@ import numpy as np
 
 from stepwell.runtime import tree as kept
 from stepwell.runtime.errors import StepwellError
+from stepwell.runtime.sizes import Size
 
 Constants: TypeAlias = tuple[tuple[str, Hashable], ...]
 Path: TypeAlias = tuple[tuple[type, Hashable], ...]
@@ -81,6 +82,11 @@ class Structure:
 Structure.LEAF = Structure(Leaf)
 
 
+def flat(count: int) -> Structure:
+    """The structure of a tuple of so many leaves."""
+    return Structure(tuple, tuple(range(count)), (Structure.LEAF,) * count)
+
+
 def flatten(tree: object) -> tuple[list[object], Structure]:
     """The leaves of `tree` in order, and the structure that `rebuild`s it from such leaves."""
     leaves: list[object] = []
@@ -116,10 +122,12 @@ def expect_same(one: Structure, other: Structure, name: str, other_name: str) ->
     if one == other:
         return
     place, here, there = _difference(one, other, "")
+    listed = here == str(Structure.LEAF) and there.startswith("a list")
     raise StepwellError(
         "SW0110",
         f"{name} and {other_name} are not nested alike",
         details=[f"{name}{place}: {here}", f"{other_name}{place}: {there}"],
+        hint="a list is nested arguments: pass an array, such as array([…])" if listed else None,
     )
 
 
@@ -215,7 +223,8 @@ def _constants(kind: type, fields: Mapping[Hashable, object], path: Path) -> Con
 
 
 def _is_constant(value: object) -> bool:
-    if isinstance(value, (int, float, complex, np.generic, tuple, list, dict)) or value is None:
+    numbers = (int, float, complex, np.generic, Size)
+    if isinstance(value, (*numbers, tuple, list, dict)) or value is None:
         return False
     return not _has_dtype(value) and not _is_dataclass(value)
 
@@ -246,7 +255,8 @@ def _has_dtype(value: object) -> bool:
 
 
 def _is_dataclass(tree: object) -> bool:
-    return dataclasses.is_dataclass(type(tree)) and not _has_dtype(tree)
+    is_one = dataclasses.is_dataclass(type(tree))
+    return is_one and not _has_dtype(tree) and not isinstance(tree, Size)
 
 
 @cache

@@ -42,16 +42,19 @@ def pointing_at_the_user() -> Generator[None, None, None]:
     try:
         yield
     except StepwellError as error:
-        error.where = error.where or _innermost(error) or user_line()
+        error.where = error.where or innermost(error) or user_line()
         raise
 
 
-def _innermost(error: StepwellError) -> SourceLine | None:
-    """The user's last line on the way from here to where the error was raised."""
+def innermost(error: BaseException, besides: tuple[str, ...] = ()) -> SourceLine | None:
+    """The user's last line on the way from here to where the error was raised.
+
+    Files that begin with one of `besides` are not the user's either.
+    """
     found, step = None, error.__traceback__
     while step is not None:
         code = step.tb_frame.f_code
-        if not code.co_filename.startswith(_OWN):
+        if not code.co_filename.startswith((*_OWN, *besides)):
             found = _line(code, step.tb_lasti)
         step = step.tb_next
     return found

@@ -15,6 +15,9 @@ from stepwell.runtime.errors import CompileError
 KINDS = {"bool": 0, "u8": 1, "i32": 1, "i64": 1, "f16": 2, "bf16": 2, "f32": 2, "f64": 2}
 DEFAULTS = {bool: "bool", int: "i64", float: "f32"}
 """The dtype of a Python number among Python numbers, or above the kind of its arrays."""
+EXACT = {"bool": "bool", "i64": "i64", "f32": "f64"}
+"""The dtype that holds a Python number as it is, by its default one."""
+SETTLED = {exact: default for default, exact in EXACT.items()}
 
 _LADDER = ("bool", "u8", "i32", "i64")
 _WIDTH = {"f16": 16, "bf16": 16, "f32": 32, "f64": 64}

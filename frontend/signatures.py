@@ -1,5 +1,6 @@
 """What is known of a function's arguments before it is traced: names, nesting, types, ranges."""
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from stepwell.nested import Structure
 from stepwell.places import user_line
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Ranges
-from stepwell.specs import Spec, ranges_of, spec_tree
+from stepwell.specs import Spec, expect_determined, ranges_of, spec_tree
 from stepwell.states import State
 
 Function = Callable[..., Any]
@@ -42,11 +43,13 @@ class Signature:
         leaves, structure = nested.flatten(spec_tree(given))
         found = [cast(Spec, leaf) for leaf in leaves]
         types = tuple(tensor(each.dtype, each.sizes) for each in found)
+        everything = [*found, *(spec for each in states.values() for spec in each.specs)]
+        expect_determined(everything)
         return Signature(
             tuple(name for place, name in enumerate(names) if place not in states),
             structure,
             types,
-            _ranges([*found, *(spec for each in states.values() for spec in each.specs)]),
+            _ranges(everything),
             tuple(states.values()),
             tuple(states),
         )
@@ -106,6 +109,30 @@ def parameters(function: Function, count: int) -> tuple[str, ...]:
         given = []
     numbered = [f"arg{number}" for number in range(len(given), count)]
     return tuple([*given, *numbered][:count])
+
+
+def expect_takes(function: Function, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+    """Raises CompileError SW0135, or TypeError as Python does, unless these can be arguments."""
+    try:
+        signature = inspect.signature(function)
+    except ValueError:
+        return
+    try:
+        signature.bind(*arguments, **named)
+    except TypeError:
+        by_position(tuple(signature.parameters), arguments, named)
+        raise
+
+
+def taking(function: Function, keys: Sequence[str]) -> Function:
+    """The function, given its last arguments, those of these names, by position."""
+
+    @functools.wraps(function)
+    def call(*given: Any) -> Any:
+        count = len(given) - len(keys)
+        return function(*given[:count], **dict(zip(keys, given[count:], strict=True)))
+
+    return call if keys else function
 
 
 def by_position(

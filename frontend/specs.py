@@ -1,15 +1,18 @@
 """Specs: the dtype and the sizes of an argument before there is one, written `f32[B, 784]`."""
 
+import keyword
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, TypeAlias, final
+from typing import Any, NoReturn, TypeAlias, final, overload
 
 from stepwell import nested
+from stepwell.array import asarray
 from stepwell.places import pointing_at_the_user
 from stepwell.runtime import dtypes
-from stepwell.runtime.errors import StepwellError
+from stepwell.runtime.errors import CompileError, StepwellError
 from stepwell.runtime.sizes import Ranges, Size, SizeSyntaxError
+from stepwell.runtime.symbols import solutions
 
 Range: TypeAlias = tuple[int, int | None]
 
@@ -36,14 +39,20 @@ class Spec:
         return f"{self.dtype}[{','.join(sizes)}]" if sizes else self.dtype
 
 
-def spec(text: str, *, name: str | None = None) -> Spec:
+@overload
+def spec(given: str, *, name: str | None = None) -> Spec: ...
+@overload
+def spec(given: object) -> Any: ...
+def spec(given: object, *, name: str | None = None) -> Any:
     """Reads `f32[B: 1..64, 2*S]`: a dtype, and sizes of which a symbol may have a range.
 
     A range has a least and a greatest value, both inclusive, and either may be left out: `1..`.
+    Of an example, an array or a tree of arrays (and texts), these are the specs: of each array
+    its dtype and shape.
     Raises StepwellError (SW0101) that points at the first character that is wrong.
     """
     with pointing_at_the_user():
-        return _Parser(text).spec(name)
+        return _Parser(given).spec(name) if isinstance(given, str) else nested.map(_of_leaf, given)
 
 
 def spec_tree(tree: object) -> Any:
@@ -65,6 +74,30 @@ def ranges_of(all_specs: Iterable[Spec]) -> Ranges:
             if found.setdefault(symbol, limits) != limits:
                 _refuse_two_ranges(symbol, found[symbol], limits)
     return found
+
+
+def expect_determined(all_specs: Iterable[Spec]) -> None:
+    """Raises CompileError SW0157 unless each symbol follows from the shapes of a call."""
+    shapes = [each.sizes for each in all_specs]
+    symbols = frozenset[str]().union(*(size.symbols for shape in shapes for size in shape))
+    unknown = sorted(symbols - solutions(shapes).keys())
+    if unknown:
+        raise CompileError(
+            "SW0157",
+            f"no argument's shape determines {unknown[0]}",
+            hint=f"give an axis the size {unknown[0]}, or one linear in it like 2*{unknown[0]} + 1",
+        )
+
+
+def _of_leaf(leaf: object) -> Spec:
+    """The spec of a text or of an example, which may be a number."""
+    if isinstance(leaf, str | Spec):
+        return _as_spec(leaf)
+    try:
+        array = asarray(leaf)
+    except (TypeError, ValueError, CompileError):
+        return _as_spec(leaf)
+    return Spec(array.dtype, array.sizes)
 
 
 def _as_spec(leaf: object) -> Spec:
@@ -119,8 +152,12 @@ class _Parser:
             size = Size.parse(written)
         except SizeSyntaxError as error:
             self.refuse(at + error.offset, f"has a size that cannot be read: {error}")
-        if (size.static or 0) < 0:
-            self.refuse(at + len(written) - len(written.lstrip()), "has a negative size")
+        start = at + len(written) - len(written.lstrip())
+        for symbol in filter(keyword.iskeyword, sorted(size.symbols)):
+            self.refuse(start, f"has the size {symbol}, which is a word of Python's")
+        _, most = size.bounds({symbol: (1, None) for symbol in size.symbols})
+        if most is not None and most < 0:
+            self.refuse(start, "has a negative size")
         if colon:
             self.range(at + len(written) + 1, limits, size, ranges)
         return size

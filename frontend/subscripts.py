@@ -67,7 +67,8 @@ class Subscripts(Methods, abc.ABC):
     def _gathered(self, selection: Selection) -> Self:
         """What the index arrays pick of an array that is already sliced."""
         axes, rest = _split_axes(selection)
-        moved, indices = self._rows(axes, rest, [given for _, given in selection.arrays])
+        given = [each for _, each in selection.arrays]
+        moved, indices = self._rows(axes, rest, given, move=len(given) > 1)
         rows = self._apply("gather", moved, indices, batch=0)
         if selection.apart:
             return rows
@@ -76,16 +77,34 @@ class Subscripts(Methods, abc.ABC):
         middle = range(front, front + before)
         return rows.transpose([*middle, *range(front), *range(front + before, count)])
 
-    def _rows(self, axes: list[int], rest: list[int], given: list[Any]) -> tuple[Self, Self]:
-        """The indexed axes as one in front, and one array of indices into that."""
+    def _rows(
+        self, axes: list[int], rest: list[int], given: list[Any], *, move: bool
+    ) -> tuple[Self, Self]:
+        """The indexed axes as one in front, and one array of indices into that.
+
+        It is -1 where one of several indices that are not known is out of range, unless they are
+        to be moved.
+        """
         places = [self.inside(each, axis) for each, axis in zip(given, axes, strict=True)]
+        if move:
+            places = [self._moved(place, axis) for place, axis in zip(places, axes, strict=True)]
         shape = broadcast_shapes(*(place.sizes for place in places))
         linear = self._broadcast(places[0], shape)
         for axis, place in zip(axes[1:], places[1:], strict=True):
             linear = linear * self.shape[axis] + self._broadcast(place, shape)
+        unknown = [pair for pair in zip(places, axes, strict=True) if pair[0].traced]
+        for place, axis in unknown if len(places) > 1 and not move else ():
+            there = self._broadcast((place >= 0) & (place < self.shape[axis]), shape)
+            linear = self._where(there, linear, -1)
         moved = self.transpose([*axes, *rest])
         length = count_of(self.sizes[axis] for axis in axes)
         return moved.reshape((length, *moved.sizes[len(axes) :])), linear
+
+    def _moved(self, place: Self, axis: int) -> Self:
+        """Indices that are not known moved into the axis."""
+        if not place.traced:
+            return place
+        return self._elementwise("min", self._elementwise("max", place, 0), self.shape[axis] - 1)
 
     def inside(self, given: Any, axis: int) -> Self:
         """Indices along an axis, counted from the front; known ones are checked."""
@@ -106,6 +125,9 @@ class Subscripts(Methods, abc.ABC):
 
     def replaced(self, key: Any, value: Any, accumulate: bool) -> Self:
         """This array with a value, or the sum with it, at a key: what `at` stands for."""
+        if getattr(key, "dtype", None) == "bool" and self._array(key).sizes == self.sizes:
+            given = self._broadcast(self._array(value, self.dtype), self.sizes)
+            return self._where(self._array(key), self + given if accumulate else given, self)
         selection = parse(key, self.sizes, known_ranges())
         update = self._array(value, self.dtype)
         points = self._points(selection)
@@ -159,7 +181,8 @@ class Subscripts(Methods, abc.ABC):
     def _scattered(self, update: Self, selection: Selection, accumulate: bool) -> Self:
         """This array, already sliced, with an update where index arrays point."""
         axes, rest = _split_axes(selection)
-        moved, indices = self._rows(axes, rest, [given for _, given in selection.arrays])
+        given = [each for _, each in selection.arrays]
+        moved, indices = self._rows(axes, rest, given, move=False)
         before = 0 if selection.apart else sum(1 for axis in rest if axis < axes[0])
         wanted = self._gathered(selection).sizes
         rows = self._broadcast(update, wanted)

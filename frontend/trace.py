@@ -16,7 +16,7 @@ from stepwell.compiler.ops.emission import emit, emitting
 from stepwell.compiler.ops.value import Value
 from stepwell.places import pointing_at_the_user
 from stepwell.runtime.dtypes import BY_NUMPY
-from stepwell.runtime.sizes import Size
+from stepwell.runtime.sizes import KNOWN, Size
 
 Concrete = NDArray[Any]
 
@@ -88,10 +88,11 @@ def tracing(
     trace = Trace(known_ranges() if ranges is None else ranges)
     if ranges is None and around is not None:
         trace.functions = around.functions
-    token = _TRACE.set(trace)
+    token, known = _TRACE.set(trace), KNOWN.set(trace.ranges)
     try:
         with pointing_at_the_user(), emitting(block):
             yield trace
     finally:
         trace.over = True
         _TRACE.reset(token)
+        KNOWN.reset(known)

@@ -10,7 +10,7 @@ from xdsl.dialects.builtin import LocationAttr
 from xdsl.ir import Block, SSAValue
 
 from stepwell import nested
-from stepwell.array import Array, ArrayLike, asarray, lifted
+from stepwell.array import Array, ArrayLike, argument, asarray, lifted
 from stepwell.compiler.dialects.construct import append, construct
 from stepwell.compiler.dialects.locations import file_location
 from stepwell.compiler.dialects.nd import Tensor, text_of
@@ -42,19 +42,23 @@ def trace_block(
     structure: Structure,
     types: Sequence[Tensor],
     *,
+    weak: Sequence[bool] = (),
     close: bool = False,
     ranges: Mapping[str, Range] | None = None,
     names: Sequence[str] = (),
 ) -> TracedBlock:
     """Runs `function` on the arguments of `structure`, a tuple, whose leaves have these types.
 
+    `weak` says which of them are Python's numbers; without it, none is.
     With `close`, values of the programs around become arguments, in front of the others. `ranges`
     are those of a whole function's symbols, `names` what its arguments are called in errors.
     """
     block = Block(arg_types=types)
     with tracing(block, ranges) as trace:
         trace.names.update(zip(block.args, names, strict=False))
-        arrays = [Array(None, argument, trace) for argument in block.args]
+        flags = weak or [False] * len(types)
+        pairs = zip(block.args, flags, strict=True)
+        arrays = [Array(None, value, trace, flag) for value, flag in pairs]
         result = function(*structure.rebuild(arrays))
         leaves, out = flatten_arrays(result, "the result")
         values = [lifted(leaf).ssa for leaf in leaves]
@@ -64,15 +68,39 @@ def trace_block(
     return TracedBlock(block, out, captured)
 
 
-def flatten_arrays(tree: object, what: str) -> tuple[list[Array], Structure]:
+def flatten_arguments(
+    arguments: tuple[Any, ...], named: Mapping[str, Any] | None = None, what: str = "argument "
+) -> tuple[list[Array], Structure]:
+    """The leaves of a function's arguments, where Python's numbers stay weak.
+
+    The structure is that of the tuple, or where `named` is given of both.
+    """
+    leaves, structure = flatten_arrays(arguments, what, argument)
+    if named is None:
+        return leaves, structure
+    others, by_name = flatten_arrays(dict(named), what, argument)
+    return leaves + others, Structure(tuple, (0, 1), (structure, by_name))
+
+
+def weakness(arrays: Sequence[Array]) -> list[bool]:
+    """Which of the arrays are Python's numbers."""
+    return [array.weak for array in arrays]
+
+
+def flatten_arrays(
+    tree: object, what: str, convert: Callable[[ArrayLike], Array] = asarray
+) -> tuple[list[Array], Structure]:
     """The leaves of a tree as arrays; an error names the one that is none."""
     leaves, structure = nested.flatten(tree)
     arrays: list[Array] = []
     for leaf in leaves:
         try:
-            arrays.append(asarray(cast(ArrayLike, leaf)))
+            arrays.append(convert(cast(ArrayLike, leaf)))
         except (TypeError, ValueError, CompileError) as error:
             place = structure.paths(what)[len(arrays)]
+            if isinstance(error, CompileError) and error.code != "SW0108":
+                error.details = (*error.details, place)
+                raise
             raise CompileError(
                 "SW0108",
                 f"{place} is a {type(leaf).__name__}, which is no array",
@@ -123,9 +151,11 @@ def trace_function(
     name: str,
     ranges: Mapping[str, Range],
     argument_names: Sequence[str] = (),
+    weak: Sequence[bool] = (),
 ) -> TracedFunction:
     """A whole function as an `nd.func` with these symbols."""
-    traced = trace_block(function, structure, types, ranges=ranges, names=argument_names)
+    names = argument_names
+    traced = trace_block(function, structure, types, weak=weak, ranges=ranges, names=names)
     block, location = traced.block, definition_of(function)
     name_arguments(block.args, argument_names)
     op = as_function(name, SymbolsAttr.of(ranges), block, location)
@@ -134,8 +164,8 @@ def trace_function(
 
 def name_arguments(arguments: Sequence[SSAValue], names: Sequence[str]) -> None:
     """Gives arguments the names that they have in Python, for whoever reads the text."""
-    for argument, name in zip(arguments, names, strict=False):
-        argument.name_hint = _UNPRINTABLE.sub("_", name).rstrip("_")
+    for value, name in zip(arguments, names, strict=False):
+        value.name_hint = _UNPRINTABLE.sub("_", name).rstrip("_")
 
 
 def definition_of(function: Function) -> LocationAttr:

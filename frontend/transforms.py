@@ -6,7 +6,7 @@ by op where the arguments are here, or as part of the program that is being trac
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from stepwell import nested
 from stepwell.array import Array, asarray, lifted
@@ -22,7 +22,15 @@ from stepwell.nested import Structure
 from stepwell.places import user_line
 from stepwell.runtime.errors import CompileError
 from stepwell.trace import current_trace
-from stepwell.tracing import TracedBlock, expect_like, expect_pair, flatten_arrays, trace_block
+from stepwell.tracing import (
+    TracedBlock,
+    expect_like,
+    expect_pair,
+    flatten_arguments,
+    flatten_arrays,
+    trace_block,
+    weakness,
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 TRANSFORMS = BlockTransforms()
@@ -32,15 +40,21 @@ def in_a_program(function: Callable[..., Any]) -> Callable[..., Any]:
     """Runs `function` while tracing: in the program at hand, or in one evaluated at once."""
 
     @functools.wraps(function)
-    def run(*arguments: Any) -> Any:
+    def run(*arguments: Any, **named: Any) -> Any:
         if current_or_none() is not None:
-            return function(*arguments)
-        leaves, structure = flatten_arrays(arguments, "argument ")
-        traced = trace_block(function, structure, [leaf.type for leaf in leaves])
+            return function(*arguments, **named)
+        leaves, structure = flatten_arguments(arguments, named)
+        types = [leaf.type for leaf in leaves]
+        traced = trace_block(unpacking(function), structure, types, weak=weakness(leaves))
         values = evaluate(traced.block, [leaf.value for leaf in leaves])
         return traced.structure.rebuild([Array(value) for value in values])
 
     return run
+
+
+def unpacking(function: Callable[..., Any]) -> Callable[[Sequence[Any], dict[str, Any]], Any]:
+    """The function of its arguments as a tuple and a dictionary."""
+    return lambda given, named: function(*given, **named)
 
 
 def _trace(
@@ -55,6 +69,7 @@ def vjp(
     function: Callable[..., Any], *primals: Any
 ) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
     """The result, and the function from a cotangent of the result to those of the primals."""
+    _refuse_integers(primals)
     if current_or_none() is None:
         return _eager_vjp(function, primals)
     return _vjp(function, primals)
@@ -67,7 +82,6 @@ def _vjp(
     structure = nested.flatten(tuple(primals))[1]
     active = [is_float(Value(output).dtype) for output in yielded(traced.block)]
     wanted = [is_float(value.dtype) for value in values]
-    _refuse_integers(wanted, structure)
     half = TRANSFORMS.split(traced.block, wanted, active)
     last = traced.block.last_op
     assert last is not None
@@ -101,13 +115,16 @@ def _eager_vjp(
     return result, pull_back
 
 
-def _refuse_integers(wanted: Sequence[bool], structure: Structure) -> None:
-    for path, flag in zip(structure.paths(), wanted, strict=True):
-        if not flag:
+def _refuse_integers(primals: Sequence[Any]) -> None:
+    leaves, structure = flatten_arguments(tuple(primals))
+    for path, leaf in zip(structure.paths(), leaves, strict=True):
+        if not is_float(leaf.dtype):
+            known = leaf.weak and not leaf.traced and leaf.dtype != "bool"
+            way = f"write {leaf.item()}.0" if known else "convert it with .astype('f32')"
             raise CompileError(
                 "SW0109",
                 f"argument {path} holds integers or booleans, which have no derivative",
-                hint="convert it with .astype('f32'), or do not differentiate by it",
+                hint=f"{way}, or do not differentiate by it",
                 where=user_line(),
             )
 
@@ -116,20 +133,23 @@ def value_and_grad(
     function: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False
 ) -> Callable[..., Any]:
     """Like `grad`, with the value: `(value, gradient)`, or `((value, aux), gradient)`."""
-    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
 
     @functools.wraps(function)
-    def transformed(*arguments: Any) -> Any:
-        def both(*given: Any) -> Any:
+    def transformed(*arguments: Any, **named: Any) -> Any:
+        numbers = _places(argnums, len(arguments))
+        _refuse_integers([arguments[number] for number in numbers])
+
+        def both(*given: Any, **by_name: Any) -> Any:
             def scalar(*chosen: Any) -> Any:
                 replaced = dict(zip(numbers, chosen, strict=True))
-                result = function(*(replaced.get(n, x) for n, x in enumerate(given)))
+                arguments = (replaced.get(n, x) for n, x in enumerate(given))
+                result = function(*arguments, **by_name)
                 if not has_aux:
                     return _expect_scalar(result)
                 expect_pair(result, "the function, with has_aux,", "its value and the rest")
                 return _expect_scalar(result[0]), result[1]
 
-            result, pull_back = _vjp(scalar, _chosen(given, numbers))
+            result, pull_back = _vjp(scalar, [given[number] for number in numbers])
             value, aux = result if has_aux else (result, None)
             one = _one(value)
             seed = (one, nested.map(zero_like, aux)) if has_aux else one
@@ -137,30 +157,40 @@ def value_and_grad(
             gradient = gradients[0] if isinstance(argnums, int) else gradients
             return ((value, aux) if has_aux else value), gradient
 
-        return in_a_program(both)(*arguments)
+        return in_a_program(both)(*arguments, **named)
 
     return transformed
 
 
-def _chosen(arguments: Sequence[Any], numbers: Sequence[int]) -> list[Any]:
-    if not set(numbers) <= set(range(len(arguments))):
-        sentence = "argnums is for other arguments than those given"
-        details = [f"argnums: {', '.join(map(str, numbers))}", f"{len(arguments)} arguments"]
-        raise CompileError("SW0139", sentence, details=details, where=user_line())
-    return [arguments[number] for number in numbers]
+def _places(argnums: int | Sequence[int], count: int) -> list[int]:
+    """The places of the arguments to differentiate by, of so many given by position."""
+    numbers = [argnums] if isinstance(argnums, int) else argnums
+    if not all(-count <= number < count for number in numbers):
+        raise CompileError(
+            "SW0139",
+            "argnums is for other arguments than those given",
+            details=[f"argnums: {', '.join(map(str, numbers))}", f"{count} arguments by position"],
+            hint="arguments given by name are not differentiated by",
+            where=user_line(),
+        )
+    return [number % count for number in numbers]
 
 
 def _expect_scalar(value: Any) -> Any:
+    structure = nested.flatten(value)[1]
+    if structure != Structure.LEAF:
+        several = "return one of them, or the rest beside it with has_aux=True: value, rest"
+        _refuse_result(str(structure), "is a return missing?" if value is None else several)
     array = asarray(value)
     if array.ndim or not is_float(array.dtype):
-        raise CompileError(
-            "SW0117",
-            f"grad needs a function to one float, and this one gives {array.dtype}"
-            f"[{', '.join(map(str, array.shape))}]",
-            hint="sum or average the result, or use vjp",
-            where=user_line(),
-        )
+        found = f"{array.dtype}[{', '.join(map(str, array.shape))}]"
+        _refuse_result(found, "sum or average the result, or use vjp")
     return array
+
+
+def _refuse_result(found: str, way_out: str) -> NoReturn:
+    sentence = f"grad needs a function to one float, and this one gives {found}"
+    raise CompileError("SW0117", sentence, hint=way_out, where=user_line())
 
 
 def _one(value: Array) -> Array:
@@ -180,12 +210,16 @@ def _spread(x: Array, like: Array) -> Array:
 def grad(
     function: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False
 ) -> Callable[..., Any]:
-    """The gradient of a function to one float by the arguments `argnums`, nested as they are."""
+    """The gradient of a function to one float by the arguments `argnums`, nested as they are.
+
+    Negative `argnums` count from the last one given by position. Arguments given by name are not
+    differentiated by.
+    """
     both = value_and_grad(function, argnums, has_aux)
 
     @functools.wraps(function)
-    def transformed(*arguments: Any) -> Any:
-        value, gradient = both(*arguments)
+    def transformed(*arguments: Any, **named: Any) -> Any:
+        value, gradient = both(*arguments, **named)
         return (gradient, value[1]) if has_aux else gradient
 
     return transformed
@@ -239,20 +273,31 @@ def _derivatives(
 
 
 def vmap(function: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0) -> Callable[..., Any]:
-    """The function over an axis of its arguments; None in `in_axes` gives an argument to all."""
+    """The function over an axis of its arguments; None in `in_axes` gives an argument to all.
+
+    Arguments given by name are mapped along axis 0.
+    """
 
     @functools.wraps(function)
-    def transformed(*arguments: Any) -> Any:
-        return in_a_program(lambda *given: _vmap(function, given, in_axes, out_axes))(*arguments)
+    def transformed(*arguments: Any, **named: Any) -> Any:
+        def mapped(*given: Any, **by_name: Any) -> Any:
+            return _vmap(function, given, by_name, in_axes, out_axes)
+
+        return in_a_program(mapped)(*arguments, **named)
 
     return transformed
 
 
 def _vmap(
-    function: Callable[..., Any], arguments: Sequence[Any], in_axes: Any, out_axes: int
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    named: dict[str, Any],
+    in_axes: Any,
+    out_axes: int,
 ) -> Any:
-    leaves, structure = flatten_arrays(tuple(arguments), "argument ")
-    axes = _axes_of_leaves(arguments, in_axes)
+    leaves, structure = flatten_arguments(arguments, named)
+    by_position, by_name = structure.children
+    axes = [*_spread_prefix(in_axes, by_position, "in_axes"), *[0] * by_name.size]
     values = [lifted(leaf) for leaf in leaves]
     moved = [
         value if axis is None else value.move_axis(normal_axis(axis, value.rank), 0)
@@ -272,7 +317,7 @@ def _vmap(
     types = [
         tensor(x.dtype, x.shape[1:]) if flag else x.type for x, flag in zip(moved, on, strict=True)
     ]
-    traced = trace_block(function, structure, types)
+    traced = trace_block(unpacking(function), structure, types, weak=weakness(leaves))
     block, flags = TRANSFORMS.batch(traced.block, size, on)
     results = [
         value if flag else value.broadcast((size, *value.shape), range(1, value.rank + 1))
@@ -286,12 +331,8 @@ def _vmap(
     return traced.structure.rebuild(arrays)
 
 
-def _axes_of_leaves(arguments: Sequence[Any], in_axes: Any) -> list[int | None]:
-    """The mapped axis of every leaf; `in_axes` is one for all, or a prefix of the arguments."""
-    return _spread_prefix(in_axes, nested.flatten(tuple(arguments))[1], "in_axes")
-
-
 def _spread_prefix(prefix: Any, structure: Structure, place: str) -> list[int | None]:
+    """The mapped axis of every leaf; `in_axes` is one for all, or a prefix of the arguments."""
     if prefix is None or isinstance(prefix, int):
         return [prefix] * structure.size
     parts = nested.children(prefix)

@@ -109,12 +109,21 @@ class Model:
         return self._only(*args, **kwargs)
 
     def __getitem__(self, name: str) -> EntryPoint:
-        return self.entries[name]
+        """One entry point by name (CallError SW0418 if there is none of that name)."""
+        found = self.entries.get(name)
+        if found is None:
+            known = ", ".join(self.entries)
+            raise CallError("SW0418", f"there is no entry point {name}; there is {known}")
+        return found
+
+    def __repr__(self) -> str:
+        return f"<Model {'; '.join(repr(each.signature) for each in self.entries.values())}>"
 
     def __getattr__(self, name: str) -> EntryPoint:
         entries: dict[str, EntryPoint] = self.__dict__.get("entries", {})
         if name not in entries:
-            raise AttributeError(f"the model has no entry point {name}")
+            known = ", ".join(entries)
+            raise AttributeError(f"there is no entry point {name}; there is {known}")
         return entries[name]
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final, final
 import numpy as np
 
 from stepwell.runtime.dtypes import Array
+from stepwell.runtime.errors import CallError
 from stepwell.runtime.system import Memory
 
 LARGE: Final = 1 << 20
@@ -44,11 +45,18 @@ class _Owner:
 
 
 def empty(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> Array:
-    """An array whose elements may be anything."""
+    """An array whose elements may be anything (CallError SW0414 if there is no memory for it)."""
     size = prod(shape) * dtype.itemsize
     if size < LARGE:
         return np.empty(shape, dtype)
-    return np.ndarray(shape, dtype, np.asarray(_Owner(_taken(size) or Memory(size))))
+    return np.ndarray(shape, dtype, np.asarray(_Owner(_taken(size) or _fresh(size))))
+
+
+def _fresh(size: int) -> Memory:
+    try:
+        return Memory(size)
+    except (OSError, OverflowError):
+        raise CallError("SW0414", f"there is no memory for a result of {size} bytes") from None
 
 
 def _taken(size: int) -> Memory | None:

@@ -1,13 +1,16 @@
 """The signature: a call's arguments, by position or by name, nested or not, as a list of arrays."""
 
 from collections.abc import Mapping, Sequence
-from typing import final
+from typing import Final, final
 
 from stepwell.runtime import tree
 from stepwell.runtime.arguments import dense
 from stepwell.runtime.dtypes import Array
 from stepwell.runtime.entry import Entry
 from stepwell.runtime.errors import CallError
+
+LONGEST: Final = 100
+"""Characters of a signature in a `repr`."""
 
 
 @final
@@ -28,6 +31,11 @@ class Signature:
         taken = ", ".join(f"{name}: {tree.text(item, types)}" for name, item in inputs)
         answered = tree.text(self.entry.outputs, [result.type for result in self.entry.results])
         return f"{self.name}({taken}) -> {answered}"
+
+    def __repr__(self) -> str:
+        """`str`, cut where it is too long for one line."""
+        text = str(self)
+        return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
     def bind(self, args: Sequence[object], kwargs: Mapping[str, object]) -> list[Array]:
         """A call's arguments as dense arrays of the right dtypes and ranks, one for each input.
@@ -56,6 +64,17 @@ class Signature:
         if missing:
             raise self._refusal(f"missing {', '.join(missing)}")
         return [*args, *(kwargs[name] for name in parameters[len(args) :])]
+
+    def bind_leaves(self, named: Mapping[str, object]) -> list[Array]:
+        """A call's arguments by the names of their leaves, `params['w']` (CallError SW0401)."""
+        leaves = {each.name: each for each in self.entry.arguments if each.kind == "input"}
+        for name in named:
+            if name not in leaves:
+                raise self._refusal(f"there is no argument {name}")
+        missing = [name for name in leaves if name not in named]
+        if missing:
+            raise self._refusal(f"missing {', '.join(missing)}")
+        return [dense(argument, named[name]) for name, argument in leaves.items()]
 
     def _refusal(self, reason: str) -> CallError:
         return CallError("SW0401", f"{self.name}: {reason}", details=[f"signature: {self}"])

@@ -3,7 +3,8 @@
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Final, final
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from stepwell.runtime.dtypes import Array
 from stepwell.runtime.entry import Argument
 from stepwell.runtime.errors import CallError
 from stepwell.runtime.fields import Field, Json
+from stepwell.runtime.system import after_fork
 
 
 @final
@@ -52,12 +54,17 @@ class State(Mapping[str, Any]):
     ) -> None:
         """`arguments` and `first` are those of the leaves; what is not `nested` is by itself."""
         self.lock = threading.RLock()
+        _all[id(self)] = self
         self._arguments = arguments
         self._first = first
         self._now = first
         inside = {leaf for each in nested.values() for leaf in each.leaves}
         alone = {name: Nesting((name,), tree.Leaf(0)) for name in arguments if name not in inside}
         self._states = {**nested, **alone}
+
+    def renew(self) -> None:
+        """After a fork, another thread of the parent may have held the lock."""
+        self.lock = threading.RLock()
 
     def __getitem__(self, name: str) -> Any:
         """NumPy arrays, nested as the state was declared (a dataclass as a dict)."""
@@ -103,3 +110,14 @@ class State(Mapping[str, Any]):
         if not argument.type.admits(array):
             raise mismatch(argument, array)
         return array
+
+
+_all: Final[WeakValueDictionary[int, State]] = WeakValueDictionary()
+
+
+def _renew() -> None:
+    for state in _all.values():
+        state.renew()
+
+
+after_fork(_renew)

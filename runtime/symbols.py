@@ -13,7 +13,6 @@ from stepwell.runtime.sizes import Size
 class Solution(NamedTuple):
     """How a symbol is found: `argument` is `factor * symbol + offset` long on axis `axis`."""
 
-    range: SizeRange
     argument: int
     axis: int
     factor: Size
@@ -28,7 +27,8 @@ class Symbols:
         """LoadError SW0307 if the shapes of inputs and states do not determine a symbol."""
         self._name = name
         self._arguments = [each for each in entry.arguments if each.kind != "constant"]
-        self._solutions = _solutions(self._arguments, {each.name: each for each in entry.sizes})
+        self._ranges = {each.name: each for each in entry.sizes}
+        self._solutions = solutions([each.type.shape for each in self._arguments])
         missing = entry.symbols - self._solutions.keys()
         if missing:
             raise LoadError("SW0307", f"{name}: no argument's shape determines {min(missing)}")
@@ -41,14 +41,18 @@ class Symbols:
         """
         values: dict[str, int] = {}
         for symbol, solution in self._solutions.items():
-            values[symbol] = self._value(solution, arrays[solution.argument], values)
+            values[symbol] = self._value(
+                self._ranges[symbol], solution, arrays[solution.argument], values
+            )
         for i, (argument, array) in enumerate(zip(self._arguments, arrays, strict=True)):
             if not _agrees(argument, array, values):
                 raise mismatch(argument, array, self._given(i, values))
         return values
 
-    def _value(self, solution: Solution, array: Array, values: Mapping[str, int]) -> int:
-        argument, symbol = self._arguments[solution.argument], solution.range
+    def _value(
+        self, symbol: SizeRange, solution: Solution, array: Array, values: Mapping[str, int]
+    ) -> int:
+        argument = self._arguments[solution.argument]
         factor = solution.factor.evaluate(values)
         length = array.shape[solution.axis] - solution.offset.evaluate(values)
         if factor == 0:
@@ -67,28 +71,27 @@ class Symbols:
         return f" with {text}" if text else ""
 
 
-def _solutions(
-    arguments: Sequence[Argument], ranges: Mapping[str, SizeRange]
-) -> dict[str, Solution]:
-    """A solution for each symbol that has one, each needing only symbols before it.
+def solutions(shapes: Sequence[Sequence[Size]]) -> dict[str, Solution]:
+    """A solution for each symbol in arguments' shapes that has one, each needing those before it.
 
     A symbol that is an axis by itself is found there; others by what is then known.
     """
     axes = [
         (size, argument, axis)
-        for argument, each in enumerate(arguments)
-        for axis, size in enumerate(each.type.shape)
+        for argument, shape in enumerate(shapes)
+        for axis, size in enumerate(shape)
         if size.static is None
     ]
     axes.sort(key=lambda each: (len(each[0].symbols), len(str(each[0]))))
     found: dict[str, Solution] = {}
-    for size, argument, axis in (each for _ in ranges for each in axes):
+    symbols = frozenset[str]().union(*(size.symbols for size, _, _ in axes))
+    for size, argument, axis in (each for _ in symbols for each in axes):
         unknown = size.symbols - found.keys()
         if len(unknown) == 1:
             (symbol,) = unknown
             linear = _linear(size, symbol)
             if linear is not None:
-                found[symbol] = Solution(ranges[symbol], argument, axis, *linear)
+                found[symbol] = Solution(argument, axis, *linear)
     return found
 
 

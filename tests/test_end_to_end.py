@@ -185,3 +185,11 @@ def test_a_reader_who_stops_early_is_no_error(tmp_path: Path) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+def test_any_byte_but_zero_is_true() -> None:
+    bytes_ = np.array([0, 1, 2, 255] * 20, np.uint8).view(np.bool_)
+    program = compile(lambda b: (~b, b[2]), "bool[N: 3..]")
+    negated, one = program(bytes_)
+    np.testing.assert_array_equal(np.asarray(negated), bytes_.view(np.uint8) == 0)
+    assert bool(one)

@@ -191,3 +191,15 @@ def test_a_loop_goes_on_for_the_examples_that_are_not_done() -> None:
         return stepwell.while_loop(lambda x: x < 10, lambda x: x * 2, x)
 
     check(stepwell.vmap(doubled), [f32([1, 7, 20])], f32([16, 14, 20]))
+
+
+def test_the_greatest_of_nothing_is_the_identity_where_the_size_is_symbolic() -> None:
+    empty = {"f32": numpy.zeros(0, numpy.float32), "i32": numpy.zeros(0, numpy.int32)}
+    for dtype, expected in (("f32", (-numpy.inf, numpy.inf)), ("i32", (-(2**31), 2**31 - 1))):
+        program = stepwell.compile(
+            lambda x: (x.max(), x.min(), x.argmax(), x.argmin()), f"{dtype}[B]"
+        )
+        found = [each.item() for each in program(empty[dtype])]
+        assert found == [*expected, 2**63 - 1, 2**63 - 1]
+    with pytest.raises(StepwellError, match="SW0201"):
+        asarray(empty["f32"]).max()

@@ -27,8 +27,9 @@ def overwritable(kernel: KernelOp) -> Iterator[tuple[int, int]]:
             written.setdefault(op.target, set()).add(_place(op))
         else:
             for operand in op.operands:
-                read.setdefault(operand, set()).add((op, None))
-                written.setdefault(operand, set()).add((op, None))
+                if isinstance(operand.type, BufferType):
+                    read.setdefault(operand, set()).add((op, None))
+                    written.setdefault(operand, set()).add((op, None))
     split = len(kernel.arguments) - kernel.outputs.data
     for output, target in enumerate(kernel.arguments[split:], split):
         places = written.get(target, set())

@@ -1,6 +1,6 @@
 """From the tensor to the loop level: tensors become buffers, kernels nests, functions host code."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -32,10 +32,10 @@ class TensorToLoop(ModulePass):
     name = "tensor-to-loop"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        lowering = Lowering()
+        functions = [each for each in op.ops if isinstance(each, FuncOp)]
+        lowering = Lowering({each.sym_name.data for each in functions})
         block = Block()
-        for function in op.body.block.ops:
-            assert isinstance(function, FuncOp)
+        for function in functions:
             append(block, lowering.function(function))
         for kernel in reversed(lowering.kernels):
             first = block.first_op
@@ -48,9 +48,11 @@ class TensorToLoop(ModulePass):
 class Lowering:
     """The state of lowering one module: its kernels so far, by their structure."""
 
-    def __init__(self) -> None:
+    def __init__(self, taken: Collection[str]) -> None:
+        """`taken` are the names of the module's functions."""
         self.kernels: list[LoopKernel] = []
-        self._names: dict[object, str] = {}
+        self._known: dict[object, LoopKernel] = {}
+        self._taken = taken
 
     def function(self, function: FuncOp) -> LoopFunc:
         """Arguments are the function's, then its weights, then its results."""
@@ -129,23 +131,26 @@ class Lowering:
         op.lower(host, operands, targets)
 
     def _launch(self, host: Host, kernel: KernelOp, arguments: Sequence[SSAValue]) -> None:
-        name = self._kernel(kernel, host.ranges)
-        symbols = next(k for k in self.kernels if k.sym_name.data == name).symbols.data
+        callee = self._kernel(kernel, host.ranges)
+        symbols = callee.symbols.data
         bindings = BindingsAttr(tuple((symbol, Size.of(symbol)) for symbol, _ in symbols))
-        host.write(LaunchOp, arguments, (), {"callee": SymbolRefAttr(name), "bindings": bindings})
+        name = SymbolRefAttr(callee.sym_name)
+        host.write(LaunchOp, arguments, (), {"callee": name, "bindings": bindings})
 
-    def _kernel(self, kernel: KernelOp, ranges: Mapping[str, Range]) -> str:
-        """The name of the loop kernel for a tensor kernel: an equal one if there is one.
+    def _kernel(self, kernel: KernelOp, ranges: Mapping[str, Range]) -> LoopKernel:
+        """The loop kernel for a tensor kernel: an equal one if there is one.
 
         Of sizes in other ranges it is another kernel, which may have to expect that one is 0.
         """
         block = kernel.body.block
         key = structure(block), *((symbol, ranges.get(symbol)) for symbol in symbols_of(block))
-        if key not in self._names:
+        if key not in self._known:
             name = f"{_title(kernel)}_{len(self.kernels)}"
-            self.kernels.append(lower_kernel(kernel, name, ranges))
-            self._names[key] = name
-        return self._names[key]
+            while name in self._taken:
+                name += "_"
+            self._known[key] = lower_kernel(kernel, name, ranges)
+            self.kernels.append(self._known[key])
+        return self._known[key]
 
 
 def structure(block: Block) -> object:

@@ -11,6 +11,7 @@ from stepwell.compiler.dialects.sizes import (
     SizesAttr,
     SymbolsAttr,
 )
+from stepwell.compiler.dialects.texts import TextAttr
 from stepwell.compiler.ops import (
     binary,
     calls,
@@ -89,5 +90,6 @@ ND = Dialect(
         BindingsAttr,
         TypesAttr,
         CalleeAttr,
+        TextAttr,
     ],
 )

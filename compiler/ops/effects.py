@@ -29,6 +29,7 @@ from stepwell.compiler.dialects.nd import (
     text_of,
 )
 from stepwell.compiler.dialects.sizes import count_of
+from stepwell.compiler.dialects.texts import TextAttr
 from stepwell.compiler.ops.base import Array, Effect, Gradient, Sample, concrete, expect
 from stepwell.compiler.ops.emission import emit
 from stepwell.compiler.ops.host import Host
@@ -47,7 +48,7 @@ class Print(Effect):
 
     name = "nd.print"
     arguments = var_operand_def(TensorType)
-    text = prop_def(StringAttr)
+    text = prop_def(TextAttr)
     traits = traits_def(MemoryWriteEffect())
     assembly_format = "$text (`(` $arguments^ `)`)? attr-dict (`:` type($arguments)^)?"
     SAMPLES: ClassVar[Sequence[Sample]] = (
@@ -91,7 +92,7 @@ class Assert(Effect):
 
     name = "nd.assert"
     condition = operand_def(TensorType)
-    text = prop_def(StringAttr)
+    text = prop_def(TextAttr)
     traits = traits_def(MemoryWriteEffect())
     assembly_format = "$condition `,` $text attr-dict `:` type($condition)"
     SAMPLES: ClassVar[Sequence[Sample]] = ((("bool[3]",), {"text": "all are true"}),)

@@ -16,6 +16,7 @@ from xdsl.irdl import (
 )
 from xdsl.traits import MemoryWriteEffect
 
+from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.dialects.nd import Tensor
 from stepwell.compiler.ops.base import (
     Array,
@@ -34,7 +35,9 @@ from stepwell.compiler.ops.emission import emit, emitting_before
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.regions import copied, inline, replace, written
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
+from stepwell.compiler.ops.structure import yielded
 from stepwell.compiler.ops.value import Value, Zero, again, dense
+from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
 
 
@@ -65,6 +68,37 @@ class Barrier(TensorOp):
 
     def tangent(self, *tangents: Value | Zero) -> Gradient:
         return [tangents[0]]
+
+    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
+        return again(self, operands[0])
+
+
+@irdl_op_definition
+class StopGradient(PureOp):
+    """The operand as it is; derivatives of any order take it for a constant."""
+
+    name = "nd.stop_gradient"
+    ROLE: ClassVar = Role.FREE
+    x = operand_def(TensorType)
+    result = result_def(TensorType)
+    assembly_format = "$x attr-dict `:` type($x) `->` type($result)"
+    SAMPLES: ClassVar = ((("i32[3,4]",), {}), (("bool[0]",), {}))
+
+    @classmethod
+    def infer(cls, x: Tensor) -> Sequence[Tensor]:
+        return [x]
+
+    def reference(self, *operands: Array) -> Array:
+        return operands[0]
+
+    def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
+        return reads[0](at)
+
+    def gradient(self, *cotangents: Value) -> Gradient:
+        return [Zero(Value(self.x).type)]
+
+    def tangent(self, *tangents: Value | Zero) -> Gradient:
+        return [Zero(Value(self.x).type)]
 
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
         return again(self, operands[0])
@@ -141,8 +175,9 @@ class CustomGradient(PureOp):
     """A program with a reverse mode of its own.
 
     `forward` gives the results, then residuals; `backward` takes the residuals, then the cotangents
-    of the results, and gives those of the operands. Forward mode and second order differentiate
-    the bodies as they are.
+    of the results, and gives those of the last operands. The operands before these are captured:
+    reverse mode refuses to differentiate by them (CompileError SW0215). Forward mode and second
+    order differentiate the bodies as they are.
     """
 
     name = "nd.custom_gradient"
@@ -169,7 +204,8 @@ class CustomGradient(PureOp):
             "the forward function does not give the function's results first",
         )
         takes(cls, backward, [*found[len(results) :], *results], "the backward function")
-        gives(cls, backward, arguments, "the backward function")
+        captured = max(len(arguments) - len(types_yielded(backward)), 0)
+        gives(cls, backward, arguments[captured:], "the backward function")
         return results
 
     def reference(self, *operands: Array) -> tuple[Array, ...]:
@@ -178,13 +214,22 @@ class CustomGradient(PureOp):
     def pullback(
         self, transforms: Transforms, wanted: Sequence[bool], *cotangents: Value | Zero
     ) -> Gradient:
+        backward = self.backward.block
+        captured = self.operands[: len(self.operands) - len(yielded(backward))]
+        if any(wanted[: len(captured)]):
+            raise CompileError(
+                "SW0215",
+                "a function of custom_gradient reads a differentiated value that is not its"
+                " argument",
+                hint="make the value an argument, with a cotangent; or read stop_gradient(value)",
+                where=source_line(self.location),
+            )
         with emitting_before(self):
             values = inline(self.forward.block, [Value(operand) for operand in self.operands])
         count = len(self.results)
-        backward = self.backward.block
         gradients = inline(backward, [*values[count:], *map(dense, cotangents)])
         replace(self, values[:count])
-        return gradients
+        return [*(Zero(Value(x).type) for x in captured), *gradients]
 
     def pushforward(
         self, transforms: Transforms, *tangents: Value | Zero

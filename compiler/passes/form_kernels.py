@@ -9,7 +9,8 @@ all its readers are in one kernel, and that kernel can read it through:
 * a contraction or a cumulative op into elementwise ops at the same index (bias, activation).
 
 An op that only changes part of an operand which nobody reads later stays by itself, if the operand
-is in memory anyway: it is carried out there (a cache, one row of which is new).
+is in memory anyway, or has been changed so before: it is carried out there (a cache, one row of
+which is new).
 
 What a kernel would read at too many places, and so compute as often, is stored: the steps of a
 stencil, one after the other, would else grow by a factor with each step.
@@ -19,7 +20,7 @@ no two kernels can wait for each other.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import final
 
@@ -118,8 +119,9 @@ def _group(block: Block) -> list[_Group]:
     """The kernels, in the order of their roots."""
     groups: list[_Group] = []
     of: dict[Operation, list[_Group]] = {}
-    for op in reversed(tuple(block.ops)):
-        if not isinstance(op, TensorOp) or op.ROLE is Role.OPAQUE or _is_in_place(op):
+    order = {op: number for number, op in enumerate(block.ops)}
+    for op in reversed(order):
+        if not isinstance(op, TensorOp) or op.ROLE is Role.OPAQUE or _is_in_place(op, order):
             continue
         readers = [use.operation for result in op.results for use in result.uses]
         if not readers:
@@ -141,17 +143,18 @@ def _group(block: Block) -> list[_Group]:
     return groups[::-1]
 
 
-def _is_in_place(op: TensorOp) -> bool:
+def _is_in_place(op: TensorOp, order: Mapping[Operation, int]) -> bool:
     """Whether an op is best carried out on the operand that it overwrites."""
-    place = op.OVERWRITES
-    if place is None or len(tuple(op.operands[place].uses)) > 1:
+    if op.OVERWRITES is None:
         return False
-    match op.operands[place].owner:
+    operand = op.operands[op.OVERWRITES]
+    if any(order.get(use.operation, len(order)) > order[op] for use in operand.uses):
+        return False
+    match operand.owner:
         case TensorOp() as source:
-            stored = source.ROLE not in (Role.FREE, Role.MAP)
-            return stored or _is_in_place(source)
+            return source.OVERWRITES is not None or source.ROLE not in (Role.FREE, Role.MAP)
         case Block() as block:
-            return not isinstance(block.parent_op(), FuncOp) or _is_donated(op.operands[place])
+            return not isinstance(block.parent_op(), FuncOp) or _is_donated(operand)
         case _:
             return True
 

@@ -99,6 +99,12 @@ def _swap(loop: Loop, copies: Sequence[CopyOp]) -> None:
         given += (copy.target, copy.source)
         copy.detach()
         copy.erase()
+    for source in given[1::2]:
+        allocation = source.owner
+        assert isinstance(allocation, Operation)
+        if loop.is_ancestor(allocation):
+            allocation.detach()
+            block.insert_op_before(allocation, loop)
     for region in loop.regions:
         _carry(region, given)
     now = body.args[-len(given) :]

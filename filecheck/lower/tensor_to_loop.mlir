@@ -299,8 +299,8 @@ nd.func @until(%n: tensor<i64>) {
 
 // Effects keep their order. What is printed, and what an error says, stands at the function, by number.
 nd.func @effects(%x: tensor<2xf32>, %c: tensor<i1>) {
-  nd.print "x is {}"(%x) : tensor<2xf32>
-  nd.assert %c, "must hold" : tensor<i1>
+  nd.print <"x is {}">(%x) : tensor<2xf32>
+  nd.assert %c, <"must hold"> : tensor<i1>
   %y = nd.custom "twice"(%x) gives <[tensor<2xf32>]> : (tensor<2xf32>) -> tensor<2xf32>
   nd.return %y : tensor<2xf32>
 }

@@ -285,6 +285,7 @@ nd.func @control(%c: tensor<i1>, %x: tensor<4xf32>, %rows: tensor<5x4xf32>) {
 // What says when, or by which rule, a body is computed.
 nd.func @staging(%x: tensor<4xf32>) {
   %barrier = nd.barrier %x : tensor<4xf32> -> tensor<4xf32>
+  %constant = nd.stop_gradient %x : tensor<4xf32> -> tensor<4xf32>
   %remat = nd.remat(%x) {
   ^bb0(%a: tensor<4xf32>):
     nd.yield %a : tensor<4xf32>
@@ -303,6 +304,7 @@ nd.func @staging(%x: tensor<4xf32>) {
 }
 // CHECK:       nd.func @staging(%x: tensor<4xf32>) {
 // CHECK-NEXT:    %barrier = nd.barrier %x : tensor<4xf32> -> tensor<4xf32>
+// CHECK-NEXT:    %constant = nd.stop_gradient %x : tensor<4xf32> -> tensor<4xf32>
 // CHECK-NEXT:    %remat = nd.remat(%x) {
 // CHECK-NEXT:    ^bb0(%a: tensor<4xf32>):
 // CHECK-NEXT:      nd.yield %a : tensor<4xf32>
@@ -338,14 +340,14 @@ nd.func @caller<B: 0>(%x: tensor<?xf32, #nd.info<dims = [2*B]>>) {
 
 // Effects, in their order.
 nd.func @effects(%x: tensor<2x3xf32>, %c: tensor<3xi1>) {
-  nd.print "x is {}"(%x) : tensor<2x3xf32>
-  nd.assert %c, "all of them" : tensor<3xi1>
+  nd.print <"x is {}">(%x) : tensor<2x3xf32>
+  nd.assert %c, <"all of them"> : tensor<3xi1>
   %custom = nd.custom "symbol"(%x) gives <[tensor<f32>]> : (tensor<2x3xf32>) -> tensor<f32>
   nd.return
 }
 // CHECK:       nd.func @effects(%x: tensor<2x3xf32>, %c: tensor<3xi1>) {
-// CHECK-NEXT:    nd.print "x is {}"(%x) : tensor<2x3xf32>
-// CHECK-NEXT:    nd.assert %c, "all of them" : tensor<3xi1>
+// CHECK-NEXT:    nd.print <"x is {}">(%x) : tensor<2x3xf32>
+// CHECK-NEXT:    nd.assert %c, <"all of them"> : tensor<3xi1>
 // CHECK-NEXT:    %custom = nd.custom "symbol"(%x) gives <[tensor<f32>]> : (tensor<2x3xf32>) -> tensor<f32>
 // CHECK-NEXT:    nd.return
 // CHECK-NEXT:  }

@@ -90,7 +90,7 @@ nd.func @said(%x: tensor<f32>) {
 
 // Effects come along, in their place.
 nd.func @says(%x: tensor<f32>) {
-  nd.print "x is {}"(%x) : tensor<f32>
+  nd.print <"x is {}">(%x) : tensor<f32>
   nd.return
 }
 nd.func @prints(%x: tensor<f32>) {
@@ -100,9 +100,9 @@ nd.func @prints(%x: tensor<f32>) {
   nd.return
 }
 // CHECK-LABEL: nd.func @prints
-// CHECK-NEXT:    nd.print "x is {}"(%x)
+// CHECK-NEXT:    nd.print <"x is {}">(%x)
 // CHECK-NEXT:    %y = nd.exp %x
-// CHECK-NEXT:    nd.print "x is {}"(%y)
+// CHECK-NEXT:    nd.print <"x is {}">(%y)
 // CHECK-NEXT:    nd.return
 
 // -----

@@ -42,11 +42,11 @@ nd.func @for_nobody(%x: tensor<4xf32>) {
 // with one in its regions, even if nobody reads its results.
 nd.func @effects(%c: tensor<i1>, %x: tensor<f32>) {
   %y = nd.exp %x : tensor<f32>
-  nd.print "{}"(%y) : tensor<f32>
-  nd.print "{}"(%y) : tensor<f32>
+  nd.print <"{}">(%y) : tensor<f32>
+  nd.print <"{}">(%y) : tensor<f32>
   %z = nd.if %c(%x) {
   ^bb0(%u: tensor<f32>):
-    nd.print "then"() :
+    nd.print <"then">() :
     nd.yield %u : tensor<f32>
   } else {
   ^bb0(%v: tensor<f32>):
@@ -56,10 +56,10 @@ nd.func @effects(%c: tensor<i1>, %x: tensor<f32>) {
 }
 // CHECK-LABEL: nd.func @effects
 // CHECK-NEXT:    %y = nd.exp %x
-// CHECK-NEXT:    nd.print "{}"(%y)
-// CHECK-NEXT:    nd.print "{}"(%y)
+// CHECK-NEXT:    nd.print <"{}">(%y)
+// CHECK-NEXT:    nd.print <"{}">(%y)
 // CHECK-NEXT:    nd.if %c(%x)
-// CHECK:           nd.print "then"
+// CHECK:           nd.print <"then">
 
 // A barrier keeps apart what rematerialisation computes again.
 nd.func @barrier(%x: tensor<4xf32>) {

@@ -23,7 +23,7 @@ Shape: TypeAlias = Extent | Sequence[Extent]
 
 def as_shape(shape: Shape) -> tuple[Size, ...]:
     """One size or several as a shape."""
-    sizes = tuple(map(Size.of, [shape] if isinstance(shape, int | Size) else shape))
+    sizes = tuple(map(Size.of, [shape] if isinstance(shape, int | np.integer | Size) else shape))
     if any((size.static or 0) < 0 for size in sizes):
         sentence = f"the shape {shape_text(sizes)} has a negative size"
         raise CompileError("SW0142", sentence, where=user_line())

@@ -12,7 +12,7 @@ LOG_10 = 2.302585092994046
 
 def _operands(x: ArrayLike, y: ArrayLike) -> tuple[Any, Any]:
     """Operands for one of Python's operators, which knows weak numbers: one of them is an Array."""
-    return (x, y) if isinstance(y, Array) else (asarray(x), y)
+    return (x, y) if isinstance(y, Array) and not y.weak else (asarray(x), y)
 
 
 def add(x: ArrayLike, y: ArrayLike) -> Array:
@@ -249,14 +249,16 @@ def tanh(x: ArrayLike) -> Array:
 
 
 def sinh(x: ArrayLike) -> Array:
-    """(e - 1/e) / 2 for e = exp(x), by expm1 to be precise near 0."""
-    up = expm1(x)
-    return where(isfinite(up), 0.5 * (up + up / (up + 1.0)), up)
+    """tanh(x/2) (1 + cosh(x)), which is precise near 0."""
+    x = asarray(x).floating()
+    return tanh(x * 0.5) * (1.0 + cosh(x))
 
 
 def cosh(x: ArrayLike) -> Array:
-    x = asarray(x).floating()
-    return 0.5 * (exp(x) + exp(-x))
+    """Half the sum of exp(x) and exp(-x), each the square of a root that does not overflow."""
+    x = asarray(x).floating() * 0.5
+    up, down = exp(x), exp(-x)
+    return (0.5 * up) * up + (0.5 * down) * down
 
 
 def erf(x: ArrayLike) -> Array:

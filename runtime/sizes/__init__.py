@@ -6,6 +6,7 @@ from stepwell.runtime.sizes.comparison import equal as equal
 from stepwell.runtime.sizes.comparison import proposal as proposal
 from stepwell.runtime.sizes.intervals import Interval as Interval
 from stepwell.runtime.sizes.intervals import Ranges as Ranges
+from stepwell.runtime.sizes.size import KNOWN as KNOWN
 from stepwell.runtime.sizes.size import Operator as Operator
 from stepwell.runtime.sizes.size import Size as Size
 from stepwell.runtime.sizes.size import largest as largest

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache, lru_cache, reduce
+from numbers import Integral
+from types import MappingProxyType
 from typing import Literal, SupportsIndex, TypeAlias, TypeVar, final
 
 from stepwell.runtime.errors import StepwellError
@@ -82,20 +85,30 @@ class Size:
         return NotImplemented
 
     def __add__(self, other: int | Size) -> Size:
+        if not _is_size(other):
+            return NotImplemented
         return Size(self.polynomial + Size.of(other).polynomial)
 
     def __sub__(self, other: int | Size) -> Size:
+        if not _is_size(other):
+            return NotImplemented
         return Size(self.polynomial - Size.of(other).polynomial)
 
     def __mul__(self, other: int | Size) -> Size:
+        if not _is_size(other):
+            return NotImplemented
         return Size(self.polynomial * Size.of(other).polynomial)
 
     def __floordiv__(self, other: int | Size) -> Size:
         """Raises ValueError when `other` is the constant 0."""
+        if not _is_size(other):
+            return NotImplemented
         return Size(folding.floordiv(self.polynomial, Size.of(other).polynomial))
 
     def __mod__(self, other: int | Size) -> Size:
         """Raises ValueError when `other` is the constant 0."""
+        if not _is_size(other):
+            return NotImplemented
         return Size(folding.mod(self.polynomial, Size.of(other).polynomial))
 
     def __radd__(self, other: int) -> Size:
@@ -115,6 +128,32 @@ class Size:
 
     def __neg__(self) -> Size:
         return Size(-self.polynomial)
+
+    def __pow__(self, other: float) -> Size:
+        if not isinstance(other, int) or other < 0:
+            raise _no_size(f"{self} ** {other}")
+        return reduce(Size.__mul__, [self] * other, Size.of(1))
+
+    def __truediv__(self, other: object) -> Size:
+        if not isinstance(other, int | float | Size):
+            return NotImplemented
+        raise _no_size(f"{self} / {other}")
+
+    def __rtruediv__(self, other: float) -> Size:
+        raise _no_size(f"{other} / {self}")
+
+    def __le__(self, other: int | Size) -> bool:
+        """Raises StepwellError where the known ranges of the symbols do not decide it."""
+        return _at_most(self, other, f"{self} <= {other}") if _is_size(other) else NotImplemented
+
+    def __lt__(self, other: int | Size) -> bool:
+        return _at_most(self + 1, other, f"{self} < {other}") if _is_size(other) else NotImplemented
+
+    def __ge__(self, other: int | Size) -> bool:
+        return _at_most(other, self, f"{self} >= {other}") if _is_size(other) else NotImplemented
+
+    def __gt__(self, other: int | Size) -> bool:
+        return _at_most(other, self - 1, f"{self} > {other}") if _is_size(other) else NotImplemented
 
     @property
     def symbols(self) -> frozenset[str]:
@@ -168,6 +207,39 @@ class Size:
             return reduce(lambda x, y: apply(function, x, y), map(whole, value.arguments))
 
         return whole(self.polynomial)
+
+
+KNOWN: ContextVar[Ranges] = ContextVar("known", default=MappingProxyType({}))
+"""The ranges of symbols that decide comparisons by Python's operators in this scope."""
+
+
+def _is_size(value: object) -> bool:
+    """Whether Python's operators take a value for a size: an Array has operators of its own."""
+    if isinstance(value, float):
+        raise _no_size(str(value))
+    return isinstance(value, Size | Integral)
+
+
+def _no_size(text: str) -> StepwellError:
+    return StepwellError(
+        "SW0153",
+        f"a size is an integer, and {text} is none",
+        hint="divide with //, or make the size an array: stepwell.numpy.asarray(x.shape[0])",
+    )
+
+
+def _at_most(one: int | Size, other: int | Size, text: str) -> bool:
+    difference = Size.of(one) - other
+    low, high = difference.bounds(KNOWN.get())
+    if high is not None and high <= 0:
+        return True
+    if low is not None and low > 0:
+        return False
+    raise StepwellError(
+        "SW0116",
+        f"Python asks whether {text}, known only when the program runs",
+        hint="give the symbol a range that decides it, as in f32[B: 4..]; or use cond",
+    )
 
 
 def smallest(first: int | Size, *others: int | Size) -> Size:

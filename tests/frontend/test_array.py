@@ -99,7 +99,7 @@ def test_a_number_has_no_length() -> None:
 
 
 def test_arrays_print_their_values_and_dtype() -> None:
-    assert repr(asarray([[1, 2], [3, 4]])) == "Array([[1, 2],\n [3, 4]], i64)"
+    assert repr(asarray([[1, 2], [3, 4]])) == "Array([[1, 2],\n       [3, 4]], i64)"
     assert repr(asarray(1.5)) == "Array(1.5, f32)"
 
 
@@ -192,3 +192,11 @@ def test_an_axis_must_be_there() -> None:
         asarray([[1]]).sum((1, -1))
     with pytest.raises(CompileError, match=r"SW0123: axis 0 .* has not the size 1"):
         asarray([1, 2]).squeeze(0)
+
+
+def test_nobody_changes_an_array_from_outside() -> None:
+    x = asarray([1.0, 2.0])
+    for view in (numpy.asarray(x), numpy.from_dlpack(x)):
+        with pytest.raises(ValueError, match="read-only"):
+            view[0] = 3
+    assert numpy.asarray(x, copy=True).flags.writeable

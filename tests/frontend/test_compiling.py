@@ -5,7 +5,7 @@ from typing import Any
 import numpy
 import pytest
 
-from stepwell import Array, compile, jit, load, spec
+from stepwell import Array, compile, jit, load, scan, spec
 from stepwell import numpy as np
 from stepwell.array import asarray
 from stepwell.compiler.pipeline import STAGES, TEXTS
@@ -120,3 +120,25 @@ def test_arguments_keep_their_names_in_the_text() -> None:
 def test_ops_know_the_line_that_they_come_from() -> None:
     text = compile(lambda x: np.tanh(x), "f32").ir("tensor")
     assert "nd.tanh" in text
+
+
+def test_jit_takes_arguments_by_name_as_the_function_does() -> None:
+    line = jit(lambda x, a=1.0, b=2.0: x * a + b)
+    assert [float(line(3.0)), float(line(3.0, b=0.0)), float(line(x=3.0, a=2.0))] == [5, 3, 8]
+    power = jit(lambda x, *, n=2.0: x**n)
+    assert [float(power(3.0)), float(power(3.0, n=1.0))] == [9, 3]
+    rest = jit(lambda *xs, **ys: sum(xs) - sum(ys.values()))
+    assert float(rest(3.0, 4.0, a=1.0, b=2.0)) == 4
+
+
+def test_a_symbolic_size_can_be_a_result_and_be_carried() -> None:
+    program = compile(lambda x: x.shape[0], "f32[N]")
+    assert program(numpy.zeros(7, numpy.float32)).item() == 7
+    counted = compile(
+        lambda x: scan(lambda n, _: (n + 1, None), x.shape[0], None, length=3)[0], "f32[N]"
+    )
+    assert counted(numpy.zeros(7, numpy.float32)).item() == 10
+
+
+def test_jit_takes_dictionaries_with_any_keys() -> None:
+    assert jit(lambda d: {2: d[1] * 2, 3: [d[1]]})({1: X})[2].tolist() == (2 * X).tolist()

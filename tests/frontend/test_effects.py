@@ -10,8 +10,10 @@ import pytest
 
 import stepwell
 import stepwell.runtime
+from programs import parsed
 from stepwell import Array, assert_, checkpoint, cond, custom_gradient, grad, scan, spec, vmap
 from stepwell.array import apply, asarray
+from stepwell.compiler.pipeline import STAGES
 from stepwell.compiling import compile, jit
 from stepwell.runtime import system
 from stepwell.runtime.errors import CallError, CompileError
@@ -162,3 +164,22 @@ def test_a_c_function_has_the_derivative_that_it_is_given(triple: str) -> None:
 def test_a_c_function_that_is_not_there() -> None:
     with pytest.raises(stepwell.runtime.errors.LoadError, match="SW0316"):
         stepwell.custom_call("stepwell_has_no_such_function", asarray(X), results="f32[2]")
+
+
+def test_any_text_is_read_back_from_a_dump() -> None:
+    text = 'ü → "{}" \\ 文\n'
+
+    def told(x: Array) -> Array:
+        stepwell.print(text, x)
+        assert_(x.sum() < 9, text)
+        return x
+
+    program = compile(told, "f32[3]")
+    for stage, _ in STAGES:
+        dump = program.ir(stage)
+        assert str(parsed(dump)).strip() == dump.partition("\n")[2].strip()
+
+
+def test_values_are_printed_without_a_text(capfd: pytest.CaptureFixture[str]) -> None:
+    stepwell.print(np.float32(2), np.int64(3))
+    assert capfd.readouterr().out == "2.0 3\n"

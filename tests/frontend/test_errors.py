@@ -145,6 +145,7 @@ def test_a_size_that_python_must_know() -> None:
           --> model.py:N
            |     lambda: stepwell.compile(lambda x: tuple(x), "f32[B, 4]"),
            |                                        ^^^^^^^^
+          help: x.shape[0] is a size to compute with
         """,
     )
 

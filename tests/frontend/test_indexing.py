@@ -231,3 +231,16 @@ def test_keys_that_are_refused(key: Any, sentence: str) -> None:
 def test_compiled_keys_pick_what_numpy_picks(case: tuple[numpy.ndarray, Any]) -> None:
     x, key = case
     same(jit(lambda x: x[key])(x), x[key])
+
+
+def test_each_of_several_unknown_indices_stays_in_its_own_axis() -> None:
+    x = numpy.arange(12, dtype=numpy.float32).reshape(3, 4)
+    row, far = numpy.array([0, 2]), numpy.array([5, 1])
+    read = jit(lambda x, i, j: x[i, j])
+    assert read(x, row, far).tolist() == [3, 9]
+    assert read(x, row - 3, far - 9).tolist() == [0, 8]
+    for changed in (
+        jit(lambda x, i, j: x.at[i, j].set(-1.0))(x, row, far),
+        jit(lambda x, i, j: x.at[i, j].add(-10.0))(x, row, far),
+    ):
+        assert numpy.argwhere(numpy.asarray(changed) != x).tolist() == [[2, 1]]

@@ -2,11 +2,14 @@
 
 import pickle
 
+import numpy
 import pytest
 
+from stepwell import compile
+from stepwell.array import asarray
 from stepwell.runtime.errors import StepwellError
 from stepwell.runtime.sizes import Size
-from stepwell.specs import Spec, ranges_of, spec, spec_tree
+from stepwell.specs import Spec, expect_determined, ranges_of, spec, spec_tree
 
 B, S = Size.of("B"), Size.of("S")
 
@@ -47,6 +50,10 @@ def test_the_text_form() -> None:
         ("f32[2, B S]", 9, "has a size that cannot be read: the size ' B S' needs an operator or "
          "the end before 'S'"),
         ("f32[ -1]", 5, "has a negative size"),
+        ("f32[3, -B]", 7, "has a negative size"),
+        ("f32[-B - 2*S]", 4, "has a negative size"),
+        ("f32[None]", 4, "has the size None, which is a word of Python's"),
+        ("f32[B, 2*lambda]", 7, "has the size lambda, which is a word of Python's"),
         ("f32[B: x]", 7, "has a range that is not of the form 1..64, 1.. or ..64"),
         ("f32[B: ..]", 7, "has a range that is not of the form 1..64, 1.. or ..64"),
         ("f32[B: 5..4]", 7, "has a range that holds nothing"),
@@ -72,6 +79,47 @@ def test_trees_of_specs() -> None:
     assert spec_tree({"x": ("f32[B]", None), "y": read}) == {"x": (spec("f32[B]"), None), "y": read}
     with pytest.raises(StepwellError, match="SW0101: a int is not a spec"):
         spec_tree([3])
+
+
+def test_the_specs_of_examples() -> None:
+    w, x = numpy.ones((2, 3), "f4"), asarray([1, 2])
+    assert spec(w) == spec("f32[2,3]")
+    assert spec({"w": w, "x": (x, None, 1.5), "y": "f32[B]"}) == {
+        "w": spec("f32[2,3]"),
+        "x": (spec("i64[2]"), None, spec("f32")),
+        "y": spec("f32[B]"),
+    }
+    with pytest.raises(StepwellError, match="SW0101: a object is not a spec"):
+        spec([object()])
+    assert compile(lambda p: p["w"] + 1, spec({"w": w}))({"w": w}).tolist() == (w + 1).tolist()
+
+
+@pytest.mark.parametrize(
+    ("specs", "symbol"),
+    [
+        (["f32[B//2]"], "B"),
+        (["f32[B*B]"], "B"),
+        (["f32[min(B, 3)]"], "B"),
+        (["f32[B+S]"], "B"),
+        (["f32[S]", "f32[B//2, S]"], "B"),
+    ],
+)
+def test_sizes_must_follow_from_shapes(specs: list[str], symbol: str) -> None:
+    with pytest.raises(StepwellError) as caught:
+        compile(lambda *x: x, *specs)
+    sentence, place, *_, hint = str(caught.value).splitlines()
+    assert sentence == f"SW0157: no argument's shape determines {symbol}"
+    assert place.startswith(f"  --> {__file__}:")
+    wanted = f"give an axis the size {symbol}, or one linear in it like 2*{symbol} + 1"
+    assert hint == f"  help: {wanted}"
+
+
+@pytest.mark.parametrize(
+    "specs",
+    [["f32[2*B + 1]"], ["f32[B]", "f32[B*S]"], ["f32[B - 5]"], ["f32[B, S, B//2, min(B,S)]"]],
+)
+def test_sizes_that_follow_from_shapes(specs: list[str]) -> None:
+    expect_determined([spec(text) for text in specs])
 
 
 def test_ranges_are_gathered() -> None:

@@ -249,3 +249,33 @@ def test_equal_declarations_are_one_state() -> None:
     )
     program["up"]()
     assert int(program["look"]()) == 4
+
+
+FORK = """
+import os, signal, threading
+import numpy as np
+import stepwell as sw
+
+program = sw.compile(lambda x, n: (n + x, n + x), "f32[]", sw.state("n", np.float32(0)))
+program(np.float32(1))
+held, done = threading.Event(), threading.Event()
+
+def hold():
+    with program._model.state.lock:
+        held.set()
+        done.wait()
+
+threading.Thread(target=hold).start()
+held.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    os._exit(0 if program(np.float32(1)).item() == 2 else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+done.set()
+"""
+
+
+def test_a_child_forked_during_a_call_has_states_of_its_own() -> None:
+    command = [sys.executable, "-c", FORK]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "0\n"

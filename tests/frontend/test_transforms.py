@@ -7,7 +7,7 @@ from typing import Any
 import numpy
 import pytest
 
-from stepwell import custom_gradient, jit, nested, stop_gradient
+from stepwell import checkpoint, custom_gradient, jit, nested, stop_gradient
 from stepwell import numpy as np
 from stepwell.array import asarray
 from stepwell.runtime.errors import CompileError
@@ -174,6 +174,18 @@ def test_stop_gradient_is_a_constant_to_reverse_mode() -> None:
         close(function(X), 2 * X)
 
 
+def test_stop_gradient_is_a_constant_to_every_order_and_mode() -> None:
+    def cubed(x: Any) -> Any:
+        return stop_gradient(x**3) * x * x
+
+    for function in both(grad(grad(cubed))):
+        close(function(np.array(2.0, "f64")), 16)
+    two, one = np.array(2.0, "f64"), np.array(1.0, "f64")
+    close(jvp(cubed, (two,), (one,))[1], 32)
+    close(jvp(grad(cubed), (two,), (one,))[1], 16)
+    close(vmap(grad(cubed))(np.array([1.0, 2.0], "f64")), [2, 32])
+
+
 def test_a_function_with_a_rule_of_its_own() -> None:
     @custom_gradient
     def clipped(tree: Any) -> Any:
@@ -200,3 +212,24 @@ def test_axes_for_other_arguments_than_those_given() -> None:
     with pytest.raises(CompileError) as caught:
         vmap(lambda x, y: x, in_axes=(0, {"w": 0}))(X, {"v": X})
     assert caught.value.sentence == "in_axes[1] is for other arguments than those given"
+
+
+def test_arguments_by_name() -> None:
+    def loss(w: Any, x: Any, *, y: Any = 0.0) -> Any:
+        return ((w * x - y) ** 2).sum()
+
+    for function in both(grad(loss)):
+        close(function(2.0, x=X, y=1.0), (2 * (2 * X - 1) * X).sum())
+        close(function(2.0, y=1.0, x=X), (2 * (2 * X - 1) * X).sum())
+    for function in both(value_and_grad(loss)):
+        close(function(2.0, x=X)[0], (4 * X**2).sum())
+    for function in both(vmap(lambda x, y: x + y, in_axes=(None,))):
+        close(function(X[0], y=X), X[0] + X)
+    for function in both(checkpoint(loss)):
+        close(function(2.0, X, y=1.0), ((2 * X - 1) ** 2).sum())
+
+
+def test_arguments_are_counted_from_the_end_too() -> None:
+    for function in both(grad(lambda x, y, z: x * y * y * z, argnums=(-1, 1))):
+        assert [float(each) for each in function(2.0, 3.0, 5.0)] == [18.0, 60.0]
+    assert float(grad(lambda x, y: x * y, argnums=-1)(2.0, 3.0)) == 2.0

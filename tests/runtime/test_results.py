@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from stepwell.runtime import results
+from stepwell.runtime.errors import CallError
 from stepwell.runtime.results import LARGE, empty
 
 F32 = np.dtype(np.float32)
@@ -65,6 +66,13 @@ def test_an_array_is_like_any_other(dtype):
 def test_small_ones_are_numpys():
     assert empty((3,), F32).base is None
     assert empty((0, LARGE), F32).base is None
+
+
+@pytest.mark.parametrize("count", [10**13, 10**19])
+def test_more_than_there_is_is_refused(count):
+    with pytest.raises(CallError) as caught:
+        empty((count, 2), F32)
+    assert str(caught.value) == f"SW0414: there is no memory for a result of {count * 8} bytes"
 
 
 def test_no_more_is_kept_than_a_bound(monkeypatch):

@@ -72,6 +72,22 @@ def test_wrong_names_are_refused(signature, args, kwargs, reason):
     )
 
 
+def test_arguments_go_by_the_names_of_their_leaves(signature):
+    f = signature(x="f32[2]", w="f32[1]")
+    found = f.bind_leaves({"w": W, "x": X})
+    assert found[0] is X
+    assert found[1] is W
+    text = "\n  signature: f(x: f32[2], w: f32[1]) -> f32[]"
+    assert refusal(f.bind_leaves, {"w": W}) == f"SW0401: f: missing x{text}"
+    assert refusal(f.bind_leaves, {"v": W}) == f"SW0401: f: there is no argument v{text}"
+
+
+def test_a_long_signature_is_cut_in_its_repr(signature):
+    assert repr(signature(x="f32[2]")) == "f(x: f32[2]) -> f32[]"
+    long = signature(**{f"argument{number}": "f32[2]" for number in range(20)})
+    assert repr(long) == f"{str(long)[:99]}…"
+
+
 @pytest.mark.parametrize(
     ("value", "found"),
     [

@@ -54,7 +54,8 @@ AtomicKind = Literal[
 class Access(Arithmetic, ABC):
     """Alignment defaults to one element's size: vectors lie anywhere an element may.
 
-    A bool in memory is a byte, 0 or 1; as a value it is an i1. Loads and stores convert.
+    A bool in memory is a byte, written as 0 or 1, and true unless it is 0; as a value it is an i1.
+    Loads and stores convert.
     """
 
     def gep(
@@ -101,7 +102,7 @@ class Access(Arithmetic, ABC):
         stored = like(type, i8) if element(type) == i1 else type
         properties = _access(alignment or size(type), ordering)
         value = self.emit(memory.LoadOp, (place,), stored, properties)
-        return value if stored is type else self.trunc(value, i1)
+        return value if stored is type else self.icmp("ne", value, 0)
 
     def store(
         self,
@@ -125,7 +126,7 @@ class Access(Arithmetic, ABC):
         """The lanes whose mask is set; the others have `other`'s. Nothing else is touched."""
         if element(other.type) == i1:
             byte = self.masked_load(place, mask, self.zext(other, i8), alignment)
-            return self.trunc(byte, i1)
+            return self.icmp("ne", byte, 0)
         properties = _masked(alignment or size(other.type))
         return self.emit(memory.MaskedLoadOp, (place, mask, other), other.type, properties)
 
@@ -143,7 +144,7 @@ class Access(Arithmetic, ABC):
         """What lies at each pointer whose mask is set; the other lanes have `other`'s."""
         if element(other.type) == i1:
             byte = self.gather(places, mask, self.zext(other, i8), alignment)
-            return self.trunc(byte, i1)
+            return self.icmp("ne", byte, 0)
         properties = _masked(alignment or size(other.type))
         return self.emit(memory.MaskedGatherOp, (places, mask, other), other.type, properties)
 

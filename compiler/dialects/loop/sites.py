@@ -6,6 +6,7 @@ from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 
 from stepwell.compiler.dialects.sizes import parse_shape, shape_text
+from stepwell.compiler.dialects.texts import parse_text, print_text
 from stepwell.runtime.dtypes import BY_NAME
 from stepwell.runtime.entry import SITE_KINDS, ArrayType, Site
 from stepwell.runtime.errors import SourceLine
@@ -24,7 +25,7 @@ class SiteAttr(Data[Site]):
     def parse_parameter(cls, parser: AttrParser) -> Site:
         with parser.in_angle_brackets():
             kind = SITE_KINDS[SITE_KINDS.index(parser.parse_keyword_in(SITE_KINDS))]
-            text = parser.parse_str_literal()
+            text = parse_text(parser)
             operands = parser.parse_comma_separated_list(
                 parser.Delimiter.PAREN, lambda: _parse_operand(parser)
             )
@@ -35,12 +36,12 @@ class SiteAttr(Data[Site]):
         site = self.data
         with printer.in_angle_brackets():
             printer.print_string(f"{site.kind} ")
-            printer.print_string_literal(site.text)
+            print_text(printer, site.text)
             operands = [f"{each.dtype} {shape_text(each.shape)}" for each in site.operands]
             printer.print_string(f" ({', '.join(operands)})")
             if (place := site.where) is not None:
                 printer.print_string(" at ")
-                printer.print_string_literal(place.file)
+                print_text(printer, place.file)
                 printer.print_string(f" {place.line} {place.column} {place.end_column}")
 
 
@@ -50,6 +51,6 @@ def _parse_operand(parser: AttrParser) -> ArrayType:
 
 
 def _parse_place(parser: AttrParser) -> SourceLine:
-    file = parser.parse_str_literal()
+    file = parse_text(parser)
     numbers = [parser.parse_integer(allow_boolean=False) for _ in range(3)]
     return SourceLine(file, *numbers)

@@ -28,11 +28,12 @@ from stepwell.compiler.dialects.loop.host import (
     ConditionOp,
     CopyOp,
     CustomOp,
+    FuncOp,
     HostOp,
     LaunchOp,
     ViewOp,
 )
-from stepwell.compiler.dialects.loop.nests import IndexOp, YieldOp
+from stepwell.compiler.dialects.loop.nests import IndexOp, KernelOp, YieldOp
 from stepwell.compiler.lower.loop_to_llvm import host, math_functions, memory
 from stepwell.compiler.lower.loop_to_llvm.callees import imports, survey
 from stepwell.compiler.lower.loop_to_llvm.control import STRUCTURES
@@ -68,6 +69,9 @@ def lower(module: ModuleOp) -> ModuleOp:
     buffers that nothing launches, or that have the attribute `entry`. CompileError SW0240 for an op
     that an earlier stage should have replaced, SW0241 for an effect on several threads.
     """
+    for op in module.ops:
+        if not isinstance(op, FuncOp | KernelOp):
+            raise _refusal(op)
     callees = survey(module)
     program = Program(callees, imports(callees))
     for callee in callees.values():

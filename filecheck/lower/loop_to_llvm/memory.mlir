@@ -7,7 +7,7 @@ loop.kernel @accesses(%b: !loop.buffer<[64] x i1>, %h: !loop.buffer<[64] x bf16>
   %c = loop.load %b[%i] : !loop.buffer<[64] x i1> to i1
   // CHECK:      [[place:%\d+]] = llvm.getelementptr %0[%{{\d+}}] : (!llvm.ptr, i64) -> !llvm.ptr, i8
   // CHECK-NEXT: [[byte:%\d+]] = llvm.load [[place]] {alignment = 1 : i64} : !llvm.ptr -> i8
-  // CHECK-NEXT: [[c:%\d+]] = llvm.trunc [[byte]] : i8 to i1
+  // CHECK-NEXT: [[c:%\d+]] = llvm.icmp "ne" [[byte]], {{%\d+}} : i8
 
   // Half precision is moved as the integer that encodes it.
   %v = loop.load %h[%i] : !loop.buffer<[64] x bf16> to vector<8xbf16>

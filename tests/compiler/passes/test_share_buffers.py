@@ -21,6 +21,7 @@ from stepwell.compiler.passes.share_buffers import ShareBuffers
 from stepwell.compiler.passes.swap_buffers import SwapBuffers
 
 BUFFER = "!loop.buffer<[4] x f32>"
+TRUTH = "!loop.buffer<[] x i1>"
 HALF = "!loop.buffer<[2] x f32>"
 KERNELS = f"""
 loop.kernel @neg(%x: {BUFFER}) -> (%y: {BUFFER}) attributes {{overwrites = #nd.ints<[0, 1]>}} {{
@@ -68,7 +69,9 @@ def step(target: str) -> st.SearchStrategy[Statement]:
     source = others(target)
     return st.one_of(
         st.tuples(
-            st.sampled_from(["copy", "copy", "neg", "turn", "half"]), source, st.just(target)
+            st.sampled_from(["copy", "copy", "neg", "turn", "half", "local"]),
+            source,
+            st.just(target),
         ),
         st.tuples(st.just("add"), source, source, st.just(target)),
     )
@@ -108,6 +111,16 @@ def line(statement: Statement, fresh: Callable[[], str]) -> str:
                 f"{two} = loop.view %{target}[2] : {BUFFER} to {HALF}\n"
                 f"loop.copy {one}, {two} : {HALF} to {HALF}\n"
             )
+        case ("local", str(source), str(target)):
+            made, high, index = fresh(), fresh(), fresh()
+            return (
+                f"{made} = loop.alloc : {BUFFER}\n"
+                f"{launch('turn', source, made[1:])}"
+                f"{high} = loop.index 2\n"
+                f"loop.for {index} = {high} to {high} step 1 {{\n"
+                f"{copy(made[1:], target)}loop.yield\n}}\n"
+                f"{copy(made[1:], target)}"
+            )
         case ("for", int(count), list(body)):
             low, high, index = fresh(), fresh(), fresh()
             bounds = f"{low} = loop.index 0\n{high} = loop.index {count}\n"
@@ -125,21 +138,22 @@ def line(statement: Statement, fresh: Callable[[], str]) -> str:
 def module_of(body: str) -> ModuleOp:
     """`x` stays as it is, `d` is given away, `r` and `s` are results, `a` and `b` are allocated."""
     return parsed(
-        f"{KERNELS}loop.func @run(%x: {BUFFER}, %d: {BUFFER}) -> (%r: {BUFFER}, %s: {BUFFER})"
-        f" attributes {{donated = #nd.ints<[1]>}} {{\n"
+        f"{KERNELS}loop.func @run(%x: {BUFFER}, %d: {BUFFER}, %go: {TRUTH})"
+        f" -> (%r: {BUFFER}, %s: {BUFFER}) attributes {{donated = #nd.ints<[1]>}} {{\n"
         f"%a = loop.alloc : {BUFFER}\n%b = loop.alloc : {BUFFER}\n"
-        f"%c = arith.constant true\n{body}}}"
+        f"%zero = loop.index 0\n%c = loop.load %go[%zero] : {TRUTH} to i1\n{body}}}"
     )
 
 
-def results(module: ModuleOp) -> list[NDArray[np.float32]]:
+def results(module: ModuleOp, go: bool) -> list[NDArray[np.float32]]:
     function = next(op for op in module.ops if isinstance(op, FuncOp))
     arrays = [np.arange(4, dtype=np.float32) + 10 * n for n in range(4)]
+    arrays.insert(2, np.array(go))
     for argument, result in pairs(function):
         arrays[result] = arrays[argument]
     run_function(module, "run", arrays, {})
     assert arrays[0].tolist() == [0, 1, 2, 3]
-    return arrays[2:]
+    return arrays[3:]
 
 
 def shared(body: str) -> ModuleOp:
@@ -175,6 +189,13 @@ NEXT_ROUND: list[Statement] = [
 ]
 """`a` is needed where `b` is written, though only in the next round."""
 
+INNER: list[Statement] = [
+    ("neg", "x", "a"),
+    ("for", 2, [("local", "a", "b"), ("for", 2, [("turn", "b", "s"), ("copy", "s", "b")])]),
+    ("copy", "b", "r"),
+]
+"""What an inner loop takes in turn is made within the outer one."""
+
 TURNED: list[Statement] = [
     ("neg", "x", "a"),
     ("for", 3, [("turn", "a", "b"), ("copy", "b", "a")]),
@@ -184,13 +205,15 @@ TURNED: list[Statement] = [
 
 
 @example(TURNED)
+@example(INNER)
 @example(IN_PART)
 @example(NEXT_ROUND)
 @given(st.lists(STATEMENT, max_size=6).map(lambda statements: BEGIN + statements))
 def test_nobody_sees_what_is_shared(statements: list[Statement]) -> None:
     names = iter(range(10**6))
     body = text(statements, lambda: f"%v{next(names)}")
-    np.testing.assert_array_equal(results(shared(body)), results(module_of(body)))
+    for go in (False, True):
+        np.testing.assert_array_equal(results(shared(body), go), results(module_of(body), go))
 
 
 @pytest.mark.parametrize(
@@ -273,3 +296,13 @@ def test_a_copy_says_why_it_is_made() -> None:
         lambda x: sw.scan(lambda c, _: (c * 2, None), x, None, length=3)[0], "f32[9]"
     )
     assert 'because = "an argument stays as it is"' in program.ir("buffers")
+
+
+def test_an_inner_loop_takes_turns_with_a_buffer_of_the_outer_one() -> None:
+    def inner(c: Array) -> Array:
+        return sw.scan(lambda c, _: (c.T + 1, None), c, None, length=3)[0]
+
+    program = sw.compile(
+        lambda x: sw.scan(lambda c, _: (inner(c), None), x, None, length=2)[0], "f32[2,2]"
+    )
+    assert np.asarray(program(np.float32([[1, 2], [3, 4]]))).tolist() == [[7, 8], [9, 10]]
