@@ -14,8 +14,9 @@ from stepwell.runtime.dtypes import Array
 from stepwell.runtime.errors import CallError
 from stepwell.runtime.system import Memory
 
-LARGE: Final = 1 << 20
-"""Bytes from which a result has pages of its own; below, the C library keeps memory itself."""
+LARGE = 1 << 25
+"""Bytes from which a result has pages of its own: up to there the C library, glibc at least, learns
+to keep memory itself, and what others have just let go of is still in a cache."""
 
 KEPT: Final = 1 << 28
 """Bytes that are kept at most when no result is in them."""

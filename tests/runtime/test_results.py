@@ -9,14 +9,16 @@ import pytest
 
 from stepwell.runtime import results
 from stepwell.runtime.errors import CallError
-from stepwell.runtime.results import LARGE, empty
+from stepwell.runtime.results import empty
 
+LARGE = 1 << 20
 F32 = np.dtype(np.float32)
 SHAPE = (LARGE // 4, 3)
 
 
 @pytest.fixture(autouse=True)
-def nothing_kept():
+def nothing_kept(monkeypatch):
+    monkeypatch.setattr(results, "LARGE", LARGE)
     gc.collect()
     results._free.clear()
 
