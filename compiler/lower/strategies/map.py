@@ -32,6 +32,8 @@ from stepwell.compiler.machines.machine import Machine
 from stepwell.runtime.sizes import Size
 
 VECTORS = 4
+LENGTHS = ((VECTORS, 48), (2, 192))
+"""Vectors of a tile for bodies of fewer steps than this."""
 CHAINED_ROWS = 4
 """Rows whose chains go side by side, since each waits for its own last sum."""
 
@@ -63,8 +65,9 @@ class Map(Strategy):
         nests = [Analysis(nest) for nest in nests_of(kernel)]
         kinds = {fold.order.data.kind for nest in nests for fold in nest.inside}
         rows = CHAINED_ROWS if "serial" in kinds else 1
-        vectors = max((columns(nest, machine) for nest in nests), default=VECTORS)
-        return cls(machine.vector_bytes, vectors, rows)
+        wide = max((columns(nest, machine) for nest in nests), default=VECTORS)
+        vectors = min((side_by_side(nest) for nest in nests), default=VECTORS)
+        return cls(machine.vector_bytes, wide if wide > VECTORS else vectors, rows)
 
     def workspace(self, kernel: KernelOp) -> Size:
         return bytes_of_locals(locals_of(kernel))
@@ -98,6 +101,12 @@ def _write(writer: Writer, loops: NestLoops, tasks: Tasks | None) -> None:
         loops.write({})
     else:
         tasks.write(writer, loops.write)
+
+
+def side_by_side(nest: Analysis) -> int:
+    """Vectors of a tile: fewer where the body is long. A processor then finds enough that is
+    independent in one, and what is compiled for each takes its time."""
+    return next((count for count, most in LENGTHS if steps(nest) < most), 1)
 
 
 def columns(nest: Analysis, machine: Machine) -> int:
