@@ -203,3 +203,97 @@ def test_the_greatest_of_nothing_is_the_identity_where_the_size_is_symbolic() ->
         assert found == [*expected, 2**63 - 1, 2**63 - 1]
     with pytest.raises(StepwellError, match="SW0201"):
         asarray(empty["f32"]).max()
+
+
+LANES = 64
+Terms = list[float]
+
+
+def joined(terms: Terms, order: str, chunk: int | None) -> numpy.float32:
+    """Exact terms added in the order that the page describes, each sum rounded to f32."""
+    size = chunk or len(terms)
+    parts = [terms[start : start + size] for start in range(0, len(terms), size)]
+    found = [serially(part) if order == "serial" else by_lanes(part) for part in parts]
+    total = found[0]
+    for each in found[1:]:
+        total = numpy.float32(total + each)
+    return total
+
+
+def serially(terms: Terms) -> numpy.float32:
+    total = numpy.float32(0)
+    for term in terms:
+        total = numpy.float32(float(total) + term)
+    return total
+
+
+def by_lanes(terms: Terms) -> numpy.float32:
+    lanes = [serially(terms[first::LANES]) for first in range(LANES)]
+    half = LANES // 2
+    while half:
+        lanes = [numpy.float32(lanes[i] + lanes[i + half]) for i in range(half)]
+        half //= 2
+    return lanes[0]
+
+
+def drawn(*shape: int) -> Any:
+    """Numbers of ten bits, so that products, and a sum before it is rounded, are exact in f64."""
+    random = numpy.random.default_rng(sum(shape))
+    return (random.integers(-512, 512, shape) * 2.0 ** random.integers(-6, 7, shape)).astype("f4")
+
+
+def products(*pairs: Any) -> Terms:
+    return [float(a) * float(b) for x, y in pairs for a, b in zip(x, y, strict=True)]
+
+
+X, Y, ROWS, COLUMNS, V = drawn(9000), drawn(9001)[1:], drawn(2, 2500), drawn(2500, 3), drawn(2500)
+IMAGE, WINDOW = drawn(1, 9, 70), drawn(3, 70, 2)
+ZERO, ONE = (Size.of(0),), (Size.of(1),)
+PLAIN = {"stride": ONE, "low": ZERO, "high": ZERO, "dilation": ONE, "groups": Size.of(1)}
+ORDERS: dict[str, tuple[Callable[..., Any], tuple[Any, ...], tuple[Terms, str, int | None]]] = {
+    "a sum over the last axis": (stepwell.numpy.sum, (X,), (X.tolist(), "lanes", 4096)),
+    "a sum that keeps the last axis": (
+        lambda x: x.sum(0)[1],
+        (COLUMNS,),
+        (COLUMNS[:, 1].tolist(), "serial", 1024),
+    ),
+    "a product of matrices": (
+        lambda x, y: (x @ y)[1, 2],
+        (ROWS, COLUMNS),
+        (products((ROWS[1], COLUMNS[:, 2])), "serial", 1024),
+    ),
+    "a product of vectors": (
+        lambda x, y: x @ y,
+        (X, Y),
+        (products((X, Y)), "lanes", 4096),
+    ),
+    "a matrix by a vector": (
+        lambda x, y: (x @ y)[1],
+        (ROWS, V),
+        (products((ROWS[1], V)), "lanes", 4096),
+    ),
+    "a vector by a matrix": (
+        lambda x, y: (x @ y)[2],
+        (V, COLUMNS),
+        (products((V, COLUMNS[:, 2])), "serial", 1024),
+    ),
+    "a convolution": (
+        lambda x, w: apply("convolution", x, w, **PLAIN)[0, 4, 1],
+        (IMAGE, WINDOW),
+        (products(*zip(IMAGE[0, 4:7], WINDOW[..., 1], strict=True)), "serial", None),
+    ),
+    "a cumulative sum": (
+        lambda x: stepwell.numpy.cumsum(x)[-1],
+        (V,),
+        (V.tolist(), "serial", None),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_terms_are_added_in_the_order_of_the_page(name: str) -> None:
+    function, arrays, (terms, order, chunk) = ORDERS[name]
+    found = numpy.asarray(jit(function)(*arrays))
+    assert found == joined(terms, order, chunk)
+    others = {joined(terms, o, c) for o in ("serial", "lanes") for c in (None, 1024, 4096)}
+    assert len(others) > 1
