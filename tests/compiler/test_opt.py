@@ -5,12 +5,16 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.parser import Parser
+from xdsl.rewriter import Rewriter
 
 from stepwell import compile
+from stepwell.compiler.dialects.nd import tensor
 from stepwell.compiler.levels import LEVELS
 from stepwell.compiler.lower.loop_to_llvm import LoopToLlvm
 from stepwell.compiler.opt import main
+from stepwell.compiler.passes.simplify import Simplify
 from stepwell.compiler.pipeline import context
 from stepwell.compiler.universe import PASSES
 from stepwell.runtime.errors import LONGEST, StepwellError
@@ -155,3 +159,12 @@ def test_a_module_that_does_not_verify(command: Command) -> None:
           %y = "nd.add"(%x, %x) : (tensor<3xf32>, tensor<3xf32>) -> tensor<4xf32>
     """
     assert command(wrong) == dedent(text).strip("\n").rstrip()
+
+
+def test_each_pass_is_verified(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def spoil(self: Simplify, ctx: object, op: ModuleOp) -> None:
+        results = (result for each in op.walk() for result in each.results)
+        Rewriter.replace_value_with_new_type(next(results), tensor("f32", ()))
+
+    monkeypatch.setattr(Simplify, "apply", spoil)
+    assert command(TEXTS["tensor"], "-p", "simplify,inline", "--verify-each").startswith("SW0223")

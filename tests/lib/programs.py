@@ -10,6 +10,7 @@ from unittest import mock
 
 import numpy as np
 from numpy.typing import NDArray
+from xdsl.context import Context
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr, UnknownLoc
 from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.parser import Parser
@@ -215,12 +216,13 @@ def _type_like(array: Array) -> ArrayType:
 
 
 def stages(module: ModuleOp, machine: Machine | None = None) -> Iterator[tuple[str, ModuleOp]]:
-    """The module after each stage, by the stage's name."""
-    module, before = module.clone(), None
-    for name, _ in pipeline.STAGES:
-        pipeline.run_stages(module, machine or host(), name, after=before)
-        yield name, module
-        before = name
+    """The module after each pass of each stage, by the names of both."""
+    module = module.clone()
+    yield "tensor", module
+    for stage, passes in pipeline.STAGES:
+        for each in passes(machine or host()):
+            each.apply(Context(), module)
+            yield f"{stage}: {each.name}", module
 
 
 @contextmanager
