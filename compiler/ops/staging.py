@@ -1,5 +1,6 @@
 """Ops that say when, or by which rule, their body is computed: remat, barrier, custom gradients."""
 
+import abc
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -41,17 +42,13 @@ from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
 
 
-@irdl_op_definition
-class Barrier(TensorOp):
-    """The operand as it is; what follows is not merged with what came before it."""
+class Identity(TensorOp, abc.ABC):
+    """The operand as it is: an op that only says something about it."""
 
-    name = "nd.barrier"
     ROLE: ClassVar = Role.FREE
     x = operand_def(TensorType)
     result = result_def(TensorType)
-    traits = traits_def(MemoryWriteEffect())
     assembly_format = "$x attr-dict `:` type($x) `->` type($result)"
-    SAMPLES: ClassVar = ((("f64[3,4]",), {}), (("i32[0]",), {}))
 
     @classmethod
     def infer(cls, x: Tensor) -> Sequence[Tensor]:
@@ -62,6 +59,18 @@ class Barrier(TensorOp):
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         return reads[0](at)
+
+    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
+        return again(self, operands[0])
+
+
+@irdl_op_definition
+class Barrier(Identity):
+    """The operand as it is; what follows is not merged with what came before it."""
+
+    name = "nd.barrier"
+    traits = traits_def(MemoryWriteEffect())
+    SAMPLES: ClassVar = ((("f64[3,4]",), {}), (("i32[0]",), {}))
 
     def gradient(self, *cotangents: Value) -> Gradient:
         return [cotangents[0]]
@@ -69,39 +78,19 @@ class Barrier(TensorOp):
     def tangent(self, *tangents: Value | Zero) -> Gradient:
         return [tangents[0]]
 
-    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        return again(self, operands[0])
-
 
 @irdl_op_definition
-class StopGradient(PureOp):
+class StopGradient(Identity, PureOp):
     """The operand as it is; derivatives of any order take it for a constant."""
 
     name = "nd.stop_gradient"
-    ROLE: ClassVar = Role.FREE
-    x = operand_def(TensorType)
-    result = result_def(TensorType)
-    assembly_format = "$x attr-dict `:` type($x) `->` type($result)"
     SAMPLES: ClassVar = ((("i32[3,4]",), {}), (("bool[0]",), {}))
-
-    @classmethod
-    def infer(cls, x: Tensor) -> Sequence[Tensor]:
-        return [x]
-
-    def reference(self, *operands: Array) -> Array:
-        return operands[0]
-
-    def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
-        return reads[0](at)
 
     def gradient(self, *cotangents: Value) -> Gradient:
         return [Zero(Value(self.x).type)]
 
     def tangent(self, *tangents: Value | Zero) -> Gradient:
         return [Zero(Value(self.x).type)]
-
-    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        return again(self, operands[0])
 
 
 @irdl_op_definition
