@@ -28,6 +28,7 @@ from stepwell.runtime.sizes import Size
 
 ZERO = Size.of(0)
 ONE = Size.of(1)
+BACK = Size.of(-1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,14 +117,15 @@ class Analysis:
         )
 
     def _is_whole_axis(self, access: Access, number: int) -> bool:
-        """Whether the index is an axis that is as long as the buffer."""
+        """Whether the index is an axis that is as long as the buffer, or that turned around."""
         type, affine = access.buffer.type, access.op.access.data[number]
         assert isinstance(type, BufferType)
-        if affine.offset != ZERO or len(affine.terms) != 1:
-            return False
-        ((coefficient, operand),) = affine.terms
-        axis = access.op.indices[operand]
-        return coefficient == ONE and self._sizes.get(axis) == type.shape[number]
+        if not affine.terms:
+            return affine.offset == ZERO and type.shape[number] == ONE
+        size, ((coefficient, operand), *others) = type.shape[number], affine.terms
+        whole = self._sizes.get(access.op.indices[operand]) == size
+        ways = ((ONE, ZERO), (BACK, size - 1))
+        return whole and not others and (coefficient, affine.offset) in ways
 
     def _enter(self, axes: Sequence[SSAValue], sizes: Shape) -> None:
         for axis, size in zip(axes, sizes, strict=True):

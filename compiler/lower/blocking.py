@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import gcd
 
 from stepwell.compiler.machines.machine import Machine
 
@@ -10,6 +11,21 @@ LATENCY = 4
 
 STREAM = 24
 """Bytes in a cycle from the second cache into the first."""
+
+TALLEST, WIDEST = 14, 24
+"""Rows and vectors of a tile at most."""
+
+REUSED = 12
+"""Tiles that use a panel if it is worth a copy."""
+
+LINE, WAYS = 64, 16
+"""Bytes of a line, and the lines of a cache that have one place."""
+
+AHEAD = 1536
+"""Bytes of a panel that are asked for before they are used."""
+
+TASK = 40_000
+"""Multiply-add instructions that a task has at least: some 20 microseconds."""
 
 LANE_TASKS, ROW_TASKS = 16, 8
 """So many tasks let two or more threads end together: rather of lanes, whose operand each task
@@ -33,9 +49,13 @@ class Product:
     width: int
     size: int
 
-    def tile(self, tallest: int, machine: Machine) -> tuple[int, int]:
-        """The rows and vectors of the best tile with at most so many rows."""
+    def tile(self, tallest: int, turned: bool, machine: Machine) -> tuple[int, int]:
+        """The rows and vectors of the best tile with at most so many rows; of a right operand that
+        is `turned`, a panel should stay in the second cache."""
         widest = -(-self.n // self.width)
+        if turned:
+            panel = self.k * self.width * self.size
+            widest = max(1, min(widest, machine.l2 // 2 // max(1, panel)))
         shapes = tiles(min(self.m, tallest), widest, machine.vector_registers)
         return min(shapes, key=lambda shape: self.cycles(*shape, machine))
 
@@ -57,17 +77,54 @@ class Product:
         streamed = panel if panel * self.k > machine.l1 else 0
         return max(mr * nv / 2, LATENCY, (mr + nv) / 2, streamed / STREAM)
 
-    def task(self, mr: int, nv: int, machine: Machine) -> tuple[int, int]:
-        """The rows and lanes of a task: no more rows than the second cache holds, in whole tiles
-        or whole `m`, and tasks enough."""
+    def packs_right(self, mr: int, nv: int, distance: int | None) -> bool:
+        """Whether to copy the panels of a right operand whose rows lie so many elements apart: if
+        many tiles read them, for then it pays to have them in a row."""
+        in_a_row = distance is not None and distance <= nv * self.width
+        return not in_a_row and self.rows >= REUSED * mr
+
+    def packs_left(self, nv: int, distance: int | None, machine: Machine) -> bool:
+        """Whether to copy the panels of a left operand of which one position of the fold lies so
+        many elements from the next, a line for each: if they are too many for the second cache."""
+        lines = machine.l2 // LINE
+        if distance is not None:
+            lines //= gcd(distance * self.size // LINE or 1, lines // WAYS)
+        panels = -(-self.n // (nv * self.width))
+        return panels >= REUSED // 2 and self.k > lines // 2
+
+    def ahead(self, nv: int, distance: int | None, machine: Machine) -> int:
+        """How many positions ahead to ask for rows of the right operand that lie so far apart: not
+        at all if it stays in the second cache, or is read in a row."""
+        in_a_row = distance is not None and distance <= nv * self.width
+        if in_a_row or self.k * self.n * self.size <= machine.l2 // 2:
+            return 0
+        return max(1, AHEAD // (nv * self.width * self.size))
+
+    def task(self, mr: int, nv: int, packs: bool, machine: Machine) -> tuple[int, int]:
+        """The rows and lanes of a task, in whole tiles or whole `m`, and tasks enough: as many rows
+        as stay in the second cache; if each task packs its panels, rather in the third."""
         panel = nv * self.width
-        cached = max(mr, machine.l2 // 2 // (max(1, self.kept) * self.size))
-        lane_blocks = max(1, min(-(-self.n // panel), -(-LANE_TASKS // self.outer)))
-        row_blocks = -(-ROW_TASKS // (lane_blocks * self.outer))
-        mc = self._rows(mr, max(mr, min(cached, -(-self.m * self.middle // row_blocks))))
-        tasks = -(-self.m * self.middle // mc) * self.outer
-        lane_blocks = min(lane_blocks, -(-LANE_TASKS // tasks))
+        cache = machine.l3 // 4 if packs else machine.l2 // 2
+        cached = max(mr, cache // (max(1, self.kept) * self.size))
+        most = max(1, self.work // TASK)
+        lane_tasks, row_tasks = min(LANE_TASKS, most), min(ROW_TASKS, most)
+        if packs:
+            row_tasks = min(row_tasks, max(1, self.rows // (REUSED * mr)))
+        lane_blocks = max(1, min(-(-self.n // panel), -(-lane_tasks // self.outer)))
+        row_blocks = -(-row_tasks // (lane_blocks * self.outer))
+        mc = self._rows(mr, max(mr, min(cached, -(-self.rows // row_blocks))))
+        tasks = -(-self.rows // mc) * self.outer
+        lane_blocks = min(lane_blocks, -(-lane_tasks // tasks))
         return mc, -(-self.n // lane_blocks // panel) * panel
+
+    @property
+    def rows(self) -> int:
+        return self.m * self.middle
+
+    @property
+    def work(self) -> int:
+        """Multiply-add instructions."""
+        return self.rows * self.outer * self.k * -(-self.n // self.width)
 
     def _rows(self, mr: int, most: int) -> int:
         if self.m > most:
@@ -78,8 +135,9 @@ class Product:
 
 
 def tiles(tallest: int, widest: int, registers: int) -> Iterator[tuple[int, int]]:
-    """The shapes for which the registers suffice: for the sums, a row of vectors, a scalar."""
-    for mr in range(1, max(1, min(tallest, 14)) + 1):
-        for nv in range(1, max(1, min(widest, 8)) + 1):
-            if mr * nv + nv + 1 <= registers:
+    """The shapes for which the registers suffice: for the sums, a row of vectors, a scalar. A tile
+    of one row uses each vector once, straight from memory."""
+    for mr in range(1, max(1, min(tallest, TALLEST)) + 1):
+        for nv in range(1, max(1, min(widest, WIDEST)) + 1):
+            if mr * nv + (nv if mr > 1 else 1) + 1 <= registers:
                 yield mr, nv

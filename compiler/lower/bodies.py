@@ -1,7 +1,7 @@
 """The scalar body of a nest, written for a tile of positions at once: some rows of some vectors."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -23,7 +23,7 @@ from stepwell.compiler.dialects.loop.nests import (
 )
 from stepwell.compiler.dialects.loop.scalar import SelectOp
 from stepwell.compiler.dialects.loop.syntax import INDEX
-from stepwell.compiler.lower.analysis import Access, Analysis
+from stepwell.compiler.lower.analysis import BACK, Access, Analysis
 from stepwell.compiler.lower.combine import take
 from stepwell.compiler.lower.shuffles import transposed, turned_around
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term, Writer
@@ -111,6 +111,14 @@ class Ready:
     load: Callable[["BodyWriter"], Spread]
 
 
+@dataclass(frozen=True, eq=False)
+class Ahead:
+    """Vectors are brought into the cache `steps` positions along an axis before they are read."""
+
+    axis: SSAValue
+    steps: int
+
+
 class BodyWriter(ABC):
     """Writes the body of a nest at the tile whose first position `bases` tells.
 
@@ -125,7 +133,7 @@ class BodyWriter(ABC):
         tile: Tile,
         bases: Mapping[SSAValue, Bound],
         buffers: Mapping[SSAValue, SSAValue],
-        ready: Ready | None = None,
+        ready: Sequence[Ready] = (),
     ):
         self.writer = writer
         self.analysis = analysis
@@ -139,8 +147,10 @@ class BodyWriter(ABC):
         self._values: dict[SSAValue, Spread] = {}
         self.prefixes: dict[PrefixOp, Spread] = {}
         """What the positions of a scan came to before the one at which the body stands."""
-        self._ready = ready
-        self._absent = ready.ops if ready is not None else frozenset[Operation]()
+        self._ready = {each.value: each.load for each in ready}
+        self._absent = frozenset[Operation]().union(*(each.ops for each in ready))
+        self.ahead: Ahead | None = None
+        """What else reads of vectors ask for."""
 
     def write(self, block: Block, only: Container[Operation] | None = None) -> None:
         """Every op of the block, or only some of them."""
@@ -157,8 +167,8 @@ class BodyWriter(ABC):
 
     def value(self, value: SSAValue) -> Spread:
         """What a value of the body has become; an affine index is computed on demand."""
-        if self._ready is not None and value is self._ready.value:
-            return self._ready.load(self)
+        if (load := self._ready.get(value)) is not None:
+            return load(self)
         found = self._values.get(value)
         return self._number(self.analysis.affines[value]) if found is None else found
 
@@ -346,7 +356,11 @@ class BodyWriter(ABC):
             offset = self._offset(access.at, i, j, self.tile.width - 1)
             return turned_around(self.writer, self.writer.load(source, offset, type, mask))
         if step == ONE:
-            return self.writer.load(source, self._offset(access.at, i, j), type, mask)
+            offset = self._offset(access.at, i, j)
+            if self.ahead is not None and access.stride(self.ahead.axis) not in (ZERO, ONE):
+                distance = access.stride(self.ahead.axis) * self.ahead.steps
+                self.writer.prefetch(source, self.writer.affine([(ONE, offset)], distance))
+            return self.writer.load(source, offset, type, mask)
         return self.writer.gather(source, self._offsets(access.at, i, j), type, mask)
 
     def _load_where_some(
@@ -471,5 +485,4 @@ class BodyWriter(ABC):
         return self.spread(scalars, rows, False)
 
 
-BACK = Size.of(-1)
 _WRAPS = defaults(arith.AddiOp)

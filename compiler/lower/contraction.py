@@ -12,23 +12,80 @@ from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.loop.nests import FoldOp, ReadOp, WriteOp
 from stepwell.compiler.dialects.loop.types import Combine
 from stepwell.compiler.lower.analysis import Access, Analysis, Axis
+from stepwell.compiler.lower.blocking import TALLEST
+from stepwell.compiler.lower.costs import length
 from stepwell.compiler.lower.writer import ONE
 from stepwell.runtime.sizes import Size
+
+
+@dataclass(frozen=True, eq=False)
+class Factor:
+    """One of the two terms of a contraction: `value`, of which a tile takes several at once along
+    `axis`, if there is one."""
+
+    analysis: Analysis
+    fold: FoldOp
+    value: SSAValue
+    axis: Axis | None
+
+    @cached_property
+    def behind(self) -> frozenset[Operation]:
+        """What computes it."""
+        return slice_of([self.value], (self._guard,))
+
+    @cached_property
+    def own(self) -> frozenset[Operation]:
+        """What computes it, as far as nothing else needs it."""
+        last = self.fold.body.block.last_op
+        others = (op for op in self.analysis.nest.walk() if op not in self.behind)
+        operands = [value for op in others if op is not last for value in operands_of(op)]
+        operands.extend(term for term in self.fold.terms if term is not self.value)
+        return self.behind - slice_of(operands, (self._guard,))
+
+    @cached_property
+    def reads(self) -> list[Access]:
+        return [each for each in self.analysis.inside[self.fold] if each.op in self.behind]
+
+    @property
+    def axes(self) -> frozenset[SSAValue]:
+        """Those along which it varies."""
+        return self.analysis.dependences(self.value)
+
+    @property
+    def may_pack(self) -> bool:
+        """Whether all of it can be read before the fold, whatever its guard, by several at once."""
+        return self.axis is not None and all(map(self._is_unconditional, self.reads))
+
+    @property
+    def is_contiguous(self) -> bool:
+        """Whether what a tile takes at once are neighbours."""
+        return self.axis is None or all(
+            access.stride(self.axis.value) == ONE for access in self.reads
+        )
+
+    @property
+    def _guard(self) -> SSAValue | None:
+        return self.analysis.guards.get(self.fold)
+
+    def _is_unconditional(self, access: Access) -> bool:
+        condition = access.op.condition if isinstance(access.op, ReadOp) else None
+        guarded = condition is self._guard and self.analysis.is_inside(access)
+        return condition is None or guarded
 
 
 @dataclass(frozen=True, eq=False)
 class Contraction:
     """`out[…, m, n] = epilogue(sum over k of left[…, m, k] * right[…, k, n])`, in any layout.
 
-    `lanes` is n, along which the output is contiguous and `left` does not vary; `rows` is m, the
-    last axis along which `right` does not vary, if there is one, and `middle` are the others. Both
+    `lanes` is n, along which the output is contiguous and `left` does not vary; `rows` is m, an
+    axis along which `right` does not vary, if there is one, and `middle` are the others. Both
     terms may vary along the axes `outer`.
     """
 
     analysis: Analysis
     fold: FoldOp
-    left: SSAValue
-    right: SSAValue
+    left: Factor
+    right: Factor
     lanes: Axis
     rows: Axis | None
     middle: tuple[Axis, ...]
@@ -43,46 +100,6 @@ class Contraction:
     def depth(self) -> Size:
         """The number of products in a sum."""
         return prod(self.fold.sizes.data, start=ONE)
-
-    @cached_property
-    def behind_right(self) -> frozenset[Operation]:
-        """What computes `right`."""
-        return slice_of([self.right], (self._guard,))
-
-    @cached_property
-    def right_ops(self) -> frozenset[Operation]:
-        """What computes `right`, as far as nothing else needs it."""
-        others = (op for op in self.analysis.nest.walk() if op not in self.behind_right)
-        operands = [value for op in others if op is not self._last for value in operands_of(op)]
-        return self.behind_right - slice_of([self.left, *operands], (self._guard,))
-
-    @property
-    def _guard(self) -> SSAValue | None:
-        return self.analysis.guards.get(self.fold)
-
-    @property
-    def _last(self) -> Operation | None:
-        return self.fold.body.block.last_op
-
-    def reads_of(self, term: SSAValue) -> list[Access]:
-        ops = slice_of([term], (self._guard,))
-        return [each for each in self.analysis.inside[self.fold] if each.op in ops]
-
-    @property
-    def may_pack(self) -> bool:
-        """Whether all of `right` can be read before the fold, whatever its guard."""
-        return all(self._is_unconditional(each) for each in self.reads_of(self.right))
-
-    def _is_unconditional(self, access: Access) -> bool:
-        condition = access.op.condition if isinstance(access.op, ReadOp) else None
-        guarded = condition is self._guard and self.analysis.is_inside(access)
-        return condition is None or guarded
-
-    @property
-    def is_contiguous(self) -> bool:
-        """Whether what `right` reads is contiguous along the lanes."""
-        reads = self.reads_of(self.right)
-        return all(access.stride(self.lanes.value) == ONE for access in reads)
 
 
 def slice_of(
@@ -121,8 +138,15 @@ def contraction_of(analysis: Analysis) -> Contraction | str:
     others = [axis for axis in axes if axis is not lanes]
     outer = tuple(axis for axis in others if axis.value in analysis.dependences(right))
     inner = tuple(axis for axis in others if axis not in outer)
-    rows = inner[-1] if inner else None
-    return Contraction(analysis, fold, left, right, lanes, rows, inner[:-1], outer)
+    rows = max(reversed(inner), key=_height, default=None)
+    middle = tuple(axis for axis in inner if axis is not rows)
+    factors = Factor(analysis, fold, left, rows), Factor(analysis, fold, right, lanes)
+    return Contraction(analysis, fold, *factors, lanes, rows, middle, outer)
+
+
+def _height(axis: Axis) -> int:
+    """How far tiles can use an axis: as far as the tallest goes."""
+    return min(TALLEST, length(axis.size))
 
 
 def _is_written_along(analysis: Analysis, axis: Axis) -> bool:

@@ -7,7 +7,7 @@ from xdsl.dialects import arith, math
 from xdsl.ir import Operation, SSAValue
 
 from stepwell.compiler.dialects.loop.nests import FoldOp, ScanOp, WriteOp
-from stepwell.compiler.lower.analysis import Access, Analysis, Axis, lanes_of
+from stepwell.compiler.lower.analysis import BACK, Access, Analysis, Axis, lanes_of
 from stepwell.compiler.lower.writer import ONE, ZERO
 from stepwell.runtime.sizes import Size
 
@@ -36,7 +36,6 @@ _STEPS: Mapping[type[Operation], float] = {
     arith.FloorDivSIOp: 50,
 }
 
-BACK = Size.of(-1)
 NANOSECONDS = 0.3
 """For one step."""
 

@@ -68,10 +68,6 @@ class NestWriter(BodyWriter):
     def scan(self, op: ScanOp) -> None:
         Scan(self, op).write()
 
-    def each_position(self, op: FoldOp, inside: Callable[[], None]) -> None:
-        """Code for every position of a fold, in ascending order, without the fold."""
-        _Fold(self, op, self.analysis.axes_of(op), False, False).visit(inside)
-
 
 @final
 class _Fold:
@@ -112,15 +108,6 @@ class _Fold:
         if not self.lanes and self._fits_vectors():
             return self._chunks(self._vectors)
         return self._chunks(self._table if self.order.kind == "lanes" else self._chain)
-
-    def visit(self, inside: Callable[[], None]) -> None:
-        """`inside` at every position."""
-
-        def at(_: Sequence[SSAValue]) -> Sequence[SSAValue]:
-            inside()
-            return ()
-
-        self._nested([self._span(axis) for axis in self.axes], (), at)
 
     def _fits_vectors(self) -> bool:
         if self.order.kind == "any" or len(self.axes) == 1:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
-from math import gcd
+from math import gcd, prod
 from typing import final
 
 from xdsl.dialects import arith
@@ -12,9 +12,9 @@ from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.sizes import Range
 from stepwell.compiler.lower.analysis import Analysis, Axis, divisor
-from stepwell.compiler.lower.bodies import Mask, Ready, Tile, masks
+from stepwell.compiler.lower.bodies import Ahead, Mask, Ready, Tile, masks
 from stepwell.compiler.lower.folds import NestWriter
-from stepwell.compiler.lower.writer import Bound, Writer
+from stepwell.compiler.lower.writer import ONE, Bound, Writer
 from stepwell.runtime.sizes import Size
 
 
@@ -57,16 +57,21 @@ class Tiling:
 
 @dataclass(frozen=True)
 class Interval:
-    """Positions of an axis: from `low`, a multiple of every tile, to `high`. `unit` divides their
-    number."""
+    """Positions of an axis of some size: from `low`, a multiple of every tile, to `high`, another
+    one or the end. `unit` divides their number."""
 
     low: Bound
     high: Bound
     unit: int
+    size: Size
 
     @staticmethod
     def whole(writer: Writer, size: Size) -> "Interval":
-        return Interval(0, writer.extent(size), divisor(size))
+        return Interval(0, writer.extent(size), divisor(size), size)
+
+    def rest(self, tile: int) -> int | None:
+        """How many positions the last tile has if it is not a whole one; None if it is not known."""
+        return None if self.size.static is None else self.size.static % tile
 
 
 Intervals = Mapping[SSAValue, Interval]
@@ -84,8 +89,11 @@ class NestLoops:
         tiling: Tiling,
         buffers: Mapping[SSAValue, SSAValue],
         bases: Mapping[SSAValue, Bound] | None = None,
-        ready: Ready | None = None,
+        ready: Sequence[Ready] = (),
+        panel: Callable[[Mapping[SSAValue, Bound], tuple[Mask, ...]], None] | None = None,
+        ahead: Ahead | None = None,
     ):
+        """`panel` writes what comes before the tiles of a panel, where that begins."""
         self._writer = writer
         self._analysis = analysis
         self._tiling = tiling
@@ -93,6 +101,8 @@ class NestLoops:
         self._bases: dict[SSAValue, Bound] = dict.fromkeys(analysis.nest.axes, 0)
         self._bases.update(bases or {})
         self._ready = ready
+        self._before_panel = panel
+        self._ahead = ahead
         self._intervals: dict[SSAValue, Interval] = {}
 
     def write(self, intervals: Intervals) -> None:
@@ -115,7 +125,7 @@ class NestLoops:
 
     def _tiles(self) -> None:
         if self._tiling.panels:
-            self._lanes(lambda masks: self._panel(partial(self._tile, masks)))
+            self._lanes(self._panel)
         elif self._tiling.squares:
             self._squares()
         else:
@@ -123,8 +133,13 @@ class NestLoops:
                 lambda height, last: self._lanes(lambda masks: self._tile(masks, height, last))
             )
 
-    def _panel(self, tile: Callable[[int, Bound | None], None]) -> None:
-        self._along(self._tiling.middle, lambda: self._rows(tile))
+    def _panel(self, masks: tuple[Mask, ...]) -> None:
+        rows = partial(self._rows, partial(self._tile, masks))
+        if self._before_panel is None:
+            return self._along(self._tiling.middle, rows)
+        self._before_panel(self._bases, masks)
+        with self._writer.memory():
+            return self._along(self._tiling.middle, rows)
 
     def _squares(self) -> None:
         tiling = self._tiling
@@ -161,8 +176,11 @@ class NestLoops:
         axis, interval = rows.value, self._intervals[rows.value]
         low, high, whole = interval.low, interval.high, self._whole(interval, height)
         self._each(axis, low, whole, height, lambda: inside(height, None))
-        if isinstance(whole, int) and isinstance(high, int):
-            return self._each(axis, whole, high, height, lambda: inside(high - whole, None))
+        rest = interval.rest(height)
+        if rest == 0:
+            return None
+        if rest is not None:
+            return self._each(axis, whole, high, height, lambda: inside(rest, None))
         if interval.unit % height:
             last = self._writer.add(high, -1)
             self._each(axis, whole, high, height, lambda: inside(height, last))
@@ -177,19 +195,34 @@ class NestLoops:
         low, high, whole = interval.low, interval.high, self._whole(interval, block)
         full: tuple[Mask, ...] = (None,) * self._tiling.vectors
         self._each(axis, low, whole, block, lambda: inside(full))
-        if isinstance(whole, int) and isinstance(high, int):
-            masks = self._masks(whole, high, -(-(high - whole) // width))
-            return self._each(axis, whole, high, block, lambda: inside(masks))
-        if interval.unit % block == 0:
+        rest = interval.rest(block)
+        if rest == 0:
             return None
+        known = isinstance(whole, int) and isinstance(high, int)
+        if rest is not None and (known or self._tiling.panels):
+            last = partial(self._last_lanes, axis, rest, inside)
+            return self._each(axis, whole, high, block, last)
         if interval.unit % width == 0 and not self._tiling.panels:
             return self._each(axis, whole, high, width, lambda: inside((None,)))
         vectors = self._tiling.vectors if self._tiling.panels else 1
 
-        def rest() -> None:
+        def masked() -> None:
             inside(self._masks(self._bases[axis], high, vectors))
 
-        return self._each(axis, whole, high, width * vectors, rest)
+        return self._each(axis, whole, high, width * vectors, masked)
+
+    def _last_lanes(
+        self, axis: SSAValue, count: int, inside: Callable[[tuple[Mask, ...]], None]
+    ) -> None:
+        """A tile of so many lanes: whole vectors, and at most one with a mask."""
+        width, first = self._tiling.width, self._bases[axis]
+        end = self._writer.add(first, count)
+        whole, masked = divmod(count, width)
+        masks: list[Mask] = [None] * whole
+        if masked:
+            last = self._writer.add(first, whole * width)
+            masks.append(self._writer.mask(last, end, width))
+        inside(tuple(masks))
 
     def _whole(self, interval: Interval, tile: int) -> Bound:
         """Where the last full tile ends."""
@@ -217,6 +250,7 @@ class NestLoops:
         tile = Tile(tiling.width, lanes, masks, rows, height, last_row)
         bases = self._bases
         body = NestWriter(self._writer, self._analysis, tile, bases, self._buffers, self._ready)
+        body.ahead = self._ahead
         body.write(self._analysis.nest.body.block)
 
 
@@ -226,21 +260,30 @@ class Tasks:
 
     blocks: tuple[tuple[Axis, int], ...]
 
+    @property
+    def count(self) -> Size:
+        return prod(((axis.size + (n - 1)) // n for axis, n in self.blocks), start=ONE)
+
     def write(
-        self, writer: Writer, inside: Callable[[Intervals], None], *, parallel: bool = True
+        self,
+        writer: Writer,
+        inside: Callable[[Intervals, Bound], None],
+        *,
+        parallel: bool = True,
     ) -> None:
-        """`inside` for every task, with the positions it takes."""
+        """`inside` for every task, with the positions it takes and its number."""
         counts = [writer.ceiling(writer.extent(axis.size), block) for axis, block in self.blocks]
         total = reduce(writer.product, counts)
 
-        def task(number: Bound) -> None:
+        def task(index: Bound) -> None:
             intervals: dict[SSAValue, Interval] = {}
+            number = index
             for (axis, block), count in zip(self.blocks[:0:-1], counts[:0:-1], strict=True):
-                index = writer.remainder(number, count)
-                intervals[axis.value] = cut(writer, index, axis.size, block)
+                place = writer.remainder(number, count)
+                intervals[axis.value] = cut(writer, place, axis.size, block)
                 number = writer.quotient(number, count)
             axis, block = self.blocks[0]
-            inside({axis.value: cut(writer, number, axis.size, block), **intervals})
+            inside({axis.value: cut(writer, number, axis.size, block), **intervals}, index)
 
         def in_turn(number: Bound, _: Sequence[SSAValue]) -> Sequence[SSAValue]:
             task(number)
@@ -281,4 +324,4 @@ def cut(writer: Writer, task: Bound, size: Size, block: int) -> Interval:
     high = writer.add(low, block)
     if unit % block:
         high = writer.smaller(high, writer.extent(size))
-    return Interval(low, high, gcd(unit, block))
+    return Interval(low, high, gcd(unit, block), size)

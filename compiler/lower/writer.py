@@ -33,6 +33,7 @@ from stepwell.compiler.dialects.loop.explicit import (
     LoadOp,
     MaskOp,
     ParallelOp,
+    PrefetchOp,
     ScatterOp,
     StackOp,
     StoreOp,
@@ -372,6 +373,10 @@ class Writer:
         operands = (value, target, offset) if mask is None else (value, target, offset, mask)
         properties = {"operandSegmentSizes": segments(1, 1, 1, int(mask is not None))}
         self.effect(kind, operands, (), properties)
+
+    def prefetch(self, source: SSAValue, offset: Bound) -> None:
+        """Ask for the cache line at a linear offset, which may lie outside."""
+        self.effect(PrefetchOp, (source, self.value(offset)))
 
     @contextmanager
     def memory(self) -> Generator[None]:

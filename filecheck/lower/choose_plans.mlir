@@ -18,12 +18,12 @@ loop.kernel @product<B: 0>(%x: !loop.buffer<[64, B] x f32>, %w: !loop.buffer<[64
 loop.func @entry<N: 0>(%x: !loop.buffer<[64, 2*N] x f32>, %w: !loop.buffer<[64, 2*N] x f32>) -> (%y: !loop.buffer<[64, 64] x f32>) {
   loop.launch @product <B = 2*N> (%x, %w, %y) : !loop.buffer<[64, 2*N] x f32>, !loop.buffer<[64, 2*N] x f32>, !loop.buffer<[64, 64] x f32>
 }
-// CHECK:       loop.kernel @product<B: 0>(%x: !loop.buffer<[64, B] x f32>, %w: !loop.buffer<[64, B] x f32>) -> (%y: !loop.buffer<[64, 64] x f32>, %{{\d+}}: !loop.buffer<[{{\d+}}*B] x i8>) plan
+// CHECK:       loop.kernel @product<B: 0>(%x: !loop.buffer<[64, B] x f32>, %w: !loop.buffer<[64, B] x f32>) -> (%y: !loop.buffer<[64, 64] x f32>, %{{\d+}}: !loop.buffer<[{{.*}}*B{{.*}}] x i8>) plan
 // V3-SAME:       <gemm, bytes = 32,
 // V4-SAME:       <gemm, bytes = 64,
-// CHECK-SAME:    pack = [right]>
+// CHECK-SAME:    pack = [right], ahead = 0>
 // CHECK:       loop.func @entry<N: 0>
-// CHECK-NEXT:    [[ROOM:%\d+]] = loop.alloc : !loop.buffer<[{{\d+}}*N] x i8>
+// CHECK-NEXT:    [[ROOM:%\d+]] = loop.alloc : !loop.buffer<[{{.*}}*N{{.*}}] x i8>
 // CHECK-NEXT:    loop.launch @product <B = 2*N>(%x, %w, %y, [[ROOM]])
 // Z80:         SW0233: there is no machine z80
 

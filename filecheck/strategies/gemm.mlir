@@ -32,8 +32,10 @@ loop.kernel @dense(%x: !loop.buffer<[8, 128] x f32>, %w: !loop.buffer<[128, 64] 
 // CHECK-COUNT-8:       arith.maximumf %{{.*}} : vector<16xf32>
 // CHECK-COUNT-8:       loop.store %{{.*}}, %y[{{.*}}] : vector<16xf32>
 
-// A turned right operand is packed first, into panels of a tile's lanes, in the workspace; a task then
-// takes 8 rows and 32 lanes. Sums longer than a chunk are joined chunk by chunk.
+// The rows of a right operand that is turned are no lanes: each panel of a tile's lanes is packed before
+// the tiles that use it, in the part of the workspace that belongs to the task. Squares of 16 by 16 are
+// read along k and turned in registers. A task takes 8 rows and 32 lanes. Sums longer than a chunk are
+// joined chunk by chunk.
 loop.kernel @turned(%x: !loop.buffer<[16, 2048] x f32>, %w: !loop.buffer<[64, 2048] x f32>)
     -> (%y: !loop.buffer<[16, 64] x f32>) plan <gemm, mr = 4, nv = 2, mc = 8, nc = 32, pack = [right]> {
   loop.nest [%m : 16, %n : 64] {
@@ -47,17 +49,71 @@ loop.kernel @turned(%x: !loop.buffer<[16, 2048] x f32>, %w: !loop.buffer<[64, 20
 }
 
 // CHECK-LABEL: loop.kernel @turned
-// CHECK-SAME:    [[ROOM:%\d+]]: !loop.buffer<[524288] x i8>
-// CHECK:         [[PANELS:%\d+]] = loop.view [[ROOM]][0] : !loop.buffer<[524288] x i8> to !loop.buffer<[131072] x f32>
-// CHECK:         loop.parallel
-// CHECK-COUNT-2:   loop.store %{{.*}}, [[PANELS]][{{.*}}] : vector<16xf32>
-// CHECK:         loop.parallel
-// CHECK:           loop.for {{.*}} step 4 {
-// CHECK:             loop.for {{.*}} step 1024 carry(
-// CHECK:               loop.for {{.*}} step 1 carry(
-// CHECK-COUNT-2:         loop.load [[PANELS]][{{.*}} to vector<16xf32>
-// CHECK-COUNT-8:         math.fma
-// CHECK-COUNT-8:       arith.addf %{{.*}} : vector<16xf32>
+// CHECK-SAME:    [[ROOM:%\d+]]: !loop.buffer<[1048576] x i8>
+// CHECK:         loop.parallel [[TASK:%\d+]] to
+// CHECK:           [[MINE:%\d+]] = loop.index (262144) * [[TASK]]
+// CHECK:           [[PANEL:%\d+]] = loop.view [[ROOM]][[[MINE]]] : !loop.buffer<[1048576] x i8> to !loop.buffer<[65536] x f32>
+// CHECK:           loop.for {{.*}} step 32 {
+// CHECK:             loop.for {{.*}} step 16 {
+// CHECK:               loop.for {{.*}} step 16 {
+// CHECK-COUNT-16:        loop.load %w[{{.*}} to vector<16xf32>
+// CHECK-COUNT-64:        loop.shuffle
+// CHECK-COUNT-16:        loop.store %{{.*}}, [[PANEL]][{{.*}}] : vector<16xf32>
+// CHECK:             loop.for {{.*}} step 4 {
+// CHECK:               loop.for {{.*}} step 1024 carry(
+// CHECK:                 loop.for {{.*}} step 1 carry(
+// CHECK-COUNT-2:           loop.load [[PANEL]][{{.*}} to vector<16xf32>
+// CHECK-COUNT-8:           math.fma
+// CHECK-COUNT-8:         arith.addf %{{.*}} : vector<16xf32>
+
+// Columns of the left operand that are rows in memory: all its panels are packed first, a tile's rows
+// side by side for each k. The right one lies in a row already.
+loop.kernel @columns(%x: !loop.buffer<[64, 16] x f32>, %w: !loop.buffer<[64, 16] x f32>)
+    -> (%y: !loop.buffer<[16, 16] x f32>) plan <gemm, mr = 8, nv = 1, pack = [left]> {
+  loop.nest [%m : 16, %n : 16] {
+    %s = loop.fold fma <serial, 1024> [%k : 64] {
+      %u = loop.read %x[%k, %m] : f32
+      %v = loop.read %w[%k, %n] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    loop.write %s, %y[%m, %n] : f32
+  }
+}
+
+// CHECK-LABEL: loop.kernel @columns
+// CHECK-SAME:    [[ROOM:%\d+]]: !loop.buffer<[4096] x i8>
+// CHECK:         [[PANELS:%\d+]] = loop.view [[ROOM]][0] : !loop.buffer<[4096] x i8> to !loop.buffer<[1024] x f32>
+// CHECK:         loop.for {{.*}} to {{.*}} step 1 {
+// CHECK:           loop.for {{.*}} step 1 {
+// CHECK:             loop.prefetch %x[
+// CHECK:             [[ROW:%\d+]] = loop.load %x[{{.*}} to vector<16xf32>
+// CHECK:             loop.store [[ROW]], [[PANELS]][{{.*}} : vector<16xf32>
+// CHECK:         loop.for {{.*}} step 8 {
+// CHECK:           loop.for {{.*}} step 1 carry(
+// CHECK:             loop.load %w[
+// CHECK-COUNT-8:     loop.load [[PANELS]][{{.*}} to f32
+// CHECK-COUNT-8:     math.fma
+
+// Few rows use what is read of the right operand but once, so that it is not packed: it is asked for
+// before it is needed.
+loop.kernel @ahead(%x: !loop.buffer<[2, 64] x f32>, %w: !loop.buffer<[64, 4096] x f32>)
+    -> (%y: !loop.buffer<[2, 4096] x f32>) plan <gemm, mr = 2, nv = 1, ahead = 8> {
+  loop.nest [%m : 2, %n : 4096] {
+    %s = loop.fold fma <serial, 1024> [%k : 64] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%k, %n] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    loop.write %s, %y[%m, %n] : f32
+  }
+}
+
+// CHECK-LABEL: loop.kernel @ahead
+// CHECK:         [[HERE:%\d+]] = loop.index {{.*}}(4096) *
+// CHECK:         [[THERE:%\d+]] = loop.index [[HERE]] + 32768
+// CHECK:         loop.prefetch %w[[[THERE]]]
+// CHECK:         loop.load %w[[[HERE]]]
+// CHECK-COUNT-2: math.fma
 
 // A convolution is the product of windows with the kernel. Outside of the image a position contributes
 // nothing: its rows of the kernel are skipped, and only at the left and right edge, where it does so in

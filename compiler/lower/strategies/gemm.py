@@ -5,6 +5,7 @@ multiplication", ACM TOMS 34 (2008), without the one over k: a tile sums all of 
 the chunks that the fold's order asks for, so that partial results never go to memory.
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -15,11 +16,11 @@ from xdsl.ir import SSAValue
 from stepwell.compiler.dialects.loop.nests import KernelOp
 from stepwell.compiler.dialects.loop.types import BufferType, buffer
 from stepwell.compiler.lower.analysis import Access, Analysis, Axis, lanes_of
-from stepwell.compiler.lower.blocking import Product
-from stepwell.compiler.lower.bodies import BodyWriter, Guard, Mask, Ready, Spread, Tile, masks
-from stepwell.compiler.lower.contraction import Contraction, contraction_of
+from stepwell.compiler.lower.blocking import TALLEST, TASK, Product
+from stepwell.compiler.lower.bodies import Ahead, BodyWriter, Mask, Ready, Spread, masks
+from stepwell.compiler.lower.contraction import Contraction, Factor, contraction_of
 from stepwell.compiler.lower.costs import length
-from stepwell.compiler.lower.folds import NestWriter
+from stepwell.compiler.lower.panels import Panels
 from stepwell.compiler.lower.strategies.base import (
     Refusal,
     Strategy,
@@ -32,16 +33,11 @@ from stepwell.compiler.lower.strategies.base import (
 from stepwell.compiler.lower.tiling import Intervals, NestLoops, Tasks, Tiling, unless_empty
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term, Writer
 from stepwell.compiler.machines.machine import Machine
+from stepwell.compiler.passes.assign_buffers import aligned
 from stepwell.runtime.sizes import Size
 
-UNPACKED = 2048
-"""Rows of the right operand that are no longer, in bytes, are read where they lie."""
-
-TALLEST, UNKNOWN_STRIDES = 14, 6
-"""Rows of a tile at most; if their distance is known at run time only, each takes a register."""
-
-TASK = 40_000
-"""Multiply-add instructions that a task has at least: some 20 microseconds."""
+UNKNOWN_STRIDES = 6
+"""Rows of a tile if their distance is known at run time only, so that each takes a register."""
 
 
 @final
@@ -49,9 +45,10 @@ TASK = 40_000
 class Gemm(Strategy):
     """Tiles of `mr` rows by `nv` vectors of `bytes` bytes.
 
-    A task takes `mc` rows by `nc` lanes, of which the rows of the left operand stay in the cache;
-    `mc = 0` leaves all to one thread. With `pack = [right]`, the right operand is first copied to
-    panels of one tile's lanes.
+    A task takes `mc` rows by `nc` lanes; `mc = 0` leaves all to one thread. What is in `pack`, if
+    it may be read before the fold, is copied to panels of what a tile takes at a time: all of the
+    `left` operand first, of the `right` one each panel before the tiles that use it. What is read where it lies is asked for `ahead`
+    positions of the fold before.
     """
 
     name: ClassVar[str] = "gemm"
@@ -61,6 +58,7 @@ class Gemm(Strategy):
     mc: int = 0
     nc: int = 0
     pack: tuple[str, ...] = ()
+    ahead: int = 0
 
     @classmethod
     def fits(cls, kernel: KernelOp, machine: Machine) -> Refusal | None:
@@ -74,17 +72,22 @@ class Gemm(Strategy):
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
         contraction = _contraction(kernel)
         product = _product(contraction, machine)
-        mr, nv = product.tile(_tallest(contraction), machine)
-        mc, nc = product.task(mr, nv, machine)
-        depth = contraction.depth
-        whole = prod(contraction.analysis.nest.sizes.data, start=depth).static
-        if whole is not None and whole < 2 * TASK * product.width:
+        turned = not contraction.right.is_contiguous and contraction.right.may_pack
+        mr, nv = product.tile(_tallest(contraction), turned, machine)
+        distance = _distance(contraction.right)
+        packs = turned or (contraction.right.may_pack and product.packs_right(mr, nv, distance))
+        mc, nc = product.task(mr, nv, packs, machine)
+        whole = prod(contraction.analysis.nest.sizes.data, start=contraction.depth).static
+        if whole is not None and product.work < 2 * TASK:
             mc = nc = 0
-        packed = _packs(contraction, product, mr, machine)
-        return cls(machine.vector_bytes, mr, nv, mc, nc, ("right",) if packed else ())
+        pack = ("left",) if _packs_left(contraction, product, nv, machine) else ()
+        if packs:
+            return cls(machine.vector_bytes, mr, nv, mc, nc, (*pack, "right"))
+        ahead = product.ahead(nv, distance, machine)
+        return cls(machine.vector_bytes, mr, nv, mc, nc, pack, ahead)
 
     def workspace(self, kernel: KernelOp) -> Size:
-        return _Gemm(self, kernel).panel_bytes if self.pack else ZERO
+        return _Gemm(self, kernel).workspace
 
     def expand(self, kernel: KernelOp) -> None:
         product = _Gemm(self, kernel)
@@ -114,20 +117,44 @@ class _Gemm:
         self.nest = self.analysis.nest
         self.element = self.contraction.fold.results[0].type
         self.width = lanes_of((self.element,), plan.bytes)
-        self.panel = self.width * plan.nv
+        self.packs_left = "left" in plan.pack and self.contraction.left.may_pack
+        self.packs_right = "right" in plan.pack and self.contraction.right.may_pack
+        self.left = Panels(self.analysis, self.contraction.left, self.width, plan.mr)
+        lanes = self.width * plan.nv
+        self.right = Panels(self.analysis, self.contraction.right, self.width, lanes)
+        self.tasks = self._tasks()
 
     def write(self, writer: Writer) -> None:
-        ready = self._pack(writer) if self.plan.pack else None
-        tiling = self._tiling()
-        loops = NestLoops(writer, self.analysis, tiling, {}, ready=ready)
+        ready: list[Ready] = []
+        if self.packs_left:
+            panels = self._view(writer, ZERO, self._left_size)
+            self._pack_left(writer, panels)
+            ready.append(self._ready(self.left, partial(self._load_left, panels)))
         if self.plan.mc:
-            self._tasks(tiling).write(writer, loops.write)
+            self.tasks.write(writer, partial(self._task, writer, ready))
         else:
-            loops.write({})
+            self._task(writer, ready, {}, 0)
 
-    def _tiling(self) -> Tiling:
+    def _task(
+        self, writer: Writer, ready: Sequence[Ready], intervals: Intervals, number: Bound
+    ) -> None:
+        """The tiles in the intervals, panel by panel."""
+        if not self.packs_right:
+            return self._loops(writer, ready).write(intervals)
+        room = writer.multiply(number, aligned(self.right.size * self._bytes))
+        panel = self._view(writer, self._bytes_of_left, self.right.size, room)
+        fill = partial(self.right.fill, writer, target=panel)
+        ready = [*ready, self._ready(self.right, partial(self._load_right, panel))]
+        return self._loops(writer, ready, fill).write(intervals)
+
+    def _loops(
+        self,
+        writer: Writer,
+        ready: Sequence[Ready],
+        fill: Callable[[Mapping[SSAValue, Bound], tuple[Mask, ...]], None] | None = None,
+    ) -> NestLoops:
         contraction, rows = self.contraction, self.contraction.rows
-        return Tiling(
+        tiling = Tiling(
             contraction.axes,
             self.width,
             contraction.lanes,
@@ -137,93 +164,105 @@ class _Gemm:
             panels=True,
             middle=contraction.middle,
         )
+        last = Ahead(contraction.fold.axes[-1], self.plan.ahead) if self.plan.ahead else None
+        return NestLoops(writer, self.analysis, tiling, {}, ready=ready, panel=fill, ahead=last)
 
-    def _tasks(self, tiling: Tiling) -> Tasks:
+    def _tasks(self) -> Tasks:
         """Blocks of `mc` rows, over several `middle` positions if those have fewer."""
         contraction = self.contraction
         rows = () if contraction.rows is None else (contraction.rows,)
         blocks: list[tuple[Axis, int]] = [(contraction.lanes, self.plan.nc)]
         left = self.plan.mc
         for axis in (*rows, *contraction.middle[::-1]):
-            blocks.append((axis, max(left, tiling.step(axis))))
+            blocks.append((axis, max(left, self.plan.mr if axis is contraction.rows else 1)))
             left //= max(1, length(axis.size))
         blocks.extend((axis, 1) for axis in contraction.outer[::-1])
         return Tasks(tuple(blocks[::-1]))
 
-    # Panels of the right operand.
+    # Memory for panels: all of the left operand's, then one of the right operand's for each task.
 
     @property
-    def panel_axes(self) -> list[Axis]:
-        """The outer axes along which the right operand varies."""
-        along = self.analysis.dependences(self.contraction.right)
-        return [axis for axis in self.contraction.outer if axis.value in along]
+    def workspace(self) -> Size:
+        """Bytes of the panels."""
+        if not self.packs_right:
+            return self._bytes_of_left
+        count = self.tasks.count if self.plan.mc else ONE
+        return self._bytes_of_left + aligned(self.right.size * self._bytes) * count
 
     @property
-    def panel_count(self) -> Size:
-        return (self.contraction.lanes.size + (self.panel - 1)) // self.panel
+    def _bytes(self) -> int:
+        """Of an element."""
+        return self.plan.bytes // self.width
 
     @property
-    def panel_bytes(self) -> Size:
-        copies = prod((axis.size for axis in self.panel_axes), start=self.panel_count)
-        return copies * self.contraction.depth * (self.plan.nv * self.plan.bytes)
+    def _bytes_of_left(self) -> Size:
+        return aligned(self._left_size * self._bytes) if self.packs_left else ZERO
 
-    def _pack(self, writer: Writer) -> Ready:
-        """Copy the right operand, as the fold multiplies it, to panels: for each position of the
-        fold the lanes of one tile, zero behind the last."""
-        count = self.panel_bytes // (self.plan.bytes // self.width)
-        panels = view(writer, self.kernel.arguments[-1], 0, buffer((count,), self.element))
-        blocks = [*((axis, 1) for axis in self.panel_axes), (self.contraction.lanes, self.panel)]
-        inside = partial(self._pack_panel, writer, panels)
-        Tasks(tuple(blocks)).write(writer, inside, parallel=self.plan.mc > 0)
-        right, ops = self.contraction.right, self.contraction.right_ops
-        return Ready(right, ops, partial(self._load, panels))
+    @property
+    def _left_size(self) -> Size:
+        """Elements of all panels of the left operand."""
+        rows = self.contraction.rows
+        assert rows is not None
+        count = (rows.size + (self.plan.mr - 1)) // self.plan.mr
+        return prod((axis.size for axis in self._left_axes), start=count) * self.left.size
 
-    def _pack_panel(self, writer: Writer, panels: SSAValue, intervals: Intervals) -> None:
-        lanes, fold = self.contraction.lanes.value, self.contraction.fold
-        interval = intervals[lanes]
-        inside: tuple[Mask, ...] = (None,) * self.plan.nv
-        if interval.unit % self.panel:
-            inside = masks(writer, interval.low, interval.high, self.width, self.plan.nv)
-        bases: dict[SSAValue, Bound] = dict.fromkeys(self.nest.axes, 0)
-        bases.update((axis, interval.low) for axis, interval in intervals.items())
-        body = NestWriter(writer, self.analysis, Tile(self.width, lanes, inside), bases, {})
-        if (guard := self.analysis.guards.get(fold)) is not None:
-            body.guards[guard] = Guard(holds=True)
-        ops = self.contraction.behind_right
+    @property
+    def _left_axes(self) -> list[Axis]:
+        """The axes besides the rows along which the left operand varies."""
+        others = (*self.contraction.outer, *self.contraction.middle)
+        return [axis for axis in others if axis.value in self.contraction.left.axes]
 
-        def copy() -> None:
-            body.write(fold.body.block, ops)
-            value = body.value(self.contraction.right)
-            for column in range(self.plan.nv):
-                place = self._place(body, column)
-                writer.store(body.vector_at(value, 0, column), panels, place)
+    def _view(self, writer: Writer, first: Size, count: Size, room: Bound = 0) -> SSAValue:
+        place = writer.affine([(ONE, room)], first)
+        return view(writer, self.kernel.arguments[-1], place, buffer((count,), self.element))
 
-        with writer.memory():
-            body.write(self.nest.body.block, ops)
-            body.each_position(fold, copy)
+    def _ready(self, panels: Panels, load: Callable[[BodyWriter], Spread]) -> Ready:
+        return Ready(panels.factor.value, panels.factor.own, load)
 
-    def _load(self, panels: SSAValue, body: BodyWriter) -> Spread:
-        """The right operand at the position where the body stands."""
-        type = body.type(self.element, True)
-        columns = range(body.tile.vectors)
-        values = [body.writer.load(panels, self._place(body, column), type) for column in columns]
-        return body.spread(values, False, True)
+    # The left operand.
 
-    def _place(self, body: BodyWriter, column: int) -> Bound:
-        """Where a vector of a panel lies: panels by the outer axes and by lanes, each by the
-        position in the fold."""
-        contraction, fold = self.contraction, self.contraction.fold
-        terms: list[Term] = []
-        stride = Size.of(self.panel)
-        for axis, size in zip(fold.axes[::-1], fold.sizes.data[::-1], strict=True):
-            terms.append((stride, body.bases[axis]))
-            stride = stride * size
-        terms.append((contraction.depth, body.bases[contraction.lanes.value]))
-        stride = stride * self.panel_count
-        for axis in self.panel_axes[::-1]:
-            terms.append((stride, body.bases[axis.value]))
+    def _pack_left(self, writer: Writer, panels: SSAValue) -> None:
+        rows = self.contraction.rows
+        assert rows is not None
+        blocks = [*((axis, 1) for axis in self._left_axes), (rows, self.plan.mr)]
+
+        def panel(intervals: Intervals, _: Bound) -> None:
+            bases: dict[SSAValue, Bound] = dict.fromkeys(self.nest.axes, 0)
+            bases.update((axis, interval.low) for axis, interval in intervals.items())
+            low, high = intervals[rows.value].low, intervals[rows.value].high
+            inside = masks(writer, low, high, self.width, -(-self.plan.mr // self.width))
+            self.left.fill(writer, bases, inside, panels, self._left_panel(writer, bases))
+
+        Tasks(tuple(blocks)).write(writer, panel, parallel=self.plan.mc > 0)
+
+    def _left_panel(self, writer: Writer, bases: Mapping[SSAValue, Bound]) -> Bound:
+        """Where the panel of the tile at `bases` begins."""
+        rows = self.contraction.rows
+        assert rows is not None
+        terms: list[Term] = [(self.left.depth, bases[rows.value])]
+        stride = (rows.size + (self.plan.mr - 1)) // self.plan.mr * self.left.size
+        for axis in self._left_axes[::-1]:
+            terms.append((stride, bases[axis.value]))
             stride = stride * axis.size
-        return body.writer.affine([*terms, (ONE, column * self.width)])
+        return writer.affine(terms)
+
+    def _load_left(self, panels: SSAValue, body: BodyWriter) -> Spread:
+        """One element for each row of the tile."""
+        first = self._left_panel(body.writer, body.bases)
+        places = [self.left.place(body, first, row) for row in range(body.tile.height)]
+        values = [body.writer.load(panels, place, self.element) for place in places]
+        return body.spread(values, True, False)
+
+    # The right operand.
+
+    def _load_right(self, panel: SSAValue, body: BodyWriter) -> Spread:
+        """The vectors of the tile."""
+        type = body.type(self.element, True)
+        places = [
+            self.right.place(body, 0, column * self.width) for column in range(body.tile.vectors)
+        ]
+        values = [body.writer.load(panel, place, type) for place in places]
+        return body.spread(values, False, True)
 
 
 def _product(contraction: Contraction, machine: Machine) -> Product:
@@ -233,7 +272,7 @@ def _product(contraction: Contraction, machine: Machine) -> Product:
     k = length(contraction.depth)
     middle, outer = _positions(contraction.middle), _positions(contraction.outer)
     rows = max(1, m * middle * outer)
-    counts = [_count(access).static for access in contraction.reads_of(contraction.left)]
+    counts = [_count(access).static for access in contraction.left.reads]
     kept = sum(k if count is None else min(k, -(-count // rows)) for count in counts)
     size = machine.vector_bytes // width
     return Product(m, length(contraction.lanes.size), k, middle, outer, kept, width, size)
@@ -251,21 +290,21 @@ def _count(access: Access) -> Size:
 
 def _tallest(contraction: Contraction) -> int:
     """How many rows a tile may have: if they lie at known distances, one register addresses all."""
-    rows, reads = contraction.rows, contraction.reads_of(contraction.left)
+    rows, reads = contraction.rows, contraction.left.reads
     known = rows is None or all(read.stride(rows.value).static is not None for read in reads)
     return TALLEST if known else UNKNOWN_STRIDES
 
 
-def _packs(contraction: Contraction, product: Product, mr: int, machine: Machine) -> bool:
-    """Whether copying the right operand pays: if its lanes are no neighbours; or if it is used by
-    several tiles of rows and would not stay in the second cache, or not in a few pages."""
-    if not contraction.may_pack:
-        return False
-    if not contraction.is_contiguous:
-        return True
-    last = contraction.fold.axes[-1]
-    reads = contraction.reads_of(contraction.right)
-    strides = [access.stride(last).static for access in reads]
-    apart = any(stride is None or stride * product.size > UNPACKED for stride in strides)
-    large = product.k * product.n * product.size > machine.l2 // 2
-    return (apart or large) and product.m * product.middle >= 4 * mr
+def _packs_left(contraction: Contraction, product: Product, nv: int, machine: Machine) -> bool:
+    """Whether to copy the left operand to panels: if its rows are the neighbours in memory."""
+    left = contraction.left
+    fits = left.may_pack and left.is_contiguous
+    return fits and product.packs_left(nv, _distance(left), machine)
+
+
+def _distance(factor: Factor) -> int | None:
+    """Elements between what is read at one position of the fold and at the next."""
+    last = factor.fold.axes[-1]
+    strides = [access.stride(last).static for access in factor.reads]
+    known = [stride for stride in strides if stride is not None]
+    return max(known, default=0) if len(known) == len(strides) else None

@@ -100,7 +100,7 @@ def _write(writer: Writer, loops: NestLoops, tasks: Tasks | None) -> None:
     if tasks is None:
         loops.write({})
     else:
-        tasks.write(writer, loops.write)
+        tasks.write(writer, lambda intervals, _: loops.write(intervals))
 
 
 def side_by_side(nest: Analysis) -> int:

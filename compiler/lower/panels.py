@@ -1,0 +1,218 @@
+"""Panels: a factor of a contraction copied so that the tiles read it in a row."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from math import prod
+from typing import final
+
+from xdsl.ir import SSAValue
+
+from stepwell.compiler.lower.analysis import Analysis, Axis
+from stepwell.compiler.lower.bodies import Ahead, BodyWriter, Guard, Mask, Tile
+from stepwell.compiler.lower.contraction import Factor
+from stepwell.compiler.lower.folds import NestWriter
+from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term, Writer
+from stepwell.runtime.sizes import Size
+
+AHEAD = 16
+"""Positions of a fold, of which each may lie on another page, between asking for and copying."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Panels:
+    """For each position of the fold, `length` elements of the factor along its axis: what one tile
+    takes. A panel holds all positions for one tile."""
+
+    analysis: Analysis
+    factor: Factor
+    width: int
+    length: int
+
+    @cached_property
+    def depth(self) -> Size:
+        return prod(self.factor.fold.sizes.data, start=ONE)
+
+    @property
+    def size(self) -> Size:
+        """Elements of a panel."""
+        return self.depth * self.length
+
+    def fill(
+        self,
+        writer: Writer,
+        bases: Mapping[SSAValue, Bound],
+        masks: Sequence[Mask],
+        target: SSAValue,
+        first: Bound = 0,
+    ) -> None:
+        """Copy the panel of the tile at `bases` to `target`, from element `first` on.
+
+        A mask for each vector leaves out what is behind the last element of the axis: 0 stands
+        there.
+        """
+        vectors = [_Vector(self, writer, bases, *each) for each in enumerate(masks)]
+        axes = self.analysis.axes_of(self.factor.fold)
+        with writer.memory():
+            if axes and self._is_turned(axes[-1]):
+                whole = masks.count(None)
+                self._turn(writer, axes, _Vector(self, writer, bases), whole, target, first)
+                vectors = vectors[whole:]
+            if vectors:
+                self._along(writer, axes, vectors, target, first)
+
+    def place(self, body: BodyWriter, *before: Bound) -> Bound:
+        """Where the element with so many before it lies at the position where the body stands."""
+        terms: list[Term] = [(ONE, each) for each in before]
+        stride = Size.of(self.length)
+        fold = self.factor.fold
+        for axis, size in zip(fold.axes[::-1], fold.sizes.data[::-1], strict=True):
+            terms.append((stride, body.bases[axis]))
+            stride = stride * size
+        return body.writer.affine(terms)
+
+    def _is_turned(self, last: Axis) -> bool:
+        """Whether the factor is contiguous along the fold rather than along its axis."""
+        axis = self.factor.axis
+        assert axis is not None
+        strides = [(each.stride(axis.value), each.stride(last.value)) for each in self.factor.reads]
+        turned = any(along not in (ZERO, ONE) and inner == ONE for along, inner in strides)
+        return turned and (last.size.static or self.width) >= self.width
+
+    def _along(
+        self,
+        writer: Writer,
+        axes: Sequence[Axis],
+        vectors: Sequence["_Vector"],
+        target: SSAValue,
+        first: Bound,
+    ) -> None:
+        """Position by position."""
+        ahead = Ahead(axes[-1].value, AHEAD) if axes else None
+
+        def inside() -> None:
+            for each in vectors:
+                each.copy(target, first, ahead)
+
+        self._loops(writer, axes, vectors, inside)
+
+    def _turn(
+        self,
+        writer: Writer,
+        axes: Sequence[Axis],
+        vector: "_Vector",
+        count: int,
+        target: SSAValue,
+        first: Bound,
+    ) -> None:
+        """The first vectors, as many positions at once as they have lanes: square tiles, turned.
+
+        The positions left over are copied.
+        """
+        *outer, last = axes
+        high = writer.extent(last.size)
+        whole = writer.round_down(high, self.width)
+
+        def along(
+            copy: Callable[[], None], index: Bound, _: Sequence[SSAValue]
+        ) -> Sequence[SSAValue]:
+            def column(number: Bound, _: Sequence[SSAValue]) -> Sequence[SSAValue]:
+                vector.move(number)
+                copy()
+                return ()
+
+            vector.stand(last, index)
+            return writer.loop(0, count * self.width, self.width, (), column)
+
+        def inside() -> None:
+            turn = partial(along, partial(vector.turn, last, target, first))
+            copy = partial(along, partial(vector.copy, target, first))
+            writer.loop(0, whole, self.width, (), turn)
+            writer.loop(whole, high, 1, (), copy)
+
+        self._loops(writer, outer, [vector], inside)
+
+    def _loops(
+        self,
+        writer: Writer,
+        axes: Sequence[Axis],
+        vectors: Sequence["_Vector"],
+        inside: Callable[[], None],
+    ) -> None:
+        if not axes:
+            return inside()
+
+        def body(index: Bound, _: Sequence[SSAValue]) -> Sequence[SSAValue]:
+            for each in vectors:
+                each.stand(axes[0], index)
+            self._loops(writer, axes[1:], vectors, inside)
+            return ()
+
+        writer.loop(0, writer.extent(axes[0].size), 1, (), body)
+        return None
+
+
+@final
+class _Vector:
+    """One of the vectors that a tile takes at a position."""
+
+    def __init__(
+        self,
+        panels: Panels,
+        writer: Writer,
+        bases: Mapping[SSAValue, Bound],
+        number: int = 0,
+        mask: Mask = None,
+    ):
+        self._panels = panels
+        self._writer = writer
+        factor, axis = panels.factor, panels.factor.axis
+        assert axis is not None
+        tile = Tile(panels.width, axis.value, (mask,))
+        body = self._body = NestWriter(writer, panels.analysis, tile, bases, {})
+        body.bases.update(dict.fromkeys(factor.fold.axes, 0))
+        if (guard := panels.analysis.guards.get(factor.fold)) is not None:
+            body.guards[guard] = Guard(holds=True)
+        self._axis, self._start = axis.value, bases[axis.value]
+        self._first: Bound = 0
+        self.move(number * panels.width)
+
+    def move(self, first: Bound) -> None:
+        """Be the vector that begins with this element of those that a tile takes."""
+        self._first = first
+        self._body.bases[self._axis] = self._writer.add(self._start, first)
+        self._body.write(self._panels.analysis.nest.body.block, self._panels.factor.behind)
+
+    def stand(self, axis: Axis, index: Bound) -> None:
+        self._body.bases[axis.value] = index
+
+    def copy(self, target: SSAValue, first: Bound, ahead: Ahead | None = None) -> None:
+        """The vector at this position."""
+        self._body.ahead = ahead
+        self._compute()
+        value = self._body.vector_at(self._body.value(self._panels.factor.value), 0, 0)
+        self._store(value, target, self._panels.place(self._body, first, self._first))
+
+    def turn(self, last: Axis, target: SSAValue, first: Bound) -> None:
+        """The vectors at this position and behind it along the fold's last axis."""
+        body, width = self._body, self._panels.width
+        body.tile = Tile(width, body.tile.lanes, (None,), last.value, width)
+        self._compute()
+        value = body.value(self._panels.factor.value)
+        for row in range(width):
+            place = self._panels.place(body, first, self._first, row * self._panels.length)
+            self._store(body.vector_at(value, row, 0), target, place)
+        body.tile = Tile(width, body.tile.lanes, (None,))
+
+    def _compute(self) -> None:
+        factor = self._panels.factor
+        self._body.write(factor.fold.body.block, factor.behind)
+
+    def _store(self, value: SSAValue, target: SSAValue, place: Bound) -> None:
+        """The last vector may be longer than what is left of the tile's elements."""
+        width, inside = self._panels.width, None
+        if self._panels.length % width and isinstance(self._first, int):
+            left = self._panels.length - self._first
+            inside = self._writer.mask(0, left, width) if left < width else None
+        self._writer.store(value, target, place, inside)
