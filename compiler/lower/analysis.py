@@ -105,27 +105,34 @@ class Analysis:
 
     def is_inside(self, access: Access) -> bool:
         """Whether the access is known to lie in its buffer whatever the condition."""
-        return all(self._is_whole_axis(access, number) for number in range(_rank(access)))
+        return all(self._is_within(access, number) for number in range(_rank(access)))
 
     def is_inside_along(self, access: Access, axes: Container[SSAValue]) -> bool:
         """Whether this is known of those of its indices in which one of these axes is."""
         indices, affines = access.op.indices, access.op.access.data
         return all(
-            self._is_whole_axis(access, number)
+            self._is_within(access, number)
             for number, affine in enumerate(affines)
             if any(indices[term] in axes for _, term in affine.terms)
         )
 
-    def _is_whole_axis(self, access: Access, number: int) -> bool:
-        """Whether the index is an axis that is as long as the buffer, or that turned around."""
+    def _is_within(self, access: Access, number: int) -> bool:
+        """Whether the index stays in the buffer: an axis as long as that, or numbers that do."""
         type, affine = access.buffer.type, access.op.access.data[number]
         assert isinstance(type, BufferType)
-        if not affine.terms:
-            return affine.offset == ZERO and type.shape[number] == ONE
-        size, ((coefficient, operand), *others) = type.shape[number], affine.terms
-        whole = self._sizes.get(access.op.indices[operand]) == size
-        ways = ((ONE, ZERO), (BACK, size - 1))
-        return whole and not others and (coefficient, affine.offset) in ways
+        size = type.shape[number]
+        axes = [access.op.indices[operand] for _, operand in affine.terms]
+        if affine.offset == ZERO and [c for c, _ in affine.terms] == [ONE]:
+            return self._sizes.get(axes[0]) == size
+        terms = [
+            (coefficient.static, self._sizes[axis].static if axis in self._sizes else None)
+            for (coefficient, _), axis in zip(affine.terms, axes, strict=True)
+        ]
+        ends = [c * (n - 1) for c, n in terms if c is not None and n is not None]
+        if affine.offset.static is None or size.static is None or len(ends) != len(terms):
+            return False
+        low, high = (affine.offset.static + sum(m(end, 0) for end in ends) for m in (min, max))
+        return low >= 0 and high < size.static
 
     def _enter(self, axes: Sequence[SSAValue], sizes: Shape) -> None:
         for axis, size in zip(axes, sizes, strict=True):

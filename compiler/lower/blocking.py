@@ -15,8 +15,8 @@ STREAM = 24
 TALLEST, WIDEST = 14, 24
 """Rows and vectors of a tile at most."""
 
-REUSED = 12
-"""Tiles that use a panel if it is worth a copy."""
+REUSED, FAR_REUSED = 12, 4
+"""Tiles that use a panel if it is worth a copy: from the second cache, and from beyond."""
 
 LINE, WAYS = 64, 16
 """Bytes of a line, and the lines of a cache that have one place."""
@@ -77,11 +77,16 @@ class Product:
         streamed = panel if panel * self.k > machine.l1 else 0
         return max(mr * nv / 2, LATENCY, (mr + nv) / 2, streamed / STREAM)
 
-    def packs_right(self, mr: int, nv: int, distance: int | None) -> bool:
+    def packs_right(self, mr: int, nv: int, distance: int | None, machine: Machine) -> bool:
         """Whether to copy the panels of a right operand whose rows lie so many elements apart: if
-        many tiles read them, for then it pays to have them in a row."""
+        enough tiles read them, for then it pays to have them in a row."""
         in_a_row = distance is not None and distance <= nv * self.width
-        return not in_a_row and self.rows >= REUSED * mr
+        return not in_a_row and self.rows >= self._reused(machine) * mr
+
+    def _reused(self, machine: Machine) -> int:
+        """Tiles that use a panel at least, if it is worth a copy: few if it comes from afar."""
+        far = self.k * self.n * self.size > machine.l2 // 2
+        return FAR_REUSED if far else REUSED
 
     def packs_left(self, nv: int, distance: int | None, machine: Machine) -> bool:
         """Whether to copy the panels of a left operand of which one position of the fold lies so
@@ -90,7 +95,7 @@ class Product:
         if distance is not None:
             lines //= gcd(distance * self.size // LINE or 1, lines // WAYS)
         panels = -(-self.n // (nv * self.width))
-        return panels >= REUSED // 2 and self.k > lines // 2
+        return panels >= FAR_REUSED and self.k > lines // 2
 
     def ahead(self, nv: int, distance: int | None, machine: Machine) -> int:
         """How many positions ahead to ask for rows of the right operand that lie so far apart: not
@@ -109,7 +114,7 @@ class Product:
         most = max(1, self.work // TASK)
         lane_tasks, row_tasks = min(LANE_TASKS, most), min(ROW_TASKS, most)
         if packs:
-            row_tasks = min(row_tasks, max(1, self.rows // (REUSED * mr)))
+            row_tasks = min(row_tasks, max(1, self.rows // (self._reused(machine) * mr)))
         lane_blocks = max(1, min(-(-self.n // panel), -(-lane_tasks // self.outer)))
         row_blocks = -(-row_tasks // (lane_blocks * self.outer))
         mc = self._rows(mr, max(mr, min(cached, -(-self.rows // row_blocks))))

@@ -351,15 +351,18 @@ class _Fold:
     def _guarded(self, spans: Sequence[Span], carried: Sequence[SSAValue]) -> Sequence[SSAValue]:
         """A chain over the spans, whose inner loops are skipped where the guard does not hold, and
         do without it where it holds in all rows."""
-        if self.guard is None or not spans or not self._is_uniform(self.guard):
+        tile = self.body.tile
+        if self.guard is None or self._differs_along(self.guard, tile.lanes):
             return self._nested(spans, carried, self._link)
+        if not spans and self._differs_along(self.guard, tile.rows):
+            return self._link(carried)
         if self._is_known(self.guard, spans):
             return self._where_some(self.guard, spans, carried)
         outer, *inner = spans
         return self._nested([outer], carried, lambda carried: self._guarded(inner, carried))
 
-    def _is_uniform(self, guard: SSAValue) -> bool:
-        return self.body.tile.lanes not in self.body.analysis.dependences(guard)
+    def _differs_along(self, guard: SSAValue, axis: SSAValue | None) -> bool:
+        return axis in self.body.analysis.dependences(guard)
 
     def _is_known(self, guard: SSAValue, spans: Sequence[Span]) -> bool:
         """Whether the guard is the same for all positions in the spans."""

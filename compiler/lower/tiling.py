@@ -70,7 +70,7 @@ class Interval:
         return Interval(0, writer.extent(size), divisor(size), size)
 
     def rest(self, tile: int) -> int | None:
-        """How many positions the last tile has if it is not a whole one; None if it is not known."""
+        """Positions behind the last whole tile; None if their number is not known."""
         return None if self.size.static is None else self.size.static % tile
 
 

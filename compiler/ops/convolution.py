@@ -13,13 +13,13 @@ from stepwell.compiler.ops.base import Array, Gradient, Sample, concrete, expect
 from stepwell.compiler.ops.contraction import Contraction
 from stepwell.compiler.ops.indices import ONE, ZERO, Index
 from stepwell.compiler.ops.movement import spread
+from stepwell.compiler.ops.phases import convolve, windows_back
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
 from stepwell.compiler.ops.sliding import (
     Sliding,
     all_inside,
     expect_sliding,
     slidings,
-    spread_out,
 )
 from stepwell.compiler.ops.value import Value, full
 from stepwell.runtime.sizes import Size
@@ -165,15 +165,9 @@ class Convolution(Contraction):
 
     def gradient(self, *cotangents: Value) -> Gradient:
         (g,), x, w = cotangents, Value(self.lhs), Value(self.rhs)
-        return [self._by_x(g, w), self._by_w(g, x)]
-
-    def _by_x(self, g: Value, w: Value) -> Value:
-        """The kernel turned around, from outputs to channels, over the cotangent spread out."""
-        apart = spread_out(g, (1, *self.stride.data, 1))
-        kernel = _swapped(w, self.groups.data).apply("reverse", axes=tuple(range(w.rank - 2)))
-        spatial = shape_of(self.lhs.type)[1:-1]
-        windows = [each.mirrored(n) for each, n in zip(self.windows, spatial, strict=True)]
-        return convolve(apart, kernel, windows, self.groups.data)
+        lengths, groups = x.shape[1:-1], self.groups.data
+        by_x = windows_back(g, _swapped(w, groups), self.windows, lengths, groups)
+        return [by_x, self._by_w(g, x)]
 
     def _by_w(self, g: Value, x: Value) -> Value:
         """The cotangent as a kernel over x, with examples for channels and channels for examples;
@@ -231,19 +225,6 @@ class Convolution(Contraction):
 def per_group(count: Size, groups: Size) -> Size:
     """How many of the channels or results each group has."""
     return count // groups if groups != ZERO else ZERO
-
-
-def convolve(x: Value, w: Value, windows: Sequence[Sliding], groups: Size) -> Value:
-    """The convolution of two values."""
-    return x.with_(
-        "convolution",
-        w,
-        stride=tuple(each.stride for each in windows),
-        low=tuple(each.low for each in windows),
-        high=tuple(each.high for each in windows),
-        dilation=tuple(each.dilation for each in windows),
-        groups=groups,
-    )
 
 
 def _swapped(w: Value, groups: Size) -> Value:

@@ -47,8 +47,8 @@ class Gemm(Strategy):
 
     A task takes `mc` rows by `nc` lanes; `mc = 0` leaves all to one thread. What is in `pack`, if
     it may be read before the fold, is copied to panels of what a tile takes at a time: all of the
-    `left` operand first, of the `right` one each panel before the tiles that use it. What is read where it lies is asked for `ahead`
-    positions of the fold before.
+    `left` operand first, of the `right` one each panel before the tiles that use it. What is read
+    where it lies is asked for `ahead` positions of the fold before.
     """
 
     name: ClassVar[str] = "gemm"
@@ -75,7 +75,9 @@ class Gemm(Strategy):
         turned = not contraction.right.is_contiguous and contraction.right.may_pack
         mr, nv = product.tile(_tallest(contraction), turned, machine)
         distance = _distance(contraction.right)
-        packs = turned or (contraction.right.may_pack and product.packs_right(mr, nv, distance))
+        packs = turned or (
+            contraction.right.may_pack and product.packs_right(mr, nv, distance, machine)
+        )
         mc, nc = product.task(mr, nv, packs, machine)
         whole = prod(contraction.analysis.nest.sizes.data, start=contraction.depth).static
         if whole is not None and product.work < 2 * TASK:
