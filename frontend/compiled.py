@@ -13,7 +13,7 @@ from stepwell import nested
 from stepwell.array import Array
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.pipeline import Image, compile_module, text_at, without_collection
-from stepwell.compiler.targets.pool import pool_object
+from stepwell.compiler.targets.support import support_object
 from stepwell.manifests import manifest
 from stepwell.modules import module_of, weights_in
 from stepwell.places import pointing_at_the_user, user_line
@@ -75,7 +75,7 @@ class Compiled:
         with pointing_at_the_user():
             select(manifest.targets, "the program")
         with without_collection():
-            pool = pool_object(self._machine)
+            pool = support_object(self._machine)
         return Model(manifest, self._image.code, self._constants, pool=pool)
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
@@ -148,7 +148,7 @@ class Compiled:
         members: dict[str, bytes] = {}
         for image in images:
             members[f"code/{image.machine.name}.o"] = image.code
-            members[f"code/{image.machine.name}.pool.o"] = pool_object(image.machine)
+            members[f"code/{image.machine.name}.pool.o"] = support_object(image.machine)
         for level in SAVED:
             members[f"ir/{level}.mlir"] = self.ir(level).encode()
         if self._constants:

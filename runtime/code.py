@@ -3,6 +3,7 @@
 Instructions, constants and variables lie on pages of their own: none is writable and executable.
 """
 
+import ctypes
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -70,6 +71,15 @@ def load(data: bytes | memoryview, name: str) -> Code:
     for start, stop, access in layout.segments:
         memory.protect(start, stop, access)
     return Code(name, symbols, memory)
+
+
+def names(address: int) -> list[str]:
+    """The texts at an address: each is ended by a NUL, and the last one is empty."""
+    found: list[str] = []
+    while text := ctypes.string_at(address):
+        found.append(text.decode())
+        address += len(text) + 1
+    return found
 
 
 def arrange(source: elf.Object) -> Layout:

@@ -77,6 +77,11 @@ def provide(data: bytes | memoryview, name: str) -> None:
             _process.code = loaded
 
 
+def support() -> code.Code | None:
+    """The machine code that came with the pool's, which is never freed; None if there is none."""
+    return _process.code
+
+
 def parallel_for() -> tuple[int, int]:
     """The address of the `parallel_for` that compiled code calls, and of its pool."""
     loaded = _process.code
@@ -89,13 +94,9 @@ def parallel_for() -> tuple[int, int]:
 
 
 def _create(loaded: code.Code) -> int:
-    """A pool, handed the C functions that its code names in a list that an empty name ends."""
-    names: list[str] = []
-    address = loaded.address(IMPORTS)
-    while name := ctypes.string_at(address):
-        names.append(name.decode())
-        address += len(name) + 1
-    table = (ctypes.c_uint64 * len(names))(*system.addresses(names))
+    """A pool, handed the C functions that its code names."""
+    found = system.addresses(code.names(loaded.address(IMPORTS)))
+    table = (ctypes.c_uint64 * len(found))(*found)
     pool: int | None = Create(loaded.address(CREATE))(table, threads())
     if pool is None:
         raise CallError("SW0414", "there is no memory for a pool of threads")

@@ -35,7 +35,7 @@ from stepwell.compiler.ops.structure import FuncOp, ReturnOp
 from stepwell.compiler.ops.value import Value
 from stepwell.compiler.passes.assign_buffers import WORKSPACE
 from stepwell.compiler.targets.cpu import host
-from stepwell.compiler.targets.pool import pool_object
+from stepwell.compiler.targets.support import support_object
 from stepwell.runtime import program
 from stepwell.runtime.dtypes import BY_NAME, BY_NUMPY
 from stepwell.runtime.entry import Argument, ArrayType, Entry, Result, SizeRange
@@ -180,7 +180,7 @@ def guarded() -> Iterator[None]:
 
 @cache
 def _pool(machine: Machine) -> bytes:
-    return pool_object(machine)
+    return support_object(machine)
 
 
 def _entry(function: FuncOp, image: pipeline.Image, weights: Mapping[str, Array]) -> Entry:

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from stepwell.compiler.targets.host import host
-from stepwell.compiler.targets.pool import pool_object
+from stepwell.compiler.targets.support import support_object
 from stepwell.runtime.artifact import write
 from stepwell.runtime.entry import SizeRange
 from stepwell.runtime.manifest import Manifest
@@ -31,7 +31,7 @@ def path(make, programs, tmp_path_factory):
     """A model count(x: u8[N]) -> i64[N] that is 0, 1, 2, … by a parallel loop."""
     entry = make.entry("count", {"x": "u8[N]"}, {"y": "i64[N]"}, sizes=[SizeRange("N")])
     target = make.target("t", workspace={"count": Size.of(0)}, pool="code/t.pool.o")
-    members = {"code/t.o": make.object(programs["count"]), "code/t.pool.o": pool_object(host())}
+    members = {"code/t.o": make.object(programs["count"]), "code/t.pool.o": support_object(host())}
     path = tmp_path_factory.mktemp("threads") / "m.well"
     write(path, Manifest("stepwell test", {"count": entry}, (target,)), members)
     return path

@@ -34,53 +34,38 @@ Sources: C. P. Kruskal and A. Weiss, "Allocating independent subtasks on paralle
 (1985), for ranges of one size; U. Drepper, "Futexes are tricky" (2011), for sleeping.
 """
 
-from functools import cache
+from xdsl.ir import Operation
 
-from xdsl.dialects.builtin import ModuleOp
-
-from stepwell.compiler.machines.machine import Machine
-from stepwell.compiler.targets.cpu import compile_object
-from stepwell.compiler.targets.llvm_text import module_text
 from stepwell.compiler.targets.pool import interface, loops, waiting, workers
+from stepwell.compiler.targets.pool.layout import IMPORTS
+from stepwell.compiler.targets.structures import import_names
 
 
-@cache
-def pool_object(machine: Machine) -> bytes:
-    """The pool as a relocatable object; made once per process.
-
-    With the least effort: its threads wait for memory, not for instructions, and the first program
-    of every process waits for this.
-    """
-    return compile_object(module_text(pool_module(machine.architecture)), machine, effort=0)
-
-
-def pool_module(architecture: str = "x86_64") -> ModuleOp:
+def pool_functions(architecture: str) -> list[Operation]:
     """The pool's code at the llvm level, for a processor of `waiting.ARCHITECTURES`."""
     processor = waiting.ARCHITECTURES[architecture]
-    return ModuleOp(
-        [
-            interface.imports(),
-            waiting.nanoseconds(),
-            waiting.spin(processor),
-            waiting.wait(processor),
-            waiting.wake(processor),
-            loops.is_working(),
-            loops.is_owner(),
-            loops.is_alone(),
-            loops.take_slot(),
-            loops.run_ranges(),
-            loops.help_with(),
-            loops.worker(),
-            workers.processors(),
-            workers.spawn(),
-            workers.lock(),
-            workers.unlock(),
-            workers.start(),
-            workers.halt(),
-            interface.create(),
-            interface.share(),
-            interface.parallel_for(),
-            interface.resize(),
-            interface.destroy(),
-        ]
-    )
+    return [
+        import_names("stepwell_pool_imports", IMPORTS),
+        waiting.nanoseconds(),
+        waiting.spin(processor),
+        waiting.wait(processor),
+        waiting.wake(processor),
+        loops.is_working(),
+        loops.is_owner(),
+        loops.is_alone(),
+        loops.take_slot(),
+        loops.run_ranges(),
+        loops.help_with(),
+        loops.worker(),
+        workers.processors(),
+        workers.spawn(),
+        workers.lock(),
+        workers.unlock(),
+        workers.start(),
+        workers.halt(),
+        interface.create(),
+        interface.share(),
+        interface.parallel_for(),
+        interface.resize(),
+        interface.destroy(),
+    ]

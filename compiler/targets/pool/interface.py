@@ -2,11 +2,10 @@
 
 from typing import Final
 
-from xdsl.dialects.builtin import StringAttr
-from xdsl.dialects.llvm import FuncOp, GlobalOp, LinkageAttr
+from xdsl.dialects.llvm import FuncOp
 from xdsl.ir import SSAValue
 
-from stepwell.compiler.dialects.llvm.types import array, i1, i8, i32, i64, ptr
+from stepwell.compiler.dialects.llvm.types import i1, i32, i64, ptr
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 from stepwell.compiler.targets.pool.layout import (
     GETPID,
@@ -31,18 +30,6 @@ MADV_WIPEONFORK: Final = 18
 SIZE: Final = WIPED + WIPED_SIZE
 RANGES_PER_THREAD: Final = 8
 """Ranges of equal cost leave a thread waiting for an eighth of its share at the very most."""
-
-
-def imports() -> GlobalOp:
-    """The names of the C functions in the table, in order."""
-    names = b"".join(function.name.encode() + b"\0" for function in IMPORTS) + b"\0"
-    return GlobalOp(
-        array(i8, len(names)),
-        "stepwell_pool_imports",
-        LinkageAttr("external"),
-        constant=True,
-        value=StringAttr(names.decode()),
-    )
 
 
 def create() -> FuncOp:

@@ -7,68 +7,26 @@ pool + 65536   what the kernel wipes in the child: all zero is a pool at rest, w
 The second half begins on a page of its own, however large the system's pages are (64 KiB at most).
 """
 
-from dataclasses import dataclass
 from typing import Final, final
 
-from xdsl.ir import Attribute, SSAValue
-
-from stepwell.compiler.dialects.llvm.access import Ordering
-from stepwell.compiler.dialects.llvm.cursor import Operand
 from stepwell.compiler.dialects.llvm.types import i32, i64, ptr
-from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
+from stepwell.compiler.targets.structures import Field, Import
 
-
-@final
-@dataclass(frozen=True)
-class Field:
-    """A field of a structure: `offset` bytes from its start."""
-
-    offset: int
-    type: Attribute
-
-    def place(self, b: LlvmBuilder, base: SSAValue) -> SSAValue:
-        return b.gep(base, self.offset)
-
-    def load(self, b: LlvmBuilder, base: SSAValue, ordering: Ordering = "not_atomic") -> SSAValue:
-        return b.load(self.place(b, base), self.type, ordering=ordering)
-
-    def store(
-        self, b: LlvmBuilder, base: SSAValue, value: Operand, ordering: Ordering = "not_atomic"
-    ) -> None:
-        b.store(b.value(value, self.type), self.place(b, base), ordering=ordering)
-
-
-@final
-@dataclass(frozen=True)
-class Import:
-    """A C function whose address stands in the table, so that the object needs no linker."""
-
-    name: str
-    result: Attribute
-    parameters: tuple[Attribute, ...]
-
-    def call(self, b: LlvmBuilder, table: SSAValue, *arguments: Operand) -> SSAValue:
-        """Calls it through `table`; a pool begins with its own copy of the table."""
-        function = b.load(b.gep(table, 8 * IMPORTS.index(self)), ptr)
-        pairs = zip(arguments, self.parameters, strict=True)
-        return b.call(function, [b.value(given, type) for given, type in pairs], self.result)
-
-
-SYSCALL: Final = Import("syscall", i64, (i64, ptr, i64, i64, ptr))
+SYSCALL: Final = Import(0, "syscall", i64, (i64, ptr, i64, i64, ptr))
 """Declared with `...`, which on Linux's 64-bit systems is called like any other function."""
-PTHREAD_CREATE: Final = Import("pthread_create", i32, (ptr, ptr, ptr, ptr))
-PTHREAD_JOIN: Final = Import("pthread_join", i32, (i64, ptr))
-PTHREAD_KEY_CREATE: Final = Import("pthread_key_create", i32, (ptr, ptr))
-PTHREAD_KEY_DELETE: Final = Import("pthread_key_delete", i32, (i32,))
-PTHREAD_GETSPECIFIC: Final = Import("pthread_getspecific", ptr, (i32,))
-PTHREAD_SETSPECIFIC: Final = Import("pthread_setspecific", i32, (i32, ptr))
-PTHREAD_SIGMASK: Final = Import("pthread_sigmask", i32, (i32, ptr, ptr))
-MMAP: Final = Import("mmap", ptr, (ptr, i64, i32, i32, i32, i64))
-MUNMAP: Final = Import("munmap", i32, (ptr, i64))
-MADVISE: Final = Import("madvise", i32, (ptr, i64, i32))
-CLOCK_GETTIME: Final = Import("clock_gettime", i32, (i32, ptr))
-SCHED_GETAFFINITY: Final = Import("sched_getaffinity", i32, (i32, i64, ptr))
-GETPID: Final = Import("getpid", i32, ())
+PTHREAD_CREATE: Final = Import(1, "pthread_create", i32, (ptr, ptr, ptr, ptr))
+PTHREAD_JOIN: Final = Import(2, "pthread_join", i32, (i64, ptr))
+PTHREAD_KEY_CREATE: Final = Import(3, "pthread_key_create", i32, (ptr, ptr))
+PTHREAD_KEY_DELETE: Final = Import(4, "pthread_key_delete", i32, (i32,))
+PTHREAD_GETSPECIFIC: Final = Import(5, "pthread_getspecific", ptr, (i32,))
+PTHREAD_SETSPECIFIC: Final = Import(6, "pthread_setspecific", i32, (i32, ptr))
+PTHREAD_SIGMASK: Final = Import(7, "pthread_sigmask", i32, (i32, ptr, ptr))
+MMAP: Final = Import(8, "mmap", ptr, (ptr, i64, i32, i32, i32, i64))
+MUNMAP: Final = Import(9, "munmap", i32, (ptr, i64))
+MADVISE: Final = Import(10, "madvise", i32, (ptr, i64, i32))
+CLOCK_GETTIME: Final = Import(11, "clock_gettime", i32, (i32, ptr))
+SCHED_GETAFFINITY: Final = Import(12, "sched_getaffinity", i32, (i32, i64, ptr))
+GETPID: Final = Import(13, "getpid", i32, ())
 
 IMPORTS: Final = (
     SYSCALL,
