@@ -48,6 +48,16 @@ class Words(ctypes.Structure):
 
 
 @final
+class Record(ctypes.Structure):
+    """The words, and behind them how many bytes the workspace has, which the thunk compares."""
+
+    _fields_ = (("words", Words), ("room", ctypes.c_uint64))
+
+    words: Words
+    room: int
+
+
+@final
 class Context:
     """The words of one call at a time, and a workspace that grows to the largest call's need.
 
@@ -56,19 +66,48 @@ class Context:
     """
 
     def __init__(self) -> None:
-        self.words = Words(version=VERSION)
-        self.address = ctypes.addressof(self.words)
-        self._workspace = system.Memory(0)
+        self._record = Record()
+        self.words = self._record.words
+        self.words.version = VERSION
+        self.address = ctypes.addressof(self._record)
+        self._take(system.Memory(0))
 
     def reserve(self, size: int) -> None:
         """Makes the workspace `size` bytes or longer, or raises CallError SW0414."""
         if size > self._workspace.size:
             try:
-                self._workspace = system.Memory(size)
+                self._take(system.Memory(size))
             except (OSError, OverflowError):
                 sentence = f"there is no memory for a workspace of {size} bytes"
                 raise CallError("SW0414", sentence) from None
-        self.words.workspace = self._workspace.address
+
+    def _take(self, workspace: system.Memory) -> None:
+        self._workspace = workspace
+        self.words.workspace, self._record.room = workspace.address, workspace.size
+
+
+@final
+class Contexts:
+    """The contexts of a model. Each step on `free` is atomic: any thread may take one."""
+
+    def __init__(self) -> None:
+        self.free: list[int] = []
+        """Addresses of those that no call is using, the last used at the end."""
+        self._all: dict[int, Context] = {}
+
+    def take(self) -> Context:
+        try:
+            return self._all[self.free.pop()]
+        except IndexError:
+            context = Context()
+            self._all[context.address] = context
+            return context
+
+    def give(self, context: Context) -> None:
+        self.free.append(context.address)
+
+    def at(self, address: int) -> Context:
+        return self._all[address]
 
 
 @final

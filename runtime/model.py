@@ -1,6 +1,7 @@
 """A model: entry points that are called like functions, and the state that they share."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Self, final
 
 import numpy as np
@@ -9,7 +10,8 @@ from stepwell.runtime import code as machine_code
 from stepwell.runtime import pool as thread_pool
 from stepwell.runtime import tree
 from stepwell.runtime.arguments import mismatch
-from stepwell.runtime.context import Context
+from stepwell.runtime.calling import ALONE, Call, Calls
+from stepwell.runtime.context import Contexts
 from stepwell.runtime.dtypes import Array
 from stepwell.runtime.entry import Argument, Entry
 from stepwell.runtime.errors import CallError, LoadError
@@ -17,6 +19,7 @@ from stepwell.runtime.manifest import Manifest, Target
 from stepwell.runtime.program import Program
 from stepwell.runtime.signature import Signature
 from stepwell.runtime.state import State
+from stepwell.runtime.thunk import Case
 
 
 @final
@@ -30,19 +33,43 @@ class EntryPoint:
     def __init__(self, name: str, entry: Entry, program: Program, state: State) -> None:
         self.name = name
         self.signature = Signature(name, entry)
-        self._outputs = entry.outputs
         self._reads = [each.name for each in entry.arguments if each.kind == "state"]
         self._keeps = [(i, each.state) for i, each in enumerate(entry.results) if each.state]
         self._program: Program | None = program
         self._state = state
+        self._positional = entry.inputs == tree.flat(len(self.signature.entry.parameters))
+        self._rebuild = _rebuilding(entry)
+        self._calls = Calls(self._called)
+        self.function = self._calls.function
+        """The fastest way to call this, for as long as it lives."""
 
     def __call__(self, *args: object, **kwargs: object) -> Any:
         """The result: NumPy arrays, nested as the function nested them (a dataclass as a dict).
 
         Raises CallError: SW0401 to SW0406 before anything runs, SW0410 to SW0412 if it fails.
         """
-        results = self.run(self.signature.bind(args, kwargs))
-        return tree.rebuild(self._outputs, results)
+        return self.function(*args, **kwargs)
+
+    def _called(self, *args: object, **kwargs: object) -> Any:
+        """A call that is none of the thunk's cases; the next one like it may be."""
+        inputs = self.signature.bind(args, kwargs)
+        results = self.run(inputs)
+        if self._positional:
+            shapes = tuple([array.shape for array in inputs])
+            self._calls.learn(shapes, lambda: self.case(inputs, self._rebuild))
+        if self._program is None:
+            self._calls.forget()
+        return self._rebuild(results)
+
+    def case(self, inputs: Sequence[Array], rebuild: Call) -> Case | None:
+        """The call for inputs like these in a thunk; `rebuild` is as for `Program.case`.
+
+        None where states are read or changed: that takes their lock, and other arrays each time.
+        """
+        program = self._program
+        if program is None or self._reads or self._keeps:
+            return None
+        return program.case(inputs, rebuild)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """All results, states too, for dense inputs of the right dtypes and ranks."""
@@ -59,6 +86,16 @@ class EntryPoint:
     def close(self) -> None:
         """Lets go of the code, whose memory is freed when no call runs in it any more."""
         self._program = None
+        self._calls.forget()
+
+
+def _rebuilding(entry: Entry) -> Call:
+    """What makes the answer of an entry point's results."""
+    if entry.outputs == tree.Leaf(0) and len(entry.results) == 1:
+        return ALONE
+    if entry.outputs == tree.flat(len(entry.results)):
+        return tuple
+    return partial(tree.rebuild, entry.outputs)
 
 
 @final
@@ -91,13 +128,15 @@ class Model:
         states = _states(manifest, name)
         first = {key: _value(each, constants, name) for key, each in states.items()}
         self.state = State(states, first, manifest.states)
-        contexts: list[Context] = []
+        contexts = Contexts()
         self.entries: dict[str, EntryPoint] = {}
         for key, entry in manifest.entries.items():
             fixed = [_value(a, constants, name) for a in entry.arguments if a.kind == "constant"]
             need, pairs = self.target.workspace[key], self.target.overwrites.get(key, ())
             program = Program(key, entry, loaded, fixed, need, pairs, contexts)
             self.entries[key] = EntryPoint(key, entry, program, self.state)
+        only = len(self.entries) == 1
+        self._function = next(iter(self.entries.values())).function if only else None
 
     @property
     def signature(self) -> Signature:
@@ -106,7 +145,7 @@ class Model:
 
     def __call__(self, *args: object, **kwargs: object) -> Any:
         """Calls the only entry point (CallError SW0416 if there are several)."""
-        return self._only(*args, **kwargs)
+        return (self._function or self._only)(*args, **kwargs)
 
     def __getitem__(self, name: str) -> EntryPoint:
         """One entry point by name (CallError SW0418 if there is none of that name)."""

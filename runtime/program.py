@@ -3,18 +3,20 @@
 import ctypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, final
+from typing import Final, NoReturn, final
 
 import numpy as np
 
 from stepwell.runtime import pool, system
+from stepwell.runtime.calling import ALONE, Call
 from stepwell.runtime.code import Code
-from stepwell.runtime.context import Context, Host
+from stepwell.runtime.context import Context, Contexts, Host
 from stepwell.runtime.dtypes import Array
 from stepwell.runtime.entry import Entry
-from stepwell.runtime.results import empty
+from stepwell.runtime.results import empty, maker
 from stepwell.runtime.sizes import Size
 from stepwell.runtime.symbols import Symbols
+from stepwell.runtime.thunk import Case, expected, fits
 
 EntryFunction: Final = ctypes.CFUNCTYPE(
     ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p
@@ -46,7 +48,7 @@ class Program:
         constants: Sequence[Array],
         workspace: Size,
         overwrites: Sequence[tuple[int, int]],
-        contexts: list[Context],
+        contexts: Contexts,
     ) -> None:
         """`constants` stand in the entry's order; `contexts` may be shared with other programs."""
         self._entry = entry
@@ -77,15 +79,51 @@ class Program:
         results = [empty(shape, dtype) for shape, dtype in frame.results]
         if self._overwrites:
             arrays = self._given_away(arrays, results)
-        try:
-            context = self._contexts.pop()
-        except IndexError:
-            context = Context()
+        context = self._contexts.take()
         try:
             self._call(context, frame, arrays, results)
         finally:
-            self._contexts.append(context)
+            self._contexts.give(context)
         return results
+
+    def case(self, arrays: Sequence[Array], rebuild: Call) -> Case | None:
+        """The call for inputs like these in a thunk; None if it is too long, or overwrites one.
+
+        `rebuild` makes the answer of the results; `ALONE` and `tuple` are not called for it.
+        """
+        frame = self._frame(arrays)
+        addresses = len(arrays) + len(self._fixed) + len(frame.results)
+        if self._overwrites or not fits(len(arrays), len(frame.results), addresses):
+            return None
+        guard = [word for array in arrays for word in expected(array)]
+        words = *pool.parallel_for(), self._print_address, self._imports_address
+        made = [part for result in frame.results for part in (maker(*result), *result)]
+        case = Case(
+            inputs=len(arrays),
+            guard=(ctypes.c_int64 * len(guard))(*guard),
+            function=self._code.address(self._entry.symbol),
+            sizes=frame.sizes,
+            workspace=frame.workspace,
+            words=(ctypes.c_uint64 * len(words))(*words),
+            contexts=self._contexts.free,
+            constants=len(self._fixed),
+            constant=(ctypes.c_uint64 * len(self._fixed))(*self._fixed),
+            results=len(frame.results),
+            result=(ctypes.py_object * len(made))(*made),
+            alone=rebuild is ALONE,
+            failed=self._failed,
+        )
+        if rebuild not in (ALONE, tuple):
+            case.rebuild = rebuild
+        return case
+
+    def _failed(self, address: int) -> NoReturn:
+        """Raises the error of a call, and gives its context back."""
+        context = self._contexts.at(address)
+        try:
+            raise self._host.error(context)
+        finally:
+            self._contexts.give(context)
 
     def _call(
         self, context: Context, frame: Frame, arrays: Sequence[Array], results: Sequence[Array]

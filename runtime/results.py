@@ -5,6 +5,7 @@ written: that takes longer than most programs take to fill them.
 """
 
 from collections import deque
+from collections.abc import Callable
 from math import prod
 from typing import Any, Final, final
 
@@ -51,6 +52,11 @@ def empty(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> Array:
     if size < LARGE:
         return np.empty(shape, dtype)
     return np.ndarray(shape, dtype, np.asarray(_Owner(_taken(size) or _fresh(size))))
+
+
+def maker(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> Callable[..., Array]:
+    """The function that is called with these for such an array; C calls it sooner than `empty`."""
+    return np.empty if prod(shape) * dtype.itemsize < LARGE else empty
 
 
 def _fresh(size: int) -> Memory:

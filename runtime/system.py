@@ -92,13 +92,18 @@ class Memory:
 
     def keep(self) -> None:
         """Never frees the pages: the system's threads may run in them until the process ends."""
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._pages))
+        keep(self._pages)
 
     def protect(self, start: int, stop: int, access: int) -> None:
         """Gives the pages from byte `start` to `stop`, both page-aligned, their final `access`."""
         if start < stop and _mprotect(self.address + start, stop - start, access):
             reason = os.strerror(ctypes.get_errno())
             raise LoadError("SW0315", f"this system refuses executable memory (mprotect: {reason})")
+
+
+def keep(value: object) -> None:
+    """Never frees an object: C may look at it until the process ends."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(value))
 
 
 def architecture() -> str:
@@ -131,12 +136,12 @@ def usable_cores() -> int:
         return allowed
 
 
-def addresses(symbols: Sequence[str]) -> list[int]:
-    """Where the C functions `symbols` of this process and its libraries lie."""
+def addresses(symbols: Sequence[str], library: ctypes.CDLL = _libc) -> list[int]:
+    """Where the C functions `symbols` of this process and its libraries, or of one, lie."""
     found: list[int] = []
     for symbol in symbols:
         try:
-            function = _libc[symbol]
+            function = library[symbol]
         except AttributeError:
             raise LoadError("SW0316", f"the C function {symbol} is not in this process") from None
         found.append(ctypes.cast(function, ctypes.c_void_p).value or 0)

@@ -43,6 +43,11 @@ class Fields:
 Tree: TypeAlias = Leaf | Nothing | Items | Fields
 
 
+def flat(count: int) -> Items:
+    """The tree of a tuple of so many arrays."""
+    return Items("tuple", tuple(map(Leaf, range(count))))
+
+
 def flatten(tree: Tree, value: object, path: str) -> Iterator[object]:
     """The leaves of `value`, in the tree's order; `path` names it in errors (CallError SW0405)."""
     match tree:
