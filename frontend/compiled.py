@@ -1,6 +1,5 @@
 """A compiled program: called like the function it was made from, inspected, or saved."""
 
-import functools
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -9,22 +8,20 @@ from typing import Any, NoReturn, cast, final
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp
 
-from stepwell import nested
-from stepwell.array import Array
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.pipeline import Image, compile_module, text_at, without_collection
 from stepwell.compiler.targets.support import support_object
+from stepwell.entry_points import EntryPoint
 from stepwell.manifests import manifest
 from stepwell.modules import module_of, weights_in
 from stepwell.places import pointing_at_the_user, user_line
 from stepwell.runtime import artifact, safetensors, samples, system
-from stepwell.runtime.arguments import dense
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.loading import select
 from stepwell.runtime.manifest import Manifest
-from stepwell.runtime.model import EntryPoint, Model
+from stepwell.runtime.model import Model
 from stepwell.runtime.signature import Signature as Called
-from stepwell.signatures import Signature, by_position
+from stepwell.signatures import Signature
 from stepwell.states import State, States
 from stepwell.tracing import TracedFunction
 
@@ -57,6 +54,8 @@ class Compiled:
         self._image = self._compiled(self._machine)
         self._lock = threading.Lock()
         self._called: Model | None = None
+        self._entries: dict[str, EntryPoint] = {}
+        self._function: Callable[..., Any] | None = None
 
     @property
     def _model(self) -> Model:
@@ -80,6 +79,9 @@ class Compiled:
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         """Calls the only entry point, by position or by name; the result is nested Arrays."""
+        return (self._function or self._only())(*arguments, **named)
+
+    def _only(self) -> Callable[..., Any]:
         if len(self._traced) != 1:
             raise CompileError(
                 "SW0134",
@@ -88,19 +90,20 @@ class Compiled:
                 where=user_line(),
             )
         (name,) = self._traced
-        return self[name](*arguments, **named)
+        self._function = self[name].function
+        return self._function
 
-    def run(self, name: str, leaves: Sequence[Array]) -> Any:
-        """Calls an entry point with the leaves of its arguments, which must be of its types."""
-        with pointing_at_the_user():
-            inputs = [leaf.value for leaf in leaves]
-            return _run(self._model[name], self._traced[name], inputs)
-
-    def __getitem__(self, name: str) -> Callable[..., Any]:
+    def __getitem__(self, name: str) -> EntryPoint:
         """One entry point by name (CallError SW0418 if there is none of that name)."""
-        with pointing_at_the_user():
-            entry = self._model[name]
-        return functools.partial(_call, entry, self._traced[name], self._signatures[name].names)
+        found = self._entries.get(name)
+        if found is None:
+            with pointing_at_the_user():
+                found = self._entry_point(self._model, name)
+            found = self._entries.setdefault(name, found)
+        return found
+
+    def _entry_point(self, model: Model, name: str) -> EntryPoint:
+        return EntryPoint(model[name], self._traced[name], self._signatures[name].names)
 
     def __repr__(self) -> str:
         entries = self._manifest([self._image]).entries
@@ -164,14 +167,14 @@ class Compiled:
         with pointing_at_the_user():
             _expect_dict(given, next(iter(self._traced)))
             model = self._loaded()
-            return [self._sample(model[name], name, each) for name, each in given.items()]
+            return [self._sample(model, name, each) for name, each in given.items()]
 
-    def _sample(self, entry: EntryPoint, name: str, arguments: Sequence[Any]) -> samples.Sample:
+    def _sample(self, model: Model, name: str, arguments: Sequence[Any]) -> samples.Sample:
         if not isinstance(arguments, tuple | list):
             raise _no_sample(f"of {name}", f"a {type(arguments).__name__}", "a tuple", name)
-        inputs = _inputs(entry, self._traced[name], tuple(arguments))
+        inputs = self._entry_point(model, name).inputs(tuple(arguments))
         # An input that is overwritten holds something else after the call.
-        return samples.Sample(name, [array.copy() for array in inputs], entry.run(inputs))
+        return samples.Sample(name, [array.copy() for array in inputs], model[name].run(inputs))
 
     def _module(self) -> ModuleOp:
         return module_of([traced.op for traced in self._traced.values()])
@@ -202,36 +205,6 @@ def _no_sample(what: str, found: str, wanted: str, name: str) -> CompileError:
         f"the sample {what}".rstrip() + f" is {found}, and should be {wanted}",
         hint=f'write sample={{"{name}": (x, …)}}, with all arguments of {name}',
     )
-
-
-def _call(
-    entry: EntryPoint,
-    traced: TracedFunction,
-    names: Sequence[str],
-    *arguments: Any,
-    **named: Any,
-) -> Any:
-    given = by_position(names, arguments, named)
-    with pointing_at_the_user():
-        return _run(entry, traced, _inputs(entry, traced, given))
-
-
-def _inputs(
-    entry: EntryPoint, traced: TracedFunction, arguments: tuple[Any, ...]
-) -> list[NDArray[Any]]:
-    """The leaves of arguments, which must be nested as the signature and of its types."""
-    leaves, structure = nested.flatten(arguments)
-    nested.expect_same(traced.inputs, structure, "the signature", "the arguments")
-    return [
-        dense(argument, leaf.value if isinstance(leaf, Array) else leaf)
-        for argument, leaf in zip(entry.signature.entry.arguments, leaves, strict=False)
-    ]
-
-
-def _run(entry: EntryPoint, traced: TracedFunction, inputs: Sequence[Any]) -> Any:
-    """The result; the next states come after its leaves."""
-    results = entry.run(inputs)[: traced.outputs.size]
-    return traced.outputs.rebuild([Array(cast(Any, result)) for result in results])
 
 
 def _constants(

@@ -2,8 +2,9 @@
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, cast, final
 
+from stepwell.array import Array
 from stepwell.calls import call_jitted
 from stepwell.compiled import Compiled as Compiled
 from stepwell.compiler.dialects.sizes import IntsAttr
@@ -13,8 +14,10 @@ from stepwell.compiler.ops.emission import current_or_none
 from stepwell.compiler.ops.structure import DONATED
 from stepwell.compiler.pipeline import without_collection
 from stepwell.compiler.targets.cpu import host
+from stepwell.entry_points import EntryPoint
 from stepwell.nested import Structure, flat
 from stepwell.places import pointing_at_the_user, user_line
+from stepwell.runtime.calling import Calls
 from stepwell.runtime.errors import CompileError
 from stepwell.signatures import Function, Signature, expect_takes, parameters, taking
 from stepwell.states import expect_agreement, threaded
@@ -150,36 +153,57 @@ def jit(function: Function) -> Function:
 
     Within a traced function, it is a function of that program, which is called there.
     """
-    programs: dict[object, tuple[Compiled, Structure]] = {}
-    name = _name(function)
+    jitted = _Jitted(function)
 
     @functools.wraps(function)
     def compiled(*arguments: Any, **named: Any) -> Any:
-        if current_or_none() is not None:
-            return call_jitted(function, _name(function, "function"), arguments, named)
-        if named:
-            expect_takes(function, arguments, named)
-        keys = tuple(sorted(named))
-        leaves, structure = flatten_arguments((*arguments, *(named[key] for key in keys)))
-        key = keys, structure, *[(leaf.dtype, leaf.shape, leaf.weak) for leaf in leaves]
-        found = programs.get(key)
-        if found is None:
-            names = (*parameters(function, len(arguments)), *keys)
-            signature = Signature(names, structure, tuple(leaf.type for leaf in leaves), {})
-            traced = _traced(taking(function, keys), name, signature, weakness(leaves))
-            found = programs[key] = _unnested(name, traced, signature), traced.outputs
-        program, outputs = found
-        return outputs.rebuild(program.run(name, leaves))
+        if current_or_none() is None:
+            return jitted.calls.function(*arguments, **named)
+        return call_jitted(function, _name(function, "function"), arguments, named)
 
     return compiled
 
 
-def _unnested(name: str, traced: TracedFunction, signature: Signature) -> Compiled:
-    """The program from leaves to leaves: what is not saved may be nested in any way."""
-    inputs, outputs = flat(traced.inputs.size), flat(traced.outputs.size)
-    leaves = Signature(tuple(signature.leaf_names()), inputs, signature.types, {})
-    function = TracedFunction(traced.op, inputs, outputs)
-    return Compiled({name: function}, {name: leaves}, [host()], "strict")
+@final
+class _Jitted:
+    """The programs of a jitted function, each for arguments of one structure, dtypes and shapes."""
+
+    def __init__(self, function: Function) -> None:
+        self._function = function
+        self._name = _name(function)
+        self._programs: dict[object, tuple[EntryPoint, Structure]] = {}
+        self.calls = Calls(self._called, Array)
+
+    def _called(self, *arguments: Any, **named: Any) -> Any:
+        """A call that is none of the thunk's cases; the next one like it may be."""
+        if named:
+            expect_takes(self._function, arguments, named)
+        keys = tuple(sorted(named))
+        leaves, structure = flatten_arguments((*arguments, *(named[key] for key in keys)))
+        key = keys, structure, *[(leaf.dtype, leaf.shape, leaf.weak) for leaf in leaves]
+        found = self._programs.get(key)
+        if found is None:
+            found = self._programs[key] = self._compiled(keys, structure, leaves, len(arguments))
+        entry, outputs = found
+        with pointing_at_the_user():
+            inputs = [leaf.value for leaf in leaves]
+        result = outputs.rebuild(entry.of_leaves(inputs))
+        if structure == flat(len(arguments)) and not any(weakness(leaves)):
+            self.calls.learn(key, lambda: entry.case(inputs, outputs))
+        return result
+
+    def _compiled(
+        self, keys: tuple[str, ...], structure: Structure, leaves: Sequence[Array], count: int
+    ) -> tuple[EntryPoint, Structure]:
+        """The program from leaves to leaves: what is not saved may be nested in any way."""
+        names, types = (*parameters(self._function, count), *keys), [leaf.type for leaf in leaves]
+        signature = Signature(names, structure, tuple(types), {})
+        traced = _traced(taking(self._function, keys), self._name, signature, weakness(leaves))
+        inputs, outputs = flat(traced.inputs.size), flat(traced.outputs.size)
+        function = TracedFunction(traced.op, inputs, outputs)
+        unnested = Signature(tuple(signature.leaf_names()), inputs, signature.types, {})
+        program = Compiled({self._name: function}, {self._name: unnested}, [host()], "strict")
+        return program[self._name], traced.outputs
 
 
 def _traced(
