@@ -264,12 +264,16 @@ class Scalars:
         if size == ZERO:
             return Index({}, ZERO), index
         whole = {v: c // size for v, c in index.terms.items() if (c // size) * size == c}
-        rest = Index({v: c for v, c in index.terms.items() if v not in whole}, index.offset)
-        quotient = Index(whole, ZERO)
-        _, high = self._bounds(rest)
-        if high is not None and at_most(high, size - 1, {}) is True:
+        steps = _whole_steps(index.offset, size)
+        terms = {v: c for v, c in index.terms.items() if v not in whole}
+        rest, quotient = Index(terms, index.offset - steps * size), Index(whole, steps)
+        low, high = self._bounds(rest)
+        positive = low is not None and at_most(ZERO, low, {}) is True
+        if positive and high is not None and at_most(high, size - 1, {}) is True:
             return quotient, rest
         self._want_split(rest, size)
+        if not positive:
+            quotient, rest = Index({}, ZERO), index
         value, divisor = self.materialise(rest), self.materialise(Index.of(size))
         first = self.apply("quotient", value, divisor)
         second = self.apply("remainder", value, divisor)
@@ -344,6 +348,14 @@ class Scalars:
         yield
         self._known.pop()
         self.block = outer
+
+
+def _whole_steps(offset: Size, size: Size) -> Size:
+    """How often a size goes into an offset: rounded down if both are numbers, else without a rest
+    or not at all."""
+    steps = offset // size
+    numbers = offset.static is not None and size.static is not None
+    return steps if numbers or steps * size == offset else ZERO
 
 
 def _non_negative(size: Size) -> bool:
