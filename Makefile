@@ -4,7 +4,9 @@ VENV ?= .venv
 WORKERS ?= 2
 
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+QUIET_PIP := -m pip --quiet --disable-pip-version-check
+PIP := $(BIN)/python $(QUIET_PIP)
+PEERS_VENV := $(VENV)/peers
 LAYERS := tests/test_layers.py tests/test_house.py tests/test_packaging.py
 
 .PHONY: demo test test-all bench filecheck check docs format lock clean
@@ -23,8 +25,9 @@ test-all: $(VENV)/ready
 filecheck: $(VENV)/ready
 	$(BIN)/lit -v -j $(WORKERS) filecheck
 
-bench: $(VENV)/ready
-	$(BIN)/python -m benchmarks.run
+# PEERS=1 compares with all peers, not with NumPy alone; OPTIONS="--only softmax --threads 1" chooses.
+bench: $(if $(PEERS),$(PEERS_VENV),$(VENV))/ready
+	$(if $(PEERS),$(PEERS_VENV),$(VENV))/bin/python -m benchmarks.run $(OPTIONS)
 
 check: $(VENV)/checks
 	$(BIN)/ruff format --check .
@@ -50,6 +53,13 @@ $(VENV)/ready: pyproject.toml requirements/test.txt
 	$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
+# The peers have an environment of their own: PyTorch wants an older mpmath than the tests.
+$(PEERS_VENV)/ready: pyproject.toml requirements/bench.txt
+	$(PYTHON) -m venv $(PEERS_VENV)
+	$(PEERS_VENV)/bin/python $(QUIET_PIP) install -r requirements/bench.txt
+	$(PEERS_VENV)/bin/python $(QUIET_PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
 $(VENV)/checks: $(VENV)/ready requirements/check.txt
 	$(PIP) install -r requirements/check.txt
 	@touch $@
@@ -66,6 +76,11 @@ lock:
 	build/lock/bin/python -m pip install --quiet ".[check]"
 	echo '# What `make check` needs besides; written by `make lock`.' > requirements/check.txt
 	$(FREEZE) | grep -v -x -F -f requirements/test.txt >> requirements/check.txt
+	rm -rf build/lock
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet ".[bench]"
+	echo '# What `make bench PEERS=1` runs with; written by `make lock`.' > requirements/bench.txt
+	$(FREEZE) | sed 's/+cpu$$//' >> requirements/bench.txt
 
 clean:
 	rm -rf build *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -23,9 +23,12 @@ from examples.resnet50 import resnet50
 from numpy.typing import NDArray
 
 import stepwell as sw
-from benchmarks.interleaved import ROUNDS
-from benchmarks.workloads import ten_ops
-from stepwell import numpy as snp
+from benchmarks.peers.stepwell import WORDS, compiled
+from benchmarks.workloads import named
+from benchmarks.workloads.rows import ten_ops
+
+ROUNDS = 5
+BERT = "BERT-base, 1 x 128 tokens"
 
 Compile = Callable[[], Callable[..., object]]
 Inputs = Sequence[NDArray[Any]]
@@ -42,7 +45,7 @@ def programs() -> Mapping[str, tuple[Compile, Inputs]]:
     step = digits.train_step.__wrapped__
 
     def ten() -> sw.Compiled:
-        return sw.compile(lambda x, y: ten_ops(snp, x, y), square, square)
+        return sw.compile(lambda x, y: ten_ops(WORDS, {}, x, y), square, square)
 
     def inference() -> sw.Compiled:
         return sw.compile(lambda x: model(x), sw.spec("f32[B: 1.., 8, 8, 1]"))
@@ -55,11 +58,14 @@ def programs() -> Mapping[str, tuple[Compile, Inputs]]:
     def residual() -> sw.Compiled:
         return sw.compile(lambda x: net(x), sw.spec("f32[1, 224, 224, 3]"))
 
+    bert = named(BERT)
+    weights, tokens = bert.drawn()
     return {
         "10 ops": (ten, [zeros, zeros]),
         "digits": (inference, [images]),
         "digits, a step of training and its first run": (training, [model, state, images, labels]),
         "ResNet-50": (residual, [np.zeros((1, 224, 224, 3), np.float32)]),
+        BERT: (lambda: compiled(bert, weights, tokens), tokens),
     }
 
 

@@ -3,14 +3,24 @@
 import datetime
 import os
 import platform
-from importlib.metadata import version
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 
 from stepwell.compiler.targets.cpu import host
 
-PACKAGES = ("numpy", "xdsl", "llvmlite")
+PACKAGES = (
+    "numpy",
+    "xdsl",
+    "llvmlite",
+    "numba",
+    "torch",
+    "jax",
+    "onnxruntime",
+    "openvino",
+)
 
 
 def environment() -> dict[str, str]:
@@ -23,10 +33,18 @@ def environment() -> dict[str, str]:
         "vectors": f"{machine.vector_bytes * 8} bits",
         "caches": f"{machine.l1 >> 10} KiB, {machine.l2 >> 10} KiB, {machine.l3 >> 20} MiB",
         "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
-        "versions": ", ".join(f"{package} {version(package)}" for package in PACKAGES),
+        "versions": ", ".join(_versions()),
         "linear algebra of NumPy": _blas(),
         "processes that wanted to run at the start": f"{busy:.1f}",
     }
+
+
+def _versions() -> Iterator[str]:
+    for package in PACKAGES:
+        try:
+            yield f"{package} {version(package)}"
+        except PackageNotFoundError:
+            continue
 
 
 def _processor() -> str:

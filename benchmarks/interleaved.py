@@ -1,46 +1,42 @@
 """Interleaved measurement: candidates take turns, so that what disturbs one disturbs them all."""
 
-import gc
-import statistics
-import time
 from collections.abc import Callable, Mapping
 
-ROUNDS = 20
-SAMPLE = 1e-3
+SAMPLE = 4e-3
 """Seconds that a sample lasts at least; a call that is shorter is repeated within it."""
-BUDGET = 0.5
-"""Seconds in which a candidate may have more rounds, if it is quick."""
+MOST, LEAST = 15, 3
+"""Rounds."""
+FAR = 20
+"""A candidate that takes so many times as long as the fastest has no rounds of its own ..."""
+LONG = 0.1
+"""... if its call takes as many seconds."""
 
-Call = Callable[[], object]
+Sample = Callable[[int], float]
+"""The seconds of one call, from so many in a row."""
 
 
-def medians(candidates: Mapping[str, Call]) -> dict[str, float]:
-    """Seconds of one call of each candidate: the median of at least 20 rounds."""
-    return {name: statistics.median(taken) for name, taken in samples(candidates).items()}
+def samples(
+    candidates: Mapping[str, Sample], least: Mapping[str, float], budget: float
+) -> dict[str, list[float]]:
+    """Seconds of one call of each candidate in each round; `least` has a first measure.
 
-
-def samples(candidates: Mapping[str, Call]) -> dict[str, list[float]]:
-    """Seconds of one call of each candidate, round by round."""
-    repeats = {name: _repeats(call) for name, call in candidates.items()}
-    found: dict[str, list[float]] = {name: [] for name in candidates}
-    end = time.perf_counter() + BUDGET * len(candidates)
-    gc.disable()
-    while len(next(iter(found.values()))) < ROUNDS or time.perf_counter() < end:
-        for name, call in candidates.items():
-            found[name].append(_sample(call, repeats[name]))
-    gc.enable()
+    All take turns in as many rounds as fit into a budget of seconds, from 3 to 15. One that is far
+    behind keeps its first measure.
+    """
+    fastest = min(least.values(), default=0.0)
+    racing = {name: call for name, call in candidates.items() if not far(least[name], fastest)}
+    repeats = {name: max(1, round(SAMPLE / least[name])) for name in racing}
+    found = {name: [] if name in racing else [first] for name, first in least.items()}
+    for _ in range(rounds(sum(repeats[name] * least[name] for name in racing), budget)):
+        for name, sample in racing.items():
+            found[name].append(sample(repeats[name]))
     return found
 
 
-def _repeats(call: Call) -> int:
-    """How often a sample calls, found when the call is warm."""
-    call()
-    once = min(_sample(call, 1) for _ in range(3))
-    return max(1, round(SAMPLE / once))
+def far(seconds: float, fastest: float) -> bool:
+    return seconds > LONG and seconds > FAR * fastest
 
 
-def _sample(call: Call, repeats: int) -> float:
-    begin = time.perf_counter()
-    for _ in range(repeats):
-        call()
-    return (time.perf_counter() - begin) / repeats
+def rounds(seconds: float, budget: float) -> int:
+    """How many rounds of so many seconds fit."""
+    return max(LEAST, min(MOST, int(budget / max(seconds, 1e-9))))

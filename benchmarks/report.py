@@ -1,55 +1,137 @@
-"""The report: tables in Markdown."""
+"""The report: tables in Markdown, from what was measured."""
 
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from benchmarks.variants import OURS, VARIANTS
+
 Row = Sequence[str]
 Found = Mapping[str, Any]
-"""What one line of a program's output says."""
+"""What is known of a measurement, as JSON has it."""
 
-SPEED = """Written by `make bench`. Medians of at least 20 interleaved runs on random data, called
-from Python; every answer was compared with f64. The ratio is to the best peer. The peak is that of
-multiply-adds in f32 with as many threads, measured in turn with the workload; bytes are those of
-the inputs and the answer. The error is the greatest one, as a part of the greatest element."""
+SPEED = """Written by `make bench`. Each variant has a process of its own, and one runs at a time:
+the others are stopped. They take turns; the times are medians of 3 to 15 rounds, of calls from
+Python, and in bold that of the fastest peer. `*` marks a peer at its best settings. Every answer
+was compared with f64. The ratio is to the fastest peer: above 1 Stepwell is faster. The limit is
+what the multiply-adds that the workload needs in f32 take, or reading its inputs and weights and
+writing its answer, whichever is longer, measured in turn with the others with code that does
+nothing else. The error is the greatest one of Stepwell's answer, as a part of the greatest
+element."""
+PREPARING = """From NumPy's arrays and a Python function to the end of the first call, with the
+fewest threads, in a process that has prepared all workloads above. Those of `torch.compile*` find
+what `torch.compile` has compiled, where that has run the same."""
 COLD = """From Python functions to machine code, in a process that has imported all modules and
 compiled nothing: how long it takes, how long the processor was busy with it, the first call, for
 which a process loads the code and compiles its thread pool, and compiling the program once more."""
+IMPORTS = """How long a process takes that imports the package and does nothing else, beyond one
+that imports nothing: medians."""
 
 
 def report(
-    environment: Mapping[str, str], speeds: Sequence[Found], compiles: Sequence[Found]
+    environment: Mapping[str, str],
+    speeds: Sequence[Found],
+    compiles: Sequence[Found],
+    imports: Mapping[str, float],
+    plot: str | None,
 ) -> str:
-    """All of a page, from what `speed` and `cold` printed."""
+    """All of a page. `plot` is a file beside it."""
     parts = ["# Speed on a CPU", SPEED, "\n".join(f"* {k}: {v}" for k, v in environment.items())]
+    parts += [f"![Ratios to the fastest peer]({plot})"] if plot else []
     for count in sorted({each["threads"] for each in speeds}):
+        found = [each for each in speeds if each["threads"] == count]
         parts.append(f"## {count} thread{'s' if count > 1 else ''}")
-        parts.append(speed_table([each for each in speeds if each["threads"] == count]))
-    parts += ["## Compiling", COLD, cold_table(compiles)]
-    return "\n\n".join(parts) + "\n"
+        parts += [speed_table(found), group_table(found)]
+    parts += ["## Preparing", PREPARING, preparing_table(speeds)] if speeds else []
+    parts += ["## Compiling", COLD, cold_table(compiles)] if compiles else []
+    parts += ["## Importing", IMPORTS, import_table(imports)] if imports else []
+    return "\n\n".join([*parts, *reasons(speeds)]) + "\n"
+
+
+# What is compared.
+
+
+def fastest(speed: Found) -> tuple[str, float] | None:
+    """The peer that took the least time."""
+    peers = {name: taken for name, taken in speed["seconds"].items() if name != OURS}
+    if not peers:
+        return None
+    name = min(peers, key=lambda name: peers[name])
+    return name, peers[name]
+
+
+def ratio(speed: Found) -> float | None:
+    """How many times as long as Stepwell the fastest peer takes."""
+    best, ours = fastest(speed), speed["seconds"].get(OURS)
+    return best[1] / ours if best and ours else None
+
+
+def of_the_limit(speed: Found) -> float | None:
+    """The part of Stepwell's time that no program could do without."""
+    ours = speed["seconds"].get(OURS)
+    return max(speed["limits"].values()) / ours if ours and speed["limits"] else None
+
+
+def geometric_mean(numbers: Sequence[float]) -> float:
+    return statistics.geometric_mean(numbers)
+
+
+# The tables.
+
+
+def names(speeds: Iterable[Found]) -> list[str]:
+    """The variants that ran anything, in their order."""
+    found = {name for each in speeds for name in each["seconds"]}
+    return [each.name for each in VARIANTS if each.name in found]
 
 
 def speed_table(speeds: Sequence[Found]) -> str:
     """One row for each workload."""
-    peers = list(speeds[0]["seconds"])
-    head = ["workload", *peers, "ratio", "rate", "of the peak", "error", "kernels"]
-    return table(head, [_speed_row(each) for each in speeds])
+    peers = [name for name in names(speeds) if name != OURS]
+    head = ["workload", OURS, "ratio", "of the limit", *peers, "error", "kernels"]
+    return table(head, [_speed_row(each, peers) for each in speeds])
 
 
-def _speed_row(speed: Found) -> Row:
-    ours, *others = speed["seconds"].values()
-    rate, share = f"{speed['bytes'] / ours / 1e9:.1f} GB/s", ""
-    if speed["operations"]:
-        operations = speed["operations"] / ours
-        rate, share = f"{operations / 1e9:.0f} GF/s", f"{operations / speed['peak']:.0%}"
+def _speed_row(speed: Found, peers: Sequence[str]) -> Row:
+    taken, best = speed["seconds"], fastest(speed)
+    bold = best[0] if best else None
+    cells = [_bold(_time(taken.get(name)), name == bold) for name in peers]
+    error = speed["error"]
     return [
         speed["name"],
-        *map(duration, (ours, *others)),
-        f"{min(others) / ours:.2f}",
-        rate,
-        share,
-        f"{speed['error']:.0e}",
-        str(speed["kernels"]),
+        _time(taken.get(OURS)),
+        _number(ratio(speed), ".2f"),
+        _number(of_the_limit(speed), ".0%"),
+        *cells,
+        _number(error, ".0e"),
+        str(speed["notes"].get("kernels", "")),
     ]
+
+
+def group_table(speeds: Sequence[Found]) -> str:
+    """The ratios of each group of workloads together."""
+    rows: list[Row] = []
+    for group in dict.fromkeys(each["group"] for each in speeds):
+        ratios = [r for each in speeds if each["group"] == group if (r := ratio(each)) is not None]
+        if ratios:
+            worst, mean = min(ratios), geometric_mean(ratios)
+            ahead = sum(each >= 1 for each in ratios)
+            rows.append([group, f"{mean:.2f}", f"{worst:.2f}", f"{ahead} of {len(ratios)}"])
+    return table(["workloads", "geometric mean of the ratios", "least", "not behind"], rows)
+
+
+def preparing_table(speeds: Sequence[Found]) -> str:
+    """One row for each workload, of the fewest threads."""
+    least = min(each["threads"] for each in speeds)
+    rows = [each for each in speeds if each["threads"] == least]
+    columns = names(rows)
+    return table(
+        ["workload", *columns],
+        [
+            [each["name"], *(_time(each["preparing"].get(name)) for name in columns)]
+            for each in rows
+        ],
+    )
 
 
 def cold_table(compiles: Iterable[Found]) -> str:
@@ -66,12 +148,44 @@ def cold_table(compiles: Iterable[Found]) -> str:
     return table(head, rows)
 
 
+def import_table(imports: Mapping[str, float]) -> str:
+    return table(["package", "time"], [[name, duration(each)] for name, each in imports.items()])
+
+
+def reasons(speeds: Sequence[Found]) -> list[str]:
+    """Why cells are empty: failures, by workload. That a peer has no words for it goes unsaid."""
+    found: dict[str, list[str]] = {}
+    for each in speeds:
+        for name, reason in each["missing"].items():
+            if ":" in reason or name == OURS:
+                found.setdefault(f"{name}: {reason}", []).append(each["name"])
+    if not found:
+        return []
+    lines = [f"* {why} ({', '.join(dict.fromkeys(where))})" for why, where in found.items()]
+    return ["## What failed", "\n".join(lines)]
+
+
+# Text.
+
+
 def duration(seconds: float) -> str:
     """Three digits, in the unit that fits."""
     for unit, scale in (("s", 1.0), ("ms", 1e-3)):
         if seconds >= scale:
             return f"{seconds / scale:.3g} {unit}"
     return f"{seconds * 1e6:.3g} µs"
+
+
+def _time(seconds: float | None) -> str:
+    return "" if seconds is None else duration(seconds)
+
+
+def _number(number: float | None, form: str) -> str:
+    return "" if number is None else format(number, form)
+
+
+def _bold(text: str, wanted: bool) -> str:
+    return f"**{text}**" if wanted else text
 
 
 def table(head: Row, rows: Iterable[Row]) -> str:

@@ -1,33 +1,102 @@
 """`make bench`: measures all of it, prints the tables, and writes them to docs/results/.
 
-python -m benchmarks.run [part of a workload's or a program's name]
+    python -m benchmarks.run --only softmax --threads 1 --peers torch,jax
+
+What is only a part of it is written to build/bench/ instead.
 """
 
+import argparse
+import dataclasses
 import datetime
 import json
-import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.environment import environment
-from benchmarks.peers import PEERS
+from benchmarks.imports import imports
+from benchmarks.processes import ROOT
 from benchmarks.report import report
+from benchmarks.settings import Best, best_settings
+from benchmarks.speed import speeds
+from benchmarks.variants import VARIANTS, chosen
+from benchmarks.workloads import selected
 
-ROOT = Path(__file__).parent.parent
-RESULTS = ROOT / "docs" / "results"
-THREADS = (1, 2)
+try:
+    from benchmarks.plot import draw
+except ModuleNotFoundError:
+    draw = None
+
+RESULTS, PARTS = ROOT / "docs" / "results", ROOT / "build" / "bench"
+BUDGET = 1.0
+"""Seconds of rounds for a workload and a number of threads."""
 
 
-def lines(module: str, part: str, limits: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = _options().parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
+    whole = not options.only and not options.peers and options.threads == [1, 2]
+    folder = RESULTS if whole else PARTS
+    for each in (folder, PARTS):
+        each.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="stepwell-bench-") as place:
+        best = best_settings(Path(place))
+        about = environment() | peers(best)
+        found = list(_measured(options, best, Path(place)))
+    compiles = [] if options.only else list(_lines("cold"))
+    importing = {} if options.only else imports()
+    name = f"{datetime.date.today()}-cpu"
+    plot = f"{name}.png" if draw and found else None
+    if draw and plot:
+        draw(found, folder / plot)
+    text = report(about, found, compiles, importing, plot)
+    print(text)
+    (folder / f"{name}.md").write_text(text)
+
+
+def _options() -> argparse.ArgumentParser:
+    def texts(text: str) -> list[str]:
+        return [each for each in text.split(",") if each]
+
+    def numbers(text: str) -> list[int]:
+        return [int(each) for each in texts(text)]
+
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
+    add = parser.add_argument
+    add("--only", type=texts, default=[], help="parts of workloads' names or groups: softmax,rows")
+    add("--peers", type=texts, default=[], help="what their names begin with: torch,jax")
+    add("--threads", type=numbers, default=[1, 2], help="1, or 1,2 as by default")
+    add("--budget", type=float, default=BUDGET, help=f"seconds of rounds each ({BUDGET})")
+    return parser
+
+
+def _measured(options: argparse.Namespace, best: Best, scratch: Path) -> Iterator[dict[str, Any]]:
+    """All speeds, which are kept as lines of JSON, too."""
+    variants = [each for each in chosen(options.peers) if each.installed]
+    workloads = selected(options.only)
+    with (PARTS / "speeds.jsonl").open("w") as lines:
+        for threads in options.threads:
+            print(f"{threads} thread(s)", file=sys.stderr)
+            for speed in speeds(workloads, variants, threads, best, scratch, options.budget):
+                found = dataclasses.asdict(speed)
+                print(json.dumps(found), file=lines, flush=True)
+                yield found
+
+
+def peers(best: Best) -> Mapping[str, str]:
+    """What is there of them, and how they are at their best."""
+    absent = dict.fromkeys(each.package for each in VARIANTS if not each.installed)
+    return {"best settings": "; ".join(best.notes), "not installed": ", ".join(absent) or "none"}
+
+
+def _lines(module: str) -> Iterator[dict[str, Any]]:
     """What a module prints in a process of its own, as it comes."""
-    command = [sys.executable, "-m", f"benchmarks.{module}", part]
-    surroundings = {**os.environ, **limits}
-    with subprocess.Popen(
-        command, cwd=ROOT, env=surroundings, stdout=subprocess.PIPE, text=True
-    ) as process:
+    command = [sys.executable, "-m", f"benchmarks.{module}"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
             found = json.loads(line)
@@ -37,19 +106,5 @@ def lines(module: str, part: str, limits: Mapping[str, str]) -> Iterator[dict[st
         raise SystemExit(f"benchmarks.{module} failed")
 
 
-def main(part: str = "") -> None:
-    surroundings = environment()
-    speeds: list[dict[str, Any]] = []
-    for threads in THREADS:
-        print(f"{threads} thread(s)", file=sys.stderr)
-        speeds += lines("speed", part, {peer.limit: str(threads) for peer in PEERS})
-    print("compiling", file=sys.stderr)
-    text = report(surroundings, speeds, list(lines("cold", part, {})))
-    print(text)
-    if not part:
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / f"{datetime.date.today()}-cpu.md").write_text(text)
-
-
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -1,76 +1,133 @@
-"""How fast the workloads run with some number of threads: a program that prints lines of JSON.
+"""How fast the workloads run: one process for each variant, which take turns."""
 
-STEPWELL_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m benchmarks.speed [part of a name]
-"""
-
-import dataclasses
-import json
+import statistics
 import sys
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
+from benchmarks.interleaved import Sample, samples
+from benchmarks.processes import Process, Reply
+from benchmarks.settings import Best, environment
+from benchmarks.variants import LIMITS, OURS, VARIANTS, Variant
+from benchmarks.workloads.workload import Workload
 
-from benchmarks.interleaved import Call, medians
-from benchmarks.peak import Peak
-from benchmarks.peers import PEERS, kernels
-from benchmarks.workloads import Workload, workloads
-from stepwell.runtime import pool
-
-PEAK = "peak"
+EXACT = {True: OURS, False: "numpy"}
+"""Who computes the exact answers, of steps of training and of others: in f64."""
 
 
 @dataclass(frozen=True)
 class Speed:
-    """One workload's times, in seconds by peer, and what tells whether they are good."""
+    """One workload's medians and least times in seconds by variant, the medians of the limits, and
+    what goes with them. `missing` says why others have none; `preparing` are seconds until a first
+    call has ended; `error` is that of Stepwell's answer, as a part of the greatest element."""
 
     name: str
+    group: str
     threads: int
-    seconds: dict[str, float]
-    operations: int
-    bytes: int
-    """Of the inputs and the answer, each counted once."""
-    peak: float
-    """Operations of multiply-adds in a second, measured in turn with the workload."""
-    error: float
-    """The greatest one of Stepwell's answer, as a part of the greatest element."""
-    kernels: int
+    seconds: Mapping[str, float]
+    least: Mapping[str, float]
+    limits: Mapping[str, float]
+    preparing: Mapping[str, float]
+    missing: Mapping[str, str]
+    error: float | None
+    notes: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
-def speed(workload: Workload, peak: Peak) -> Speed:
-    """Measures a workload. Raises ArithmeticError if a peer's answer is wrong."""
-    inputs = workload.inputs()
-    calls: dict[str, Call] = {peer.name: peer.prepare(workload, inputs) for peer in PEERS}
-    exact = workload.in_numpy(*(each.astype(np.float64) for each in inputs))
-    errors = [_checked(workload, peer.name, calls[peer.name](), exact) for peer in PEERS]
-    seconds = medians({**calls, PEAK: peak.run})
+def speeds(
+    workloads: Sequence[Workload],
+    variants: Sequence[Variant],
+    threads: int,
+    best: Best,
+    scratch: Path,
+    budget: float,
+) -> Iterator[Speed]:
+    """Measures all workloads with some number of threads."""
+    with ExitStack() as stack:
+        processes = {
+            each.name: stack.enter_context(
+                Process(each.name, environment(each, threads, best, scratch), scratch / "log.txt")
+            )
+            for each in variants
+        }
+        for workload in workloads:
+            print(f"  {workload.name}", file=sys.stderr, flush=True)
+            running = {each.name: processes[each.name] for each in variants if each.runs(workload)}
+            yield _speed(workload, running, threads, _exact(workload, best, scratch), budget)
+
+
+@dataclass(frozen=True)
+class _Exact:
+    file: Path | None
+    written: int
+
+
+_known: dict[str, _Exact] = {}
+
+
+def _exact(workload: Workload, best: Best, scratch: Path) -> _Exact:
+    """The exact answer, which is computed once."""
+    if workload.name not in _known:
+        _known[workload.name] = _computed(workload, best, scratch)
+    return _known[workload.name]
+
+
+def _computed(workload: Workload, best: Best, scratch: Path) -> _Exact:
+    (variant,) = (each for each in VARIANTS if each.name == EXACT[bool(workload.training)])
+    file = scratch / f"{len(_known)}.npz"
+    surroundings = environment(variant, 2, best, scratch)
+    with Process(variant.name, surroundings, scratch / "log.txt") as process:
+        reply = process.ask(exact=workload.name, file=str(file))
+    if "failed" in reply:
+        print(f"    no exact answer: {reply['failed']}", file=sys.stderr)
+        return _Exact(None, 0)
+    return _Exact(file, reply["written"])
+
+
+def _speed(
+    workload: Workload,
+    processes: Mapping[str, Process],
+    threads: int,
+    exact: _Exact,
+    budget: float,
+) -> Speed:
+    file = None if exact.file is None else str(exact.file)
+    replies = {
+        name: process.ask(
+            prepare=workload.name,
+            exact=None if name in LIMITS else file,
+            written=exact.written,
+        )
+        for name, process in processes.items()
+    }
+    ready = {name: reply for name, reply in replies.items() if "least" in reply}
+    taken = samples(
+        {name: _sample(processes[name]) for name in ready},
+        {name: reply["least"] for name, reply in ready.items()},
+        budget,
+    )
+    seconds = {name: statistics.median(each) for name, each in taken.items()}
+    for name in replies:
+        processes[name].ask(release=True)
     return Speed(
         workload.name,
-        pool.threads(),
-        {peer.name: seconds[peer.name] for peer in PEERS},
-        workload.operations,
-        sum(each.nbytes for each in inputs) + exact.nbytes // 2,
-        peak.operations / seconds[PEAK],
-        errors[0],
-        kernels(workload),
+        workload.group,
+        threads,
+        {name: each for name, each in seconds.items() if name not in LIMITS},
+        {name: min(each) for name, each in taken.items() if name not in LIMITS},
+        {name: seconds[name] * ready[name]["notes"]["factor"] for name in LIMITS if name in ready},
+        {name: reply["seconds"] for name, reply in ready.items() if name not in LIMITS},
+        {name: _reason(reply) for name, reply in replies.items() if name not in ready},
+        ready.get(OURS, {}).get("error"),
+        ready.get(OURS, {}).get("notes", {}),
     )
 
 
-def _checked(workload: Workload, peer: str, answer: Any, exact: NDArray[Any]) -> float:
-    assert answer.shape == exact.shape
-    error = float(np.abs(answer - exact).max() / np.abs(exact).max())
-    if not error <= workload.error:
-        raise ArithmeticError(f"{workload.name}: {peer}'s answer is wrong by {error:.1e}")
-    return error
+def _sample(process: Process) -> Sample:
+    """One that fails has taken forever."""
+    return lambda times: process.ask(sample=times).get("seconds", float("inf"))
 
 
-def main(part: str = "") -> None:
-    peak = Peak(pool.threads())
-    for workload in workloads():
-        if part in workload.name:
-            print(json.dumps(dataclasses.asdict(speed(workload, peak))), flush=True)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+def _reason(reply: Reply) -> str:
+    return reply.get("missing") or reply.get("failed") or "unknown"

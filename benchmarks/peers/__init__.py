@@ -1,0 +1,1 @@
+"""The peers: each in a file of its own, which only the processes that run it import."""
