@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
-from matplotlib import pyplot
+from matplotlib import pyplot, ticker
 
 from benchmarks.report import Found, ratio
 
@@ -36,7 +36,9 @@ def draw(speeds: Sequence[Found], file: Path) -> None:
     axes.set_yticks(range(len(labels)), labels, fontsize=7)
     axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda x, _: f"{x:g}"))
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda x, _: f"{x:g}"))
+    axes.xaxis.set_minor_formatter(ticker.NullFormatter())
     axes.axvline(1, color="black", linewidth=0.8)
     axes.grid(axis="x", which="both", linewidth=0.3)
     axes.set_axisbelow(True)
