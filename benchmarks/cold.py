@@ -59,7 +59,8 @@ def programs() -> Mapping[str, tuple[Compile, Inputs]]:
         return sw.compile(lambda x: net(x), sw.spec("f32[1, 224, 224, 3]"))
 
     bert = named(BERT)
-    weights, tokens = bert.drawn()
+    drawn, tokens = bert.drawn()
+    weights = {name: sw.numpy.asarray(each) for name, each in drawn.items()}
     return {
         "10 ops": (ten, [zeros, zeros]),
         "digits": (inference, [images]),

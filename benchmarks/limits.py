@@ -5,6 +5,7 @@ be at the limit: `notes` has the factor.
 """
 
 import ctypes
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import reduce
 from typing import Any, final
@@ -97,7 +98,7 @@ class Arithmetic(Peer):
             self._function, [(place.ctypes.data, STEPS) for place in self._places]
         )
 
-    def notes(self) -> dict[str, float]:
+    def notes(self) -> Mapping[str, float]:
         done = 2 * threads() * CHAINS * STEPS * self._machine.lanes(4)
         return {"factor": self._operations / done}
 
@@ -134,7 +135,7 @@ class Memory(Peer):
         origin, place = (np.zeros(size, np.float32) for size in sizes)
         return origin, place
 
-    def notes(self) -> dict[str, float]:
+    def notes(self) -> Mapping[str, float]:
         return {"factor": 1 / self._times}
 
 

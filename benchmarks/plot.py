@@ -43,6 +43,6 @@ def draw(speeds: Sequence[Found], file: Path) -> None:
     axes.grid(axis="x", which="both", linewidth=0.3)
     axes.set_axisbelow(True)
     axes.set_xlabel("time of the fastest peer / time of Stepwell")
-    axes.legend(fontsize=7, loc="lower right")
+    figure.legend(fontsize=7, loc="outside upper right", ncols=2 * len(threads))
     figure.savefig(file, dpi=130)
     pyplot.close(figure)

@@ -22,7 +22,7 @@ from benchmarks.imports import imports
 from benchmarks.processes import ROOT
 from benchmarks.report import report
 from benchmarks.settings import Best, best_settings
-from benchmarks.speed import speeds
+from benchmarks.speed import Answers, speeds
 from benchmarks.variants import VARIANTS, chosen
 from benchmarks.workloads import selected
 
@@ -77,11 +77,12 @@ def _options() -> argparse.ArgumentParser:
 def _measured(options: argparse.Namespace, best: Best, scratch: Path) -> Iterator[dict[str, Any]]:
     """All speeds, which are kept as lines of JSON, too."""
     variants = [each for each in chosen(options.peers) if each.installed]
-    workloads = selected(options.only)
+    workloads, answers = selected(options.only), Answers(best, scratch)
     with (PARTS / "speeds.jsonl").open("w") as lines:
         for threads in options.threads:
             print(f"{threads} thread(s)", file=sys.stderr)
-            for speed in speeds(workloads, variants, threads, best, scratch, options.budget):
+            taken = speeds(workloads, variants, threads, best, answers, scratch, options.budget)
+            for speed in taken:
                 found = dataclasses.asdict(speed)
                 print(json.dumps(found), file=lines, flush=True)
                 yield found

@@ -1,11 +1,13 @@
 """How fast the workloads run: one process for each variant, which take turns."""
 
+import os
 import statistics
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import final
 
 from benchmarks.interleaved import Sample, samples
 from benchmarks.processes import Process, Reply
@@ -13,6 +15,8 @@ from benchmarks.settings import Best, environment
 from benchmarks.variants import LIMITS, OURS, VARIANTS, Variant
 from benchmarks.workloads.workload import Workload
 
+LOG = "log.txt"
+"""What processes print, in the folder of what is thrown away."""
 EXACT = {True: OURS, False: "numpy"}
 """Who computes the exact answers, of steps of training and of others: in f64."""
 
@@ -35,11 +39,45 @@ class Speed:
     notes: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
+@dataclass(frozen=True)
+class Exact:
+    """Where an exact answer is, if there is one, and how many bytes it has in f32."""
+
+    file: str | None
+    written: int
+
+
+@final
+class Answers:
+    """The exact answers, each of which is computed once."""
+
+    def __init__(self, best: Best, scratch: Path) -> None:
+        self._best, self._scratch = best, scratch
+        self._known: dict[str, Exact] = {}
+
+    def of(self, workload: Workload) -> Exact:
+        if workload.name not in self._known:
+            self._known[workload.name] = self._computed(workload)
+        return self._known[workload.name]
+
+    def _computed(self, workload: Workload) -> Exact:
+        (variant,) = (each for each in VARIANTS if each.name == EXACT[bool(workload.training)])
+        file = str(self._scratch / f"{len(self._known)}.npz")
+        surroundings = environment(variant, os.cpu_count() or 1, self._best, self._scratch)
+        with Process(variant.name, surroundings, self._scratch / LOG) as process:
+            reply = process.ask(exact=workload.name, file=file)
+        if "failed" in reply:
+            print(f"    no exact answer: {reply['failed']}", file=sys.stderr)
+            return Exact(None, 0)
+        return Exact(file, reply["written"])
+
+
 def speeds(
     workloads: Sequence[Workload],
     variants: Sequence[Variant],
     threads: int,
     best: Best,
+    answers: Answers,
     scratch: Path,
     budget: float,
 ) -> Iterator[Speed]:
@@ -47,56 +85,27 @@ def speeds(
     with ExitStack() as stack:
         processes = {
             each.name: stack.enter_context(
-                Process(each.name, environment(each, threads, best, scratch), scratch / "log.txt")
+                Process(each.name, environment(each, threads, best, scratch), scratch / LOG)
             )
             for each in variants
         }
         for workload in workloads:
             print(f"  {workload.name}", file=sys.stderr, flush=True)
             running = {each.name: processes[each.name] for each in variants if each.runs(workload)}
-            yield _speed(workload, running, threads, _exact(workload, best, scratch), budget)
-
-
-@dataclass(frozen=True)
-class _Exact:
-    file: Path | None
-    written: int
-
-
-_known: dict[str, _Exact] = {}
-
-
-def _exact(workload: Workload, best: Best, scratch: Path) -> _Exact:
-    """The exact answer, which is computed once."""
-    if workload.name not in _known:
-        _known[workload.name] = _computed(workload, best, scratch)
-    return _known[workload.name]
-
-
-def _computed(workload: Workload, best: Best, scratch: Path) -> _Exact:
-    (variant,) = (each for each in VARIANTS if each.name == EXACT[bool(workload.training)])
-    file = scratch / f"{len(_known)}.npz"
-    surroundings = environment(variant, 2, best, scratch)
-    with Process(variant.name, surroundings, scratch / "log.txt") as process:
-        reply = process.ask(exact=workload.name, file=str(file))
-    if "failed" in reply:
-        print(f"    no exact answer: {reply['failed']}", file=sys.stderr)
-        return _Exact(None, 0)
-    return _Exact(file, reply["written"])
+            yield _speed(workload, running, threads, answers.of(workload), budget)
 
 
 def _speed(
     workload: Workload,
     processes: Mapping[str, Process],
     threads: int,
-    exact: _Exact,
+    exact: Exact,
     budget: float,
 ) -> Speed:
-    file = None if exact.file is None else str(exact.file)
     replies = {
         name: process.ask(
             prepare=workload.name,
-            exact=None if name in LIMITS else file,
+            exact=None if name in LIMITS else exact.file,
             written=exact.written,
         )
         for name, process in processes.items()

@@ -1,5 +1,6 @@
 """JAX: functions under `jit`, with weights as arguments."""
 
+import os
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, final
@@ -8,7 +9,7 @@ import jax
 from jax import lax
 from jax import numpy as np
 
-from benchmarks.peers.peer import Call, Peer
+from benchmarks.peers.peer import Call, Peer, threads
 from benchmarks.workloads.workload import Arrays, Training, Weights, Workload
 
 jax.config.update("jax_platforms", "cpu")
@@ -17,7 +18,10 @@ DECAYS = (0.9, 0.999)
 
 @final
 class Jax(Peer):
-    """Waits for each result."""
+    """Waits for each result. It has as many threads as the process has processors."""
+
+    def __init__(self) -> None:
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-threads() :])
 
     def prepare(self, workload: Workload, weights: Weights, inputs: Arrays) -> Call:
         values = {name: np.asarray(each) for name, each in weights.items()}

@@ -2,7 +2,7 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy
@@ -33,7 +33,7 @@ class Peer(ABC):
         """The result of a call in NumPy's arrays."""
         return [numpy.asarray(each) for each in leaves(result)]
 
-    def notes(self) -> dict[str, int]:
+    def notes(self) -> Mapping[str, float]:
         """What there is to say about the workload that was prepared last."""
         return {}
 

@@ -1,6 +1,6 @@
 """Stepwell: the compiled function, called from Python; each result is a new array."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any, final
 
@@ -26,7 +26,7 @@ class Stepwell(Peer):
         self.program = program
         return lambda: program(*inputs)
 
-    def notes(self) -> dict[str, int]:
+    def notes(self) -> Mapping[str, float]:
         """The kernels of the program."""
         if self.program is None:
             return {}
