@@ -54,7 +54,7 @@ def environment(variant: Variant, threads: int, best: Best, scratch: Path) -> di
 
 def best_settings(scratch: Path) -> Best:
     """Raises CalledProcessError if the C compiler fails."""
-    info = _processor()
+    info = processor()
     wide = "avx512f" in info.get("flags", "").split()
     variables, notes = dict(MEMORY), ["the C library keeps memory and asks for huge pages"]
     core = openblas_core()
@@ -80,7 +80,8 @@ def _shim(compiler: str, scratch: Path) -> Path:
     return library
 
 
-def _processor() -> dict[str, str]:
+def processor() -> dict[str, str]:
+    """What the system says of the first one."""
     first = Path("/proc/cpuinfo").read_text().partition("\n\n")[0]
     pairs = (line.partition(":") for line in first.splitlines())
     return {name.strip(): value.strip() for name, _, value in pairs}
