@@ -12,7 +12,7 @@ from pathlib import Path
 
 from xdsl.context import Context
 from xdsl.dialects import arith, math
-from xdsl.dialects.builtin import ArrayAttr, Builtin, ModuleOp, StringAttr
+from xdsl.dialects.builtin import UNKNOWN_LOC, ArrayAttr, Builtin, ModuleOp, StringAttr
 from xdsl.passes import ModulePass
 from xdsl.utils.hints import isa
 
@@ -23,6 +23,7 @@ from stepwell.compiler.dialects.loop.host import CopyOp, CustomOp, FuncOp
 from stepwell.compiler.dialects.loop.nests import KernelOp
 from stepwell.compiler.dialects.loop.sites import SITES, SiteAttr
 from stepwell.compiler.dialects.loop.types import BufferType
+from stepwell.compiler.dialects.nd import RefAttr, Weight
 from stepwell.compiler.lower.choose_plans import ChoosePlans
 from stepwell.compiler.lower.expand_plans import ExpandPlans
 from stepwell.compiler.lower.loop_to_llvm import LoopToLlvm
@@ -33,14 +34,14 @@ from stepwell.compiler.ops import ND
 from stepwell.compiler.passes.assign_buffers import WORKSPACE, AssignBuffers
 from stepwell.compiler.passes.form_kernels import FormKernels
 from stepwell.compiler.passes.inline import Inline
-from stepwell.compiler.passes.interference import BECAUSE, pairs
+from stepwell.compiler.passes.interference import BECAUSE, NEEDED, pairs
 from stepwell.compiler.passes.share_buffers import ShareBuffers
 from stepwell.compiler.passes.simplify import Simplify
 from stepwell.compiler.passes.swap_buffers import SwapBuffers
 from stepwell.compiler.targets.cpu import assembly, compile_object
 from stepwell.compiler.targets.llvm_text import module_text
 from stepwell.runtime.entry import Site
-from stepwell.runtime.errors import CompileError
+from stepwell.runtime.errors import CompileError, SourceLine
 from stepwell.runtime.sizes import Size
 
 DUMP = "STEPWELL_DUMP"
@@ -77,6 +78,21 @@ def context() -> Context:
 
 
 @dataclass(frozen=True)
+class Copied:
+    """A whole buffer that is copied: where, which, why, and the line that needs both, if any."""
+
+    where: SourceLine | None
+    buffer: str
+    reason: str
+    needed: SourceLine | None
+
+    def __str__(self) -> str:
+        place = f"{self.where.file}:{self.where.line}: " if self.where else ""
+        needed = f" at {self.needed.file}:{self.needed.line}" if self.needed else ""
+        return f"{place}{self.buffer}: {self.reason}{needed}"
+
+
+@dataclass(frozen=True)
 class Image:
     """What a module becomes on one machine."""
 
@@ -84,8 +100,8 @@ class Image:
     code: bytes
     workspace: Mapping[str, Size]
     """Bytes that each entry point needs, by its name."""
-    constants: Mapping[str, tuple[str, ...]]
-    """The hashes of the weights that each entry point takes after its arguments."""
+    constants: Mapping[str, tuple[Weight, ...]]
+    """The weights that each entry point takes after its arguments."""
     sites: Mapping[str, tuple[Site, ...]]
     """Where each entry point prints or asserts."""
     imports: Mapping[str, tuple[str, ...]]
@@ -94,7 +110,7 @@ class Image:
     """The plan of each kernel, as printed."""
     overwrites: Mapping[str, tuple[tuple[int, int], ...]]
     """Of each entry point, the pairs (argument, result) that lie in the same place."""
-    copies: Mapping[str, tuple[str, ...]]
+    copies: Mapping[str, tuple[Copied, ...]]
     """Which whole buffers each entry point has to copy, where and why."""
 
 
@@ -164,9 +180,9 @@ def workspace_of(function: FuncOp) -> Size:
     return last.count
 
 
-def _constants(function: FuncOp) -> tuple[str, ...]:
-    found = function.attributes.get(CONSTANTS, ArrayAttr[StringAttr]([]))
-    assert isa(found, ArrayAttr[StringAttr])
+def _constants(function: FuncOp) -> tuple[Weight, ...]:
+    found = function.attributes.get(CONSTANTS, ArrayAttr[RefAttr]([]))
+    assert isa(found, ArrayAttr[RefAttr])
     return tuple(each.data for each in found)
 
 
@@ -181,14 +197,15 @@ def _overwrites(function: FuncOp) -> tuple[tuple[int, int], ...]:
     return tuple((argument, result - first) for argument, result in pairs(function))
 
 
-def _copies(function: FuncOp) -> Iterator[str]:
+def _copies(function: FuncOp) -> Iterator[Copied]:
     for op in function.walk():
         reason = op.attributes.get(BECAUSE)
         if isinstance(op, CopyOp) and isinstance(reason, StringAttr):
-            line, type = source_line(op.location), op.source.type
+            type = op.source.type
             assert isinstance(type, BufferType)
-            place = f"{line.file}:{line.line}: " if line else ""
-            yield f"{place}{type.element}[{', '.join(map(str, type.shape))}]: {reason.data}"
+            buffer = f"{type.element}[{', '.join(map(str, type.shape))}]"
+            needed = op.attributes.get(NEEDED, UNKNOWN_LOC)
+            yield Copied(source_line(op.location), buffer, reason.data, source_line(needed))
 
 
 def _imports(functions: Sequence[FuncOp]) -> dict[str, tuple[str, ...]]:

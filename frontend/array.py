@@ -168,9 +168,14 @@ class Array(Subscripts):
         return shown
 
     def __dlpack__(self, **options: Any) -> Any:
-        """Read-only for those who know what that is: since DLPack 1.0, which they ask for."""
-        known = np.asarray(self) if options.get("max_version") else self.value
-        return known.__dlpack__(**options)
+        """Read-only for those who know what that is: since DLPack 1.0, which they ask for.
+
+        Others get what they may write to: a copy, where the values here must not change.
+        """
+        if options.get("max_version"):
+            return np.asarray(self).__dlpack__(**options)
+        value = self.value
+        return (value if value.flags.writeable else value.copy()).__dlpack__(**options)
 
     def __dlpack_device__(self) -> tuple[Any, Any]:
         return self.value.__dlpack_device__()

@@ -8,6 +8,7 @@ from typing import Any, NoReturn, cast, final
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp
 
+from stepwell.compiler.dialects.nd import Weight
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.pipeline import Image, compile_module, text_at, without_collection
 from stepwell.compiler.targets.support import support_object
@@ -50,7 +51,7 @@ class Compiled:
         self._machine = next(filter(_is_here, machines), machines[0])
         self._numerics = numerics
         self._states = {each.name: each for s in signatures.values() for each in s.states}
-        self._constants = _constants(traced.values(), self._states.values())
+        self._weights = _weights(traced.values(), self._states.values())
         self._image = self._compiled(self._machine)
         self._lock = threading.Lock()
         self._called: Model | None = None
@@ -70,12 +71,13 @@ class Compiled:
 
     def _loaded(self) -> Model:
         """A model in memory, with states of its own."""
-        manifest = self._manifest([self._image])
+        keys = {weight: str(number) for number, weight in enumerate(self._weights)}
+        manifest = self._manifest([self._image], keys)
         with pointing_at_the_user():
             select(manifest.targets, "the program")
         with without_collection():
             pool = support_object(self._machine)
-        return Model(manifest, self._image.code, self._constants, pool=pool)
+        return Model(manifest, self._image.code, _arrays(keys), pool=pool)
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         """Calls the only entry point, by position or by name; the result is nested Arrays."""
@@ -106,7 +108,7 @@ class Compiled:
         return EntryPoint(model[name], self._traced[name], self._signatures[name].names)
 
     def __repr__(self) -> str:
-        entries = self._manifest([self._image]).entries
+        entries = self._manifest([self._image], dict.fromkeys(self._weights, "")).entries
         return f"<Compiled {'; '.join(repr(Called(*each)) for each in entries.items())}>"
 
     def __reduce__(self) -> NoReturn:
@@ -125,7 +127,7 @@ class Compiled:
     @property
     def copies(self) -> Mapping[str, Sequence[str]]:
         """The arrays that each entry point copies as a whole: where in the source, and why."""
-        return {name: self._image.copies[name] for name in self._traced}
+        return {name: tuple(map(str, self._image.copies[name])) for name in self._traced}
 
     def ir(self, level: str) -> str:
         """The program's text at a level, `tensor`, `loop`, `llvm` or `asm`, or at any stage.
@@ -154,11 +156,12 @@ class Compiled:
             members[f"code/{image.machine.name}.pool.o"] = support_object(image.machine)
         for level in SAVED:
             members[f"ir/{level}.mlir"] = self.ir(level).encode()
-        if self._constants:
-            members[artifact.WEIGHTS] = safetensors.serialize(self._constants)
+        hashes = {weight: weight.sha for weight in self._weights}
+        if hashes:
+            members[artifact.WEIGHTS] = safetensors.serialize(_arrays(hashes))
         if calls:
             members[artifact.SAMPLES] = safetensors.serialize(samples.pack(calls))
-        artifact.write(path, self._manifest(images), members)
+        artifact.write(path, self._manifest(images, hashes), members)
 
     def _samples(self, given: Mapping[str, Sequence[Any]] | None) -> list[samples.Sample]:
         """The calls of entry points with these arguments, in their order."""
@@ -183,8 +186,8 @@ class Compiled:
         with pointing_at_the_user(), without_collection():
             return compile_module(self._module(), machine)
 
-    def _manifest(self, images: Sequence[Image]) -> Manifest:
-        return manifest(self._traced, self._signatures, images, self._numerics)
+    def _manifest(self, images: Sequence[Image], keys: Mapping[Weight, str]) -> Manifest:
+        return manifest(self._traced, self._signatures, images, self._numerics, keys)
 
 
 def _is_here(machine: Machine) -> bool:
@@ -207,11 +210,14 @@ def _no_sample(what: str, found: str, wanted: str, name: str) -> CompileError:
     )
 
 
-def _constants(
-    functions: Iterable[TracedFunction], states: Iterable[State]
-) -> dict[str, NDArray[Any]]:
-    """The arrays of all weights, and the first ones of states, by their hashes."""
+def _weights(functions: Iterable[TracedFunction], states: Iterable[State]) -> list[Weight]:
+    """The first arrays of states, and all weights, each once."""
     found = [weight for state in states for weight in state.first]
     for traced in functions:
         found += [op.value.data for op in weights_in(traced.op)]
-    return {weight.sha: cast(Any, weight.values) for weight in found}
+    return list(dict.fromkeys(found))
+
+
+def _arrays(keys: Mapping[Weight, str]) -> dict[str, NDArray[Any]]:
+    """The arrays of weights by their keys."""
+    return {key: cast(Any, weight.values) for weight, key in keys.items()}

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 from stepwell import nested
-from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of
+from stepwell.compiler.dialects.nd import Tensor, Weight, dtype_of, shape_of
 from stepwell.compiler.pipeline import Image
 from stepwell.modules import weights_in
 from stepwell.runtime.dtypes import BY_NAME
@@ -24,10 +24,14 @@ def manifest(
     signatures: Mapping[str, Signature],
     images: Sequence[Image],
     numerics: str,
+    weights: Mapping[Weight, str],
 ) -> Manifest:
-    """The manifest of entry points by name, with code for some machines, the best first."""
+    """The manifest of entry points by name, with code for some machines, the best first.
+
+    `weights` are the keys of weights, which are hashes in files.
+    """
     entries = {
-        name: _entry(name, function, signatures[name], images[0], numerics)
+        name: _entry(name, function, signatures[name], images[0], numerics, weights)
         for name, function in traced.items()
     }
     states = {
@@ -39,14 +43,19 @@ def manifest(
 
 
 def _entry(
-    name: str, traced: TracedFunction, signature: Signature, image: Image, numerics: str
+    name: str,
+    traced: TracedFunction,
+    signature: Signature,
+    image: Image,
+    numerics: str,
+    weights: Mapping[Weight, str],
 ) -> Entry:
     """The entry point as the manifest describes it."""
     sizes = tuple(SizeRange(symbol, low, high) for symbol, (low, high) in signature.ranges.items())
     return Entry(
         symbol=name,
         parameters=signature.names,
-        arguments=tuple(_arguments(traced, signature, image.constants[name])),
+        arguments=tuple(_arguments(traced, signature, image.constants[name], weights)),
         results=tuple(_results(traced, signature)),
         sizes=sizes,
         inputs=cast(Items, nested.described(traced.inputs)),
@@ -59,17 +68,20 @@ def _entry(
 
 
 def _arguments(
-    traced: TracedFunction, signature: Signature, constants: Sequence[str]
+    traced: TracedFunction,
+    signature: Signature,
+    constants: Sequence[Weight],
+    keys: Mapping[Weight, str],
 ) -> Iterator[Argument]:
-    """Inputs, states, and the weights with these hashes: the order of the function's buffers."""
+    """Inputs, states, and these weights: the order of the function's buffers."""
     for leaf, type in zip(signature.leaf_names(), signature.types, strict=True):
         yield Argument("input", leaf, _array_type(type))
     for state in signature.states:
         for leaf, type, first in zip(state.leaves, state.types, state.first, strict=True):
-            yield Argument("state", leaf, _array_type(type), first.sha)
-    types = {op.value.data.sha: op.result.type for op in weights_in(traced.op)}
-    for number, sha in enumerate(constants):
-        yield Argument("constant", f"constant{number}", _array_type(types[sha]), sha)
+            yield Argument("state", leaf, _array_type(type), keys[first])
+    types = {op.value.data: op.result.type for op in weights_in(traced.op)}
+    for number, weight in enumerate(constants):
+        yield Argument("constant", f"constant{number}", _array_type(types[weight]), keys[weight])
 
 
 def _results(traced: TracedFunction, signature: Signature) -> Iterator[Result]:

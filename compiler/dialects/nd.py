@@ -1,10 +1,10 @@
 """Types and attributes of the tensor level: dtypes, symbolic shapes, references to weights."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeGuard
+from typing import TypeGuard, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,11 @@ ELEMENTS: dict[str, Attribute] = {
 NAMES: dict[Attribute, str] = {element: name for name, element in ELEMENTS.items()}
 FLOATS = ("f16", "bf16", "f32", "f64")
 INTEGERS = ("i32", "i64", "u8")
+
+FEW = 16
+"""How many elements of a weight, about, tell it from most others."""
+PART = 1 << 16
+"""Bytes of two weights that are compared at a time."""
 
 
 @irdl_attr_definition
@@ -144,19 +149,66 @@ class TypesAttr(Data[tuple[Tensor, ...]]):
             printer.print_string("]")
 
 
-@dataclass(frozen=True)
+@final
 class Weight:
-    """An array known by the SHA-256 of its dtype, shape and bytes; parsed text has no `values`."""
+    """An array that is part of a program: equal to another of its dtype, shape and bytes.
 
-    sha: str
-    values: NDArray[np.generic] | None = field(default=None, compare=False, repr=False)
+    In text it is the SHA-256 of these, which takes long and is computed when it is asked for; a
+    weight that was parsed has no `values`, and equals another that was parsed by its hash.
+    """
+
+    __slots__ = ("_few", "_sha", "values")
+
+    def __init__(self, sha: str | None = None, values: NDArray[np.generic] | None = None) -> None:
+        self.values = None if values is None else np.require(values, requirements="C")
+        self._sha = sha
+        self._few = sha if self.values is None else _few(self.values)
 
     @staticmethod
     def of(values: NDArray[np.generic]) -> "Weight":
-        dense = np.require(values, requirements="C")
-        digest = hashlib.sha256(f"{dense.dtype.name}{dense.shape}".encode())
-        digest.update(dense.reshape(-1).view(np.uint8).data)
-        return Weight(digest.hexdigest(), dense)
+        """The weight with these values, which must not change from now on."""
+        return Weight(values=values)
+
+    @property
+    def sha(self) -> str:
+        """64 hexadecimal digits."""
+        if self._sha is None:
+            assert self.values is not None
+            self._sha = _sha(self.values)
+        return self._sha
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, Weight) or self._few != other._few:
+            return False
+        return self.values is None or other.values is None or _same(self.values, other.values)
+
+    def __hash__(self) -> int:
+        return hash(self._few)
+
+    def __repr__(self) -> str:
+        return f"Weight({self.sha!r})"
+
+
+def _sha(values: NDArray[np.generic]) -> str:
+    digest = hashlib.sha256(f"{values.dtype.name}{values.shape}".encode())
+    digest.update(values.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def _few(values: NDArray[np.generic]) -> Hashable:
+    """The dtype, the shape, and some elements: arrays that differ mostly differ in these."""
+    flat = values.reshape(-1)
+    return values.dtype.name, values.shape, flat[:: max(1, flat.size // FEW)].tobytes()
+
+
+def _same(one: NDArray[np.generic], other: NDArray[np.generic]) -> bool:
+    """Whether arrays of one dtype and shape have the same bytes: no further than to the first that
+    differ."""
+    first, second = (each.reshape(-1).view(np.uint8) for each in (one, other))
+    starts = range(0, first.size, PART)
+    return all(np.array_equal(first[at : at + PART], second[at : at + PART]) for at in starts)
 
 
 @irdl_attr_definition

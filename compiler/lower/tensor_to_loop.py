@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr, SymbolRefAttr
+from xdsl.dialects.builtin import ArrayAttr, ModuleOp, SymbolRefAttr
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 
@@ -13,6 +13,7 @@ from stepwell.compiler.dialects.loop.host import FuncOp as LoopFunc
 from stepwell.compiler.dialects.loop.host import LaunchOp
 from stepwell.compiler.dialects.loop.nests import KernelOp as LoopKernel
 from stepwell.compiler.dialects.loop.sites import SITES, SiteAttr
+from stepwell.compiler.dialects.nd import RefAttr, Weight
 from stepwell.compiler.dialects.sizes import BindingsAttr, NumberAttr, Range
 from stepwell.compiler.lower.nests import lower_kernel, symbols_of
 from stepwell.compiler.ops.base import Role, TensorOp
@@ -22,7 +23,7 @@ from stepwell.compiler.ops.structure import DONATED, FuncOp, KernelOp, ReturnOp,
 from stepwell.runtime.sizes import Size
 
 CONSTANTS = "constants"
-"""The attribute of a `loop.func` with the hashes of the weights among its arguments, in order."""
+"""The attribute of a `loop.func` with the weights among its arguments, in order."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Lowering:
         if DONATED in function.attributes:
             result.attributes[DONATED] = function.attributes[DONATED]
         if weights:
-            result.attributes[CONSTANTS] = ArrayAttr(map(StringAttr, weights))
+            result.attributes[CONSTANTS] = ArrayAttr(map(RefAttr, weights))
         return result
 
     def _block(
@@ -103,7 +104,7 @@ class Lowering:
         for op in block.ops:
             host.location = op.location
             if isinstance(op, WeightOp):
-                buffers[op.result] = self._weights[op.value.data.sha]
+                buffers[op.result] = self._weights[op.value.data]
             elif op is not last:
                 self._op(host, op, buffers, direct)
         host.location = last.location
@@ -175,10 +176,10 @@ def _title(kernel: KernelOp) -> str:
     return chief.name.removeprefix("nd.")
 
 
-def _weights(block: Block) -> dict[str, SSAValue]:
-    """The weights of a function by hash, those in regions of its ops included."""
-    weights: dict[str, SSAValue] = {}
+def _weights(block: Block) -> dict[Weight, SSAValue]:
+    """The weights of a function, those in regions of its ops included."""
+    weights: dict[Weight, SSAValue] = {}
     for op in block.walk():
         if isinstance(op, WeightOp):
-            weights.setdefault(op.value.data.sha, op.result)
+            weights.setdefault(op.value.data, op.result)
     return weights

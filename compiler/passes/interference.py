@@ -32,6 +32,9 @@ one pair after the other, and of a function with those that are one."""
 BECAUSE = "because"
 """The attribute of a copy of a whole buffer that says why it is made."""
 
+NEEDED = "needed"
+"""The attribute of such a copy with the location where both buffers are needed, if it is known."""
+
 
 def pairs(op: Operation) -> list[tuple[int, int]]:
     """What an op says of its arguments in the attribute `overwrites`."""

@@ -11,19 +11,25 @@ from dataclasses import dataclass
 from typing import final
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.dialects.builtin import UNKNOWN_LOC, LocationAttr, ModuleOp, StringAttr
 from xdsl.ir import Block, BlockArgument, Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from stepwell.compiler.dialects.construct import construct
 from stepwell.compiler.dialects.llvm.types import size
-from stepwell.compiler.dialects.locations import source_line
+from stepwell.compiler.dialects.locations import file_location, source_line
 from stepwell.compiler.dialects.loop.host import CopyOp, FuncOp, ViewOp
 from stepwell.compiler.dialects.loop.nests import KernelOp
 from stepwell.compiler.dialects.loop.types import AccessAttr, Affine, BufferType
 from stepwell.compiler.dialects.sizes import IntsAttr
 from stepwell.compiler.ops.structure import DONATED
-from stepwell.compiler.passes.interference import BECAUSE, OVERWRITES, Interference, bits
+from stepwell.compiler.passes.interference import (
+    BECAUSE,
+    NEEDED,
+    OVERWRITES,
+    Interference,
+    bits,
+)
 from stepwell.runtime.sizes import Size
 
 
@@ -64,6 +70,14 @@ def _depth(op: Operation) -> int:
     return 0 if parent is None else 1 + _depth(parent)
 
 
+@dataclass(frozen=True)
+class _Obstacle:
+    """Why two buffers are not one, and the location that tells."""
+
+    reason: str
+    location: LocationAttr = UNKNOWN_LOC
+
+
 @final
 class _Groups:
     """The buffers of a function in groups, as sets; each in one of its own at first."""
@@ -98,8 +112,10 @@ class _Groups:
         if self._group(source) == self._group(target):
             copy.detach()
             copy.erase()
-        elif (reason := self._obstacle(source, target)) is not None:
-            copy.attributes[BECAUSE] = StringAttr(reason)
+        elif (obstacle := self._obstacle(source, target)) is not None:
+            copy.attributes[BECAUSE] = StringAttr(obstacle.reason)
+            if line := source_line(obstacle.location):
+                copy.attributes[NEEDED] = file_location(line.file, line.line, line.column)
 
     def write(self) -> None:
         """Puts one buffer in the place of each group."""
@@ -121,19 +137,19 @@ class _Groups:
         """A result is where it is for the caller's sake, an argument before the function begins."""
         return 0 if buffer in self.results else 1 if isinstance(buffer, BlockArgument) else 2
 
-    def _obstacle(self, source: SSAValue, target: SSAValue) -> str | None:
+    def _obstacle(self, source: SSAValue, target: SSAValue) -> _Obstacle | None:
         """Why two buffers are not one."""
         first, second = self._group(source), self._group(target)
         if _bytes(source) != _bytes(target):
-            return "their types differ"
+            return _Obstacle("their types differ")
         if (first | second) & self.found.barred:
-            return "one of them has another name"
+            return _Obstacle("one of them has another name")
         together = [self.found.buffers[n] for n in bits(first | second)]
         outside = {x for x in together if isinstance(x, BlockArgument)}
         if len(outside & self.results) > 1:
-            return "two results are two arrays"
+            return _Obstacle("two results are two arrays")
         if len(outside) > 1 and (len(outside) > 2 or not self._is_donation(outside)):
-            return "an argument stays as it is"
+            return _Obstacle("an argument stays as it is")
         for number in bits(first):
             for other in bits(self.found.conflicts[number] & second):
                 return self._cause(number, other)
@@ -147,18 +163,15 @@ class _Groups:
     def _is_kept(self, argument: SSAValue) -> bool:
         return argument not in self.donated and argument not in self.results
 
-    def _cause(self, first: int, second: int) -> str:
+    def _cause(self, first: int, second: int) -> _Obstacle:
         buffers = (self.found.buffers[first], self.found.buffers[second])
         if any(isinstance(x, BlockArgument) and self._is_kept(x) for x in buffers):
-            return "an argument stays as it is"
+            return _Obstacle("an argument stays as it is")
         op = self.found.cause(first, second)
         assert op is not None
-        line = source_line(op.location)
-        return (
-            f"both are needed at {line.file}:{line.line}"
-            if line
-            else f"both are needed by {op.name}"
-        )
+        if source_line(op.location) is None:
+            return _Obstacle(f"both are needed by {op.name}")
+        return _Obstacle("both are needed", op.location)
 
     def _replace(self, members: list[SSAValue], place: SSAValue) -> None:
         block = self.function.body.block

@@ -26,7 +26,7 @@ nd.func @chain(%x: tensor<4xf32>) {
 // CHECK-NEXT:      loop.write [[E]], [[Y]][[[I]]] : f32
 // CHECK:       loop.kernel [[REVERSE:@reverse_\d+]](
 // CHECK:           loop.read %{{\d+}}[(-1) * %{{\d+}} + 3] : f32
-// CHECK:       loop.func @chain(%x: !loop.buffer<[4] x f32>, [[W:%\d+]]: !loop.buffer<[4] x f32>) -> ([[B:%\d+]]: !loop.buffer<[4] x f32>, [[C:%\d+]]: !loop.buffer<[4] x f32>, [[D:%\d+]]: !loop.buffer<[4] x f32>) attributes {constants = ["ab12"]} {
+// CHECK:       loop.func @chain(%x: !loop.buffer<[4] x f32>, [[W:%\d+]]: !loop.buffer<[4] x f32>) -> ([[B:%\d+]]: !loop.buffer<[4] x f32>, [[C:%\d+]]: !loop.buffer<[4] x f32>, [[D:%\d+]]: !loop.buffer<[4] x f32>) attributes {constants = [#nd.ref<"ab12">]} {
 // CHECK-NEXT:    [[A:%\d+]] = loop.alloc : !loop.buffer<[4] x f32>
 // CHECK-NEXT:    loop.launch [[EXP]] <>(%x, [[W]], [[A]])
 // CHECK-NEXT:    loop.launch [[REVERSE]] <>([[A]], [[B]])

@@ -53,7 +53,7 @@ loop.func @two(%x: !loop.buffer<[8] x f32>) -> (%y: !loop.buffer<[8] x f32>) {
 }
 // CHECK-LABEL: @two
 // CHECK:           loop.launch @turn <>(%y, %next)
-// CHECK-NEXT:      loop.copy %next, %y {because = "both are needed {{.*}}"}
+// CHECK-NEXT:      loop.copy %next, %y {because = "both are needed by loop.launch"}
 
 // The caller gives `%x` away: the result may lie there, if the function is done with it by then.
 loop.func @given(%x: !loop.buffer<[8] x f32>) -> (%y: !loop.buffer<[8] x f32>) attributes {donated = #nd.ints<[0]>} {

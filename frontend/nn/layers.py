@@ -6,6 +6,8 @@ from typing import Any, TypeAlias, final
 
 import numpy as np
 
+from numpy.typing import NDArray
+
 from stepwell.array import Array, ArrayLike, asarray
 from stepwell.compiler.dialects.nd import numpy_dtype
 from stepwell.nn.functions import Padding, Pair, attention, conv2d, layer_norm
@@ -18,11 +20,17 @@ STATIC = {"static": True}
 
 def _normal(seed: Seed, shape: tuple[int, ...], variance: float, dtype: str) -> Array:
     drawn = np.random.default_rng(seed).normal(0.0, variance**0.5, shape)
-    return asarray(drawn.astype(numpy_dtype(dtype)))
+    return _frozen(drawn.astype(numpy_dtype(dtype)))
 
 
 def _filled(value: float, size: int, dtype: str) -> Array:
-    return asarray(np.full(size, value, numpy_dtype(dtype)))
+    return _frozen(np.full(size, value, numpy_dtype(dtype)))
+
+
+def _frozen(values: NDArray[Any]) -> Array:
+    """An array that no trace has to copy, since nobody can write to it."""
+    values.flags.writeable = False
+    return Array(values)
 
 
 @final

@@ -132,7 +132,7 @@ class Interpreter:
         function, sizes = self.functions[name], sizes_of(self.sources[name], arrays)
         inputs = [array.copy() for array in arrays]
         hashes = function.attributes.get(CONSTANTS, ArrayAttr([]))
-        constants = [self.weights[each.data] for each in hashes]
+        constants = [self.weights[each.data.sha] for each in hashes]
         results = [
             fresh(
                 [size.evaluate(sizes) for size in argument.type.shape], memory_dtype(argument.type)
@@ -189,8 +189,8 @@ def _entry(function: FuncOp, image: pipeline.Image, weights: Mapping[str, Array]
         Argument("input", f"x{n}", _array_type(value)) for n, value in enumerate(function.arguments)
     ]
     constants = [
-        Argument("constant", sha[:8], _type_like(weights[sha]), sha)
-        for sha in image.constants[name]
+        Argument("constant", each.sha[:8], _type_like(weights[each.sha]), each.sha)
+        for each in image.constants[name]
     ]
     results = [Result(f"y{n}", _array_type(value)) for n, value in enumerate(function.returned)]
     return Entry(
