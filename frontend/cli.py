@@ -1,4 +1,4 @@
-"""`stepwell`: compile a function to a file, and run, inspect or verify such a file."""
+"""`stepwell`: compile a function to a file, run, inspect or verify such a file; and the cache."""
 
 import argparse
 import inspect
@@ -11,6 +11,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from stepwell.cache_command import add_cache
 from stepwell.compiling import compile
 from stepwell.manifests import PRODUCER
 from stepwell.runtime import EntryPoint, Model, load, verify
@@ -101,6 +102,8 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("verify", help="check every byte, and run the samples")
     one.add_argument("file", help="the .well file")
     one.set_defaults(action=_verify)
+
+    add_cache(commands.add_parser("cache", help="list, explain, empty or copy the cache on disk"))
     return parser
 
 

@@ -8,13 +8,14 @@ from typing import Any, NoReturn, cast, final
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp
 
+from stepwell.compiler.cache.lookup import image_of, pool_of
 from stepwell.compiler.dialects.nd import Weight
 from stepwell.compiler.machines.machine import Machine
+from stepwell.compiler.ops.structure import FuncOp
 from stepwell.compiler.pipeline import Image, compile_module, text_at, without_collection
-from stepwell.compiler.targets.support import support_object
 from stepwell.entry_points import EntryPoint
 from stepwell.manifests import manifest
-from stepwell.modules import module_of, weights_in
+from stepwell.modules import module_of, named, weights_in
 from stepwell.places import pointing_at_the_user, user_line
 from stepwell.runtime import artifact, safetensors, samples, system
 from stepwell.runtime.errors import CompileError
@@ -76,7 +77,7 @@ class Compiled:
         with pointing_at_the_user():
             select(manifest.targets, "the program")
         with without_collection():
-            pool = support_object(self._machine)
+            pool = pool_of(self._machine)
         return Model(manifest, self._image.code, _arrays(keys), pool=pool)
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
@@ -153,7 +154,7 @@ class Compiled:
         members: dict[str, bytes] = {}
         for image in images:
             members[f"code/{image.machine.name}.o"] = image.code
-            members[f"code/{image.machine.name}.pool.o"] = support_object(image.machine)
+            members[f"code/{image.machine.name}.pool.o"] = pool_of(image.machine)
         for level in SAVED:
             members[f"ir/{level}.mlir"] = self.ir(level).encode()
         hashes = {weight: weight.sha for weight in self._weights}
@@ -180,14 +181,23 @@ class Compiled:
         return samples.Sample(name, [array.copy() for array in inputs], model[name].run(inputs))
 
     def _module(self) -> ModuleOp:
-        return module_of([traced.op for traced in self._traced.values()])
+        return module_of(self._functions())
+
+    def _functions(self) -> dict[FuncOp, str]:
+        return named(traced.op for traced in self._traced.values())
 
     def _compiled(self, machine: Machine) -> Image:
         with pointing_at_the_user(), without_collection():
-            return compile_module(self._module(), machine)
+            names = self._functions()
+            make = functools.partial(_compile, names, machine)
+            return image_of(names, machine, self._numerics, make)
 
     def _manifest(self, images: Sequence[Image], keys: Mapping[Weight, str]) -> Manifest:
         return manifest(self._traced, self._signatures, images, self._numerics, keys)
+
+
+def _compile(names: Mapping[FuncOp, str], machine: Machine) -> Image:
+    return compile_module(module_of(names), machine)
 
 
 def _is_here(machine: Machine) -> bool:

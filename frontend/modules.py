@@ -27,15 +27,22 @@ def weights_in(function: FuncOp) -> list[WeightOp]:
     return [op for each in functions for op in each.walk() if isinstance(op, WeightOp)]
 
 
-def module_of(functions: Iterable[FuncOp]) -> ModuleOp:
-    """Copies of functions, whose names stay, and of those that they call, in one module."""
+def named(functions: Iterable[FuncOp]) -> dict[FuncOp, str]:
+    """Functions, whose names stay, and those that they call, by names that differ."""
     names: dict[FuncOp, str] = {}
+    taken: set[str] = set()
     for function in with_callees(functions):
         name, number = function.sym_name.data, 0
-        while name in names.values():
+        while name in taken:
             number += 1
             name = f"{function.sym_name.data}_{number}"
         names[function] = name
+        taken.add(name)
+    return names
+
+
+def module_of(names: Mapping[FuncOp, str]) -> ModuleOp:
+    """Copies of functions by these names in one module."""
     return ModuleOp([_copy(function, names) for function in names])
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias, final
 
 import numpy as np
-
 from numpy.typing import NDArray
 
 from stepwell.array import Array, ArrayLike, asarray
