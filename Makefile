@@ -9,7 +9,7 @@ PIP := $(BIN)/python $(QUIET_PIP)
 PEERS_VENV := $(VENV)/peers
 LAYERS := tests/test_layers.py tests/test_house.py tests/test_packaging.py
 
-.PHONY: demo test test-all bench filecheck check docs format lock clean
+.PHONY: demo test test-all bench profile-compile filecheck check docs format lock clean
 
 demo: $(VENV)/ready
 	$(BIN)/python examples/digits.py
@@ -28,6 +28,10 @@ filecheck: $(VENV)/ready
 # PEERS=1 compares with all peers, not with NumPy alone; OPTIONS="--only softmax --threads 1" chooses.
 bench: $(if $(PEERS),$(PEERS_VENV),$(VENV))/ready
 	$(if $(PEERS),$(PEERS_VENV),$(VENV))/bin/python -m benchmarks.run $(OPTIONS)
+
+# Where the time of compiling goes, by stage and pass, without the cache and with it.
+profile-compile: $(VENV)/ready
+	$(BIN)/python -m benchmarks.profile_compile
 
 check: $(VENV)/checks
 	$(BIN)/ruff format --check .

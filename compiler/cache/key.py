@@ -62,12 +62,10 @@ def _key(kind: Kind, fields: Mapping[str, str], machine: Machine) -> Key | None:
 
 
 def _machine(machine: Machine) -> dict[str, str]:
-    pairs = ((each.name, getattr(machine, each.name)) for each in dataclasses.fields(machine))
-    return {f"machine.{name}": _text(value) for name, value in pairs}
-
-
-def _text(value: object) -> str:
-    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    given = {each.name: getattr(machine, each.name) for each in dataclasses.fields(machine)}
+    return {f"machine.{name}": str(value) for name, value in given.items()} | {
+        "machine.features": " ".join(machine.features)
+    }
 
 
 def differences(one: Key, other: Key) -> list[str]:

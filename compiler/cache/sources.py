@@ -47,8 +47,10 @@ def _files(folder: str) -> Iterator[tuple[str, int]]:
 @cache
 def libraries() -> dict[str, str] | None:
     """The versions of what the compiler is made with; None for an xDSL that was not installed."""
-    xdsl_version = _installed("xdsl", Path(xdsl.__file__ or "").parents[1])
-    return xdsl_version and {
+    xdsl_version = _installed("xdsl", Path(xdsl.__file__).parents[1])
+    if xdsl_version is None:
+        return None
+    return {
         "llvm": ".".join(map(str, binding.llvm_version_info)),
         "llvmlite": llvmlite.__version__,
         "xdsl": xdsl_version,

@@ -17,7 +17,17 @@ from xdsl.ir import Attribute, Operation, Region, SSAValue
 
 from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.locations import source_line
-from stepwell.compiler.dialects.nd import LiteralAttr, RefAttr, Weight, text_of
+from stepwell.compiler.dialects.nd import (
+    NAMES,
+    LiteralAttr,
+    RefAttr,
+    Weight,
+    dtype_of,
+    is_tensor,
+    shape_of,
+    tensor,
+    text_of,
+)
 from stepwell.compiler.dialects.sizes import (
     BindingsAttr,
     IntsAttr,
@@ -69,7 +79,8 @@ def structure_of(functions: Mapping[FuncOp, str]) -> Structure | None:
 
     None where an op's class is not ours: what its methods do may change, and leave no trace here.
     """
-    if not all(_is_ours(type(op)) for function in functions for op in function.walk()):
+    ops = (type(op) for function in functions for op in function.walk())
+    if not all(kind.__module__.startswith(OWN) for kind in ops):
         return None
     writer = _Writer(functions)
     return Structure(
@@ -79,11 +90,6 @@ def structure_of(functions: Mapping[FuncOp, str]) -> Structure | None:
         tuple(writer.weights),
         tuple(writer.places),
     )
-
-
-@lru_cache
-def _is_ours(kind: type[Operation]) -> bool:
-    return kind.__module__.startswith(OWN)
 
 
 def _signature(function: FuncOp, name: str) -> str:
@@ -181,4 +187,9 @@ class _Writer:
 
 @lru_cache(maxsize=8192)
 def _printed(attribute: Attribute) -> str:
+    """The text of a type, and of whatever else; xDSL's printer takes 30 us and more to warm up."""
+    if is_tensor(attribute) and attribute.element_type in NAMES:
+        dtype, shape = dtype_of(attribute), shape_of(attribute)
+        if attribute == tensor(dtype, shape):
+            return f"{dtype} {shape!r}"
     return str(attribute)

@@ -1,0 +1,246 @@
+"""Programs from the cache are those that would have been compiled."""
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import stepwell as sw
+from stepwell import assert_, compiled, scan
+from stepwell import numpy as snp
+from stepwell.compiler.cache import lookup
+from stepwell.compiler.cache.folder import Folder
+from stepwell.compiler.machines.x86 import X86_64_V3
+from stepwell.compiler.pipeline import STAGES
+from stepwell.compiler.targets.pool import pool_object
+from stepwell.runtime.errors import CallError
+
+X = np.arange(6, dtype=np.float32).reshape(2, 3)
+Count = Callable[[], int]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("STEPWELL_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture(autouse=True)
+def compilations(monkeypatch: pytest.MonkeyPatch) -> Count:
+    """How many programs were compiled so far, and not looked up."""
+    count = 0
+    original = compiled.compile_module
+
+    @functools.wraps(original)
+    def counting(*arguments: Any) -> Any:
+        nonlocal count
+        count += 1
+        return original(*arguments)
+
+    monkeypatch.setattr(compiled, "compile_module", counting)
+    return lambda: count
+
+
+def model(scale: float = 2.0) -> sw.Compiled:
+    weight = np.full((3, 2), scale, np.float32)
+    return sw.compile(lambda x: (x @ weight + 1, x.sum()), "f32[B, 3]")
+
+
+def test_the_second_time_nothing_is_compiled(compilations: Count) -> None:
+    for _ in range(3):
+        result, total = model()(X)
+        np.testing.assert_array_equal(np.asarray(result), X @ np.full((3, 2), 2) + 1)
+        assert float(total) == 15
+    assert compilations() == 1
+
+
+def test_other_weights_are_the_same_program(compilations: Count) -> None:
+    for scale in (2.0, 3.0):
+        result, _ = model(scale)(X)
+        np.testing.assert_array_equal(np.asarray(result), X @ np.full((3, 2), scale) + 1)
+    assert compilations() == 1
+
+
+def test_jit_looks_up_too(compilations: Count) -> None:
+    for _ in range(2):
+        assert sw.jit(lambda x: x * 2)(X).tolist() == (X * 2).tolist()
+    assert compilations() == 1
+
+
+def test_what_is_saved_is_the_same_to_the_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compilations: Count
+) -> None:
+    def save(name: str) -> bytes:
+        program = sw.compile(
+            {
+                "f": (lambda x: x @ np.ones((3, 3), "f4"), "f32[B, 3]"),
+                "g": (lambda x: snp.sin(x), "f32[N]"),
+            },
+            target=["x86-64-v3", "x86-64-v4"],
+        )
+        program.save(tmp_path / name, sample={"f": (X,)})
+        return (tmp_path / name).read_bytes()
+
+    cold = save("cold.well")
+    assert compilations() == 2
+    assert save("warm.well") == cold
+    assert compilations() == 2
+    monkeypatch.setenv("STEPWELL_CACHE", "off")
+    assert save("without.well") == cold
+
+
+FAILING = """
+import stepwell as sw
+
+def f(x):
+    sw.print("x is {}", x)
+    sw.assert_((x > 0).all(), "all are positive")
+    return x * 2
+"""
+
+
+def at(line: int, name: str) -> Any:
+    """The function of a file of that name, so many lines below its first."""
+    scope: dict[str, Any] = {}
+    exec(compile("\n" * line + FAILING, name, "exec"), scope)
+    return scope["f"]
+
+
+def test_lines_are_those_of_the_program_at_hand(
+    compilations: Count, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for line, name in ((0, "here.py"), (5, "there.py")):
+        program = sw.compile(at(line, name), "f32[N]")
+        with pytest.raises(CallError) as error:
+            program(np.float32([1, -1]))
+        where = error.value.where
+        assert where is not None
+        assert (where.file, where.line) == (name, line + 6)
+    assert compilations() == 1
+    assert capsys.readouterr().out == "x is [ 1. -1.]\n" * 2
+
+
+COPIED = """
+def step(carry, _):
+    a, b = carry
+    return (b, a + b), None
+
+def f(a, b):
+    return scan(step, (a, b), None, length=5)[0]
+"""
+
+
+def copies(line: int, name: str) -> list[str]:
+    scope: dict[str, Any] = {"scan": scan}
+    exec(compile("\n" * line + COPIED, name, "exec"), scope)
+    return list(sw.compile(scope["f"], "f32[4]", "f32[4]").copies["f"])
+
+
+def test_what_is_copied_is_said_with_the_lines_at_hand(
+    monkeypatch: pytest.MonkeyPatch, compilations: Count
+) -> None:
+    here = copies(0, "here.py")
+    assert any("here.py:" in each for each in here)
+    there = copies(10, "there.py")
+    assert compilations() == 1
+    monkeypatch.setenv("STEPWELL_CACHE", "off")
+    assert copies(10, "there.py") == there
+
+
+def test_a_dump_is_of_what_is_compiled_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compilations: Count
+) -> None:
+    model()
+    monkeypatch.setenv("STEPWELL_DUMP", str(tmp_path / "dump"))
+    model()
+    assert compilations() == 2
+    assert len(list((tmp_path / "dump").rglob("*.mlir"))) == len(STAGES)
+
+
+def test_a_damaged_entry_is_compiled_again(folder: Path, compilations: Count) -> None:
+    model()
+    (path,) = folder.iterdir()
+    content = path.read_bytes()
+    path.write_bytes(content[:-1])
+    result, _ = model()(X)
+    assert result.shape == (2, 2)
+    assert compilations() == 2
+    assert path.read_bytes()[-100:] == content[-100:]
+
+
+def test_it_can_be_carried_elsewhere(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compilations: Count
+) -> None:
+    model()
+    shutil.copytree(folder, tmp_path / "elsewhere")
+    shutil.rmtree(folder)
+    monkeypatch.setenv("STEPWELL_CACHE", str(tmp_path / "elsewhere"))
+    model()
+    assert compilations() == 1
+    for path in (tmp_path / "elsewhere").iterdir():
+        assert str(tmp_path).encode() not in path.read_bytes()
+        assert str(Path(__file__).parent).encode() not in path.read_bytes()
+
+
+def test_without_it_nothing_is_written(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, compilations: Count
+) -> None:
+    monkeypatch.setenv("STEPWELL_CACHE", "off")
+    model()
+    model()
+    assert compilations() == 2
+    assert not folder.exists()
+
+
+def test_sources_that_have_changed_meanwhile_compile_without(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stepwell.compiler.cache.key.compiler", lambda: None)
+    model()
+    assert not folder.exists()
+
+
+def test_the_pool_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lookup.pool_of.cache_clear()
+    assert lookup.pool_of(X86_64_V3) == pool_object(X86_64_V3)
+    assert len(Folder(folder, 0).files()) == 1
+    lookup.pool_of.cache_clear()
+    monkeypatch.setattr(lookup, "pool_object", None)
+    assert lookup.pool_of(X86_64_V3) == pool_object(X86_64_V3)
+    lookup.pool_of.cache_clear()
+
+
+PROGRAM = """
+import stepwell as sw, stepwell.compiled, sys
+count = []
+original = stepwell.compiled.compile_module
+stepwell.compiled.compile_module = lambda *given: count.append(1) or original(*given)
+import numpy as np
+print(sw.compile(lambda x: x * 2 + 1, "f32[B]")(np.float32([1])).tolist(), len(count))
+"""
+
+
+def test_another_process_finds_it() -> None:
+    def run(seed: int) -> str:
+        environment = {**os.environ, "PYTHONHASHSEED": str(seed)}
+        command = [sys.executable, "-c", PROGRAM]
+        return subprocess.run(
+            command, env=environment, check=True, capture_output=True, text=True
+        ).stdout
+
+    assert run(1) == "[3.0] 1\n"
+    assert run(2) == "[3.0] 0\n"
+
+
+def test_errors_are_those_of_compiling() -> None:
+    for _ in range(2):
+        with pytest.raises(sw.CompileError, match="SW0137"):
+            sw.compile(lambda x: x, "f32[2]", numerics="fast")
+        assert_(True, "fine")
