@@ -30,7 +30,7 @@ from stepwell.compiler.targets import cpu
 from stepwell.runtime import elf
 
 ROUNDS = 5
-REST, TOTAL, BUSY = "the rest", "in all", "of which busy"
+REST, TOTAL, BUSY = "the rest, such as the collector", "in all", "of which busy"
 Times = Mapping[str, float]
 
 

@@ -5,8 +5,9 @@ from collections.abc import Generator, Hashable, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import Any, cast, final
 
+import numpy as np
 from numpy.typing import NDArray
 from xdsl.ir import Block, SSAValue
 
@@ -54,10 +55,20 @@ class Trace:
         if id(value) not in self.weights:
             shape = tuple(map(Size.of, value.shape))
             dtype = BY_NUMPY[value.dtype].name
-            kept = Weight.of(value.copy() if value.flags.writeable else value)
+            kept = Weight.of(value.copy() if _may_change(value) else value)
             op = emit("weight", [], value=kept, dtype=dtype, shape=shape)
             self.weights[id(value)] = value, Value(op.results[0])
         return self.weights[id(value)][1]
+
+
+def _may_change(value: Concrete) -> bool:
+    """Whether somebody may write to an array, or to one of which it is a view."""
+    base: object = value
+    while isinstance(base, np.ndarray):
+        if cast(Concrete, base).flags.writeable:
+            return True
+        base = cast(Concrete, base).base
+    return False
 
 
 _TRACE: ContextVar[Trace | None] = ContextVar("trace", default=None)

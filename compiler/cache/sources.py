@@ -39,7 +39,8 @@ def _files(folder: str) -> Iterator[tuple[str, int]]:
     """The Python files in a folder, with the time of their last change in ns."""
     for entry in os.scandir(folder):
         if entry.name.endswith(".py"):
-            yield entry.path, entry.stat().st_mtime_ns
+            status = entry.stat()
+            yield entry.path, max(status.st_mtime_ns, status.st_ctime_ns)
         elif entry.is_dir() and entry.name != "__pycache__":
             yield from _files(entry.path)
 

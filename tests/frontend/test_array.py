@@ -34,6 +34,28 @@ def test_dlpack_goes_both_ways_without_a_copy() -> None:
     assert back.dtype == "i32"
 
 
+class Old:
+    """An array that is asked as before DLPack 1.0, which knows of nothing that is read-only."""
+
+    def __init__(self, array: Array) -> None:
+        self.array = array
+
+    def __dlpack__(self) -> object:
+        return self.array.__dlpack__()
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self.array.__dlpack_device__()
+
+
+def test_who_does_not_know_of_read_only_arrays_gets_a_copy() -> None:
+    given = numpy.arange(3, dtype="f4")
+    assert numpy.shares_memory(numpy.from_dlpack(Old(asarray(given))), given)
+    given.flags.writeable = False
+    there = numpy.from_dlpack(Old(asarray(given)))
+    assert there.tolist() == [0, 1, 2]
+    assert not numpy.shares_memory(there, given)
+
+
 class OnlyDlpack:
     """An array of some other library."""
 

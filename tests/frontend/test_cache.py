@@ -1,29 +1,28 @@
 """Programs from the cache are those that would have been compiled."""
 
-import functools
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from xdsl.dialects.builtin import ModuleOp
 
 import stepwell as sw
 from stepwell import assert_, compiled, scan
 from stepwell import numpy as snp
 from stepwell.compiler.cache import lookup
 from stepwell.compiler.cache.folder import Folder
+from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.machines.x86 import X86_64_V3
-from stepwell.compiler.pipeline import STAGES
+from stepwell.compiler.pipeline import STAGES, Image, compile_module
 from stepwell.compiler.targets.pool import pool_object
 from stepwell.runtime.errors import CallError
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
-Count = Callable[[], int]
 
 
 @pytest.fixture(autouse=True)
@@ -33,19 +32,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def compilations(monkeypatch: pytest.MonkeyPatch) -> Count:
-    """How many programs were compiled so far, and not looked up."""
-    count = 0
-    original = compiled.compile_module
+def images(monkeypatch: pytest.MonkeyPatch) -> list[Image]:
+    """What was compiled so far, and not looked up."""
+    images: list[Image] = []
 
-    @functools.wraps(original)
-    def counting(*arguments: Any) -> Any:
-        nonlocal count
-        count += 1
-        return original(*arguments)
+    def compiling(module: ModuleOp, machine: Machine) -> Image:
+        images.append(compile_module(module, machine))
+        return images[-1]
 
-    monkeypatch.setattr(compiled, "compile_module", counting)
-    return lambda: count
+    monkeypatch.setattr(compiled, "compile_module", compiling)
+    return images
 
 
 def model(scale: float = 2.0) -> sw.Compiled:
@@ -53,29 +49,45 @@ def model(scale: float = 2.0) -> sw.Compiled:
     return sw.compile(lambda x: (x @ weight + 1, x.sum()), "f32[B, 3]")
 
 
-def test_the_second_time_nothing_is_compiled(compilations: Count) -> None:
+def test_the_second_time_nothing_is_compiled(images: list[Image]) -> None:
     for _ in range(3):
         result, total = model()(X)
         np.testing.assert_array_equal(np.asarray(result), X @ np.full((3, 2), 2) + 1)
         assert float(total) == 15
-    assert compilations() == 1
+    assert len(images) == 1
 
 
-def test_other_weights_are_the_same_program(compilations: Count) -> None:
+def test_other_weights_are_the_same_program(images: list[Image]) -> None:
     for scale in (2.0, 3.0):
         result, _ = model(scale)(X)
         np.testing.assert_array_equal(np.asarray(result), X @ np.full((3, 2), scale) + 1)
-    assert compilations() == 1
+    assert len(images) == 1
 
 
-def test_jit_looks_up_too(compilations: Count) -> None:
+def test_names_of_arguments_are_no_code(
+    monkeypatch: pytest.MonkeyPatch, images: list[Image]
+) -> None:
+    def both() -> list[sw.Compiled]:
+        return [sw.compile(lambda x: x @ x, "f32[B, B]"), sw.compile(lambda y: y @ y, "f32[B, B]")]
+
+    assert list(map(repr, both())) == [
+        "<Compiled main(x: f32[B,B]) -> f32[B,B]>",
+        "<Compiled main(y: f32[B,B]) -> f32[B,B]>",
+    ]
+    assert len(images) == 1
+    monkeypatch.setenv("STEPWELL_CACHE", "off")
+    both()
+    assert images[1].code == images[2].code
+
+
+def test_jit_looks_up_too(images: list[Image]) -> None:
     for _ in range(2):
         assert sw.jit(lambda x: x * 2)(X).tolist() == (X * 2).tolist()
-    assert compilations() == 1
+    assert len(images) == 1
 
 
 def test_what_is_saved_is_the_same_to_the_byte(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compilations: Count
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, images: list[Image]
 ) -> None:
     def save(name: str) -> bytes:
         program = sw.compile(
@@ -89,9 +101,9 @@ def test_what_is_saved_is_the_same_to_the_byte(
         return (tmp_path / name).read_bytes()
 
     cold = save("cold.well")
-    assert compilations() == 2
+    assert len(images) == 2
     assert save("warm.well") == cold
-    assert compilations() == 2
+    assert len(images) == 2
     monkeypatch.setenv("STEPWELL_CACHE", "off")
     assert save("without.well") == cold
 
@@ -114,7 +126,7 @@ def at(line: int, name: str) -> Any:
 
 
 def test_lines_are_those_of_the_program_at_hand(
-    compilations: Count, capsys: pytest.CaptureFixture[str]
+    images: list[Image], capsys: pytest.CaptureFixture[str]
 ) -> None:
     for line, name in ((0, "here.py"), (5, "there.py")):
         program = sw.compile(at(line, name), "f32[N]")
@@ -123,7 +135,7 @@ def test_lines_are_those_of_the_program_at_hand(
         where = error.value.where
         assert where is not None
         assert (where.file, where.line) == (name, line + 6)
-    assert compilations() == 1
+    assert len(images) == 1
     assert capsys.readouterr().out == "x is [ 1. -1.]\n" * 2
 
 
@@ -144,58 +156,58 @@ def copies(line: int, name: str) -> list[str]:
 
 
 def test_what_is_copied_is_said_with_the_lines_at_hand(
-    monkeypatch: pytest.MonkeyPatch, compilations: Count
+    monkeypatch: pytest.MonkeyPatch, images: list[Image]
 ) -> None:
     here = copies(0, "here.py")
     assert any("here.py:" in each for each in here)
     there = copies(10, "there.py")
-    assert compilations() == 1
+    assert len(images) == 1
     monkeypatch.setenv("STEPWELL_CACHE", "off")
     assert copies(10, "there.py") == there
 
 
 def test_a_dump_is_of_what_is_compiled_now(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compilations: Count
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, images: list[Image]
 ) -> None:
     model()
     monkeypatch.setenv("STEPWELL_DUMP", str(tmp_path / "dump"))
     model()
-    assert compilations() == 2
+    assert len(images) == 2
     assert len(list((tmp_path / "dump").rglob("*.mlir"))) == len(STAGES)
 
 
-def test_a_damaged_entry_is_compiled_again(folder: Path, compilations: Count) -> None:
+def test_a_damaged_entry_is_compiled_again(folder: Path, images: list[Image]) -> None:
     model()
     (path,) = folder.iterdir()
     content = path.read_bytes()
     path.write_bytes(content[:-1])
     result, _ = model()(X)
     assert result.shape == (2, 2)
-    assert compilations() == 2
+    assert len(images) == 2
     assert path.read_bytes()[-100:] == content[-100:]
 
 
 def test_it_can_be_carried_elsewhere(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compilations: Count
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, images: list[Image]
 ) -> None:
     model()
     shutil.copytree(folder, tmp_path / "elsewhere")
     shutil.rmtree(folder)
     monkeypatch.setenv("STEPWELL_CACHE", str(tmp_path / "elsewhere"))
     model()
-    assert compilations() == 1
+    assert len(images) == 1
     for path in (tmp_path / "elsewhere").iterdir():
         assert str(tmp_path).encode() not in path.read_bytes()
         assert str(Path(__file__).parent).encode() not in path.read_bytes()
 
 
 def test_without_it_nothing_is_written(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, compilations: Count
+    folder: Path, monkeypatch: pytest.MonkeyPatch, images: list[Image]
 ) -> None:
     monkeypatch.setenv("STEPWELL_CACHE", "off")
     model()
     model()
-    assert compilations() == 2
+    assert len(images) == 2
     assert not folder.exists()
 
 

@@ -4,11 +4,13 @@ from typing import Any
 
 import numpy
 import pytest
+from xdsl.ir import Block
 
-from stepwell import Array, compile, jit, load, scan, spec
+from stepwell import Array, compile, jit, load, nn, scan, spec
 from stepwell import numpy as np
 from stepwell.array import asarray
 from stepwell.compiler.pipeline import STAGES, TEXTS
+from stepwell.trace import tracing
 
 X = numpy.arange(6, dtype="f4").reshape(2, 3)
 
@@ -82,6 +84,27 @@ def test_specs_nest_as_the_arguments() -> None:
 def test_specs_by_name() -> None:
     program = compile(lambda x, y: x - y, y="f32", x="f32[N]")
     assert program(numpy.array([3], "f4"), 1.0).tolist() == [2]
+
+
+def test_a_weight_is_as_it_was_whatever_becomes_of_it() -> None:
+    values = numpy.ones((2, 3), "f4")
+    view = values.view()
+    view.flags.writeable = False
+    program = compile(lambda x: x + values * asarray(view), "f32[2, 3]")
+    values[:] = 7
+    assert numpy.asarray(program(numpy.zeros((2, 3), "f4"))).tolist() == [[1, 1, 1], [1, 1, 1]]
+
+
+def test_a_weight_that_nobody_can_change_is_not_copied() -> None:
+    def kept(values: numpy.ndarray) -> bool:
+        with tracing(Block()) as trace:
+            weight = trace.weight(values).ssa.owner.value.data
+        return numpy.shares_memory(weight.values, values)
+
+    layer = nn.Linear.init(3, 4, 0)
+    assert kept(layer.weight.value)
+    assert kept(layer.bias.value)
+    assert not kept(numpy.ones((2, 3)))
 
 
 def test_several_entry_points_share_weights(tmp_path: Any) -> None:

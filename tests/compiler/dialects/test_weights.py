@@ -1,0 +1,55 @@
+"""Weights are equal where their dtypes, shapes and bytes are, and are hashed for text and files."""
+
+import hashlib
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from stepwell.compiler.dialects.nd import PART, Weight
+
+LONG = np.arange(PART, dtype=np.float32)
+
+
+def changed(at: int) -> np.ndarray:
+    result = LONG.copy()
+    result[at] += 1
+    return result
+
+
+def test_equal_bytes_are_one_weight() -> None:
+    one, other = Weight.of(LONG), Weight.of(LONG.copy())
+    assert one == other
+    assert hash(one) == hash(other)
+    assert one.sha == other.sha
+    assert len({one, other, Weight.of(np.array([1.0]))}) == 2
+
+
+@pytest.mark.parametrize("at", [0, 1, 4095, 4096, PART // 4 - 1, PART // 4, -2, -1])
+def test_any_other_element_is_another(at: int) -> None:
+    assert Weight.of(LONG) != Weight.of(changed(at))
+    assert Weight.of(LONG).sha != Weight.of(changed(at)).sha
+
+
+def test_dtypes_shapes_and_signs_of_zero_count() -> None:
+    zeros = [
+        np.zeros(4, "f4"),
+        np.zeros(4, "i4"),
+        np.zeros((2, 2), "f4"),
+        -np.zeros(4, "f4"),
+        np.zeros(0, "f4"),
+        np.zeros((), "f4"),
+        np.zeros(4, ml_dtypes.bfloat16),
+        np.zeros(4, "f2"),
+        np.zeros(4, bool),
+    ]
+    weights = list(map(Weight.of, zeros))
+    assert len(set(weights)) == len({each.sha for each in weights}) == len(zeros)
+    assert Weight.of(np.full(3, np.nan)) == Weight.of(np.full(3, np.nan))
+
+
+def test_the_hash_is_of_dtype_shape_and_bytes() -> None:
+    digest = hashlib.sha256(b"float32(2, 3)" + bytes(24)).hexdigest()
+    assert Weight.of(np.zeros((2, 3), "f4")).sha == digest
+    assert Weight.of(np.zeros((3, 2), "f4").T).sha == digest
+    assert Weight(digest) == Weight(digest) != Weight.of(np.zeros((2, 3), "f4"))
