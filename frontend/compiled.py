@@ -8,7 +8,7 @@ from typing import Any, NoReturn, cast, final
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp
 
-from stepwell.compiler.cache.lookup import image_of, pool_of
+from stepwell.compiler.cache.lookup import image_of, support_of
 from stepwell.compiler.dialects.nd import Weight
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.ops.structure import FuncOp
@@ -77,7 +77,7 @@ class Compiled:
         with pointing_at_the_user():
             select(manifest.targets, "the program")
         with without_collection():
-            pool = pool_of(self._machine)
+            pool = support_of(self._machine)
         return Model(manifest, self._image.code, _arrays(keys), pool=pool)
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
@@ -154,7 +154,7 @@ class Compiled:
         members: dict[str, bytes] = {}
         for image in images:
             members[f"code/{image.machine.name}.o"] = image.code
-            members[f"code/{image.machine.name}.pool.o"] = pool_of(image.machine)
+            members[f"code/{image.machine.name}.pool.o"] = support_of(image.machine)
         for level in SAVED:
             members[f"ir/{level}.mlir"] = self.ir(level).encode()
         hashes = {weight: weight.sha for weight in self._weights}

@@ -1,1 +1,1 @@
-"""The cache on disk: what programs and the thread pool were compiled to, for other processes."""
+"""The cache on disk: what programs and support code were compiled to, for other processes."""

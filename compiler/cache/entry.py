@@ -12,7 +12,7 @@ from stepwell.runtime.fields import Field, Json
 
 MAGIC: Final = b"stepwell cache 1\n"
 DIGEST: Final = 64
-KINDS: Final[tuple[Kind, ...]] = ("image", "pool")
+KINDS: Final[tuple[Kind, ...]] = ("image", "support")
 
 
 @final

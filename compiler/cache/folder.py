@@ -22,7 +22,7 @@ LIMIT: Final = "STEPWELL_CACHE_LIMIT"
 DEFAULT_LIMIT: Final = "1G"
 
 _SIZE = re.compile(r"(\d{1,15})([KMGT]?)")
-_NAME = re.compile(r"[0-9a-f]{32}\.(image|pool)")
+_NAME = re.compile(r"[0-9a-f]{32}\.(image|support)")
 _UNFINISHED = re.compile(r"\.[0-9a-f]{32}\.[0-9a-f]{16}")
 ABANDONED = 3600
 """Seconds after which a file that was not finished belongs to a process that is no more."""

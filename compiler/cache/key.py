@@ -12,7 +12,7 @@ from stepwell.compiler.cache.sources import compiler, libraries
 from stepwell.compiler.cache.structure import Structure
 from stepwell.compiler.machines.machine import Machine
 
-Kind: TypeAlias = Literal["image", "pool"]
+Kind: TypeAlias = Literal["image", "support"]
 
 PLANS = "cost model"
 """How plans are chosen."""
@@ -34,7 +34,7 @@ class Key:
     @property
     def title(self) -> str:
         """What was compiled, for people."""
-        return self.fields.get("signature", "the thread pool")
+        return self.fields.get("signature", "support code")
 
 
 def image_key(structure: Structure, machine: Machine, numerics: str) -> Key | None:
@@ -49,9 +49,9 @@ def image_key(structure: Structure, machine: Machine, numerics: str) -> Key | No
     return _key("image", fields, machine)
 
 
-def pool_key(machine: Machine) -> Key | None:
-    """The key of the thread pool for a machine; None if the compiler itself is not known."""
-    return _key("pool", {}, machine)
+def support_key(machine: Machine) -> Key | None:
+    """The key of support code for a machine; None if the compiler itself is not known."""
+    return _key("support", {}, machine)
 
 
 def _key(kind: Kind, fields: Mapping[str, str], machine: Machine) -> Key | None:

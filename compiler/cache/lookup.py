@@ -1,4 +1,4 @@
-"""Looking up before compiling: the image of a program, and the thread pool of a machine."""
+"""Looking up before compiling: the image of a program, and the support code of a machine."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -7,12 +7,12 @@ from functools import cache
 
 from stepwell.compiler.cache.folder import Folder
 from stepwell.compiler.cache.images import described, restored
-from stepwell.compiler.cache.key import image_key, pool_key
+from stepwell.compiler.cache.key import image_key, support_key
 from stepwell.compiler.cache.structure import structure_of
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.ops.structure import FuncOp
 from stepwell.compiler.pipeline import DUMP, Image
-from stepwell.compiler.targets.pool import pool_object
+from stepwell.compiler.targets.support import support_object
 from stepwell.runtime.errors import LoadError
 
 
@@ -38,14 +38,14 @@ def image_of(
 
 
 @cache
-def pool_of(machine: Machine) -> bytes:
-    """The object of the thread pool for a machine, once for each process."""
+def support_of(machine: Machine) -> bytes:
+    """The object of the support code for a machine, the thread pool, once for each process."""
     folder = Folder.from_environment()
-    key = pool_key(machine) if folder else None
+    key = support_key(machine) if folder else None
     if folder is None or key is None:
-        return pool_object(machine)
+        return support_object(machine)
     if (entry := folder.read(key)) is not None:
         return entry.code
-    code = pool_object(machine)
+    code = support_object(machine)
     folder.write(key, {}, code)
     return code

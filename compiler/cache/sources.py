@@ -2,11 +2,13 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
 import llvmlite
+import numpy as np
 import xdsl
 from llvmlite import binding
 
@@ -21,13 +23,21 @@ def compiler() -> str | None:
     """The SHA-256 of the sources, some 200 files; None if they are not what this process runs.
 
     They are read when the first program is compiled: whatever was written since the process began
-    to import them it may have in an older form.
+    to import them it may have in an older form. Where they are not files at all, nobody knows.
     """
+    try:
+        return _hash([(folder, sorted(_files(folder))) for folder in FOLDERS])
+    except OSError:
+        return None
+
+
+def _hash(folders: Iterable[tuple[str, Sequence[tuple[str, int]]]]) -> str | None:
+    """The hash of files by their places in folders; None if one is too new, or a folder empty."""
     digest = hashlib.sha256()
-    for folder in FOLDERS:
-        for path, changed in sorted(_files(folder)):
-            if changed >= IMPORTED:
-                return None
+    for folder, files in folders:
+        if not files or max(changed for _, changed in files) >= IMPORTED:
+            return None
+        for path, _ in files:
             with open(path, "rb", buffering=0) as file:
                 content = file.read()
             digest.update(f"{path[len(folder) :]} {len(content)}\n".encode())
@@ -55,11 +65,12 @@ def libraries() -> dict[str, str] | None:
         "llvm": ".".join(map(str, binding.llvm_version_info)),
         "llvmlite": llvmlite.__version__,
         "xdsl": xdsl_version,
+        "numpy": np.__version__,
+        "python": ".".join(map(str, sys.version_info[:2])),
     }
 
 
 def _installed(name: str, folder: Path) -> str | None:
     """The version of a package beside which pip noted it: `importlib.metadata` loads for 30 ms."""
-    notes = (each for each in os.listdir(folder) if each.startswith(f"{name}-"))
-    note = next((each for each in notes if each.endswith(".dist-info")), None)
-    return note and note.removeprefix(f"{name}-").removesuffix(".dist-info")
+    note = next(folder.glob(f"{name}-*.dist-info"), None)
+    return note and note.name.removeprefix(f"{name}-").removesuffix(".dist-info")

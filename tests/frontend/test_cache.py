@@ -19,7 +19,7 @@ from stepwell.compiler.cache.folder import Folder
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.machines.x86 import X86_64_V3
 from stepwell.compiler.pipeline import STAGES, Image, compile_module
-from stepwell.compiler.targets.pool import pool_object
+from stepwell.compiler.targets.support import support_object
 from stepwell.runtime.errors import CallError
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -219,14 +219,14 @@ def test_sources_that_have_changed_meanwhile_compile_without(
     assert not folder.exists()
 
 
-def test_the_pool_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lookup.pool_of.cache_clear()
-    assert lookup.pool_of(X86_64_V3) == pool_object(X86_64_V3)
+def test_support_code_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lookup.support_of.cache_clear()
+    assert lookup.support_of(X86_64_V3) == support_object(X86_64_V3)
     assert len(Folder(folder, 0).files()) == 1
-    lookup.pool_of.cache_clear()
-    monkeypatch.setattr(lookup, "pool_object", None)
-    assert lookup.pool_of(X86_64_V3) == pool_object(X86_64_V3)
-    lookup.pool_of.cache_clear()
+    lookup.support_of.cache_clear()
+    monkeypatch.setattr(lookup, "support_object", None)
+    assert lookup.support_of(X86_64_V3) == support_object(X86_64_V3)
+    lookup.support_of.cache_clear()
 
 
 PROGRAM = """

@@ -35,7 +35,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     assert entry.code == b"code\n"
     assert entry.header.data["copies"].texts() == ("ü\n",)
     assert folder.read(key(numerics="fast")) is None
-    assert folder.read(Key("pool", key().fields)) is None
+    assert folder.read(Key("support", key().fields)) is None
     (file,) = folder.files()
     assert header_of(file.path) == entry.header
     assert folder.path.stat().st_mode & 0o777 == 0o700
@@ -170,5 +170,5 @@ def test_the_nearest_key_differs_in_the_fewest_fields() -> None:
     one = key(operations="1", lines="1", llvm="22")
     assert differences(one, key(operations="1", lines="2")) == ["lines", "llvm"]
     near, far = key(operations="1", lines="2", llvm="22"), key(operations="2", lines="2")
-    assert nearest(one, [far, near, Key("pool", one.fields)]) is near
-    assert nearest(one, [Key("pool", one.fields)]) is None
+    assert nearest(one, [far, near, Key("support", one.fields)]) is near
+    assert nearest(one, [Key("support", one.fields)]) is None
