@@ -5,7 +5,7 @@ from collections.abc import Generator, Hashable, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, cast, final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,9 +65,9 @@ def _may_change(value: Concrete) -> bool:
     """Whether somebody may write to an array, or to one of which it is a view."""
     base: object = value
     while isinstance(base, np.ndarray):
-        if cast(Concrete, base).flags.writeable:
+        if base.flags.writeable:
             return True
-        base = cast(Concrete, base).base
+        base = base.base
     return False
 
 
