@@ -1,5 +1,6 @@
 """A compiled program: called like the function it was made from, inspected, or saved."""
 
+import functools
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
