@@ -21,6 +21,7 @@ from stepwell.indexing import normal_axis
 from stepwell.nested import Structure
 from stepwell.places import user_line
 from stepwell.runtime.errors import CompileError
+from stepwell.settings import integer
 from stepwell.trace import current_trace
 from stepwell.tracing import (
     TracedBlock,
@@ -137,11 +138,12 @@ def value_and_grad(
     @functools.wraps(function)
     def transformed(*arguments: Any, **named: Any) -> Any:
         numbers = _places(argnums, len(arguments))
-        _refuse_integers([arguments[number] for number in numbers])
+        places = list(dict.fromkeys(numbers))
+        _refuse_integers([arguments[place] for place in places])
 
         def both(*given: Any, **by_name: Any) -> Any:
             def scalar(*chosen: Any) -> Any:
-                replaced = dict(zip(numbers, chosen, strict=True))
+                replaced = dict(zip(places, chosen, strict=True))
                 arguments = (replaced.get(n, x) for n, x in enumerate(given))
                 result = function(*arguments, **by_name)
                 if not has_aux:
@@ -149,12 +151,13 @@ def value_and_grad(
                 expect_pair(result, "the function, with has_aux,", "its value and the rest")
                 return _expect_scalar(result[0]), result[1]
 
-            result, pull_back = _vjp(scalar, [given[number] for number in numbers])
+            result, pull_back = _vjp(scalar, [given[place] for place in places])
             value, aux = result if has_aux else (result, None)
             one = _one(value)
             seed = (one, nested.map(zero_like, aux)) if has_aux else one
-            gradients = pull_back(seed)
-            gradient = gradients[0] if isinstance(argnums, int) else gradients
+            found = dict(zip(places, pull_back(seed), strict=True))
+            gradients = tuple(found[number] for number in numbers)
+            gradient = gradients if isinstance(argnums, tuple | list) else gradients[0]
             return ((value, aux) if has_aux else value), gradient
 
         return in_a_program(both)(*arguments, **named)
@@ -163,8 +166,13 @@ def value_and_grad(
 
 
 def _places(argnums: int | Sequence[int], count: int) -> list[int]:
-    """The places of the arguments to differentiate by, of so many given by position."""
-    numbers = [argnums] if isinstance(argnums, int) else argnums
+    """The places of the arguments to differentiate by, of so many given by position.
+
+    One that is named twice has its gradient twice.
+    """
+    given: Sequence[object] = argnums if isinstance(argnums, tuple | list) else [argnums]
+    wanted = "an integer, or a tuple of integers"
+    numbers = [integer(each, "argnums", wanted) for each in given]
     if not all(-count <= number < count for number in numbers):
         raise CompileError(
             "SW0139",
