@@ -107,6 +107,18 @@ class Operators(abc.ABC):
     def __rxor__(self, other: Any) -> Self:
         return self ^ other
 
+    def __lshift__(self, other: Any) -> Self:
+        return self._elementwise("shift_left", self, other)
+
+    def __rlshift__(self, other: Any) -> Self:
+        return self._elementwise("shift_left", other, self)
+
+    def __rshift__(self, other: Any) -> Self:
+        return self._elementwise("shift_right", self, other)
+
+    def __rrshift__(self, other: Any) -> Self:
+        return self._elementwise("shift_right", other, self)
+
     def __lt__(self, other: Any) -> Self:
         return self._elementwise("lt", self, other)
 

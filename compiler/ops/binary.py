@@ -1,5 +1,6 @@
 """Elementwise ops of two operands, the comparisons, and select."""
 
+import abc
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -7,7 +8,14 @@ import numpy as np
 from xdsl.dialects.builtin import TensorType
 from xdsl.irdl import irdl_op_definition, operand_def, result_def
 
-from stepwell.compiler.dialects.nd import INTEGERS, Tensor, dtype_of, is_float, shape_of
+from stepwell.compiler.dialects.nd import (
+    INTEGERS,
+    Tensor,
+    dtype_of,
+    is_float,
+    numpy_dtype,
+    shape_of,
+)
 from stepwell.compiler.ops.base import Array, Gradient, Sample, expect, same
 from stepwell.compiler.ops.families import Binary, Compare, Elementwise
 from stepwell.compiler.ops.indices import Index
@@ -221,6 +229,57 @@ class Or(Binary):
 
     def slopes(self, x: Value, y: Value, result: Value) -> Sequence[Slope]:
         return Zero(x.type), Zero(x.type)
+
+
+class Shift(Binary, abc.ABC):
+    """The bits of x moved by y places; a negative y counts as one past the width."""
+
+    DTYPES: ClassVar = INTEGERS
+    SAMPLES: ClassVar = pairs("i32[3,4]", "i64[5]", "u8[7]", "i32[0]")
+
+    def slopes(self, x: Value, y: Value, result: Value) -> Sequence[Slope]:
+        return Zero(x.type), Zero(x.type)
+
+
+@irdl_op_definition
+class ShiftLeft(Shift):
+    """x * 2**y, which wraps; past the width 0."""
+
+    name = "nd.shift_left"
+    SCALAR: ClassVar = "shift_left"
+    NUMPY: ClassVar = np.left_shift
+
+    def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
+        x, y = (read(at) for read in reads)
+        zero, inside = s.constant(0, x.dtype), _within_the_width(s, y)
+        return s.select(inside, s.apply("shift_left", x, s.select(inside, y, zero)), zero)
+
+
+@irdl_op_definition
+class ShiftRight(Shift):
+    """The floor of x / 2**y; past the width 0, or -1 where x is negative."""
+
+    name = "nd.shift_right"
+    SCALAR: ClassVar = "shift_right"
+    NUMPY: ClassVar = np.right_shift
+
+    def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
+        x, y = (read(at) for read in reads)
+        inside = _within_the_width(s, y)
+        most = s.constant(_width(x.dtype) - 1, x.dtype)
+        shifted = s.apply("shift_right", x, s.select(inside, y, most))
+        unsigned = x.dtype == "u8"
+        return s.select(inside, shifted, s.constant(0, x.dtype)) if unsigned else shifted
+
+
+def _within_the_width(s: Scalars, count: Scalar) -> Scalar:
+    """Whether the processor shifts by this count as it says, rather than modulo the width."""
+    above = s.apply("ge", count, s.constant(0, count.dtype))
+    return s.apply("and", above, s.apply("lt", count, s.constant(_width(count.dtype), count.dtype)))
+
+
+def _width(dtype: str) -> int:
+    return 8 * numpy_dtype(dtype).itemsize
 
 
 COMPARED = (*ANY, *pairs("bool[4]"))

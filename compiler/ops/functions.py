@@ -43,6 +43,7 @@ SIGNED: Mapping[str, OpClass] = {
     "and": arith.AndIOp,
     "or": arith.OrIOp,
     "xor": arith.XOrIOp,
+    "shift_left": arith.ShLIOp,
     "shift_right": arith.ShRSIOp,
 }
 UNSIGNED: Mapping[str, OpClass] = {

@@ -70,6 +70,8 @@ nd.func @binary(%x: tensor<4xf32>, %y: tensor<4xf32>, %m: tensor<4xi32>, %n: ten
   %min = nd.min %x, %y : tensor<4xf32>
   %and = nd.and %m, %n : tensor<4xi32>
   %or = nd.or %m, %n : tensor<4xi32>
+  %left = nd.shift_left %m, %n : tensor<4xi32>
+  %right = nd.shift_right %m, %n : tensor<4xi32>
   nd.return
 }
 // CHECK:       nd.func @binary(%x: tensor<4xf32>, %y: tensor<4xf32>, %m: tensor<4xi32>, %n: tensor<4xi32>) {
@@ -82,6 +84,8 @@ nd.func @binary(%x: tensor<4xf32>, %y: tensor<4xf32>, %m: tensor<4xi32>, %n: ten
 // CHECK-NEXT:    %min = nd.min %x, %y : tensor<4xf32>
 // CHECK-NEXT:    %and = nd.and %m, %n : tensor<4xi32>
 // CHECK-NEXT:    %or = nd.or %m, %n : tensor<4xi32>
+// CHECK-NEXT:    %left = nd.shift_left %m, %n : tensor<4xi32>
+// CHECK-NEXT:    %right = nd.shift_right %m, %n : tensor<4xi32>
 // CHECK-NEXT:    nd.return
 // CHECK-NEXT:  }
 

@@ -40,8 +40,10 @@ from stepwell.numpy.einsum import einsum as einsum
 from stepwell.numpy.elementwise import abs as abs
 from stepwell.numpy.elementwise import add as add
 from stepwell.numpy.elementwise import bitwise_and as bitwise_and
+from stepwell.numpy.elementwise import bitwise_left_shift as bitwise_left_shift
 from stepwell.numpy.elementwise import bitwise_not as bitwise_not
 from stepwell.numpy.elementwise import bitwise_or as bitwise_or
+from stepwell.numpy.elementwise import bitwise_right_shift as bitwise_right_shift
 from stepwell.numpy.elementwise import bitwise_xor as bitwise_xor
 from stepwell.numpy.elementwise import ceil as ceil
 from stepwell.numpy.elementwise import clip as clip
@@ -149,7 +151,11 @@ from stepwell.numpy.selection import take_along_axis as take_along_axis
 bool = bool_
 absolute = abs
 bitwise_invert = bitwise_not
+left_shift = bitwise_left_shift
+right_shift = bitwise_right_shift
 invert = bitwise_not
+left_shift = bitwise_left_shift
+right_shift = bitwise_right_shift
 true_divide = divide
 remainder = mod
 pow = power

@@ -335,3 +335,15 @@ def bitwise_xor(x: ArrayLike, y: ArrayLike) -> Array:
 
 def bitwise_not(x: ArrayLike) -> Array:
     return ~asarray(x)
+
+
+def bitwise_left_shift(x: ArrayLike, y: ArrayLike) -> Array:
+    """x * 2**y; past the width, and by a negative y, 0."""
+    a, b = _operands(x, y)
+    return a << b
+
+
+def bitwise_right_shift(x: ArrayLike, y: ArrayLike) -> Array:
+    """The floor of x / 2**y; past the width, and by a negative y, 0 or -1, as x has a sign."""
+    a, b = _operands(x, y)
+    return a >> b

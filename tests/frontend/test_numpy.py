@@ -55,7 +55,8 @@ np.sin(x) | np.cos(x) | np.tan(x) | np.tanh(x) | np.sinh(t) | np.cosh(x)
 np.floor(x) | np.ceil(x) | np.trunc(x) | np.round(h) | np.rint(h) | np.round(x, 2) | np.floor(i)
 np.logical_and(b, c) | np.logical_or(i, c) | np.logical_xor(b, c) | np.logical_not(i)
 np.bitwise_and(i, j) | np.bitwise_or(i, 3) | np.bitwise_xor(i, j) | np.bitwise_invert(i)
-np.invert(b)
+np.invert(b) | np.bitwise_left_shift(i, j) | np.left_shift(3, j) | np.bitwise_right_shift(i, 70)
+np.right_shift(i, j) | i << j | i >> 1 | 3 << j | -1000 >> j
 """
 REDUCTIONS = """
 np.sum(x) | np.sum(x, axis=0) | np.sum(w, axis=(0, -1)) | np.sum(x, axis=1, keepdims=True)
