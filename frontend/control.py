@@ -273,10 +273,12 @@ def _remat(function: Callable[..., Any], arguments: tuple[Any, ...], named: dict
 
 
 def custom_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function with a reverse mode of its own.
+    """A function with derivatives of its own.
 
-    It returns its value, and the function from a cotangent of that to those of its arguments. What
-    it reads besides them is a constant: reverse mode by that is an error (CompileError SW0215).
+    It returns its value, and the function from a cotangent of that to those of its arguments, which
+    is linear: forward mode is its transpose, by reverse mode of it at zero (CompileError SW0216
+    where it has none). What it reads besides its arguments is a constant: to differentiate by that
+    is an error (CompileError SW0215).
     """
 
     @wraps(function)
@@ -288,13 +290,11 @@ def custom_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _custom(function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
     leaves, structure = flatten_arrays(tuple(arguments), "argument ")
-    types = _types(leaves)
-    body = trace_block(lambda *given: _pair(function(*given))[0], structure, types, close=True)
-    forward, backward = _trace_both_ways(function, structure, types)
-    captured = _share([body, forward])
-    values = [*captured, *(lifted(leaf).ssa for leaf in leaves)]
-    blocks = [traced.block for traced in (body, forward, backward)]
-    return body.structure.rebuild(_emit("custom_gradient", values, blocks))
+    forward, backward = _trace_both_ways(function, structure, _types(leaves))
+    values = [*forward.captured, *(lifted(leaf).ssa for leaf in leaves)]
+    blocks, kept = [forward.block, backward.block], len(backward.captured)
+    results = _emit("custom_gradient", values, blocks, residuals=kept, kept=0)
+    return forward.structure.rebuild(results)
 
 
 def _pair(result: Any) -> tuple[Any, Callable[[Any], Any]]:

@@ -20,6 +20,7 @@ from stepwell.compiler.ops import (
     convolution,
     creation,
     cumulative,
+    custom_gradient,
     dynamic_slices,
     effects,
     gathering,
@@ -55,6 +56,7 @@ _MODULES = (
     while_loop,
     scan,
     staging,
+    custom_gradient,
     calls,
     effects,
 )

@@ -1,4 +1,4 @@
-"""Ops that say when, or by which rule, their body is computed: remat, barrier, custom gradients."""
+"""Ops that say when, or for which derivative, something is computed: barrier, remat."""
 
 import abc
 from collections.abc import Sequence
@@ -17,7 +17,6 @@ from xdsl.irdl import (
 )
 from xdsl.traits import MemoryWriteEffect
 
-from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.dialects.nd import Tensor
 from stepwell.compiler.ops.base import (
     Array,
@@ -28,17 +27,13 @@ from stepwell.compiler.ops.base import (
     TensorOp,
     Transforms,
     evaluate,
-    expect,
-    leading,
 )
-from stepwell.compiler.ops.control import floating, gives, select, takes, types_yielded
-from stepwell.compiler.ops.emission import emit, emitting_before
+from stepwell.compiler.ops.control import takes, types_yielded
+from stepwell.compiler.ops.emission import emit
 from stepwell.compiler.ops.indices import Index
-from stepwell.compiler.ops.regions import copied, inline, replace, written
+from stepwell.compiler.ops.regions import copied, inline
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
-from stepwell.compiler.ops.structure import yielded
-from stepwell.compiler.ops.value import Value, Zero, again, dense
-from stepwell.runtime.errors import CompileError
+from stepwell.compiler.ops.value import Value, Zero, again
 from stepwell.runtime.sizes import Size
 
 
@@ -114,20 +109,8 @@ class Remat(PureOp):
     def pullback(
         self, transforms: Transforms, wanted: Sequence[bool], *cotangents: Value | Zero
     ) -> Gradient:
-        body, active = copied(self.body.block), floating(self.results)
-        half = transforms.split(body, wanted, active)
-        _silence(body)
-        last = body.last_op
-        assert last is not None
-        last.operands = half.residuals
         operands = [Value(operand).apply("barrier") for operand in self.operands]
-        residuals = inline(body, operands)
-        seeds = [dense(each) for each in select(active, cotangents)]
-        gradients = iter(inline(half.back, [*residuals, *seeds]))
-        return [
-            next(gradients) if want else Zero(x.type)
-            for want, x in zip(wanted, operands, strict=True)
-        ]
+        return pulled_back_again(transforms, copied(self.body.block), operands, wanted, cotangents)
 
     def pushforward(
         self, transforms: Transforms, *tangents: Value | Zero
@@ -151,108 +134,33 @@ class Remat(PureOp):
         return [Value(result) for result in results], flags
 
 
-def _silence(block: Block) -> None:
-    """What has printed or asserted once does not do so again."""
+def pulled_back_again(
+    transforms: Transforms,
+    block: Block,
+    values: Sequence[Value],
+    wanted: Sequence[bool],
+    cotangents: Sequence[Value | Zero],
+) -> list[Value | Zero]:
+    """The cotangents of the values marked `wanted`, given those of what a closed block makes of
+    them. The block, which it takes over, is computed again, as far as that needs it."""
+    half = transforms.split(block, wanted, [isinstance(each, Value) for each in cotangents])
+    compute_again(block, half.residuals)
+    seeds = [each for each in cotangents if isinstance(each, Value)]
+    found = iter(inline(half.back, [*inline(block, values), *seeds]))
+    return [next(found) if want else Zero(x.type) for want, x in zip(wanted, values, strict=True)]
+
+
+def compute_again(block: Block, values: Sequence[SSAValue]) -> None:
+    """Ends a block with these values, without what they do not need. What has printed, asserted or
+    been called once does not do so again, unless a value is what it gives."""
+    last = block.last_op
+    assert last is not None
+    last.operands = values
+    for op in reversed(tuple(block.ops)):
+        if op is not last and not any(tuple(result.uses) for result in op.results):
+            op.detach()
+            op.erase()
     for op in tuple(block.walk()):
         if isinstance(op, Effect) and not op.results:
             op.detach()
             op.erase()
-
-
-@irdl_op_definition
-class CustomGradient(PureOp):
-    """A program with a reverse mode of its own.
-
-    `forward` gives the results, then residuals; `backward` takes the residuals, then the cotangents
-    of the results, and gives those of the last operands. The operands before these are captured:
-    reverse mode refuses to differentiate by them (CompileError SW0215). Forward mode and second
-    order differentiate the bodies as they are.
-    """
-
-    name = "nd.custom_gradient"
-    arguments = var_operand_def(TensorType)
-    outputs = var_result_def(TensorType)
-    body = region_def("single_block")
-    forward = region_def("single_block")
-    backward = region_def("single_block")
-    assembly_format = (
-        "`(` $arguments `)` $body `forward` $forward `backward` $backward attr-dict"
-        " `:` functional-type($arguments, $outputs)"
-    )
-
-    @classmethod
-    def infer(cls, *arguments: Tensor, regions: Sequence[Region]) -> Sequence[Tensor]:
-        body, forward, backward = regions
-        takes(cls, body, arguments, "the function")
-        takes(cls, forward, arguments, "the forward function")
-        results = types_yielded(body)
-        found = types_yielded(forward)
-        expect(
-            found[: len(results)] == results,
-            cls,
-            "the forward function does not give the function's results first",
-        )
-        takes(cls, backward, [*found[len(results) :], *results], "the backward function")
-        captured = max(len(arguments) - len(types_yielded(backward)), 0)
-        gives(cls, backward, arguments[captured:], "the backward function")
-        return results
-
-    def reference(self, *operands: Array) -> tuple[Array, ...]:
-        return tuple(evaluate(self.body.block, operands))
-
-    def pullback(
-        self, transforms: Transforms, wanted: Sequence[bool], *cotangents: Value | Zero
-    ) -> Gradient:
-        backward = self.backward.block
-        captured = self.operands[: len(self.operands) - len(yielded(backward))]
-        if any(wanted[: len(captured)]):
-            raise CompileError(
-                "SW0215",
-                "a function of custom_gradient reads a differentiated value that is not its"
-                " argument",
-                hint="make the value an argument, with a cotangent; or read stop_gradient(value)",
-                where=source_line(self.location),
-            )
-        with emitting_before(self):
-            values = inline(self.forward.block, [Value(operand) for operand in self.operands])
-        count = len(self.results)
-        gradients = inline(backward, [*values[count:], *map(dense, cotangents)])
-        replace(self, values[:count])
-        return [*(Zero(Value(x).type) for x in captured), *gradients]
-
-    def pushforward(
-        self, transforms: Transforms, *tangents: Value | Zero
-    ) -> tuple[Sequence[SSAValue], Gradient]:
-        on = [isinstance(each, Value) for each in tangents]
-        block, flags = transforms.forward(self.body.block, on)
-        given = [t for t in tangents if isinstance(t, Value)]
-        values = inline(block, [*map(Value, self.operands), *given])
-        count = len(self.results)
-        found = iter(values[count:])
-        return [value.ssa for value in values[:count]], [
-            next(found) if flag else Zero(Value(result).type)
-            for flag, result in zip(flags, self.results, strict=True)
-        ]
-
-    def vectorised(
-        self, transforms: Transforms, size: Size, on: Sequence[bool], *operands: Value
-    ) -> tuple[Sequence[Value], Sequence[bool]]:
-        """Everything gets the axis, so that the three programs still fit together."""
-        wide = [leading(size, flag, x) for flag, x in zip(on, operands, strict=True)]
-        regions: list[Region] = []
-        for region in (self.body, self.forward, self.backward):
-            marks = [True] * len(region.block.args)
-            block, flags = transforms.batch(region.block, size, marks)
-            regions.append(_with_axis_everywhere(block, flags, size))
-        results = emit("custom_gradient", [x.ssa for x in wide], regions).results
-        return [Value(result) for result in results], [True] * len(results)
-
-
-def _with_axis_everywhere(block: Block, flags: Sequence[bool], size: Size) -> Region:
-    """A batched block whose outputs all have the axis."""
-
-    def write(arguments: list[Value]) -> list[Value]:
-        values = inline(block, arguments)
-        return [leading(size, flag, x) for flag, x in zip(flags, values, strict=True)]
-
-    return written([argument.type for argument in block.args], write)

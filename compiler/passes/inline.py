@@ -13,8 +13,9 @@ from xdsl.passes import ModulePass
 
 from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.ops.calls import Call, calls_in
+from stepwell.compiler.ops.custom_gradient import CustomGradient
 from stepwell.compiler.ops.regions import again
-from stepwell.compiler.ops.staging import CustomGradient, Remat
+from stepwell.compiler.ops.staging import Remat
 from stepwell.compiler.ops.structure import FuncOp
 from stepwell.runtime.errors import CompileError
 
@@ -74,7 +75,7 @@ def _move(op: Operation, body: Block) -> None:
         argument.replace_all_uses_with(operand)
     last = body.last_op
     assert last is not None
-    results = tuple(last.operands)
+    results = last.operands[: len(op.results)]  # what an op keeps for itself comes behind
     for inner in list(body.ops)[:-1]:
         inner.detach()
         home.insert_op_before(inner, op)

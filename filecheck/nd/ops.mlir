@@ -294,10 +294,7 @@ nd.func @staging(%x: tensor<4xf32>) {
   ^bb0(%a: tensor<4xf32>):
     nd.yield %a : tensor<4xf32>
   } : (tensor<4xf32>) -> tensor<4xf32>
-  %custom = nd.custom_gradient(%x) {
-  ^bb0(%b: tensor<4xf32>):
-    nd.yield %b : tensor<4xf32>
-  } forward {
+  %custom = nd.custom_gradient(%x) residuals <1> kept <0> {
   ^bb0(%c: tensor<4xf32>):
     nd.yield %c, %c : tensor<4xf32>, tensor<4xf32>
   } backward {
@@ -313,10 +310,7 @@ nd.func @staging(%x: tensor<4xf32>) {
 // CHECK-NEXT:    ^bb0(%a: tensor<4xf32>):
 // CHECK-NEXT:      nd.yield %a : tensor<4xf32>
 // CHECK-NEXT:    } : (tensor<4xf32>) -> tensor<4xf32>
-// CHECK-NEXT:    %custom = nd.custom_gradient(%x) {
-// CHECK-NEXT:    ^bb0(%b: tensor<4xf32>):
-// CHECK-NEXT:      nd.yield %b : tensor<4xf32>
-// CHECK-NEXT:    } forward {
+// CHECK-NEXT:    %custom = nd.custom_gradient(%x) residuals <1> kept <0> {
 // CHECK-NEXT:    ^bb0(%c: tensor<4xf32>):
 // CHECK-NEXT:      nd.yield %c, %c : tensor<4xf32>, tensor<4xf32>
 // CHECK-NEXT:    } backward {

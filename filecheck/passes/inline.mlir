@@ -63,11 +63,7 @@ nd.func @entry(%c: tensor<i1>, %x: tensor<f32>) {
 nd.func @said(%x: tensor<f32>) {
   %y = nd.remat(%x) {
   ^bb0(%u: tensor<f32>):
-    %v = nd.custom_gradient(%u) {
-    ^bb0(%a: tensor<f32>):
-      %b = nd.exp %a : tensor<f32>
-      nd.yield %b : tensor<f32>
-    } forward {
+    %v = nd.custom_gradient(%u) residuals <1> kept <0> {
     ^bb0(%c: tensor<f32>):
       %d = nd.exp %c : tensor<f32>
       nd.yield %d, %d : tensor<f32>, tensor<f32>

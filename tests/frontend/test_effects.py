@@ -11,7 +11,7 @@ import pytest
 import stepwell
 import stepwell.runtime
 from programs import parsed
-from stepwell import Array, assert_, checkpoint, cond, custom_gradient, grad, scan, spec, vmap
+from stepwell import Array, assert_, checkpoint, cond, custom_gradient, grad, jvp, scan, spec, vmap
 from stepwell.array import apply, asarray
 from stepwell.compiler.pipeline import STAGES
 from stepwell.compiling import compile, jit
@@ -107,11 +107,18 @@ def test_a_text_has_a_place_for_each_value() -> None:
 
 
 @pytest.fixture
-def triple(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def calls() -> list[int]:
+    """The lengths that the C function was called with."""
+    return []
+
+
+@pytest.fixture
+def triple(calls: list[int], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A C function that multiplies by 3, and refuses arrays of 13 elements."""
 
     def multiply(arrays: int, sizes: int) -> int:
         (length,) = (ctypes.c_int64 * 1).from_address(sizes)
+        calls.append(length)
         source, target = (ctypes.c_int64 * 2).from_address(arrays)
         floats = ctypes.c_float * length
         values = [3 * value for value in floats.from_address(source)]
@@ -162,6 +169,71 @@ def test_a_c_function_has_the_derivative_that_it_is_given(triple: str) -> None:
     known = custom_gradient(lambda x: (f(x), lambda g: g * 3))
     gradient = jit(grad(lambda x: total(known(x))))(asarray(X))
     np.testing.assert_array_equal(gradient.value, [3, 3])
+
+
+def test_all_derivatives_of_a_c_function_follow_from_its_pullback(triple: str) -> None:
+    """The rule says that its slope is x, which the function in C does not have."""
+
+    @custom_gradient
+    def ruled(x: Array) -> tuple[Array, Any]:
+        return stepwell.custom_call(triple, x, results="f32[2]"), lambda g: g * x
+
+    def energy(x: Array) -> Array:
+        return total(ruled(x) * ruled(x))
+
+    x, v = asarray(X), asarray(np.array([2, 5], np.float32))
+    for run in (lambda f: f, jit):
+        value, slope = run(lambda x: jvp(ruled, (x,), (v,)))(x)
+        np.testing.assert_array_equal(value.value, 3 * X)
+        np.testing.assert_array_equal(slope.value, X * v.value)
+        np.testing.assert_array_equal(run(grad(energy))(x).value, 6 * X * X)
+        second = 2 * X * X + 6 * X
+        for order in (
+            grad(lambda x: total(grad(energy)(x) * v)),
+            grad(lambda x: jvp(energy, (x,), (v,))[1]),
+            lambda x: jvp(grad(energy), (x,), (v,))[1],
+        ):
+            np.testing.assert_allclose(run(order)(x).value, second * v.value, rtol=1e-6)
+        batch = asarray(np.stack([X, 2 * X]))
+        found = run(vmap(lambda x: jvp(ruled, (x,), (v,))[1]))(batch)
+        np.testing.assert_array_equal(found.value, batch.value * v.value)
+
+
+def test_a_pullback_in_c_has_a_forward_mode_by_a_rule_of_its_own(triple: str) -> None:
+    def f(x: Array) -> Array:
+        return stepwell.custom_call(triple, x, results="f32[2]")
+
+    alone = custom_gradient(lambda x: (f(x), f))
+    transposed = custom_gradient(lambda g: (f(g), f))
+    x, v = asarray(X), asarray(np.ones(2, np.float32))
+    for function in (alone, custom_gradient(lambda x: (f(x), transposed))):
+        np.testing.assert_array_equal(grad(lambda x: total(function(x)))(x).value, [3, 3])
+    moved = jvp(custom_gradient(lambda x: (f(x), transposed)), (x,), (v,))[1]
+    np.testing.assert_array_equal(moved.value, [3, 3])
+    with pytest.raises(CompileError) as caught:
+        jvp(alone, (x,), (v,))
+    assert caught.value.code == "SW0216"
+    assert caught.value.sentence == (
+        "forward mode of custom_gradient is its pullback transposed,"
+        " where the C function triple has no derivative"
+    )
+
+
+def test_a_c_function_with_a_rule_is_called_once(calls: list[int], triple: str) -> None:
+    @custom_gradient
+    def ruled(x: Array) -> tuple[Array, Any]:
+        y = stepwell.custom_call(triple, x, results="f32[2]")
+        return y, lambda g: g * y
+
+    for order in (
+        lambda x: jvp(ruled, (x,), (x,))[1],
+        grad(lambda x: total(ruled(x))),
+        grad(lambda x: total(grad(lambda x: total(ruled(x)))(x))),
+        lambda x: jvp(grad(lambda x: total(ruled(x))), (x,), (x,))[1],
+    ):
+        calls.clear()
+        jit(order)(asarray(X))
+        assert len(calls) == 1
 
 
 def test_a_c_function_that_is_not_there() -> None:

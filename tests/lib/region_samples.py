@@ -120,14 +120,34 @@ REMAT = (
     ),
 )
 
+
+def _raised(x: Value, y: Value) -> list[Value]:
+    result = _exp(x) * y
+    return [result, result, y, _sin(result)]
+
+
+RULE = (
+    Program(PAIR, lambda x, y: [_exp(x) * y, _exp(x), y]),
+    Program((*PAIR, "f64[3]"), lambda e, y, g: [g * e * y, g * e]),
+)
 CUSTOM_GRADIENT = (
-    RegionSample(
+    RegionSample(PAIR, RULE, {"residuals": 2, "kept": 0}),
+    RegionSample(PAIR, RULE, {"residuals": 2, "kept": 1}),
+    RegionSample(  # the result, an operand, and what is made of the result are kept
         PAIR,
         (
-            Program(PAIR, lambda x, y: [_exp(x) * y]),
-            Program(PAIR, lambda x, y: [_exp(x) * y, _exp(x), y]),
-            Program((*PAIR, "f64[3]"), lambda e, y, g: [g * e * y, g * e]),
+            Program(PAIR, _raised),
+            Program(("f64[3]",) * 4, lambda r, y, _, g: [g * r, g * r / y]),
         ),
+        {"residuals": 3, "kept": 1},
+    ),
+    RegionSample(  # an operand that is captured
+        ("i32[3]", "f64[3]"),
+        (
+            Program(("i32[3]", "f64[3]"), lambda n, x: [x * n.convert("f64"), n]),
+            Program(("i32[3]", "f64[3]"), lambda n, g: [g * n.convert("f64")]),
+        ),
+        {"residuals": 1, "kept": 0},
     ),
 )
 

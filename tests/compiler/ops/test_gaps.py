@@ -21,7 +21,8 @@ GAPS = {
     ("custom", "reverse mode"): "the C function sched_yield has no derivative",
     ("custom", "forward mode"): "the C function sched_yield has no derivative",
 }
-"""A loop without a bound, and functions in C, to which `custom_gradient` gives a derivative."""
+"""A loop without a bound, and what functions in C are without the rule that `custom_gradient` gives
+them (docs/decisions/0011-forward-mode-of-custom-rules.md)."""
 
 
 def refusals(kind: type[TensorOp]) -> Iterator[tuple[tuple[str, str], str]]:
