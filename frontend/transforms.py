@@ -8,11 +8,14 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeVar
 
+from xdsl.ir import Block
+
 from stepwell import nested
 from stepwell.array import Array, asarray, lifted
 from stepwell.compiler.dialects.nd import is_float, shape_of, tensor
-from stepwell.compiler.ops.base import evaluate
+from stepwell.compiler.ops.base import Path, evaluate
 from stepwell.compiler.ops.emission import current_or_none
+from stepwell.compiler.ops.paths import paths
 from stepwell.compiler.ops.regions import inline
 from stepwell.compiler.ops.structure import yielded
 from stepwell.compiler.ops.value import Value
@@ -77,9 +80,14 @@ def vjp(
 
 
 def _vjp(
-    function: Callable[..., Any], primals: Sequence[Any]
+    function: Callable[..., Any],
+    primals: Sequence[Any],
+    places: Sequence[int] | None = None,
+    aux: bool = False,
 ) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+    """As `vjp`, of the arguments at these places; with `aux` only the first result matters."""
     traced, values = _trace(function, primals)
+    _expect_paths(traced.block, _leaf_names(primals, places), aux)
     structure = nested.flatten(tuple(primals))[1]
     active = [is_float(Value(output).dtype) for output in yielded(traced.block)]
     wanted = [is_float(value.dtype) for value in values]
@@ -116,15 +124,38 @@ def _eager_vjp(
     return result, pull_back
 
 
-def _refuse_integers(primals: Sequence[Any]) -> None:
-    leaves, structure = flatten_arguments(tuple(primals))
-    for path, leaf in zip(structure.paths(), leaves, strict=True):
+def _leaf_names(primals: Sequence[Any], places: Sequence[int] | None = None) -> list[str]:
+    """What the leaves of the arguments at these places are called; without places, of all."""
+    structure = nested.flatten(tuple(primals))[1]
+    pairs = zip(places or range(len(primals)), structure.children, strict=True)
+    return [name for place, child in pairs for name in child.paths(f"argument [{place}]")]
+
+
+def _expect_paths(block: Block, names: Sequence[str], aux: bool) -> None:
+    """Raises CompileError SW0161 where an argument matters, and no path to it has a derivative."""
+    floats = [is_float(Value(output).dtype) for output in yielded(block)]
+    wanted = [flag and not (aux and number) for number, flag in enumerate(floats)]
+    found = paths(block, [Path.WHOLE if flag else Path.NONE for flag in wanted])
+    for name, path in zip(names, found, strict=True):
+        if path is Path.BROKEN:
+            raise CompileError(
+                "SW0161",
+                f"{name} reaches the result through integers or booleans alone, which have no"
+                " derivative",
+                hint="compute with floats all the way; or read stop_gradient(x), whose slope is 0",
+                where=user_line(),
+            )
+
+
+def _refuse_integers(primals: Sequence[Any], places: Sequence[int] | None = None) -> None:
+    leaves, _ = flatten_arguments(tuple(primals))
+    for name, leaf in zip(_leaf_names(primals, places), leaves, strict=True):
         if not is_float(leaf.dtype):
             known = leaf.weak and not leaf.traced and leaf.dtype != "bool"
             way = f"write {leaf.item()}.0" if known else "convert it with .astype('f32')"
             raise CompileError(
                 "SW0109",
-                f"argument {path} holds integers or booleans, which have no derivative",
+                f"{name} holds integers or booleans, which have no derivative",
                 hint=f"{way}, or do not differentiate by it",
                 where=user_line(),
             )
@@ -139,7 +170,7 @@ def value_and_grad(
     def transformed(*arguments: Any, **named: Any) -> Any:
         numbers = _places(argnums, len(arguments))
         places = list(dict.fromkeys(numbers))
-        _refuse_integers([arguments[place] for place in places])
+        _refuse_integers([arguments[place] for place in places], places)
 
         def both(*given: Any, **by_name: Any) -> Any:
             def scalar(*chosen: Any) -> Any:
@@ -151,7 +182,8 @@ def value_and_grad(
                 expect_pair(result, "the function, with has_aux,", "its value and the rest")
                 return _expect_scalar(result[0]), result[1]
 
-            result, pull_back = _vjp(scalar, [given[place] for place in places])
+            chosen = [given[place] for place in places]
+            result, pull_back = _vjp(scalar, chosen, places, has_aux)
             value, aux = result if has_aux else (result, None)
             one = _one(value)
             seed = (one, nested.map(zero_like, aux)) if has_aux else one

@@ -27,6 +27,13 @@ def derived(what: str, location: LocationAttr) -> LocationAttr:
     return location if isinstance(location, UnknownLoc) else NameLoc(StringAttr(what), location)
 
 
+def is_derivative(location: Attribute) -> bool:
+    """Whether code was made by differentiation, of either mode."""
+    if not isinstance(location, NameLoc):
+        return False
+    return location.desc.data in ("gradient", "tangent") or is_derivative(location.location)
+
+
 def source_line(location: Attribute) -> SourceLine | None:
     """The user's line that a location leads back to."""
     match location:

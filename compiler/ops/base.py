@@ -5,7 +5,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import Enum, IntEnum, auto
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -15,7 +15,7 @@ from xdsl.irdl import traits_def
 from xdsl.traits import Pure
 
 from stepwell.compiler.dialects.locations import source_line
-from stepwell.compiler.dialects.nd import Tensor, text_of
+from stepwell.compiler.dialects.nd import Tensor, dtype_of, is_float, text_of
 from stepwell.compiler.dialects.sizes import Shape
 from stepwell.compiler.ops.emission import Inferring
 from stepwell.compiler.ops.host import Host
@@ -81,6 +81,16 @@ class Role(Enum):
     """No function of an index: lowered by itself."""
 
 
+class Path(IntEnum):
+    """How a value leads to a result that is differentiated; the best of several paths counts."""
+
+    NONE = 0
+    BROKEN = 1
+    """Through integers or booleans, which have no derivative."""
+    WHOLE = 2
+    """Through floats alone."""
+
+
 class TensorOp(Inferring, abc.ABC):
     """One tensor op. Families hold the common answers; a leaf says only what is different.
 
@@ -126,6 +136,13 @@ class TensorOp(Inferring, abc.ABC):
     ) -> Gradient:
         """As `gradient`, for the operands marked `wanted`; ops with regions answer this one."""
         return self.gradient(*map(dense, cotangents))
+
+    def paths(self, *onward: Path) -> Sequence[Path]:
+        """The paths from the operands, given those from the results: whole from float to float."""
+        pairs = zip(self.results, onward, strict=True)
+        whole = any(path is Path.WHOLE and is_float(dtype_of(x.type)) for x, path in pairs)
+        rest = min(max(onward), Path.BROKEN)
+        return [Path.WHOLE if whole and is_float(dtype_of(x.type)) else rest for x in self.operands]
 
     def pushforward(
         self, transforms: Transforms, *tangents: Value | Zero

@@ -29,9 +29,18 @@ from stepwell.compiler.dialects.nd import (
 )
 from stepwell.compiler.dialects.sizes import BindingsAttr, SymbolsAttr
 from stepwell.compiler.ops import creation
-from stepwell.compiler.ops.base import Array, Gradient, TensorOp, Transforms, evaluate, expect
+from stepwell.compiler.ops.base import (
+    Array,
+    Gradient,
+    Path,
+    TensorOp,
+    Transforms,
+    evaluate,
+    expect,
+)
 from stepwell.compiler.ops.control import select
 from stepwell.compiler.ops.emission import emit, emitting, emitting_before
+from stepwell.compiler.ops.paths import paths
 from stepwell.compiler.ops.regions import as_function, close, copied, replace
 from stepwell.compiler.ops.structure import FuncOp, yielded
 from stepwell.compiler.ops.value import Value, Zero
@@ -52,6 +61,10 @@ class Callee:
         default_factory=dict[Hashable, Any], compare=False, repr=False
     )
     """Its derivatives and batches: each is made once, for all the calls that ask for it."""
+    paths: dict[Sequence[Path], Sequence[Path]] = field(
+        default_factory=dict[Sequence[Path], Sequence[Path]], compare=False, repr=False
+    )
+    """The paths from its arguments, by those from its results."""
 
     def once(self, kind: str, flags: Hashable, make: Callable[["Callee"], T]) -> T:
         """What `make` makes of this function for these flags."""
@@ -166,6 +179,12 @@ class Call(TensorOp):
             next(gradients) if flag else Zero(operand.type)
             for flag, operand in zip(half.given, operands, strict=True)
         ]
+
+    def paths(self, *onward: Path) -> Sequence[Path]:
+        known = self.callee.data.paths
+        if onward not in known:
+            known[onward] = paths(self.function().block, onward)
+        return known[onward]
 
     def pushforward(
         self, transforms: Transforms, *tangents: Value | Zero

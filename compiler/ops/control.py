@@ -13,6 +13,7 @@ from stepwell.compiler.dialects.nd import Tensor, dtype_of, is_float, tensor, te
 from stepwell.compiler.ops.base import (
     Array,
     Gradient,
+    Path,
     PureOp,
     TensorOp,
     Transforms,
@@ -22,6 +23,7 @@ from stepwell.compiler.ops.base import (
 )
 from stepwell.compiler.ops.emission import emit, emitting_before
 from stepwell.compiler.ops.host import Host
+from stepwell.compiler.ops.paths import paths
 from stepwell.compiler.ops.regions import copied, inline, replace, written
 from stepwell.compiler.ops.structure import yielded
 from stepwell.compiler.ops.value import Value, Zero, dense, zeros
@@ -154,6 +156,10 @@ class If(PureOp):
             last.operands = [*last.operands, *extra]
             regions.append(Region(block))
         return regions
+
+    def paths(self, *onward: Path) -> Sequence[Path]:
+        found = (paths(region.block, onward) for region in self.regions)
+        return [min(max(onward), Path.BROKEN), *map(max, *found)]
 
     def pushforward(
         self, transforms: Transforms, *tangents: Value | Zero

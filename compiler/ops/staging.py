@@ -22,6 +22,7 @@ from stepwell.compiler.ops.base import (
     Array,
     Effect,
     Gradient,
+    Path,
     PureOp,
     Role,
     TensorOp,
@@ -31,6 +32,7 @@ from stepwell.compiler.ops.base import (
 from stepwell.compiler.ops.control import takes, types_yielded
 from stepwell.compiler.ops.emission import emit
 from stepwell.compiler.ops.indices import Index
+from stepwell.compiler.ops.paths import paths
 from stepwell.compiler.ops.regions import copied, inline
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
 from stepwell.compiler.ops.value import Value, Zero, again
@@ -81,6 +83,9 @@ class StopGradient(Identity, PureOp):
     name = "nd.stop_gradient"
     SAMPLES: ClassVar = ((("i32[3,4]",), {}), (("bool[0]",), {}))
 
+    def paths(self, *onward: Path) -> Sequence[Path]:
+        return [Path.NONE]
+
     def gradient(self, *cotangents: Value) -> Gradient:
         return [Zero(Value(self.x).type)]
 
@@ -111,6 +116,9 @@ class Remat(PureOp):
     ) -> Gradient:
         operands = [Value(operand).apply("barrier") for operand in self.operands]
         return pulled_back_again(transforms, copied(self.body.block), operands, wanted, cotangents)
+
+    def paths(self, *onward: Path) -> Sequence[Path]:
+        return paths(self.body.block, onward)
 
     def pushforward(
         self, transforms: Transforms, *tangents: Value | Zero
