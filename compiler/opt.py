@@ -1,6 +1,7 @@
 """`stepwell-opt`: text in, passes, text out; what the files under `filecheck/` drive."""
 
 import argparse
+import re
 import sys
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -22,6 +23,9 @@ from stepwell.compiler.levels import LEVELS, expect_fit, expect_level
 from stepwell.compiler.targets.cpu import assembly, host
 from stepwell.compiler.targets.llvm_text import module_text
 from stepwell.runtime.errors import StepwellError
+
+ANCHORED = re.compile(r"^\s*builtin\.module\s*\((.*)\)\s*$", re.DOTALL)
+"""A pipeline as MLIR prints it, `builtin.module(simplify,form-kernels)`: ours are of modules."""
 
 
 @final
@@ -77,6 +81,7 @@ class StepwellOpt(xDSLOptMain):
 
     def setup_pipeline(self) -> None:
         """The passes, each of which is shown the module before it runs (SW0221, SW0222, SW0224)."""
+        self.args.passes = ANCHORED.sub(r"\1", self.args.passes)
         self._expect_passes()
         super().setup_pipeline()
         after = self.pipeline.callback

@@ -107,6 +107,10 @@ def test_passes_in_the_wrong_order(command: Command) -> None:
     [
         ("simplfy", "SW0222: there is no pass simplfy\n  help: there is simplify"),
         (
+            "builtin.module(inline,simplfy)",
+            "SW0222: there is no pass simplfy\n  help: there is simplify",
+        ),
+        (
             "zzz",
             "SW0222: there is no pass zzz\n  help: there is inline, simplify, form-kernels,"
             " tensor-to-loop, choose-plans, share-buffers, swap-buffers, assign-buffers,"
