@@ -22,6 +22,7 @@ from stepwell.places import user_line, user_location
 from stepwell.promotion import KINDS
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
+from stepwell.settings import count
 from stepwell.trace import current_trace, tracing
 from stepwell.tracing import (
     TracedBlock,
@@ -121,7 +122,7 @@ def while_loop(
     def step(value: Any, _: Any) -> tuple[Any, None]:
         return cond(cond_fun(value), body_fun, _same, value), None
 
-    return scan(step, init_val, None, length=max_steps)[0]
+    return scan(step, init_val, None, count(max_steps, "max_steps"))[0]
 
 
 def _same(value: Any) -> Any:
@@ -202,7 +203,7 @@ def _scan(
 ) -> tuple[Any, Any]:
     carried, carry_structure = flatten_arrays(init, "the initial carry", argument)
     inputs, _ = flatten_arrays(xs, "xs")
-    count = _length(inputs, length)
+    steps = _length(inputs, length)
     slices = [tensor(x.dtype, x.sizes[1:]) for x in inputs]
     _, structure = nested.flatten((init, xs))
 
@@ -227,7 +228,7 @@ def _scan(
         [traced.block],
         constants=len(traced.captured),
         carried=len(carried),
-        length=count,
+        length=steps,
         reverse=int(reverse),
     )
     return (
@@ -237,7 +238,7 @@ def _scan(
 
 
 def _length(inputs: Sequence[Array], length: int | Size | None) -> Size:
-    given = [] if length is None else [Size.of(length)]
+    given = [] if length is None else [count(length, "length")]
     found = {*given, *(size for x in inputs for size in x.sizes[:1])}
     numbers = ["a number without axes"] if any(x.ndim == 0 for x in inputs) else []
     if len(found) == 1 and not numbers:

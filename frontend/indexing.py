@@ -11,6 +11,7 @@ from stepwell.compiler.dialects.sizes import Range, Shape, shape_text
 from stepwell.places import user_line
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size, at_most, largest, proposal, smallest
+from stepwell.settings import integer
 
 Extent: TypeAlias = int | Size
 Key: TypeAlias = tuple[Any, ...]
@@ -193,7 +194,7 @@ def normal_axes(axis: int | Sequence[int] | None, rank: int) -> tuple[int, ...]:
     """Axes counted from the front, in order; None is all. Raises CompileError (SW0123)."""
     if axis is None:
         return tuple(range(rank))
-    given = [operator.index(axis)] if not isinstance(axis, Sequence) else list(axis)
+    given = list(axis) if isinstance(axis, Sequence) else [axis]
     return tuple(sorted(_distinct(given, rank)))
 
 
@@ -209,7 +210,9 @@ def _distinct(axes: Sequence[int], rank: int) -> Iterator[int]:
 
 
 def normal_axis(axis: int, rank: int) -> int:
-    """An axis counted from the front. Raises CompileError (SW0123)."""
+    """An axis counted from the front. Raises CompileError (SW0123, SW0160)."""
+    if type(axis) is not int:
+        axis = integer(axis, "an axis")
     if not -rank <= axis < rank:
         sentence = f"axis {axis} is not one of an array with {rank} axes"
         raise CompileError("SW0123", sentence, where=user_line())

@@ -14,6 +14,7 @@ from stepwell.places import user_line
 from stepwell.promotion import KINDS, dtype_name
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
+from stepwell.settings import expect_sizes, extents
 
 Axes: TypeAlias = int | Sequence[int] | None
 """Which axes: one or several, counted from the back where negative, or None for all."""
@@ -86,12 +87,16 @@ class Methods(Operators, abc.ABC):
 
     def reshape(self, *shape: int | Size | Sequence[int | Size]) -> Self:
         """The same elements, in row-major order, in another shape; one size may be -1."""
-        sizes = [Size.of(size) for size in flat(shape)]
-        unknown = [axis for axis, size in enumerate(sizes) if size.static == -1]
-        if len(unknown) == 1:
-            rest = count_of(size for size in sizes if size.static != -1)
-            sizes[unknown[0]] = self._quotient_of_counts(rest)
-        target = tuple(sizes)
+        given = extents(flat(shape))
+        unknown = [axis for axis, size in enumerate(given) if size.static == -1]
+        if len(unknown) > 1:
+            sentence = f"the shape {shape_text(tuple(given))} has -1 more than once"
+            raise CompileError("SW0125", sentence, where=user_line())
+        if unknown:
+            rest = count_of(size for size in given if size.static != -1)
+            given[unknown[0]] = self._quotient_of_counts(rest)
+        target = tuple(given)
+        expect_sizes(target)
         return self if target == self.sizes else self._apply("reshape", self, shape=target)
 
     def _quotient_of_counts(self, rest: Size) -> Size:

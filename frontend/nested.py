@@ -19,6 +19,7 @@ from typing import Any, ClassVar, TypeAlias, cast, final
 
 import numpy as np
 
+from stepwell.places import user_line
 from stepwell.runtime import tree as kept
 from stepwell.runtime.errors import StepwellError
 from stepwell.runtime.sizes import Size
@@ -88,9 +89,17 @@ def flat(count: int) -> Structure:
 
 
 def flatten(tree: object) -> tuple[list[object], Structure]:
-    """The leaves of `tree` in order, and the structure that `rebuild`s it from such leaves."""
+    """The leaves of `tree` in order, and the structure that `rebuild`s it from such leaves.
+
+    Raises StepwellError (SW0162) for a container that holds itself.
+    """
     leaves: list[object] = []
-    return leaves, _flatten(tree, leaves, ())
+    try:
+        return leaves, _flatten(tree, leaves, ())
+    except RecursionError:
+        sentence = f"a {type(tree).__name__} is nested too deeply"
+        hint = "does it hold itself?"
+        raise StepwellError("SW0162", sentence, hint=hint, where=user_line()) from None
 
 
 def map(function: Callable[..., object], *trees: object, names: Iterable[str] = ()) -> Any:

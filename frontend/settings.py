@@ -1,11 +1,11 @@
 """The settings of functions, integers and counts: checked where they are given."""
 
 import operator
+from collections.abc import Iterable
 from textwrap import shorten
 from typing import Any, NoReturn, cast
 
-import numpy as np
-
+from stepwell.compiler.dialects.sizes import Shape, shape_text
 from stepwell.places import user_line
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
@@ -16,12 +16,13 @@ def integer(value: object, name: str, wanted: str = "an integer") -> int:
 
     Raises CompileError SW0160, which says what the setting `name` should be.
     """
-    if isinstance(value, bool | np.bool_):
-        refuse(value, name, wanted)
     try:
-        return operator.index(cast(Any, value))
+        number = operator.index(cast(Any, value))
     except TypeError:
         refuse(value, name, wanted)
+    if value is True or value is False:
+        refuse(value, name, wanted)
+    return number
 
 
 def count(value: object, name: str) -> Size:
@@ -33,6 +34,21 @@ def count(value: object, name: str) -> Size:
     if number is None or number < 0:
         refuse(number, name, wanted)
     return Size.of(number)
+
+
+def extents(given: Iterable[object]) -> list[Size]:
+    """The sizes of a shape, symbolic ones and integers, of which -1 may stand for something."""
+    return [
+        each if isinstance(each, Size) else Size.of(integer(each, "a size of a shape"))
+        for each in given
+    ]
+
+
+def expect_sizes(shape: Shape) -> None:
+    """Raises CompileError SW0142 where a size is known to be negative."""
+    if any((size.static or 0) < 0 for size in shape):
+        sentence = f"the shape {shape_text(shape)} has a negative size"
+        raise CompileError("SW0142", sentence, where=user_line())
 
 
 def refuse(value: object, name: str, wanted: str) -> NoReturn:

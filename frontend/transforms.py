@@ -24,7 +24,7 @@ from stepwell.indexing import normal_axis
 from stepwell.nested import Structure
 from stepwell.places import user_line
 from stepwell.runtime.errors import CompileError
-from stepwell.settings import integer
+from stepwell.settings import integer, refuse
 from stepwell.trace import current_trace
 from stepwell.tracing import (
     TracedBlock,
@@ -269,6 +269,9 @@ def jvp(
     function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
 ) -> tuple[Any, Any]:
     """The result, and its derivative in the direction of the tangents."""
+    for name, given in (("primals", primals), ("tangents", tangents)):
+        if not isinstance(given, tuple | list):
+            refuse(given, name, "a tuple or a list, with one for each argument")
     count = len(primals)
     return in_a_program(lambda *given: _jvp(function, given[:count], given[count:]))(
         *primals, *tangents
@@ -317,6 +320,8 @@ def vmap(function: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0) -> C
 
     Arguments given by name are mapped along axis 0.
     """
+
+    integer(out_axes, "out_axes")
 
     @functools.wraps(function)
     def transformed(*arguments: Any, **named: Any) -> Any:
@@ -373,6 +378,8 @@ def _vmap(
 
 def _spread_prefix(prefix: Any, structure: Structure, place: str) -> list[int | None]:
     """The mapped axis of every leaf; `in_axes` is one for all, or a prefix of the arguments."""
+    if structure == Structure.LEAF and prefix is not None:
+        return [integer(prefix, place, "an integer or None")]
     if prefix is None or isinstance(prefix, int):
         return [prefix] * structure.size
     parts = nested.children(prefix)

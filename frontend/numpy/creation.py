@@ -1,7 +1,7 @@
 """Arrays made from numbers, from shapes and from other data."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -9,12 +9,12 @@ import numpy as np
 from stepwell import promotion
 from stepwell.array import Array, ArrayLike, apply, asarray, broadcast_to
 from stepwell.compiler.dialects.nd import Literal
-from stepwell.compiler.dialects.sizes import shape_text
 from stepwell.indexing import ZERO
 from stepwell.places import user_line
 from stepwell.promotion import dtype_name
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size, at_most, largest
+from stepwell.settings import expect_sizes, extents
 from stepwell.trace import known_ranges
 
 Extent: TypeAlias = int | Size
@@ -23,11 +23,9 @@ Shape: TypeAlias = Extent | Sequence[Extent]
 
 def as_shape(shape: Shape) -> tuple[Size, ...]:
     """One size or several as a shape."""
-    sizes = tuple(map(Size.of, [shape] if isinstance(shape, int | np.integer | Size) else shape))
-    if any((size.static or 0) < 0 for size in sizes):
-        sentence = f"the shape {shape_text(sizes)} has a negative size"
-        raise CompileError("SW0142", sentence, where=user_line())
-    return sizes
+    found = tuple(extents(shape if isinstance(shape, Iterable) else [shape]))
+    expect_sizes(found)
+    return found
 
 
 def array(x: Any, dtype: object = None) -> Array:

@@ -1,6 +1,6 @@
 """Functions that move elements."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from stepwell.array import (
@@ -18,6 +18,7 @@ from stepwell.numpy.creation import Extent, Shape, as_shape, iota
 from stepwell.places import user_line
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
+from stepwell.settings import count, extents, integer
 
 Widths: TypeAlias = Extent | Sequence[Extent] | Sequence[Sequence[Extent]]
 
@@ -48,7 +49,7 @@ def moveaxis(x: ArrayLike, source: int | Sequence[int], destination: int | Seque
 
 
 def _several(axes: int | Sequence[int]) -> Sequence[int]:
-    return [axes] if isinstance(axes, int) else axes
+    return axes if isinstance(axes, Sequence) else [axes]
 
 
 def swapaxes(x: ArrayLike, axis1: int, axis2: int) -> Array:
@@ -96,7 +97,8 @@ def concatenate(arrays: Sequence[ArrayLike], axis: int | None = 0) -> Array:
 
 def stack(arrays: Sequence[ArrayLike], axis: int = 0) -> Array:
     """One after another along a new axis."""
-    return concatenate([expand_dims(each, axis) for each in arrays], axis)
+    place = integer(axis, "an axis")
+    return concatenate([expand_dims(each, place) for each in arrays], place)
 
 
 def unstack(x: ArrayLike, axis: int = 0) -> list[Array]:
@@ -109,13 +111,13 @@ def split(x: ArrayLike, parts: int | Sequence[int], axis: int = 0) -> list[Array
     x = asarray(x)
     place = normal_axis(axis, x.ndim)
     length = x.sizes[place]
-    if isinstance(parts, int):
-        if length % parts != 0:
+    if not isinstance(parts, Iterable):
+        if integer(parts, "parts") < 1 or length % parts != 0:
             sentence = f"an axis of size {length} has no {parts} equal parts"
             raise CompileError("SW0128", sentence, where=user_line())
         ends = [length // parts * number for number in range(1, parts)]
     else:
-        ends = [Size.of(each) for each in parts]
+        ends = extents(parts)
     lead = (slice(None),) * place
     pairs = zip([None, *ends], [*ends, None], strict=True)
     return [x[(*lead, slice(start, stop))] for start, stop in pairs]
@@ -141,7 +143,7 @@ def roll(x: ArrayLike, shift: int | Sequence[int], axis: Axes = None) -> Array:
     if axis is None:
         return roll(x.flatten(), shift, 0).reshape(x.sizes)
     axes = _several(axis)
-    shifts = [shift] * len(axes) if isinstance(shift, int) else shift
+    shifts = shift if isinstance(shift, Sequence) else [integer(shift, "shift")] * len(axes)
     for by, each in zip(shifts, axes, strict=True):
         x = _rolled(x, by, normal_axis(each, x.ndim))
     return x
@@ -200,7 +202,7 @@ def repeat(x: ArrayLike, repeats: Extent, axis: int | None = None) -> Array:
         return repeat(x.flatten(), repeats, 0)
     place = normal_axis(axis, x.ndim)
     before, after = x.sizes[: place + 1], x.sizes[place + 1 :]
-    times = Size.of(repeats)
+    times = count(repeats, "repeats")
     wide = _broadcast_to(x.reshape((*before, ONE, *after)), (*before, times, *after))
     return wide.reshape((*before[:-1], before[-1] * times, *after))
 
