@@ -201,7 +201,10 @@ class Array(Subscripts):
 
     def __format__(self, form: str) -> str:
         """As its only element is formatted; without a format as `str` has it."""
-        return format(self.item(), form) if form else str(self)
+        if not form:
+            return str(self)
+        way = f'have the program print it, when it runs: stepwell.print("{{:{form}}}", x)'
+        return format(self._known(way).item(), form)
 
     def __repr__(self) -> str:
         if self._value is None:

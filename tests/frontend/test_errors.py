@@ -91,6 +91,23 @@ def test_dtypes_that_do_not_mix() -> None:
     )
 
 
+def test_a_traced_value_in_a_text() -> None:
+    assert stepwell.jit(lambda x: len(f"{x}") * x)(2.0).dtype == "f32"
+    expect(
+        lambda: stepwell.jit(lambda x: format(x, ".2f"))(2.0),
+        """
+        SW0102: Python asks for the value of an array that is only known when the program runs
+          --> model.py:N
+           |     lambda: stepwell.jit(lambda x: format(x, ".2f"))(2.0),
+           |                                    ^^^^^^^^^^^^^^^^
+          f32, the argument x
+          help: have the program print it, when it runs: stepwell.print("{:.2f}", x)
+        """,
+    )
+    text = message(lambda: stepwell.jit(lambda x: f"{x:.3e}")(2.0))
+    assert text.endswith('stepwell.print("{:.3e}", x)')
+
+
 def test_a_python_if_on_a_traced_value() -> None:
     def model(x: Any) -> Any:
         total = x.sum()
