@@ -1,9 +1,10 @@
 """Nested arguments: taking tuples, lists, dicts and dataclasses apart and putting them together.
 
-A tree's containers are tuples, named tuples, lists, dicts, dataclasses and None; a subclass of
-list or dict, whatever has a `dtype`, and everything else is a leaf. A dict's leaves come in the
+A tree's containers are tuples, named tuples, lists, dicts, dataclasses and None; another subclass
+of list or dict, whatever has a `dtype`, and everything else is a leaf. A dict's leaves come in the
 order of its sorted keys, and so does the dict that is rebuilt: two dicts with the same keys have
-the same structure however they were filled. The fields of a dataclass that hold no array, number
+the same structure however they were filled. So it is with a defaultdict; an OrderedDict keeps its
+order, which is part of its structure. The fields of a dataclass that hold no array, number
 or container, or that say `field(metadata={"static": True})`, belong to the structure.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 import builtins
 import dataclasses
 import itertools
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -25,6 +27,7 @@ from stepwell.runtime.errors import StepwellError
 from stepwell.runtime.sizes import Size
 
 Constants: TypeAlias = tuple[tuple[str, Hashable], ...]
+DICTS = (dict, OrderedDict, defaultdict)
 Path: TypeAlias = tuple[tuple[type, Hashable], ...]
 """From the root: what kind of container, and the key in it."""
 
@@ -45,7 +48,8 @@ class Structure:
     keys: tuple[Hashable, ...] = ()
     children: tuple[Structure, ...] = ()
     constants: Constants = ()
-    """Names and values of the fields of a dataclass that are no part of the computation."""
+    """Names and values of the fields of a dataclass that are no part of the computation; or of what
+    a defaultdict is made with."""
 
     @cached_property
     def size(self) -> int:
@@ -77,7 +81,9 @@ class Structure:
             return "None"
         if self.kind in (tuple, list):
             return f"a {self.kind.__name__} of {len(self.children)}"
-        return f"a {self.kind.__name__} with {', '.join(builtins.map(str, self.keys)) or 'no keys'}"
+        article = "an" if self.kind is OrderedDict else "a"
+        keys = ", ".join(builtins.map(str, self.keys)) or "no keys"
+        return f"{article} {self.kind.__name__} with {keys}"
 
 
 Structure.LEAF = Structure(Leaf)
@@ -155,7 +161,7 @@ def _described(structure: Structure, numbers: Iterator[int]) -> kept.Tree:
     if issubclass(kind, (tuple, list)):
         return kept.Items("list" if kind is list else "tuple", tuple(children))
     names = [_name(key) for key in structure.keys]
-    dataclass_name = None if kind is dict else f"{kind.__module__}:{kind.__qualname__}"
+    dataclass_name = None if kind in DICTS else f"{kind.__module__}:{kind.__qualname__}"
     return kept.Fields(dict(zip(names, children, strict=True)), dataclass_name)
 
 
@@ -189,8 +195,8 @@ def _flatten(tree: object, leaves: list[object], path: Path) -> Structure:
         leaves.append(tree)
         return Structure.LEAF
     kind = type(tree)
-    constants = _constants(kind, fields, path) if _is_dataclass(tree) else ()
-    named = {name for name, _ in constants}
+    constants = _constants(tree, fields, path)
+    named = set[str]() if kind in DICTS else {name for name, _ in constants}
     keys = tuple(key for key in fields if key not in named) if named else tuple(fields)
     children = [_flatten(fields[key], leaves, (*path, (kind, key))) for key in keys]
     return Structure(kind, keys, tuple(children), constants)
@@ -199,7 +205,9 @@ def _flatten(tree: object, leaves: list[object], path: Path) -> Structure:
 def _fields(tree: object, path: Path) -> Mapping[Hashable, object] | None:
     """What a container holds, by key and in order; None for a leaf."""
     kind = type(tree)
-    if kind is dict:
+    if kind is OrderedDict:
+        return cast(dict[Hashable, object], tree)
+    if kind in DICTS:
         return _sorted(cast(dict[Hashable, object], tree), path)
     if kind in (tuple, list):
         return dict(enumerate(cast("tuple[object, ...]", tree)))
@@ -222,8 +230,14 @@ def _sorted(tree: dict[Hashable, object], path: Path) -> dict[Hashable, object]:
         ) from None
 
 
-def _constants(kind: type, fields: Mapping[Hashable, object], path: Path) -> Constants:
-    """The fields of a dataclass that are part of the structure."""
+def _constants(tree: object, fields: Mapping[Hashable, object], path: Path) -> Constants:
+    """The fields of a dataclass that are part of the structure, and what a defaultdict makes."""
+    kind = type(tree)
+    if kind is defaultdict:
+        factory = cast("defaultdict[Hashable, object]", tree).default_factory
+        return (("default_factory", _hashable(factory, path)),)
+    if not _is_dataclass(tree):
+        return ()
     return tuple(
         (name, _hashable(fields[name], (*path, (kind, name))))
         for name, static in _said(kind).items()
@@ -255,7 +269,7 @@ def _at(path: Path) -> str:
 
 
 def _step(kind: type, key: Hashable) -> str:
-    return f"[{key!r}]" if kind in (tuple, list, dict) else f".{key}"
+    return f"[{key!r}]" if kind in (tuple, list, *DICTS) else f".{key}"
 
 
 def _has_dtype(value: object) -> bool:
@@ -277,7 +291,7 @@ def _said(kind: type[Any]) -> dict[str, bool]:
 @cache
 def _holds_nothing(kind: type[Any]) -> bool:
     """Whether all of this type are leaves."""
-    contains = kind in (dict, tuple, list, type(None)) or dataclasses.is_dataclass(kind)
+    contains = kind in (*DICTS, tuple, list, type(None)) or dataclasses.is_dataclass(kind)
     return not contains and not _is_named_tuple(kind)
 
 
@@ -292,8 +306,9 @@ def _rebuild(structure: Structure, leaves: Iterator[object]) -> Any:
     if structure.kind is type(None):
         return None
     values = [_rebuild(child, leaves) for child in structure.children]
-    if structure.kind is dict:
-        return dict(zip(structure.keys, values, strict=True))
+    if structure.kind in DICTS:
+        made = [value for _, value in structure.constants]
+        return cast(Any, structure.kind)(*made, zip(structure.keys, values, strict=True))
     if structure.kind is list:
         return values
     if structure.kind is tuple:

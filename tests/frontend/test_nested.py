@@ -1,7 +1,7 @@
 """Nested arguments: what is a leaf, what is structure, and how differences are told."""
 
 import enum
-from collections import OrderedDict
+from collections import Counter, OrderedDict, defaultdict
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -99,10 +99,51 @@ def test_equal_structures_need_equal_constants() -> None:
 
 
 @pytest.mark.parametrize(
-    "leaf", [1, "text", np.float32(1), np.ones(2), OrderedDict(a=1), {1}, TypedScalar(1), int]
+    "leaf", [1, "text", np.float32(1), np.ones(2), Counter(a=1), {1}, TypedScalar(1), int]
 )
 def test_leaves(leaf: object) -> None:
     assert nested.flatten(leaf)[1] == nested.Structure.LEAF
+
+
+def test_an_ordered_dict_keeps_its_order() -> None:
+    """As the state_dict of PyTorch, whose order is that of the layers."""
+    tree = OrderedDict(w=1, b={"y": 2, "x": 3})
+    leaves, structure = nested.flatten(tree)
+    assert leaves == [1, 3, 2]
+    rebuilt = structure.rebuild([10, 30, 20])
+    assert (type(rebuilt), list(rebuilt.items())) == (
+        OrderedDict,
+        [("w", 10), ("b", {"x": 30, "y": 20})],
+    )
+    assert structure.paths("p") == ["p['w']", "p['b']['x']", "p['b']['y']"]
+    with pytest.raises(StepwellError) as caught:
+        nested.map(max, tree, OrderedDict(b={"y": 2, "x": 3}, w=1), names=("one", "other"))
+    assert caught.value.details == (
+        "one: an OrderedDict with w, b",
+        "other: an OrderedDict with b, w",
+    )
+
+
+def test_a_defaultdict_keeps_what_it_is_made_with() -> None:
+    tree = defaultdict(list, b=1, a=2, default_factory=3)
+    leaves, structure = nested.flatten(tree)
+    assert leaves == [2, 1, 3]
+    rebuilt = structure.rebuild("xyz")
+    assert rebuilt == {"a": "x", "b": "y", "default_factory": "z"}
+    assert rebuilt["more"] == []
+    with pytest.raises(StepwellError) as caught:
+        nested.map(max, {"p": defaultdict(list)}, {"p": defaultdict(dict)})
+    assert caught.value.details == (
+        "tree 0['p'].default_factory: <class 'list'>",
+        "tree 1['p'].default_factory: <class 'dict'>",
+    )
+
+
+def test_a_file_keeps_a_dict_of_any_kind_as_a_dict() -> None:
+    for tree in (OrderedDict(b=1, a=2), defaultdict(int, b=1, a=2)):
+        described = nested.described(nested.flatten(tree)[1])
+        assert isinstance(described, kept.Fields)
+        assert (sorted(described.items), described.dataclass) == (["a", "b"], None)
 
 
 def test_a_dataclass_is_rebuilt_without_its_init() -> None:

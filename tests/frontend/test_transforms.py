@@ -1,6 +1,6 @@
 """Derivatives and vectorisation of functions: of nested arguments, compiled, of each other."""
 
-from collections import namedtuple
+from collections import OrderedDict, namedtuple
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,14 @@ def test_arguments_nest_in_everything_that_is_a_tree() -> None:
         close(gradient["a"].b.first, numpy.full_like(W, 2))
         close(gradient["b"][0], numpy.full_like(X, 3))
         close(gradient["b"][1][0], numpy.full_like(W, 4))
+
+
+def test_the_state_of_a_module_of_pytorch_is_a_tree() -> None:
+    state = OrderedDict([("2.weight", W), ("0.weight", X)])
+    for function in both(grad(lambda p: (p["0.weight"] @ p["2.weight"]).sum())):
+        gradient = function(state)
+        assert (type(gradient), list(gradient)) == (OrderedDict, ["2.weight", "0.weight"])
+        close(gradient["0.weight"], numpy.broadcast_to(W.sum(1), X.shape))
 
 
 def test_results_nest_too() -> None:
