@@ -187,6 +187,10 @@ class Array(Subscripts):
     def tolist(self) -> Any:
         return self.value.tolist()
 
+    def copy(self) -> Array:
+        """The array with memory of its own, as one that NumPy shares may change."""
+        return self if self._value is None else Array(self._value.copy(), weak=self.weak)
+
     def __bool__(self) -> bool:
         return bool(self._known(INSTEAD_OF_BRANCHES))
 

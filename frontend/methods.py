@@ -12,6 +12,7 @@ from stepwell.indexing import ONE, normal_axes, normal_axis
 from stepwell.operators import Operators
 from stepwell.places import user_line
 from stepwell.promotion import KINDS, dtype_name
+from stepwell.runtime.dtypes import BY_NAME
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
 from stepwell.settings import expect_sizes, extents
@@ -82,6 +83,42 @@ class Methods(Operators, abc.ABC):
     def floating(self) -> Self:
         """The array, or where it holds integers or booleans their values in f32."""
         return self if is_float(self.dtype) else self.astype("f32")
+
+    @property
+    def nbytes(self) -> int | Size:
+        """The memory of its elements, in bytes."""
+        return self.size * BY_NAME[self.dtype].itemsize
+
+    # Elements.
+
+    def clip(self, min: Any = None, max: Any = None) -> Self:
+        """The elements, but not below `min` and not above `max`."""
+        result = self if min is None else self._elementwise("max", self, min)
+        return result if max is None else self._elementwise("min", result, max)
+
+    def round(self, decimals: int = 0) -> Self:
+        """To the nearest multiple of 10**-decimals, ties to the even one; integers stay."""
+        if decimals:
+            scale = 10.0**decimals
+            return (self * scale).round() / scale
+        if not is_float(self.dtype):
+            return self
+        below = self._elementwise("floor", self)
+        apart = self - below
+        odd = below - self._elementwise("floor", below * 0.5) * 2 != 0
+        return self._where((apart > 0.5) | ((apart == 0.5) & odd), below + 1, below)
+
+    def __round__(self, decimals: int | None = None) -> Self:
+        return self.round(decimals or 0)
+
+    def dot(self, other: Any) -> Self:
+        """The last axis with the last but one, or the only one, of the other array; or a product
+        with a number."""
+        a, b = self._promoted(self, other)
+        if a.ndim == 0 or b.ndim == 0:
+            return a * b
+        axes = (a.ndim - 1,), (max(b.ndim - 2, 0),)
+        return self._apply("dot", a, b, batch=0, left=axes[0], right=axes[1])
 
     # Movement.
 

@@ -77,6 +77,12 @@ class Operators(abc.ABC):
     def __rmod__(self, other: Any) -> Self:
         return other - self._floor_quotient(other, self) * self
 
+    def __divmod__(self, other: Any) -> tuple[Self, Self]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> tuple[Self, Self]:
+        return other // self, other % self
+
     def __pow__(self, other: Any) -> Self:
         return self._power(self, other)
 

@@ -66,7 +66,7 @@ def _wider(a: str, b: str) -> str:
 def dtype_name(dtype: object) -> str:
     """The name of a dtype given as a name, a Python type or NumPy's."""
     if isinstance(dtype, str) and dtype in BY_NAME:
-        return dtype
+        return BY_NAME[dtype].name
     if isinstance(dtype, type) and dtype in DEFAULTS:
         return DEFAULTS[dtype]
     try:

@@ -69,28 +69,46 @@ def _trace(
     return trace_block(function, structure, [value.type for value in values]), values
 
 
-def vjp(
-    function: Callable[..., Any], *primals: Any
-) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
-    """The result, and the function from a cotangent of the result to those of the primals."""
+def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
+    """The result, and the function from a cotangent of the result to those of the primals.
+
+    With `has_aux` the function gives `(result, rest)`, and the rest comes third.
+    """
     _refuse_integers(primals)
+    whole = _pairs(function) if has_aux else function
     if current_or_none() is None:
-        return _eager_vjp(function, primals)
-    return _vjp(function, primals)
+        result, pull_back = _eager_vjp(whole, primals, has_aux)
+    else:
+        result, pull_back = _vjp(whole, primals, has_aux=has_aux)
+    return (result[0], pull_back, result[1]) if has_aux else (result, pull_back)
+
+
+def _pairs(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, which has to give a value and the rest."""
+
+    @functools.wraps(function)
+    def checked(*arguments: Any, **named: Any) -> Any:
+        result = function(*arguments, **named)
+        expect_pair(result, "the function, with has_aux,", "its value and the rest")
+        return result
+
+    return checked
 
 
 def _vjp(
     function: Callable[..., Any],
     primals: Sequence[Any],
     places: Sequence[int] | None = None,
-    aux: bool = False,
+    has_aux: bool = False,
 ) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
-    """As `vjp`, of the arguments at these places; with `aux` only the first result matters."""
+    """As `vjp`, of the arguments at these places; the result is the pair, if it is one."""
     traced, values = _trace(function, primals)
-    _expect_paths(traced.block, _leaf_names(primals, places), aux)
     structure = nested.flatten(tuple(primals))[1]
-    active = [is_float(Value(output).dtype) for output in yielded(traced.block)]
+    differentiated = traced.structure.children[0] if has_aux else traced.structure
+    count, outputs = differentiated.size, yielded(traced.block)
+    active = [n < count and is_float(Value(output).dtype) for n, output in enumerate(outputs)]
     wanted = [is_float(value.dtype) for value in values]
+    _expect_paths(traced.block, _leaf_names(primals, places), active)
     half = TRANSFORMS.split(traced.block, wanted, active)
     last = traced.block.last_op
     assert last is not None
@@ -100,9 +118,9 @@ def _vjp(
 
     def pull_back(cotangent: Any) -> tuple[Any, ...]:
         leaves, given = flatten_arrays(cotangent, "the cotangent")
-        nested.expect_same(traced.structure, given, "the result", "the cotangent")
-        names = traced.structure.paths("the result")
-        seeds = _derivatives(leaves, results, active, names, "cotangent")
+        nested.expect_same(differentiated, given, "the result", "the cotangent")
+        names = differentiated.paths("the result")
+        seeds = _derivatives(leaves, results[:count], active[:count], names, "cotangent")
         gradients = inline(half.back, [*residuals, *seeds])
         return structure.rebuild([Array(None, g.ssa, current_trace()) for g in gradients])
 
@@ -111,15 +129,16 @@ def _vjp(
 
 
 def _eager_vjp(
-    function: Callable[..., Any], primals: Sequence[Any]
+    function: Callable[..., Any], primals: Sequence[Any], has_aux: bool
 ) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
     """Both halves are evaluated apart: the pullback computes the forward pass again."""
     result = function(*primals)
 
     def pull_back(cotangent: Any) -> tuple[Any, ...]:
-        count = len(primals)
-        both = in_a_program(lambda *given: _vjp(function, given[:count])[1](given[count]))
-        return both(*primals, cotangent)
+        def both(*given: Any) -> Any:
+            return _vjp(function, given[:-1], has_aux=has_aux)[1](given[-1])
+
+        return in_a_program(both)(*primals, cotangent)
 
     return result, pull_back
 
@@ -131,11 +150,9 @@ def _leaf_names(primals: Sequence[Any], places: Sequence[int] | None = None) -> 
     return [name for place, child in pairs for name in child.paths(f"argument [{place}]")]
 
 
-def _expect_paths(block: Block, names: Sequence[str], aux: bool) -> None:
+def _expect_paths(block: Block, names: Sequence[str], active: Sequence[bool]) -> None:
     """Raises CompileError SW0161 where an argument matters, and no path to it has a derivative."""
-    floats = [is_float(Value(output).dtype) for output in yielded(block)]
-    wanted = [flag and not (aux and number) for number, flag in enumerate(floats)]
-    found = paths(block, [Path.WHOLE if flag else Path.NONE for flag in wanted])
+    found = paths(block, [Path.WHOLE if flag else Path.NONE for flag in active])
     for name, path in zip(names, found, strict=True):
         if path is Path.BROKEN:
             raise CompileError(
@@ -176,18 +193,15 @@ def value_and_grad(
             def scalar(*chosen: Any) -> Any:
                 replaced = dict(zip(places, chosen, strict=True))
                 arguments = (replaced.get(n, x) for n, x in enumerate(given))
-                result = function(*arguments, **by_name)
                 if not has_aux:
-                    return _expect_scalar(result)
-                expect_pair(result, "the function, with has_aux,", "its value and the rest")
-                return _expect_scalar(result[0]), result[1]
+                    return _expect_scalar(function(*arguments, **by_name))
+                result, rest = _pairs(function)(*arguments, **by_name)
+                return _expect_scalar(result), rest
 
             chosen = [given[place] for place in places]
             result, pull_back = _vjp(scalar, chosen, places, has_aux)
             value, aux = result if has_aux else (result, None)
-            one = _one(value)
-            seed = (one, nested.map(zero_like, aux)) if has_aux else one
-            found = dict(zip(places, pull_back(seed), strict=True))
+            found = dict(zip(places, pull_back(_one(value)), strict=True))
             gradients = tuple(found[number] for number in numbers)
             gradient = gradients if isinstance(argnums, tuple | list) else gradients[0]
             return ((value, aux) if has_aux else value), gradient
@@ -266,16 +280,23 @@ def grad(
 
 
 def jvp(
-    function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
-) -> tuple[Any, Any]:
-    """The result, and its derivative in the direction of the tangents."""
+    function: Callable[..., Any],
+    primals: Sequence[Any],
+    tangents: Sequence[Any],
+    has_aux: bool = False,
+) -> tuple[Any, ...]:
+    """The result, and its derivative in the direction of the tangents.
+
+    With `has_aux` the function gives `(result, rest)`, and the rest comes third.
+    """
     for name, given in (("primals", primals), ("tangents", tangents)):
         if not isinstance(given, tuple | list):
             refuse(given, name, "a tuple or a list, with one for each argument")
-    count = len(primals)
-    return in_a_program(lambda *given: _jvp(function, given[:count], given[count:]))(
+    count, whole = len(primals), _pairs(function) if has_aux else function
+    result, moved = in_a_program(lambda *given: _jvp(whole, given[:count], given[count:]))(
         *primals, *tangents
     )
+    return (result[0], moved[0], result[1]) if has_aux else (result, moved)
 
 
 def _jvp(

@@ -1,21 +1,34 @@
 """The dtypes under NumPy's names, their limits, and the constants."""
 
 import math
-from typing import Any
+from typing import Any, final
 
 import ml_dtypes
 
+from stepwell.array import Array, ArrayLike, asarray
 from stepwell.compiler.dialects.nd import numpy_dtype
 from stepwell.promotion import dtype_name, integer_limits
 
-bool_ = "bool"
-int32 = "i32"
-int64 = "i64"
-uint8 = "u8"
-float16 = "f16"
-bfloat16 = "bf16"
-float32 = "f32"
-float64 = "f64"
+
+@final
+class Name(str):
+    """The name of a dtype, which can be called as NumPy's dtypes can: `float32(3)`."""
+
+    __slots__ = ()
+
+    def __call__(self, x: ArrayLike = 0) -> Array:
+        """An array, or a number, in this dtype."""
+        return asarray(x, self)
+
+
+bool_ = Name("bool")
+int32 = Name("i32")
+int64 = Name("i64")
+uint8 = Name("u8")
+float16 = Name("f16")
+bfloat16 = Name("bf16")
+float32 = Name("f32")
+float64 = Name("f64")
 
 pi = math.pi
 e = math.e

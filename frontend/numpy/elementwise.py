@@ -149,9 +149,7 @@ def minimum(x: ArrayLike, y: ArrayLike) -> Array:
 
 def clip(x: ArrayLike, min: ArrayLike | None = None, max: ArrayLike | None = None) -> Array:
     """x, but not below `min` and not above `max`."""
-    result = asarray(x)
-    result = result if min is None else maximum(result, min)
-    return result if max is None else minimum(result, max)
+    return asarray(x).clip(min, max)
 
 
 def where(condition: ArrayLike, x: ArrayLike, y: ArrayLike) -> Array:
@@ -287,16 +285,7 @@ def trunc(x: ArrayLike) -> Array:
 
 def round(x: ArrayLike, decimals: int = 0) -> Array:
     """To the nearest multiple of 10**-decimals, ties to the even one."""
-    if decimals:
-        scale = 10.0**decimals
-        return round(multiply(x, scale)) / scale
-    x = asarray(x)
-    if not is_float(x.dtype):
-        return x
-    below = floor(x)
-    apart = x - below
-    odd = below - 2 * floor(below * 0.5) != 0
-    return where((apart > 0.5) | ((apart == 0.5) & odd), below + 1, below)
+    return asarray(x).round(decimals)
 
 
 # Truth values and bits.

@@ -15,10 +15,7 @@ def matmul(x: ArrayLike, y: ArrayLike) -> Array:
 
 def dot(x: ArrayLike, y: ArrayLike) -> Array:
     """The last axis of x with the last but one, or the only one, of y; a product with a number."""
-    a, b = promoted(x, y)
-    if a.ndim == 0 or b.ndim == 0:
-        return a * b
-    return tensordot(a, b, ([a.ndim - 1], [max(b.ndim - 2, 0)]))
+    return asarray(x).dot(y)
 
 
 def vdot(x: ArrayLike, y: ArrayLike) -> Array:

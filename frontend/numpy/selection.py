@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from stepwell.array import Array, ArrayLike, apply, apply_all, asarray, promoted
 from stepwell.indexing import normal_axis
 from stepwell.numpy.creation import Shape, as_shape, iota
-from stepwell.numpy.manipulation import moveaxis
+from stepwell.numpy.manipulation import flip, moveaxis
 
 
 def take(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -> Array:
@@ -25,17 +25,31 @@ def take_along_axis(x: ArrayLike, indices: ArrayLike, axis: int = -1) -> Array:
     return moveaxis(apply("gather", rows, columns, batch=x.ndim - 1), -1, place)
 
 
-def sort(x: ArrayLike, axis: int = -1) -> Array:
-    """The elements along an axis in ascending order, NaN last."""
+def sort(x: ArrayLike, axis: int = -1, *, descending: bool = False, stable: bool = True) -> Array:
+    """The elements along an axis in ascending order, NaN last; or in descending order, NaN first.
+
+    Whether it is `stable` or not: it always is.
+    """
     x = asarray(x)
-    return apply("sort", x, axis=normal_axis(axis, x.ndim))
+    return _sorted([x], normal_axis(axis, x.ndim), descending)[0]
 
 
-def argsort(x: ArrayLike, axis: int = -1) -> Array:
-    """The indices of the elements along an axis in ascending order; equal ones stay in order."""
+def argsort(
+    x: ArrayLike, axis: int = -1, *, descending: bool = False, stable: bool = True
+) -> Array:
+    """The indices of the elements along an axis as `sort` puts them; equal ones stay in order."""
     x = asarray(x)
     place = normal_axis(axis, x.ndim)
-    return apply_all("sort", x, iota(x.shape, place), axis=place)[1]
+    return _sorted([x, iota(x.shape, place)], place, descending)[1]
+
+
+def _sorted(arrays: Sequence[Array], axis: int, descending: bool) -> Sequence[Array]:
+    """The arrays in the order of the first one: a descending one is an ascending one from behind,
+    of arrays from behind, so that equal elements stay in order."""
+    if not descending:
+        return apply_all("sort", *arrays, axis=axis)
+    turned = _sorted([flip(each, axis) for each in arrays], axis, False)
+    return [flip(each, axis) for each in turned]
 
 
 def dynamic_slice(x: ArrayLike, starts: Sequence[ArrayLike], shape: Shape) -> Array:

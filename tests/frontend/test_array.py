@@ -9,6 +9,7 @@ import pytest
 
 from stepwell import numpy as np
 from stepwell.array import Array, asarray
+from stepwell.compiling import jit
 from stepwell.runtime.errors import CompileError
 
 
@@ -180,6 +181,16 @@ def test_arrays_are_copied_and_pickled() -> None:
         (asarray([[1.0, 3.0]]).std(1, ddof=1, keepdims=True), [[2**0.5]]),
         (asarray([[1, 2], [3, 4]]).cumsum(1), [[1, 3], [3, 7]]),
         (asarray([[1, 2], [3, 4]]).cumsum(), [1, 3, 6, 10]),
+        (asarray([[1, 2], [3, 4]]).clip(2, max=3), [[2, 2], [3, 3]]),
+        (asarray([1.0, 4.0]).clip(max=2), [1, 2]),
+        (asarray([[1, 2], [3, 4]]).dot(asarray([1, 1])), [3, 7]),
+        (asarray([1, 2]).dot(3), [3, 6]),
+        (asarray([0.5, 1.5, -1.2]).round(), [0, 2, -1]),
+        (round(asarray([0.26, 1.5]), 1), [numpy.float32(0.3), 1.5]),
+        (round(asarray(2.5)), 2),
+        (divmod(asarray([7, -7]), 2)[0], [3, -4]),
+        (divmod(asarray([7, -7]), 2)[1], [1, 1]),
+        (divmod(7, asarray([2, 4]))[1], [1, 3]),
         (asarray([0, 2]).astype("bool"), [False, True]),
         (asarray([0, 2]).any(), True),
         (asarray([0, 2]).all(), False),
@@ -222,3 +233,16 @@ def test_nobody_changes_an_array_from_outside() -> None:
         with pytest.raises(ValueError, match="read-only"):
             view[0] = 3
     assert numpy.asarray(x, copy=True).flags.writeable
+
+
+def test_a_copy_has_memory_of_its_own() -> None:
+    data = numpy.zeros(2, "f4")
+    shared = asarray(data)
+    copied = shared.copy()
+    data[0] = 1
+    assert (shared.tolist(), copied.tolist()) == ([1, 0], [0, 0])
+    assert jit(lambda x: x.copy() + 1)(shared).tolist() == [2, 1]
+
+
+def test_the_memory_of_an_array() -> None:
+    assert [asarray([1, 2], dtype).nbytes for dtype in ("bool", "bf16", "f64")] == [2, 4, 16]

@@ -70,3 +70,29 @@ def test_hyperbolic_functions_reach_as_far_as_their_dtype(name: str) -> None:
 
 def test_rows_are_aligned() -> None:
     assert repr(asarray(X)) == "Array([[0., 1., 2.],\n       [3., 4., 5.]], f32)"
+
+
+def test_sorting_in_descending_order() -> None:
+    """As the array API has it: equal elements stay in order."""
+    x = numpy.array([[1, 3, numpy.nan, 3], [2, 2, 5, -1]], "f4")
+    for function in both(lambda x: np.sort(x, descending=True, stable=False)):
+        expected = [[numpy.nan, 3, 3, 1], [5, 2, 2, -1]]
+        numpy.testing.assert_array_equal(function(x).value, expected)
+    for function in both(lambda x: np.argsort(x, descending=True)):
+        assert function(x).tolist() == [[2, 1, 3, 0], [2, 0, 1, 3]]
+    for function in both(lambda x: np.argsort(x, axis=0, descending=True, stable=True)):
+        assert function(x).tolist() == [[1, 0, 0, 0], [0, 1, 1, 1]]
+    slopes = grad(lambda v: (np.sort(v, descending=True) * numpy.arange(4.0, dtype="f4")).sum())
+    assert slopes(x[1]).tolist() == [1, 2, 0, 3]
+
+
+def test_dtypes_make_numbers_and_arrays() -> None:
+    number = np.float32(3)
+    assert (number.dtype, number.shape, float(number)) == ("f32", (), 3.0)
+    assert np.int32([1.5, 2.5]).tolist() == [1, 2]
+    assert (np.bool_(2).tolist(), np.uint8().dtype) == (True, "u8")
+    assert jit(lambda x: np.bfloat16(x))(X).dtype == "bf16"
+    assert np.float32 == np.ones(2).dtype == "f32"
+    assert (
+        repr(np.ones(2, np.float64).dtype) == repr(np.ones(2).astype(np.float64).dtype) == "'f64'"
+    )

@@ -241,3 +241,32 @@ def test_arguments_are_counted_from_the_end_too() -> None:
     for function in both(grad(lambda x, y, z: x * y * y * z, argnums=(-1, 1))):
         assert [float(each) for each in function(2.0, 3.0, 5.0)] == [18.0, 60.0]
     assert float(grad(lambda x, y: x * y, argnums=-1)(2.0, 3.0)) == 2.0
+
+
+def test_the_rest_comes_third() -> None:
+    def model(x: Any) -> Any:
+        return x**2, {"largest": x.max(), "places": x > 0}
+
+    def pulled(x: Any) -> Any:
+        result, pull_back, rest = vjp(model, x, has_aux=True)
+        return result, pull_back(np.ones_like(x))[0], rest
+
+    def moved(x: Any) -> Any:
+        return jvp(model, (x,), (np.ones_like(x),), has_aux=True)
+
+    for function in (*both(pulled), *both(moved)):
+        result, derivative, rest = function(asarray(X))
+        close(result, X**2)
+        close(derivative, 2 * X)
+        close(rest["largest"], X.max())
+        assert rest["places"].dtype == "bool"
+    for call in (
+        lambda: vjp(np.sin, X, has_aux=True),
+        lambda: jvp(np.sin, (X,), (X,), has_aux=True),
+    ):
+        with pytest.raises(CompileError) as caught:
+            call()
+        assert caught.value.sentence == (
+            "the function, with has_aux, gives a single value,"
+            " and should give a pair: its value and the rest"
+        )
