@@ -212,7 +212,8 @@ def test_a_matrix_that_many_tiles_read_is_packed() -> None:
     assert chosen(1024, 1024, 1024).pack == ("right",)
     assert chosen(256, 256, 256).pack == ("right",)
     assert chosen(1024, 32, 1024).pack == ()
-    assert chosen(32, 1024, 1024).pack == ()
+    assert chosen(32, 1024, 1024).pack == ("right",)
+    assert chosen(32, 256, 256).pack == ()
 
 
 def test_a_matrix_that_few_tiles_read_is_asked_for_ahead() -> None:
