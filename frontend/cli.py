@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--ir", metavar="STAGE", help="print the IR that was saved of a stage")
     one.set_defaults(action=_inspect)
 
-    one = commands.add_parser("verify", help="check every byte, and run the samples")
+    one = commands.add_parser("verify", help="check every byte, and that the samples repeat")
     one.add_argument("file", help="the .well file")
     one.set_defaults(action=_verify)
 
@@ -239,5 +239,7 @@ def _inspect(given: argparse.Namespace) -> int:
 
 
 def _verify(given: argparse.Namespace) -> int:
-    print(verify(given.file))
+    report = verify(given.file)
+    print(report)
+    report.expect_repeated()
     return 0

@@ -6,7 +6,7 @@ from typing import Protocol, cast, runtime_checkable
 import numpy as np
 
 from stepwell.runtime.dtypes import Array
-from stepwell.runtime.entry import Argument
+from stepwell.runtime.entry import Argument, Result
 from stepwell.runtime.errors import CallError
 
 
@@ -33,7 +33,7 @@ def dense(argument: Argument, value: object) -> Array:
 
 
 def mismatch(
-    argument: Argument, found: object, given: str = "", *, code: str = "SW0402"
+    argument: Argument | Result, found: object, given: str = "", *, code: str = "SW0402"
 ) -> CallError:
     """The error that says what was expected, `given` what else is known, and what was found."""
     if isinstance(found, np.ndarray):

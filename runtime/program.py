@@ -15,7 +15,7 @@ from stepwell.runtime.dtypes import Array
 from stepwell.runtime.entry import Entry
 from stepwell.runtime.results import empty, maker
 from stepwell.runtime.sizes import Size
-from stepwell.runtime.symbols import Symbols
+from stepwell.runtime.symbols import Symbols, length, lengths
 from stepwell.runtime.thunk import Case, expected, fits
 
 EntryFunction: Final = ctypes.CFUNCTYPE(
@@ -72,8 +72,8 @@ class Program:
         An input that is overwritten is a result afterwards; one that is read-only, or overlaps
         another, is copied first.
 
-        Raises CallError SW0402 to SW0404 if the shapes do not fit, SW0410 to SW0412 if the program
-        fails.
+        Raises CallError SW0402 to SW0404 and SW0419 if the shapes do not fit, SW0410 to SW0412 if
+        the program fails.
         """
         frame = self._frame(arrays)
         results = [empty(shape, dtype) for shape, dtype in frame.results]
@@ -165,8 +165,7 @@ class Program:
     def _solved(self, values: Mapping[str, int]) -> Frame:
         sizes = [values[size.name] for size in self._entry.sizes]
         results = [
-            (tuple(size.evaluate(values) for size in result.type.shape), result.type.dtype.numpy)
-            for result in self._entry.results
+            (lengths(result, values), result.type.dtype.numpy) for result in self._entry.results
         ]
-        workspace = self._workspace.evaluate(values)
+        workspace = length(self._workspace, values, "the workspace")
         return Frame((ctypes.c_int64 * len(sizes))(*sizes), results, workspace)

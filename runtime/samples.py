@@ -44,7 +44,9 @@ def unpack(packed: Mapping[str, Array], entries: Mapping[str, Entry], name: str)
                 )
             )
     except (KeyError, ValueError):
-        raise LoadError("SW0318", f"{name} does not hold samples of these entry points") from None
+        samples = []
+    if len(packed) != sum(len(each.inputs) + len(each.results) for each in samples):
+        raise LoadError("SW0318", f"{name} does not hold samples of these entry points")
     return samples
 
 

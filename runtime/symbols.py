@@ -5,7 +5,7 @@ from typing import NamedTuple, final
 
 from stepwell.runtime.arguments import mismatch
 from stepwell.runtime.dtypes import Array
-from stepwell.runtime.entry import Argument, Entry, SizeRange
+from stepwell.runtime.entry import Argument, Entry, Result, SizeRange
 from stepwell.runtime.errors import CallError, LoadError
 from stepwell.runtime.sizes import Size
 
@@ -92,6 +92,27 @@ def solutions(shapes: Sequence[Sequence[Size]]) -> dict[str, Solution]:
             linear = _linear(size, symbol)
             if linear is not None:
                 found[symbol] = Solution(argument, axis, *linear)
+    return found
+
+
+def lengths(result: Result, values: Mapping[str, int]) -> tuple[int, ...]:
+    """A result's shape (CallError SW0419)."""
+    return tuple(length(size, values, result.name) for size in result.type.shape)
+
+
+def length(size: Size, values: Mapping[str, int], what: str) -> int:
+    """The value of a size of `what`, which must have one, of 0 or more (CallError SW0419)."""
+    try:
+        found = size.evaluate(values)
+    except ValueError:  # a division by a size that is zero
+        found = -1
+    if found < 0:
+        given = ", ".join(f"{symbol} = {values[symbol]}" for symbol in sorted(size.symbols))
+        raise CallError(
+            "SW0419",
+            f"{what}: {size} is no size" + (f" for {given}" if given else ""),
+            hint="sizes are 0 or more: compile for a range that makes it one, as in f32[B: 1..]",
+        )
     return found
 
 

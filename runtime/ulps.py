@@ -1,5 +1,6 @@
 """The distance of arrays in units in the last place: steps from one number to the next."""
 
+import ml_dtypes
 import numpy as np
 
 from stepwell.runtime.dtypes import Array
@@ -22,6 +23,24 @@ def largest_error(found: Array, expected: Array) -> float:
     one, other = _ordinal(found[either]), _ordinal(expected[either])
     steps = np.maximum(one, other) - np.minimum(one, other)
     return float(steps.max(initial=0))
+
+
+def repeats(found: Array, expected: Array, numerics: str) -> bool:
+    """Whether a result is the one expected; both are of one dtype and shape.
+
+    Under `strict` it has the same bits, but that any NaN agrees with any other. Under `fast` floats
+    may be off by sqrt(eps) times the largest finite magnitude expected: half of the digits.
+    """
+    if numerics == "strict" or expected.dtype.kind in "biu":
+        bits = f"u{expected.itemsize}"
+        nan = np.not_equal(found, found) & np.not_equal(expected, expected)
+        return bool((np.equal(found.view(bits), expected.view(bits)) | nan).all())
+    one, other = found.astype(np.float64), expected.astype(np.float64)
+    finite = np.isfinite(other)
+    largest = np.abs(other[finite]).max(initial=0)
+    room = float(ml_dtypes.finfo(expected.dtype).eps) ** 0.5 * largest
+    same = np.array_equal(one[~finite], other[~finite], equal_nan=True)
+    return same and bool((np.abs(one[finite] - other[finite]) <= room).all())
 
 
 def _ordinal(array: Array) -> Array:

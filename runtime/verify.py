@@ -6,26 +6,34 @@ from pathlib import Path
 from typing import final
 
 from stepwell.runtime import safetensors
-from stepwell.runtime.arguments import dense
+from stepwell.runtime.arguments import dense, mismatch
 from stepwell.runtime.artifact import SAMPLES, Artifact
+from stepwell.runtime.dtypes import Array
+from stepwell.runtime.errors import CallError, LoadError
 from stepwell.runtime.loading import instantiate, select, supported
 from stepwell.runtime.model import Model
 from stepwell.runtime.samples import Sample, unpack
-from stepwell.runtime.ulps import largest_error
+from stepwell.runtime.symbols import Symbols, lengths
+from stepwell.runtime.ulps import largest_error, repeats
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class OutputError:
-    """The largest error of one result over all samples, in units in the last place."""
+    """How far one result of a sample is from what it was, in units in the last place.
+
+    It `repeats` where the entry point's numerics allow that: under `strict`, if no bit differs.
+    """
 
     target: str
     sample: int
     output: str
     ulps: float
+    repeats: bool
 
     def __str__(self) -> str:
-        return f"{self.target}: sample {self.sample}: {self.output}: {self.ulps:g} ulp"
+        bits = "" if self.repeats or self.ulps else ", and zeros of other signs"
+        return f"{self.target}: sample {self.sample}: {self.output}: {self.ulps:g} ulp{bits}"
 
 
 @final
@@ -39,26 +47,41 @@ class Report:
 
     @property
     def worst(self) -> float:
-        """The largest error of all, in units in the last place; 0 where all bits are the same."""
+        """The largest error of all, in units in the last place; 0 where all numbers are equal."""
         return max((output.ulps for output in self.outputs), default=0.0)
+
+    def expect_repeated(self) -> None:
+        """Raises LoadError SW0319 if some result is not what it was."""
+        other = [str(output) for output in self.outputs if not output.repeats]
+        if other:
+            raise LoadError(
+                "SW0319",
+                f"{self.name} does not do here what it did where it was made:"
+                f" {len(other)} of {len(self.outputs)} results of its samples differ",
+                details=other,
+                hint="code and samples are not of one program, or this is an error of stepwell's",
+            )
 
     def __str__(self) -> str:
         whole = f"{self.name}: {self.members} members have their SHA-256"
-        return "\n".join([whole, *map(str, self.outputs)])
+        return "\n".join([whole, *map(str, self.outputs or ["no samples: nothing was run"])])
 
 
 def verify(source: str | Path | bytes) -> Report:
     """Checks every member of an artifact, and runs its samples on each target that can run here.
 
-    Raises LoadError if the artifact is damaged, or none of its targets can run.
+    Raises LoadError if the artifact is damaged, none of its targets can run, or its samples are not
+    of its entry points; whether they repeat is in the report.
     """
     artifact = Artifact.open(source)
     artifact.check()
     select(artifact.manifest.targets, artifact.name)
+    samples = _samples(artifact)
     outputs: list[OutputError] = []
     for target in supported(artifact.manifest.targets):
         with instantiate(artifact, target) as model:
-            outputs += _errors(model, _samples(artifact))
+            _expect_fit(model, samples, f"{artifact.name}: {SAMPLES}")
+            outputs += _errors(model, samples)
     return Report(artifact.name, len(artifact.manifest.members), outputs)
 
 
@@ -70,6 +93,34 @@ def _samples(artifact: Artifact) -> list[Sample]:
     return unpack(packed, artifact.manifest.entries, name)
 
 
+def _expect_fit(model: Model, samples: Sequence[Sample], name: str) -> None:
+    """Raises LoadError SW0318 for wrong dtypes and shapes, before anything runs.
+
+    What a sample leaves as a state is among its results: so all shapes are known.
+    """
+    entries = model.manifest.entries.values()
+    kept = [each.name for e in entries for each in e.arguments if each.kind == "state"]
+    states = dict(zip(kept, model.state.arrays(kept), strict=True))
+    for number, sample in enumerate(samples):
+        try:
+            _expect_types(model, sample, states)
+        except CallError as error:
+            raise LoadError("SW0318", f"{name}: sample {number}: {error.sentence}") from None
+
+
+def _expect_types(model: Model, sample: Sample, states: dict[str, Array]) -> None:
+    """Puts the next states into `states` (CallError)."""
+    entry = model.manifest.entries[sample.entry]
+    given = list(map(dense, entry.arguments, sample.inputs))
+    kept = [states[each.name] for each in entry.arguments if each.kind == "state"]
+    values = Symbols(sample.entry, entry).solve([*given, *kept])
+    for result, array in zip(entry.results, sample.results, strict=True):
+        if array.dtype != result.type.dtype.numpy or array.shape != lengths(result, values):
+            raise mismatch(result, array)
+        if result.state is not None:
+            states[result.state] = array
+
+
 def _errors(model: Model, samples: Sequence[Sample]) -> Iterator[OutputError]:
     """Repeats the samples in their order, as states pass from one to the next."""
     for number, sample in enumerate(samples):
@@ -78,4 +129,5 @@ def _errors(model: Model, samples: Sequence[Sample]) -> Iterator[OutputError]:
         found = model[sample.entry].run(list(inputs))
         for result, one, other in zip(entry.results, found, sample.results, strict=True):
             name = f"{sample.entry}.{result.name}"
-            yield OutputError(model.target.name, number, name, largest_error(one, other))
+            same = repeats(one, other, entry.numerics)
+            yield OutputError(model.target.name, number, name, largest_error(one, other), same)

@@ -13,6 +13,7 @@ import pytest
 from source_tree import ROOT
 from stepwell import compile
 from stepwell.cli import main
+from stepwell.runtime import artifact
 from stepwell.runtime.errors import LONGEST
 
 X, Y = numpy.arange(3, dtype="f4"), numpy.ones(3, "f4")
@@ -296,6 +297,18 @@ def test_the_line_is_the_users_and_not_one_of_a_library(refusal: Refusal) -> Non
            |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
         """,
     )
+
+
+def test_samples_that_do_not_repeat(capsys: pytest.CaptureFixture[str]) -> None:
+    compile(lambda x: x - 1, x="f32[N]").save("down.well", sample={"main": [X]})
+    compile(lambda x: x + 1, x="f32[N]").save("up.well", sample={"main": [X]})
+    assert main(["verify", "up.well"]) == 0
+    up = artifact.Artifact.open("up.well")
+    members = {name: up.read(name) for name in up.manifest.members}
+    members[artifact.SAMPLES] = artifact.Artifact.open("down.well").read(artifact.SAMPLES)
+    artifact.write("up.well", up.manifest, {name: bytes(each) for name, each in members.items()})
+    assert main(["verify", "up.well"]) == 1
+    assert capsys.readouterr().err.startswith("SW0319: up.well does not do here what it did")
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from stepwell.runtime.errors import LoadError
 from stepwell.runtime.manifest import Manifest
 from stepwell.runtime.samples import Sample, pack, unpack
 from stepwell.runtime.sizes import Size
-from stepwell.runtime.ulps import largest_error
+from stepwell.runtime.ulps import largest_error, repeats
 
 W = np.float32([1, 2, 3, 4])
 X = np.arange(8, dtype=np.float32).reshape(2, 4)
@@ -47,6 +47,46 @@ def test_errors_are_told_in_ulps(make, tmp_path):
     assert report.worst == 1
 
 
+def unrepeated(report):
+    with pytest.raises(LoadError) as caught:
+        report.expect_repeated()
+    return str(caught.value)
+
+
+def test_one_bit_is_too_much(make, tmp_path):
+    expected = 2 * X + W
+    nearly = expected.copy()
+    nearly[1, 2] = np.nextafter(nearly[1, 2], np.float32(np.inf))
+    samples = [Sample("scale", [X], [expected]), Sample("scale", [X], [nearly])]
+    path = with_samples(tmp_path / "m.well", *make.scale(), samples)
+    assert unrepeated(verify(path)) == (
+        f"SW0319: {path} does not do here what it did where it was made: 1 of 2 results of its"
+        " samples differ\n"
+        "  baseline: sample 1: scale.y: 1 ulp\n"
+        "  help: code and samples are not of one program, or this is an error of stepwell's"
+    )
+
+
+def test_the_sign_of_a_zero_is_a_bit(make, tmp_path):
+    x = np.float32([[-0.5, -1, -1.5, -2]])
+    path = with_samples(
+        tmp_path / "m.well", *make.scale(), [Sample("scale", [x], [np.float32([[-0.0, 0, 0, 0]])])]
+    )
+    assert "scale.y: 0 ulp, and zeros of other signs" in unrepeated(verify(path))
+
+
+def test_fast_numerics_have_a_tolerance(make, tmp_path):
+    manifest, members = make.scale()
+    entry = replace(manifest.entries["scale"], numerics="fast")
+    manifest = replace(manifest, entries={"scale": entry})
+    expected = 2 * X + W
+    samples = [Sample("scale", [X], [expected + np.float32(0.006)])]  # 18 * sqrt(2 ** -23)
+    verify(with_samples(tmp_path / "m.well", manifest, members, samples)).expect_repeated()
+    samples = [Sample("scale", [X], [expected + np.float32(0.007)])]
+    report = verify(with_samples(tmp_path / "m.well", manifest, members, samples))
+    assert unrepeated(report).startswith("SW0319")
+
+
 def test_every_target_that_can_run_is_tried(make, tmp_path):
     manifest, members = make.scale()
     (target,) = manifest.targets
@@ -76,14 +116,19 @@ def test_samples_of_a_model_with_state_follow_each_other(make, programs, tmp_pat
     path = with_samples(
         tmp_path / "m.well", Manifest("stepwell test", {"f": entry}, (target,)), members, samples
     )
-    assert verify(path).worst == 0
+    verify(path).expect_repeated()
 
 
 def test_an_artifact_without_samples_is_checked_too(make, tmp_path):
     manifest, members = make.scale()
     del members[artifact.SAMPLES]
     artifact.write(tmp_path / "m.well", manifest, members)
-    assert verify(tmp_path / "m.well").members == 2
+    report = verify(tmp_path / "m.well")
+    assert report.members == 2
+    report.expect_repeated()
+    assert str(report) == (
+        f"{tmp_path / 'm.well'}: 2 members have their SHA-256\nno samples: nothing was run"
+    )
 
 
 def test_members_that_are_not_used_are_checked(make, tmp_path):
@@ -112,6 +157,7 @@ def test_an_artifact_that_cannot_run_here_is_refused(make, tmp_path):
         {"0.scale.inputs.0": X},
         {"0.scale.results.0": X},
         {"a.scale.inputs.0": X, "a.scale.results.0": X},
+        {"0.scale.inputs.0": X, "0.scale.results.0": X, "0.scale.inputs.1": X},
     ],
 )
 def test_samples_of_another_model_are_refused(make, tmp_path, packed):
@@ -119,6 +165,35 @@ def test_samples_of_another_model_are_refused(make, tmp_path, packed):
     assert refusal(path) == (
         f"SW0318: {path}: samples.safetensors does not hold samples of these entry points"
     )
+
+
+Y = "y: expected f32[B,4], got "
+
+
+@pytest.mark.parametrize(
+    ("inputs", "results", "reason"),
+    [
+        (X, X.astype("f8"), f"{Y}float64 array of shape (2, 4)"),
+        (X, X[None], f"{Y}float32 array of shape (1, 2, 4)"),
+        (X, X[:1], f"{Y}float32 array of shape (1, 4)"),
+        (X, X[:, :3], f"{Y}float32 array of shape (2, 3)"),
+        (X[0], X, "x: expected f32[B,4], got float32 array of shape (4,)"),
+        (X[:, :3], X, "x: expected f32[B,4], got float32 array of shape (2, 3)"),
+        (X.astype("f8"), X, "x: expected f32[B,4], got float64 array of shape (2, 4)"),
+        (
+            np.tile(X, (40, 1)),
+            np.tile(X, (40, 1)),
+            "x: expected f32[B,4] with B in 0..64, got float32 array of shape (80, 4)",
+        ),
+    ],
+)
+def test_samples_of_other_types_are_refused_before_any_runs(
+    make, tmp_path, monkeypatch, inputs, results, reason
+):
+    samples = [Sample("scale", [X], [2 * X + W]), Sample("scale", [inputs], [results])]
+    path = with_samples(tmp_path / "m.well", *make.scale(), samples)
+    monkeypatch.setattr("stepwell.runtime.model.EntryPoint.run", None)
+    assert refusal(path) == f"SW0318: {path}: samples.safetensors: sample 1: {reason}"
 
 
 def test_samples_come_back_in_order(make):
@@ -155,6 +230,26 @@ def test_special_values(name):
     assert largest_error(np.concatenate([nan, one]), np.concatenate([nan, one])) == 0
     for found, expected in [(nan, one), (one, nan), (inf, one), (one, inf), (inf, -inf)]:
         assert largest_error(found, expected) == float("inf")
+
+
+@pytest.mark.parametrize("name", FLOATS)
+def test_what_repeats(name):
+    dtype = BY_NAME[name].numpy
+    nan, zero, one = (np.array(value, dtype) for value in (np.nan, 0, 1))
+    next_one = (one.view(f"i{dtype.itemsize}") + 1).view(dtype)
+    for found, expected, strict, fast in [
+        (nan, -nan, True, True),
+        (zero, -zero, False, True),
+        (one, next_one, False, True),
+        (one, nan, False, False),
+        (nan, one, False, False),
+        (one, 2 * one, False, False),
+        (one, one, True, True),
+    ]:
+        assert repeats(found, expected, "strict") is strict
+        assert repeats(found, expected, "fast") is fast
+    three, four = np.array(3), np.array(4)
+    assert not repeats(three, four, "fast")
 
 
 def test_the_ends_of_the_line_do_not_overflow():
