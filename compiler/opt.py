@@ -1,10 +1,12 @@
 """`stepwell-opt`: text in, passes, text out; what the files under `filecheck/` drive."""
 
 import argparse
+import os
 import re
 import sys
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import IO, ClassVar, final
 
 from xdsl.context import Context
@@ -22,6 +24,7 @@ from stepwell.compiler.dialects.llvm import LLVM
 from stepwell.compiler.levels import LEVELS, expect_fit, expect_level
 from stepwell.compiler.targets.cpu import assembly, host
 from stepwell.compiler.targets.llvm_text import module_text
+from stepwell.runtime import system
 from stepwell.runtime.errors import StepwellError
 
 ANCHORED = re.compile(r"^\s*builtin\.module\s*\((.*)\)\s*$", re.DOTALL)
@@ -129,12 +132,24 @@ class StepwellOpt(xDSLOptMain):
         except UnicodeDecodeError:
             raise _unreadable(self.get_input_name(), "it is not text") from None
 
-    def prepare_output(self) -> IO[str]:
+    def run(self) -> None:
+        """Runs the passes; a file for the text is written whole or not at all (SW0317)."""
+        name: str | None = self.args.output_file
+        if name is None:
+            super().run()
+            return
         try:
-            return super().prepare_output()
+            with system.whole_file(Path(name)) as file:
+                self._output = os.dup(file.fileno())  # xDSL closes what it writes to
+                super().run()
         except OSError as error:
-            sentence = f"{self.args.output_file} cannot be written: {error.strerror}"
+            sentence = f"{name} cannot be written: {error.strerror}"
             raise StepwellError("SW0317", sentence) from None
+
+    def prepare_output(self) -> IO[str]:
+        if self.args.output_file is None:
+            return super().prepare_output()
+        return open(self._output, "w", encoding="utf-8")
 
     def apply_passes(self, prog: ModuleOp) -> None:
         try:

@@ -4,11 +4,9 @@ A stage's name is the name of its dump, of `--stop-after`, and of what `ir` show
 """
 
 import gc
-import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from xdsl.context import Context
 from xdsl.dialects import arith, math
@@ -24,6 +22,7 @@ from stepwell.compiler.dialects.loop.nests import KernelOp
 from stepwell.compiler.dialects.loop.sites import SITES, SiteAttr
 from stepwell.compiler.dialects.loop.types import BufferType
 from stepwell.compiler.dialects.nd import RefAttr, Weight
+from stepwell.compiler.dump import Dump
 from stepwell.compiler.lower.choose_plans import ChoosePlans
 from stepwell.compiler.lower.expand_plans import ExpandPlans
 from stepwell.compiler.lower.loop_to_llvm import LoopToLlvm
@@ -44,9 +43,6 @@ from stepwell.runtime.entry import Site
 from stepwell.runtime.errors import CompileError, SourceLine
 from stepwell.runtime.sizes import Size
 
-DUMP = "STEPWELL_DUMP"
-"""The environment variable that names a folder for a numbered file after each stage."""
-
 
 def level_of(machine: Machine) -> Machine:
     """The best level that a machine is of: plans are chosen for levels, so that they are few."""
@@ -65,8 +61,8 @@ STAGES: tuple[Stage, ...] = (
     ("explicit", lambda machine: [ExpandPlans()]),
     ("llvm", lambda machine: [LoopToLlvm()]),
 )
-TEXTS = ("ll", "asm")
-"""The forms beyond the last module: LLVM's own text, and assembly."""
+TEXTS = {"ll": "ll", "asm": "s"}
+"""The forms beyond the last module, LLVM's own text and assembly, and how their files end."""
 
 
 def context() -> Context:
@@ -114,10 +110,9 @@ class Image:
     """Which whole buffers each entry point has to copy, where and why."""
 
 
-def compile_module(module: ModuleOp, machine: Machine) -> Image:
+def compile_module(module: ModuleOp, machine: Machine, dump: Dump | None = None) -> Image:
     """Machine code for a module at the tensor level, which is consumed."""
     with without_collection():
-        dump = _Dump.from_environment(machine)
         run_stages(module, machine, "plans", dump)
         plans = {
             kernel.sym_name.data: str(kernel.plan)
@@ -134,7 +129,9 @@ def compile_module(module: ModuleOp, machine: Machine) -> Image:
         copies = {f.sym_name.data: tuple(_copies(f)) for f in functions}
         run_stages(module, machine, "llvm", dump, after="buffers")
         text = module_text(module)
-        dump.write("ll", text)
+        if dump is not None:
+            _write(dump, machine, "ll", text)
+            _write(dump, machine, "asm", assembly(text, machine))
         code = compile_object(text, machine)
     return Image(machine, code, workspace, constants, sites, imports, plans, overwrites, copies)
 
@@ -143,7 +140,7 @@ def run_stages(
     module: ModuleOp,
     machine: Machine,
     last: str,
-    dump: "_Dump | None" = None,
+    dump: Dump | None = None,
     after: str | None = None,
 ) -> None:
     """Runs the stages up to `last`, from the one behind `after`."""
@@ -159,16 +156,25 @@ def run_stages(
         for each in passes(machine):
             each.apply(nothing, module)
         if dump is not None:
-            dump.write(name, module)
+            _write(dump, machine, name, _headed(name, module))
 
 
 def text_at(module: ModuleOp, machine: Machine, stage: str) -> str:
     """The text of a module, which is consumed: at a stage, as LLVM IR (`ll`) or as assembly."""
     run_stages(module, machine, stage if stage not in TEXTS else "llvm")
     if stage not in TEXTS:
-        return f"// stepwell {stage} 1\n{module!s}\n"
+        return _headed(stage, module)
     text = module_text(module)
     return text if stage == "ll" else assembly(text, machine)
+
+
+def _headed(stage: str, module: ModuleOp) -> str:
+    return f"// stepwell {stage} 1\n{module!s}\n"
+
+
+def _write(dump: Dump, machine: Machine, stage: str, text: str) -> None:
+    number = [*(name for name, _ in STAGES), *TEXTS].index(stage)
+    dump.write(machine.name, f"{number:02}-{stage}.{TEXTS.get(stage, 'mlir')}", text)
 
 
 def workspace_of(function: FuncOp) -> Size:
@@ -216,33 +222,6 @@ def _imports(functions: Sequence[FuncOp]) -> dict[str, tuple[str, ...]]:
     }
     table = tuple(dict.fromkeys(symbol for symbols in called.values() for symbol in symbols))
     return {name: table if symbols else () for name, symbols in called.items()}
-
-
-@dataclass
-class _Dump:
-    """Writes numbered files into a folder, if there is one."""
-
-    folder: Path | None
-
-    @staticmethod
-    def from_environment(machine: Machine) -> "_Dump":
-        folder = os.environ.get(DUMP)
-        return _Dump(Path(folder) / machine.name if folder else None)
-
-    def write(self, name: str, content: ModuleOp | str) -> None:
-        """Prints a module only where there is a folder: it takes longer than to compile it."""
-        if self.folder is None:
-            return
-        ending = "ll" if name == "ll" else "mlir"
-        names = [stage for stage, _ in STAGES]
-        number = names.index(name) if name in names else len(names)
-        head = "" if name == "ll" else f"// stepwell {name} 1\n"
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / f"{number:02}-{name}.{ending}").write_text(f"{head}{content!s}\n")
-        except OSError as error:
-            sentence = f"{DUMP}: {self.folder} cannot be written: {error.strerror}"
-            raise CompileError("SW0317", sentence) from None
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import numpy as np
 from stepwell.cache_command import add_cache
 from stepwell.compiling import compile
 from stepwell.manifests import PRODUCER
-from stepwell.runtime import EntryPoint, Model, load, verify
+from stepwell.runtime import EntryPoint, Model, load, system, verify
 from stepwell.runtime.artifact import Artifact
 from stepwell.runtime.dtypes import Array
 from stepwell.runtime.errors import StepwellError
@@ -202,7 +202,7 @@ def _read(file: str) -> Array:
 
 def _write(file: str, array: Array) -> None:
     try:
-        with Path(file).open("wb") as stream:
+        with system.whole_file(Path(file)) as stream:
             np.save(stream, array, allow_pickle=False)
     except OSError as error:
         sentence = f"{file} cannot be written: {error.strerror or error}"

@@ -11,6 +11,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 from stepwell.compiler.cache.lookup import image_of, support_of
 from stepwell.compiler.dialects.nd import Weight
+from stepwell.compiler.dump import Dump
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.ops.structure import FuncOp
 from stepwell.compiler.pipeline import Image, compile_module, text_at, without_collection
@@ -54,6 +55,7 @@ class Compiled:
         self._numerics = numerics
         self._states = {each.name: each for s in signatures.values() for each in s.states}
         self._weights = _weights(traced.values(), self._states.values())
+        self._dump = Dump.from_environment(traced)
         self._image = self._compiled(self._machine)
         self._lock = threading.Lock()
         self._called: Model | None = None
@@ -190,15 +192,15 @@ class Compiled:
     def _compiled(self, machine: Machine) -> Image:
         with pointing_at_the_user(), without_collection():
             names = self._functions()
-            make = functools.partial(_compile, names, machine)
+            make = functools.partial(_compile, names, machine, self._dump)
             return image_of(names, machine, self._numerics, make)
 
     def _manifest(self, images: Sequence[Image], keys: Mapping[Weight, str]) -> Manifest:
         return manifest(self._traced, self._signatures, images, self._numerics, keys)
 
 
-def _compile(names: Mapping[FuncOp, str], machine: Machine) -> Image:
-    return compile_module(module_of(names), machine)
+def _compile(names: Mapping[FuncOp, str], machine: Machine, dump: Dump | None) -> Image:
+    return compile_module(module_of(names), machine, dump)
 
 
 def _is_here(machine: Machine) -> bool:

@@ -155,7 +155,15 @@ def after_fork(action: Callable[[], None]) -> None:
 
 @contextmanager
 def whole_file(path: Path) -> Generator[BinaryIO]:
-    """A file that appears under its name when the block ends, and not at all if it fails."""
+    """A file that appears under its name when the block ends, and not at all if it fails.
+
+    What is there and no file, as a terminal is not, is written to directly.
+    """
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        with path.open("wb") as device:
+            yield device
+        return
     aside = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
     try:
         with aside.open("xb") as file:

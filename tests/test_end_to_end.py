@@ -150,9 +150,29 @@ def test_the_environment_names_a_folder_for_dumps(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STEPWELL_DUMP", str(tmp_path))
-    compile(lambda x: x + 1, "f32[B]")
-    names = sorted(path.name for path in tmp_path.rglob("*.mlir"))
-    assert names == [f"{number:02}-{name}.mlir" for number, (name, _) in enumerate(STAGES)]
+    one = compile(lambda x: x + 1, "f32[B]", target="x86-64-v3")
+    names = [path.name for path in sorted(tmp_path.glob("0001-main/x86-64-v3/*"))]
+    stages = [f"{number:02}-{name}.mlir" for number, (name, _) in enumerate(STAGES)]
+    assert names == [*stages, "08-ll.ll", "09-asm.s"]
+    for path in tmp_path.rglob("0001-main/*/*"):
+        assert path.read_text() == one.ir(path.stem[3:])
+
+
+def test_each_program_has_a_folder_for_dumps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STEPWELL_DUMP", str(tmp_path))
+    up, down = (lambda x: x + 1, "f32[B]"), (lambda x: x - 1, "f32[B]")
+    (tmp_path / "0041-of-another-process").mkdir()
+    program = compile({"up": up, "down": down}, target=["x86-64-v3", "x86-64-v4"])
+    compile({"down": down}, target="x86-64-v3")
+    program.save(tmp_path / "m.well")
+    found = sorted(str(each.relative_to(tmp_path)) for each in tmp_path.glob("*-*/*"))
+    assert found == [
+        "0042-up+down/x86-64-v3",
+        "0042-up+down/x86-64-v4",
+        "0043-down/x86-64-v3",
+    ]
 
 
 COMMANDS = Path(sys.executable).parent

@@ -9,9 +9,10 @@ from stepwell.compiler.cache.folder import Folder
 from stepwell.compiler.cache.images import described, restored
 from stepwell.compiler.cache.key import image_key, support_key
 from stepwell.compiler.cache.structure import structure_of
+from stepwell.compiler.dump import VARIABLE
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.ops.structure import FuncOp
-from stepwell.compiler.pipeline import DUMP, Image
+from stepwell.compiler.pipeline import Image
 from stepwell.compiler.targets.support import support_object
 from stepwell.runtime.errors import LoadError
 
@@ -28,7 +29,7 @@ def image_of(
     key = image_key(structure, machine, numerics) if structure else None
     if folder is None or structure is None or key is None:
         return make()
-    entry = None if os.environ.get(DUMP) else folder.read(key)
+    entry = None if os.environ.get(VARIABLE) else folder.read(key)
     if entry is not None:
         with suppress(LoadError, LookupError, ValueError):
             return restored(entry, structure, machine)

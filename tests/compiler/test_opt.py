@@ -9,6 +9,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.parser import Parser
 from xdsl.rewriter import Rewriter
 
+from full_disk import full_disk
 from stepwell import compile
 from stepwell.compiler.dialects.nd import tensor
 from stepwell.compiler.levels import LEVELS
@@ -138,6 +139,22 @@ def test_files_that_cannot_be_read_or_written(command: Command) -> None:
     assert command(TEXTS["tensor"], "-o", "none/m.mlir") == (
         "SW0317: none/m.mlir cannot be written: No such file or directory"
     )
+
+
+def test_a_file_that_finds_no_room_leaves_the_old_one(command: Command) -> None:
+    Path("old.mlir").write_text("old")
+    Path("m.mlir").write_text(TEXTS["explicit"])
+    with full_disk():
+        said = command(None, "-o", "old.mlir")
+    assert said == "SW0317: old.mlir cannot be written: File too large"
+    assert Path("old.mlir").read_text() == "old"
+    assert sorted(map(str, Path().iterdir())) == ["m.mlir", "old.mlir"]
+
+
+def test_a_file_that_goes_wrong_leaves_the_old_one(command: Command) -> None:
+    Path("old.mlir").write_text("old")
+    assert command(TEXTS["llvm"], "-p", "simplify", "-o", "old.mlir").startswith("SW0221")
+    assert Path("old.mlir").read_text() == "old"
 
 
 def test_text_that_cannot_be_parsed(command: Command) -> None:

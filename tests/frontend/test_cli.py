@@ -10,6 +10,7 @@ from textwrap import dedent
 import numpy
 import pytest
 
+from full_disk import full_disk
 from source_tree import ROOT
 from stepwell import compile
 from stepwell.cli import main
@@ -168,6 +169,28 @@ def test_an_output_that_cannot_be_written(nested: str, refusal: Refusal) -> None
     assert refusal("run", nested, *INPUTS, "--output", "result['a']=none/a.npy") == (
         "SW0317: none/a.npy cannot be written: No such file or directory"
     )
+
+
+def test_an_output_that_finds_no_room_leaves_the_old_one(refusal: Refusal) -> None:
+    compile(lambda x: x + 1, x="f32[N]").save("m.well")
+    numpy.save("large.npy", numpy.ones(10**6, "f4"))
+    before = Path("y.npy").read_bytes()
+    there = sorted(Path().iterdir())
+    with full_disk():
+        said = refusal("run", "m.well", "--input", "x=large.npy", "--output", "y.npy")
+    assert said == "SW0317: y.npy cannot be written: 1000000 requested and 224 written"
+    assert Path("y.npy").read_bytes() == before
+    assert sorted(Path().iterdir()) == there
+
+
+def test_an_output_may_be_a_link_or_a_device() -> None:
+    compile(lambda x: x + 1, x="f32[N]").save("m.well")
+    Path("link.npy").symlink_to("y.npy")
+    outputs = ("--output", "link.npy", "--output", "/dev/null")
+    assert main(["run", "m.well", "--input", "x=x.npy", *outputs]) == 0
+    numpy.testing.assert_array_equal(numpy.load("y.npy"), X + 1)
+    assert Path("link.npy").is_symlink()
+    assert Path("/dev/null").is_char_device()
 
 
 def compiling(function: str, *specs: str) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy
 import pytest
 
+from full_disk import full_disk
 from messages import expect
 from stepwell import CallError, CompileError, StepwellError, compile, load
 from stepwell.runtime import verify
@@ -151,6 +152,22 @@ def test_a_huge_result() -> None:
     )
 
 
+def test_a_dump_that_finds_no_room_leaves_whole_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STEPWELL_DUMP", str(tmp_path / "dumps"))
+    with full_disk(), pytest.raises(CompileError) as caught:
+        compile(lambda x: x @ x, "f32[N, N]", target="x86-64-v3")
+    folder = tmp_path / "dumps" / "0001-main"
+    assert str(caught.value).splitlines()[0] == (
+        f"SW0317: STEPWELL_DUMP: {folder} cannot be written: File too large"
+    )
+    found = sorted(folder.glob("*/*"))
+    assert found[0].name == "00-tensor.mlir"
+    assert all(each.read_text().endswith("}\n") for each in found)
+    assert not list(folder.glob("*/.*"))
+
+
 def test_a_folder_for_stages_that_cannot_be(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,6 +176,6 @@ def test_a_folder_for_stages_that_cannot_be(
     with pytest.raises(CompileError) as caught:
         compile(lambda x: x + 1, "f32", target="x86-64-v3")
     sentence, place, *_ = str(caught.value).splitlines()
-    folder = tmp_path / "file" / "x86-64-v3"
-    assert sentence == f"SW0317: STEPWELL_DUMP: {folder} cannot be written: Not a directory"
+    folder = tmp_path / "file"
+    assert sentence == f"SW0317: STEPWELL_DUMP: {folder} cannot be written: File exists"
     assert place.startswith(f"  --> {__file__}:")
