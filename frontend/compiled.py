@@ -1,7 +1,6 @@
 """A compiled program: called like the function it was made from, inspected, or saved."""
 
 import functools
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, cast, final
@@ -35,6 +34,8 @@ SAVED = ("tensor", "loop")
 LEVELS = {"loop": "plans"}
 """The stage that `ir` shows of a level whose name is not that of a stage."""
 
+_LOADING = system.fork_safe_lock()
+
 
 @final
 class Compiled:
@@ -57,7 +58,6 @@ class Compiled:
         self._weights = _weights(traced.values(), self._states.values())
         self._dump = Dump.from_environment(traced)
         self._image = self._compiled(self._machine)
-        self._lock = threading.Lock()
         self._called: Model | None = None
         self._entries: dict[str, EntryPoint] = {}
         self._function: Callable[..., Any] | None = None
@@ -69,7 +69,7 @@ class Compiled:
         What is only saved needs neither that nor the thread pool, which a process compiles once.
         """
         if self._called is None:
-            with self._lock:
+            with _LOADING:
                 self._called = self._called or self._loaded()
         return self._called
 

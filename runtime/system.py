@@ -7,10 +7,11 @@ import ctypes
 import mmap
 import os
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
 from math import ceil
 from pathlib import Path
+from threading import RLock
 from typing import BinaryIO, Final, final
 
 from stepwell.runtime.errors import LoadError
@@ -151,6 +152,18 @@ def addresses(symbols: Sequence[str], library: ctypes.CDLL = _libc) -> list[int]
 def after_fork(action: Callable[[], None]) -> None:
     """Calls `action` in every child process that Python forks from now on."""
     os.register_at_fork(after_in_child=action)
+
+
+def fork_safe_lock() -> AbstractContextManager[object]:
+    """A lock that one thread may take several times, and that no forked child finds taken.
+
+    A fork waits until other threads have let go of it, and of what it guards.
+    """
+    lock = RLock()
+    os.register_at_fork(
+        before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release
+    )
+    return lock
 
 
 @contextmanager

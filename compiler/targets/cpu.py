@@ -15,7 +15,7 @@ from llvmlite import binding
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.targets.cpu_limits import refuse_what_is_fatal
 from stepwell.compiler.targets.host import host
-from stepwell.runtime import elf
+from stepwell.runtime import elf, system
 from stepwell.runtime.errors import CompileError, LoadError
 
 __all__ = ["assembly", "compile_object", "host"]
@@ -28,6 +28,9 @@ TRIPLES: Mapping[str, str] = {
 
 BEST = 3
 
+_LLVM = system.fork_safe_lock()
+"""llvmlite has a lock of its own, which a child that is forked meanwhile would wait for in vain."""
+
 
 def compile_object(text: str, machine: Machine, *, effort: int = BEST) -> bytes:
     """The ELF relocatable object of a module of LLVM IR: the same bytes for the same arguments.
@@ -38,8 +41,8 @@ def compile_object(text: str, machine: Machine, *, effort: int = BEST) -> bytes:
     instruction it asks for by name, SW0255 if our loader would refuse the object: most often
     because it needs a library.
     """
-    target = _target_machine(machine, effort)
-    code = target.emit_object(_optimized(text, machine, target))
+    with _LLVM:
+        code = _emitted(text, machine, effort)
     try:
         elf.parse(code, "the compiled code", machine.architecture)
     except LoadError as error:
@@ -50,8 +53,9 @@ def compile_object(text: str, machine: Machine, *, effort: int = BEST) -> bytes:
 
 def assembly(text: str, machine: Machine) -> str:
     """The same module as assembly, for people."""
-    target = _target_machine(machine)
-    return target.emit_assembly(_optimized(text, machine, target))
+    with _LLVM:
+        target = _target_machine(machine)
+        return target.emit_assembly(_optimized(text, machine, target))
 
 
 HINTS: Mapping[str, str] = {
@@ -63,6 +67,12 @@ HINTS: Mapping[str, str] = {
     "fma": "the machine has no fused multiply-add",
     "fmaf": "the machine has no fused multiply-add",
 }
+
+
+def _emitted(text: str, machine: Machine, effort: int) -> bytes:
+    """What it makes of LLVM's goes when it returns, while the caller still has the lock."""
+    target = _target_machine(machine, effort)
+    return target.emit_object(_optimized(text, machine, target))
 
 
 def _optimized(text: str, machine: Machine, target: binding.TargetMachine) -> binding.ModuleRef:

@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -179,3 +181,31 @@ def test_a_folder_for_stages_that_cannot_be(
     folder = tmp_path / "file"
     assert sentence == f"SW0317: STEPWELL_DUMP: {folder} cannot be written: File exists"
     assert place.startswith(f"  --> {__file__}:")
+
+
+FORK = """
+import os, signal, threading, time
+import stepwell as sw
+from stepwell.compiled import Compiled
+
+loaded, loading = Compiled._loaded, threading.Event()
+
+def slowly(program):
+    loading.set()
+    time.sleep(0.2)
+    return loaded(program)
+
+Compiled._loaded = slowly
+program = sw.compile(lambda x: x + 1, "f32")
+threading.Thread(target=program, args=(1.0,)).start()
+loading.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    os._exit(int(program(1.0)))
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 2
+"""
+
+
+def test_a_process_forks_while_a_thread_loads() -> None:
+    subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], check=True, timeout=60)

@@ -1,5 +1,8 @@
 """The system: the processor's features under LLVM's names, and pages with one access."""
 
+import subprocess
+import sys
+
 import llvmlite.binding as llvm
 import numpy as np
 import pytest
@@ -68,3 +71,29 @@ def test_addresses_are_those_of_the_process():
     labs, absolute = system.addresses(["labs", "abs"])
     assert labs != absolute
     assert system.addresses([]) == []
+
+
+FORK = """
+import os, threading, time
+from stepwell.runtime import system
+
+lock, taken, released = system.fork_safe_lock(), threading.Event(), []
+
+def hold():
+    with lock:
+        taken.set()
+        time.sleep(0.2)
+        released.append(True)
+
+threading.Thread(target=hold).start()
+taken.wait()
+child = os.fork()
+with lock:
+    if child == 0:
+        os._exit(0 if released else 1)
+assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+def test_a_fork_waits_for_a_lock():
+    subprocess.run([sys.executable, "-c", FORK], check=True, timeout=60)

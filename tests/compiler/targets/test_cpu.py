@@ -1,5 +1,8 @@
 """Objects: the same bytes each time, no library calls, errors where LLVM would end the process."""
 
+import subprocess
+import sys
+
 import pytest
 
 from stepwell.compiler.machines import X86_64_V3, X86_64_V4, Machine
@@ -136,3 +139,38 @@ def test_inline_assembly_is_refused(machine: Machine) -> None:
     body = '  %r = call i64 asm sideeffect "mov $1, $0", "=r,r"(i64 7)\n  ret i64 %r'
     with pytest.raises(CompileError, match="SW0254: inline assembly is not compiled"):
         compile_object(function(body, "i64"), machine)
+
+
+FORK = """
+import os, signal, threading
+from stepwell.compiler.machines import X86_64_V3
+from stepwell.compiler.targets.cpu import compile_object
+
+def text(n):
+    body = "\\n".join(f"  %v{i + 1} = fadd float %v{i}, {i}.5" for i in range(n))
+    return f"define float @f(float %v0) {{\\n{body}\\n  ret float %v{n}\\n}}"
+
+def compile_on():
+    while not done:
+        compile_object(text(1000), X86_64_V3)
+
+done = []
+compile_object(text(1), X86_64_V3)
+other = threading.Thread(target=compile_on)
+other.start()
+for _ in range(8):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        compile_object(text(1), X86_64_V3)
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    done += [status] if status else []
+done.append(0)
+other.join()
+assert done == [0]
+"""
+
+
+def test_a_process_forks_while_a_thread_compiles() -> None:
+    subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], check=True, timeout=120)
