@@ -107,16 +107,22 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _pair(text: str, what: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise StepwellError("SW0501", f"{what} {text!r} is not of the form name=value")
-    return name, value
+def _named(texts: Sequence[str], option: str) -> dict[str, str]:
+    """What an option gives by name, each name once (SW0501, SW0511)."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise StepwellError("SW0501", f"{option} {text!r} is not of the form name=value")
+        if name in found:
+            raise StepwellError("SW0511", f"{option} gives {name} twice")
+        found[name] = value
+    return found
 
 
 def _compile(given: argparse.Namespace) -> int:
     function = function_at(given.function)
-    specs = _in_order(function, dict(_pair(text, "--spec") for text in given.spec))
+    specs = _in_order(function, _named(given.spec, "--spec"))
     with showing_the_users_line(given.function.rpartition(":")[0]):
         program = compile(function, *specs, target=given.target or "host")
     program.save(given.output)
@@ -148,15 +154,16 @@ def _in_order(function: Callable[..., Any], specs: Mapping[str, str]) -> list[st
 
 
 def _run(given: argparse.Namespace) -> int:
-    pairs = [_pair(text, "--input") for text in given.input]
-    inputs = {name: _read(file) for name, file in pairs}
+    inputs = {name: _read(file) for name, file in _named(given.input, "--input").items()}
     with load(given.file) as model:
         entry = _entry(model, given.entry)
         results = [each.name for each in entry.signature.entry.results if each.state is None]
-        files = list(_destinations(results, given.output))
+        files = dict(_destinations(results, given.output))
+        if len(files) < len(given.output):
+            raise StepwellError("SW0511", "--output gives one file twice")
         found = entry.run(entry.signature.bind_leaves(inputs))
     leaves = dict(zip(results, found, strict=False))
-    for name, file in files:
+    for file, name in files.items():
         _write(file, leaves[name])
     if not files:
         _print(leaves)
@@ -174,7 +181,7 @@ def _entry(model: Model, name: str | None) -> EntryPoint:
 
 
 def _destinations(results: Sequence[str], outputs: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """The result and the file of each `--output`."""
+    """The file and the result of each `--output`."""
     there = f"there is {', '.join(results) or 'none'}"
     for text in outputs:
         name, equals, file = text.rpartition("=")
@@ -184,7 +191,7 @@ def _destinations(results: Sequence[str], outputs: Sequence[str]) -> Iterator[tu
             raise StepwellError("SW0504", sentence, hint=hint)
         if equals and name not in results:
             raise StepwellError("SW0504", f"there is no result {name}; {there}")
-        yield name or results[0], file
+        yield file, name or results[0]
 
 
 def _read(file: str) -> Array:

@@ -165,6 +165,13 @@ def test_missing_and_unknown_inputs(nested: str, refusal: Refusal) -> None:
     )
 
 
+def test_options_that_are_given_twice(nested: str, refusal: Refusal) -> None:
+    assert refusal("run", nested, *INPUTS, "--input", "x=y.npy") == "SW0511: --input gives x twice"
+    outputs = ("--output", "result['a']=a.npy", "--output", "result['b'][0]=a.npy")
+    assert refusal("run", nested, *INPUTS, *outputs) == "SW0511: --output gives one file twice"
+    assert not Path("a.npy").exists()
+
+
 def test_an_output_that_cannot_be_written(nested: str, refusal: Refusal) -> None:
     assert refusal("run", nested, *INPUTS, "--output", "result['a']=none/a.npy") == (
         "SW0317: none/a.npy cannot be written: No such file or directory"
@@ -211,6 +218,7 @@ def test_compile(specs: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         (["y=f32"], 'SW0507: add needs a --spec for x\n  help: write --spec "x=f32[B, 784]"'),
         (["z=f32"], "SW0507: add has no argument z; it takes x, y"),
         (["x"], "SW0501: --spec 'x' is not of the form name=value"),
+        (["x=f32", "y=f32", "x=f64"], "SW0511: --spec gives x twice"),
         (
             ["x=f32["],
             "SW0101: the spec does not close its bracket\n  f32[\n      ^\n"
