@@ -83,7 +83,7 @@ class Compiled:
             pool = support_of(self._machine)
         return Model(manifest, self._image.code, _arrays(keys), pool=pool)
 
-    def __call__(self, *arguments: Any, **named: Any) -> Any:
+    def __call__(self, /, *arguments: Any, **named: Any) -> Any:
         """Calls the only entry point, by position or by name; the result is nested Arrays."""
         return (self._function or self._only())(*arguments, **named)
 
@@ -110,6 +110,14 @@ class Compiled:
 
     def _entry_point(self, model: Model, name: str) -> EntryPoint:
         return EntryPoint(model[name], self._traced[name], self._signatures[name].names)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        """One entry point, as in `program.decode(…)`."""
+        known: Mapping[str, TracedFunction] = self.__dict__.get("_traced", {})
+        if name not in known:
+            there = ", ".join(known)
+            raise AttributeError(f"there is no entry point {name}; there is {there}")
+        return self[name]
 
     def __repr__(self) -> str:
         entries = self._manifest([self._image], dict.fromkeys(self._weights, "")).entries

@@ -1,7 +1,8 @@
 """From a Python function to a program that runs: `jit` and `compile`."""
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+import keyword
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, cast, final
 
 from stepwell.array import Array
@@ -19,7 +20,8 @@ from stepwell.nested import Structure, flat
 from stepwell.places import pointing_at_the_user, user_line
 from stepwell.runtime.calling import Calls
 from stepwell.runtime.errors import CompileError
-from stepwell.signatures import Function, Signature, expect_takes, parameters, taking
+from stepwell.runtime.model import Model
+from stepwell.signatures import Function, Signature, expect_takes, parameters, required, taking
 from stepwell.states import expect_agreement, threaded
 from stepwell.tracing import TracedFunction, flatten_arguments, trace_function, weakness
 
@@ -27,9 +29,16 @@ Specs = tuple[Any, ...]
 HOST = "host"
 """The target that is this machine."""
 
+DEFAULTS: Mapping[str, object] = {"target": HOST, "numerics": "strict", "donate": ()}
+"""The options of `compile`."""
+
+ATTRIBUTES = {*dir(Compiled), *dir(Model), "entries", "manifest", "state", "target"}
+"""What programs and models have already, and no entry point can be called."""
+
 
 def compile(
     fn: Function | Mapping[str, tuple[Any, ...]],
+    /,
     *specs: Any,
     target: str | Sequence[str] = HOST,
     numerics: str = "strict",
@@ -49,6 +58,7 @@ def compile(
     Stepwell compiles for; or exactly one level, "x86-64-v4", or several, of which the best that
     runs is taken. The program can be saved where it cannot be run (LoadError SW0308).
     """
+    _expect_options(fn, len(specs), target=target, numerics=numerics, donate=donate)
     machines = _machines((target,) if isinstance(target, str) else target)
     if numerics != "strict":
         sentence = f"there are no numerics {numerics!r} yet, only 'strict'"
@@ -62,6 +72,20 @@ def compile(
     }
     _donate(traced, signatures, (donate,) if isinstance(donate, str) else donate)
     return Compiled(traced, signatures, machines, numerics)
+
+
+def _expect_options(fn: object, given: int, **options: object) -> None:
+    """Raises CompileError SW0158 where an option is meant to be the spec of a parameter."""
+    if isinstance(fn, Mapping) or not callable(fn):
+        return
+    for name in required(fn)[given:]:
+        if options.get(name, DEFAULTS.get(name)) != DEFAULTS.get(name):
+            raise CompileError(
+                "SW0158",
+                f"the parameter {name} has the name of an option of compile",
+                hint="give the specs by position, in the order of the parameters",
+                where=user_line(),
+            )
 
 
 def _donate(
@@ -107,10 +131,24 @@ def _entries(
     if not isinstance(fn, Mapping):
         yield _name(fn), fn, (*specs, *_in_order(fn, len(specs), named))
         return
+    _expect_names(cast(Mapping[object, object], fn))
     for name, entry in cast(Mapping[str, object], fn).items():
         function, *given = _parts(name, entry)
         single = len(given) == 1 and isinstance(given[0], tuple)
         yield name, function, cast(Specs, given[0]) if single else tuple(given)
+
+
+def _expect_names(names: Collection[object]) -> None:
+    """Raises CompileError SW0159 unless each entry point can be called as `model.name(…)`."""
+    for name in names or ("",):
+        usable = isinstance(name, str) and name.isidentifier() and not name.startswith("_")
+        if not usable or keyword.iskeyword(name) or name in ATTRIBUTES:
+            raise CompileError(
+                "SW0159",
+                f"an entry point cannot be called {name!r}" if names else "there is no entry point",
+                hint="give a name with which program.name(…) says nothing else, such as step",
+                where=user_line(),
+            )
 
 
 def _parts(name: str, entry: object) -> Specs:
@@ -174,7 +212,7 @@ class _Jitted:
         self._programs: dict[object, tuple[EntryPoint, Structure]] = {}
         self.calls = Calls(self._called, Array)
 
-    def _called(self, *arguments: Any, **named: Any) -> Any:
+    def _called(self, /, *arguments: Any, **named: Any) -> Any:
         """A call that is none of the thunk's cases; the next one like it may be."""
         if named:
             expect_takes(self._function, arguments, named)

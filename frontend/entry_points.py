@@ -32,11 +32,11 @@ class EntryPoint:
         self.function = self._calls.function
         """The fastest way to call this, for as long as it lives."""
 
-    def __call__(self, *arguments: Any, **named: Any) -> Any:
+    def __call__(self, /, *arguments: Any, **named: Any) -> Any:
         """The result for arguments by position or by name."""
         return self.function(*arguments, **named)
 
-    def _called(self, *arguments: Any, **named: Any) -> Any:
+    def _called(self, /, *arguments: Any, **named: Any) -> Any:
         """A call that is none of the thunk's cases; the next one like it may be."""
         given = by_position(self._names, arguments, named)
         with pointing_at_the_user():

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast, final
@@ -99,16 +100,24 @@ def _ranges(specs: Sequence[Spec]) -> Ranges:
 
 def parameters(function: Function, count: int) -> tuple[str, ...]:
     """The names of a function's first parameters, or numbered ones where it does not tell."""
+    given = [each.name for each in _positional(function)]
+    numbered = (name for n in itertools.count(len(given)) if (name := f"arg{n}") not in given)
+    return tuple(itertools.islice(itertools.chain(given, numbered), count))
+
+
+def required(function: Function) -> list[str]:
+    """The names of the parameters that have no default, as far as the function tells."""
+    return [each.name for each in _positional(function) if each.default is each.empty]
+
+
+def _positional(function: Function) -> list[inspect.Parameter]:
     try:
-        given = [
-            each.name
-            for each in inspect.signature(function).parameters.values()
-            if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
-        ]
+        found = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
-        given = []
-    numbered = [f"arg{number}" for number in range(len(given), count)]
-    return tuple([*given, *numbered][:count])
+        return []
+    return [
+        each for each in found if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
+    ]
 
 
 def expect_takes(function: Function, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> None:

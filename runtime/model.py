@@ -43,14 +43,14 @@ class EntryPoint:
         self.function = self._calls.function
         """The fastest way to call this, for as long as it lives."""
 
-    def __call__(self, *args: object, **kwargs: object) -> Any:
+    def __call__(self, /, *args: object, **kwargs: object) -> Any:
         """The result: NumPy arrays, nested as the function nested them (a dataclass as a dict).
 
         Raises CallError: SW0401 to SW0406 before anything runs, SW0410 to SW0412 if it fails.
         """
         return self.function(*args, **kwargs)
 
-    def _called(self, *args: object, **kwargs: object) -> Any:
+    def _called(self, /, *args: object, **kwargs: object) -> Any:
         """A call that is none of the thunk's cases; the next one like it may be."""
         inputs = self.signature.bind(args, kwargs)
         results = self.run(inputs)
@@ -143,7 +143,7 @@ class Model:
         """The signature of the only entry point (CallError SW0416 if there are several)."""
         return self._only.signature
 
-    def __call__(self, *args: object, **kwargs: object) -> Any:
+    def __call__(self, /, *args: object, **kwargs: object) -> Any:
         """Calls the only entry point (CallError SW0416 if there are several)."""
         return (self._function or self._only)(*args, **kwargs)
 

@@ -1,12 +1,12 @@
 """`jit` and `compile`: what is compiled when, how programs are called, and what they show."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy
 import pytest
 from xdsl.ir import Block
 
-from stepwell import Array, compile, jit, load, nn, scan, spec
+from stepwell import Array, CompileError, compile, jit, load, nn, scan, spec
 from stepwell import numpy as np
 from stepwell.array import asarray
 from stepwell.compiler.pipeline import STAGES, TEXTS
@@ -118,7 +118,47 @@ def test_several_entry_points_share_weights(tmp_path: Any) -> None:
     x = numpy.ones((2, 64), "f4")
     model = load(tmp_path / "both.well")
     numpy.testing.assert_array_equal(model.a(x), program["a"](x))
-    numpy.testing.assert_array_equal(model.b(x[0]), program["b"](x[0]))
+    numpy.testing.assert_array_equal(model.b(x[0]), program.b(x[0]))
+    with pytest.raises(AttributeError, match="there is no entry point c; there is a, b"):
+        _ = program.c
+
+
+def names_of(thing: object) -> set[str]:
+    return {name for name in dir(thing) if not name.startswith("_")}
+
+
+def test_entry_points_are_called_as_no_attribute_is(tmp_path: Any) -> None:
+    program = compile(lambda x: x, "f32")
+    program.save(tmp_path / "m.well")
+    taken = names_of(program) | names_of(load(tmp_path / "m.well"))
+    assert taken >= {"state", "close", "save", "entries"}
+    for name in (*taken, "", "a-b", "_a", "class", 3, None):
+        with pytest.raises(CompileError) as caught:
+            compile(cast(Any, {name: (lambda x: x, "f32")}))
+        assert caught.value.sentence == f"an entry point cannot be called {name!r}"
+
+
+def test_parameters_may_be_called_anything() -> None:
+    names = ("self", "fn", "entry", "traced", "names", "arguments", "named", "args", "name")
+    for name in names:
+        function = eval(f"lambda {name}: {name} * 2")
+        assert float(compile(function, **{name: "f32"})(**{name: 3.0})) == 6
+        assert float(compile(function, "f32")["main"](**{name: 3.0})) == 6
+
+
+def test_options_are_told_from_parameters_of_their_names() -> None:
+    program = compile(lambda target: target * 2, "f32", target="x86-64-v3")
+    assert float(program(target=3.0)) == 6
+    program = compile(lambda x, target=2.0: x * target, x="f32", target="x86-64-v3")
+    assert float(program(x=3.0)) == 6
+
+
+def test_parameters_without_names_are_numbered_apart_from_the_others() -> None:
+    def total(arg1: Any, *rest: Any) -> Any:
+        return arg1 + sum(rest)
+
+    program = compile(total, "f32", "f32", "f32")
+    assert float(program(arg1=1.0, arg2=2.0, arg3=3.0)) == 6
 
 
 @pytest.mark.parametrize(

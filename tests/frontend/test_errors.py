@@ -509,6 +509,46 @@ def test_errors_name_the_places_of_arguments() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["", "state"])
+def test_an_entry_point_that_no_model_could_have(name: str) -> None:
+    expect(
+        lambda: stepwell.compile({name: (lambda x: x, "f32")}),
+        f"""
+        SW0159: an entry point cannot be called {name!r}
+          --> model.py:N
+           |     lambda: stepwell.compile({{name: (lambda x: x, "f32")}}),
+           |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          help: give a name with which program.name(…) says nothing else, such as step
+        """,
+    )
+
+
+def test_a_program_without_entry_points() -> None:
+    expect(
+        lambda: stepwell.compile({}),
+        """
+        SW0159: there is no entry point
+          --> model.py:N
+           |     lambda: stepwell.compile({}),
+           |             ^^^^^^^^^^^^^^^^^^^^
+          help: give a name with which program.name(…) says nothing else, such as step
+        """,
+    )
+
+
+def test_a_parameter_with_the_name_of_an_option() -> None:
+    expect(
+        lambda: stepwell.compile(lambda x, target: x * target, x="f32", target="f32"),
+        """
+        SW0158: the parameter target has the name of an option of compile
+          --> model.py:N
+           |     lambda: stepwell.compile(lambda x, target: x * target, x="f32", target="f32"),
+           |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          help: give the specs by position, in the order of the parameters
+        """,
+    )
+
+
 def test_an_entry_point_must_be_named_where_there_are_several() -> None:
     program = stepwell.compile({"a": (lambda x: x, "f32"), "b": (lambda x: x, "f32")})
     expect(
