@@ -58,6 +58,13 @@ class Code:
             raise LoadError("SW0311", f"{self.name} does not define {symbol}")
         return self.symbols[symbol]
 
+    def numbers(self, symbol: str, count: int) -> tuple[int, ...]:
+        """The 64-bit integers at a symbol (LoadError SW0310, SW0311)."""
+        start = self.address(symbol) - self.memory.address
+        if not 0 <= start <= self.memory.size - 8 * count:
+            raise elf.refusal(self.name, f"{symbol} is not in it")
+        return struct.unpack_from(f"<{count}q", self.memory.view, start)
+
 
 def load(data: bytes | memoryview, name: str) -> Code:
     """Loads a relocatable ELF object for this processor; `name` stands for it in errors."""

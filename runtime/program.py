@@ -13,6 +13,7 @@ from stepwell.runtime.code import Code
 from stepwell.runtime.context import Context, Contexts, Host
 from stepwell.runtime.dtypes import Array
 from stepwell.runtime.entry import Entry
+from stepwell.runtime.errors import LoadError
 from stepwell.runtime.results import empty, maker
 from stepwell.runtime.sizes import Size
 from stepwell.runtime.symbols import Symbols, length, lengths
@@ -61,6 +62,7 @@ class Program:
         self._frames: dict[tuple[tuple[int, ...], ...], Frame] = {}
         self._fixed = [array.ctypes.data for array in constants]
         self._function = EntryFunction(code.address(entry.symbol))
+        _expect_counts(code, entry)
         self._imports = (ctypes.c_uint64 * len(entry.imports))(*system.addresses(entry.imports))
         self._host = Host(name, entry)
         self._print_address, self._print = self._host.exposed()
@@ -169,3 +171,15 @@ class Program:
         ]
         workspace = length(self._workspace, values, "the workspace")
         return Frame((ctypes.c_int64 * len(sizes))(*sizes), results, workspace)
+
+
+def _expect_counts(code: Code, entry: Entry) -> None:
+    """Raises LoadError SW0320 unless code reads as many pointers and sizes as a call has."""
+    found = code.numbers(f"{entry.symbol}.takes", 2)
+    given = len(entry.arguments) + len(entry.results), len(entry.sizes)
+    if found != given:
+        raise LoadError(
+            "SW0320",
+            f"{code.name}: {entry.symbol} takes {found[0]} arrays and {found[1]} sizes, and the"
+            f" manifest describes {given[0]} and {given[1]}",
+        )

@@ -21,6 +21,7 @@ from stepwell.runtime.tree import Items, Leaf
 PROGRAMS = {
     # y[i] = 2 * x[i] + w[i % 4], by way of the workspace; args x, w, y; sizes B
     "scale": """
+@scale.takes = constant [2 x i64] [i64 3, i64 1]
 define i32 @scale(ptr %ctx, ptr %args, ptr %sizes) nounwind {
 entry:
   %slot = getelementptr ptr, ptr %ctx, i64 1
@@ -63,6 +64,7 @@ done:
 """,
     # total = count + step, and the state count becomes total; args step, count, total
     "advance": """
+@advance.takes = constant [2 x i64] [i64 3, i64 0]
 define i32 @advance(ptr %ctx, ptr %args, ptr %sizes) nounwind {
   %step = load ptr, ptr %args
   %cp = getelementptr ptr, ptr %args, i64 1
@@ -87,6 +89,7 @@ good:
 """,
     # prints x through site 0, then y = x; args x, y; sizes N
     "show": """
+@show.takes = constant [2 x i64] [i64 2, i64 1]
 define i32 @show(ptr %ctx, ptr %args, ptr %sizes) nounwind {
 entry:
   %hp = getelementptr ptr, ptr %ctx, i64 4
@@ -106,6 +109,7 @@ good:
 """,
     # y[0] = labs(x[0]) through import 0; args x, y
     "absolute": """
+@absolute.takes = constant [2 x i64] [i64 2, i64 0]
 define i32 @absolute(ptr %ctx, ptr %args, ptr %sizes) nounwind {
   %ip = getelementptr ptr, ptr %ctx, i64 5
   %table = load ptr, ptr %ip
@@ -121,6 +125,7 @@ define i32 @absolute(ptr %ctx, ptr %args, ptr %sizes) nounwind {
 """,
     # y[i] = i in a parallel loop; args y; sizes N
     "count": """
+@count.takes = constant [2 x i64] [i64 2, i64 1]
 define internal void @count.task(ptr %y, i64 %begin, i64 %end) nounwind {
 entry:
   br label %next

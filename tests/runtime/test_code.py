@@ -82,6 +82,14 @@ def test_global_symbols_only_are_known(make):
     assert str(caught.value) == "SW0311: x.o does not define walk"
 
 
+def test_numbers_are_read_where_they_are(make):
+    loaded = code.load(make.object("@n = constant [2 x i64] [i64 7, i64 -1]\n"), "x.o")
+    assert loaded.numbers("n", 2) == (7, -1)
+    with pytest.raises(LoadError) as caught:
+        loaded.numbers("n", 4096)
+    assert str(caught.value) == "SW0310: x.o is not code that can be loaded: n is not in it"
+
+
 def test_nothing_is_writable_and_executable(make):
     source = elf.parse(make.object(VARIETY), "x.o", system.architecture())
     layout = code.arrange(source)

@@ -21,6 +21,10 @@ from stepwell.runtime.tree import Fields, Items, Leaf, Nothing
 W = np.float32([1, 2, 3, 4])
 
 
+TAKES = "@f.takes = constant [2 x i64] [i64 {}, i64 {}]\n"
+"""What code says of the pointers and sizes that it reads."""
+
+
 def refusal(function, *args, **kwargs):
     with pytest.raises((CallError, LoadError)) as caught:
         function(*args, **kwargs)
@@ -122,6 +126,23 @@ def test_code_that_lacks_an_entry_point_is_refused(make, programs):
     manifest = make.manifest({"f": make.entry("f", {}, {})})
     assert refusal(Model, manifest, make.object(programs["scale"]), {}, name="m.well") == (
         "SW0311: m.well: code/baseline.o does not define f"
+    )
+
+
+@pytest.mark.parametrize(
+    ("inputs", "results", "sizes", "described"),
+    [
+        ({"x": "f32[4]"}, {"y": "f32[4]"}, [], "2 and 0"),
+        ({"x": "f32[B,4]"}, {}, [SizeRange("B")], "1 and 1"),
+        ({"x": "f32[B,4]", "w": "f32[4]", "v": "f32[4]"}, {"y": "f32[4]"}, [], "4 and 0"),
+    ],
+)
+def test_code_that_takes_more_or_less_is_refused(make, programs, inputs, results, sizes, described):
+    entry = make.entry("scale", inputs, results, sizes=sizes)
+    code = make.object(programs["scale"])
+    assert refusal(Model, make.manifest({"f": entry}), code, {}, name="m.well") == (
+        "SW0320: m.well: code/baseline.o: scale takes 3 arrays and 1 sizes, and the manifest"
+        f" describes {described}"
     )
 
 
@@ -326,13 +347,13 @@ def test_an_assertion_shows_the_users_line(make, programs, line):
 
 
 def test_an_unknown_failure_is_told(make):
-    code = make.object("define i32 @f(ptr %c, ptr %a, ptr %s) nounwind { ret i32 1 }")
+    code = make.object(TAKES.format(0, 0) + "define i32 @f(ptr, ptr, ptr) nounwind { ret i32 1 }")
     model = Model(make.manifest({"f": make.entry("f", {}, {})}), code, {})
     assert refusal(model) == "SW0412: f failed with code 0 at site 0"
 
 
 def test_a_workspace_that_is_too_large_is_refused(make):
-    code = make.object("define i32 @f(ptr %c, ptr %a, ptr %s) nounwind { ret i32 0 }")
+    code = make.object(TAKES.format(1, 1) + "define i32 @f(ptr, ptr, ptr) nounwind { ret i32 0 }")
     entry = make.entry("f", {"x": "u8[N]"}, {}, sizes=[SizeRange("N")])
     target = make.target("t", workspace={"f": Size.parse(f"{2**60}*N")})
     model = Model(replace(make.manifest({"f": entry}), targets=(target,)), code, {})
@@ -373,6 +394,7 @@ def test_threads_may_call_a_model_with_state(counter):
 
 
 SPIN = """
+@spin.takes = constant [2 x i64] [i64 1, i64 0]
 define i32 @spin(ptr %ctx, ptr %args, ptr %sizes) nounwind {
 entry:
   %x = load ptr, ptr %args

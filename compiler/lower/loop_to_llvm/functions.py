@@ -50,12 +50,17 @@ def define(lower: LowerBlock, program: Program, callee: Callee) -> None:
 
 
 def define_entry(program: Program, callee: Callee) -> None:
-    """`i32 NAME(context, arguments, sizes)`, which finds its buffers and sizes in two arrays."""
+    """`i32 NAME(context, arguments, sizes)`, which finds its buffers and sizes in two arrays.
+
+    How many there are in each stands in `NAME.takes`, for the loader to compare.
+    """
     build = program.define(
         callee.name, (ptr, ptr, ptr), i32, callee.definition.location, internal=False
     )
     context, table, sizes = build.arguments
     taken = len(callee.arguments) - (callee.arena is not None)
+    counts = taken, len(callee.sizes)
+    program.export(f"{callee.name}.takes", counts, callee.definition.location)
     buffers = [build.load(build.gep(table, number, i64), ptr) for number in range(taken)]
     if callee.arena is not None:
         buffers.append(read(build, context, Word.WORKSPACE))

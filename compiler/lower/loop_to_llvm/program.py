@@ -8,7 +8,7 @@ from xdsl.dialects.llvm import FuncOp, GlobalOp, LinkageAttr
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from stepwell.compiler.dialects.llvm.numbers import dense, unreadable
-from stepwell.compiler.dialects.llvm.types import array, bits, integer, vector
+from stepwell.compiler.dialects.llvm.types import array, bits, i64, integer, vector
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder, Parameter
 from stepwell.compiler.lower.loop_to_llvm.callees import Callees
 
@@ -24,13 +24,14 @@ class Program:
         self.callees = callees
         self.imports = {symbol: number for number, symbol in enumerate(imports)}
         self._functions: list[FuncOp] = []
+        self._exports: list[GlobalOp] = []
         self._tables: dict[tuple[Attribute, tuple[float, ...]], GlobalOp] = {}
         self._rare: dict[tuple[str, Attribute], str] = {}
         self._count = 0
 
     @property
     def operations(self) -> list[Operation]:
-        return [*self._tables.values(), *self._functions]
+        return [*self._tables.values(), *self._exports, *self._functions]
 
     def unique(self, name: str) -> str:
         self._count += 1
@@ -60,15 +61,13 @@ class Program:
             entries, type = tuple(encodings), integer(bits(type))
         found = self._tables.get((type, entries))
         if found is None:
-            found = self._tables[type, entries] = GlobalOp(
-                array(type, len(entries)),
-                f"table.{len(self._tables)}",
-                LinkageAttr("internal"),
-                constant=True,
-                value=dense(vector(type, len(entries)), entries),
-            )
-            found.location = location
+            found = _array(f"table.{len(self._tables)}", "internal", entries, type, location)
+            self._tables[type, entries] = found
         return found.sym_name.data
+
+    def export(self, name: str, numbers: tuple[int, ...], location: LocationAttr) -> None:
+        """A constant array of i64 that the object defines."""
+        self._exports.append(_array(name, "external", numbers, i64, location))
 
     def rare(
         self,
@@ -94,3 +93,14 @@ class Program:
             )
             build.ret(body(build, build.arguments))
         return found
+
+
+def _array(
+    name: str, linkage: str, entries: Sequence[float], type: Attribute, location: LocationAttr
+) -> GlobalOp:
+    """A constant array."""
+    value = dense(vector(type, len(entries)), entries)
+    kind = array(type, len(entries))
+    made = GlobalOp(kind, name, LinkageAttr(linkage), constant=True, value=value)
+    made.location = location
+    return made
