@@ -11,14 +11,13 @@ from stepwell.runtime import tree
 from stepwell.runtime.dtypes import BY_NAME, Array, DType
 from stepwell.runtime.errors import SourceLine
 from stepwell.runtime.fields import Field, Json
-from stepwell.runtime.sizes import Size, SizeSyntaxError
+from stepwell.runtime.sizes import LARGEST, Ranges, Size, SizeSyntaxError
 
 Kind: TypeAlias = Literal["input", "constant", "state"]
 KINDS: Final[tuple[Kind, ...]] = ("input", "constant", "state")
 SiteKind: TypeAlias = Literal["print", "assert"]
 SITE_KINDS: Final[tuple[SiteKind, ...]] = ("print", "assert")
 NUMERICS: Final = ("strict", "fast")
-Symbols: TypeAlias = frozenset[str]
 
 
 @final
@@ -48,10 +47,10 @@ class ArrayType:
         return {"dtype": self.dtype.name, "shape": shape}
 
     @staticmethod
-    def from_json(field: Field, symbols: Symbols) -> "ArrayType":
+    def from_json(field: Field, ranges: Ranges) -> "ArrayType":
         """The type in an object's members `dtype` and `shape`."""
         dtype = BY_NAME[field["dtype"].choice(tuple(BY_NAME))]
-        return ArrayType(dtype, tuple(read_size(item, symbols) for item in field["shape"].items()))
+        return ArrayType(dtype, tuple(read_size(item, ranges) for item in field["shape"].items()))
 
 
 @final
@@ -73,11 +72,11 @@ class Argument:
         return {"kind": self.kind, "name": self.name, **self.type.to_json(), **digest}
 
     @staticmethod
-    def from_json(field: Field, symbols: Symbols) -> "Argument":
+    def from_json(field: Field, ranges: Ranges) -> "Argument":
         """The argument that a manifest describes."""
         kind = field["kind"].choice(KINDS)
         digest = None if kind == "input" else field["sha256"].text()
-        return Argument(kind, field["name"].text(), ArrayType.from_json(field, symbols), digest)
+        return Argument(kind, field["name"].text(), ArrayType.from_json(field, ranges), digest)
 
 
 @final
@@ -95,11 +94,11 @@ class Result:
         return {"name": self.name, **self.type.to_json(), **state}
 
     @staticmethod
-    def from_json(field: Field, symbols: Symbols, states: Sequence[str]) -> "Result":
+    def from_json(field: Field, ranges: Ranges, states: Sequence[str]) -> "Result":
         """The result that a manifest describes, for an entry with these states."""
         name = field.get("state")
         state = None if name is None else name.choice(states)
-        return Result(field["name"].text(), ArrayType.from_json(field, symbols), state)
+        return Result(field["name"].text(), ArrayType.from_json(field, ranges), state)
 
 
 @final
@@ -126,7 +125,10 @@ class SizeRange:
         """The range that a manifest describes."""
         maximum = field.get("maximum")
         most = None if maximum is None else maximum.count()
-        return SizeRange(field["name"].text(), field["minimum"].count(), most)
+        least = field["minimum"].count()
+        if most is not None and most < least:
+            raise field["maximum"].refusal(f"{least} or more, which is the minimum")
+        return SizeRange(field["name"].text(), least, most)
 
 
 @final
@@ -156,10 +158,10 @@ class Site:
         return {"kind": self.kind, "text": self.text, "operands": operands, "where": where}
 
     @staticmethod
-    def from_json(field: Field, symbols: Symbols) -> "Site":
+    def from_json(field: Field, ranges: Ranges) -> "Site":
         """The site that a manifest describes."""
         kind = field["kind"].choice(SITE_KINDS)
-        operands = tuple(ArrayType.from_json(item, symbols) for item in field["operands"].items())
+        operands = tuple(ArrayType.from_json(item, ranges) for item in field["operands"].items())
         where = field.get("where")
         place = where and SourceLine(
             where["file"].text(),
@@ -194,9 +196,14 @@ class Entry:
     effects: bool = False
 
     @property
-    def symbols(self) -> Symbols:
+    def symbols(self) -> frozenset[str]:
         """The names of the sizes."""
         return frozenset(each.name for each in self.sizes)
+
+    @property
+    def ranges(self) -> Ranges:
+        """The sizes' least and greatest values."""
+        return _ranges(self.sizes)
 
     def may_overwrite(self, argument: int, result: int) -> bool:
         """Whether an input has the one number, and a result of its type the other."""
@@ -226,13 +233,14 @@ class Entry:
     def from_json(field: Field) -> "Entry":
         """The entry that a manifest describes."""
         sizes = tuple(SizeRange.from_json(item) for item in field["sizes"].items())
-        symbols = frozenset(each.name for each in sizes)
-        arguments = tuple(Argument.from_json(item, symbols) for item in field["arguments"].items())
+        _expect_distinct(field["sizes"], [each.name for each in sizes])
+        ranges = _ranges(sizes)
+        arguments = tuple(Argument.from_json(item, ranges) for item in field["arguments"].items())
+        _expect_distinct(field["arguments"], [(each.kind, each.name) for each in arguments])
         states = [argument.name for argument in arguments if argument.kind == "state"]
-        results = tuple(
-            Result.from_json(item, symbols, states) for item in field["results"].items()
-        )
+        results = tuple(Result.from_json(item, ranges, states) for item in field["results"].items())
         parameters = field["parameters"].texts()
+        _expect_distinct(field["parameters"], parameters)
         return Entry(
             field["symbol"].text(),
             parameters,
@@ -242,23 +250,37 @@ class Entry:
             _inputs(field["tree"]["inputs"], len(parameters), arguments),
             _outputs(field["tree"]["outputs"], len(results)),
             field["numerics"].choice(NUMERICS),
-            tuple(Site.from_json(item, symbols) for item in field["sites"].items()),
+            tuple(Site.from_json(item, ranges) for item in field["sites"].items()),
             field["imports"].texts(),
             field["effects"].flag(),
         )
 
 
-def read_size(field: Field, symbols: Symbols) -> Size:
-    """The size that a field holds, a number or text over `symbols`."""
+def read_size(field: Field, ranges: Ranges) -> Size:
+    """The size that a field holds, a number or text over symbols with these ranges."""
     if not isinstance(field.value, str):
+        if field.count() > LARGEST:
+            raise field.refusal(f"a size of {LARGEST} at most")
         return Size.of(field.count())
     try:
         found = Size.parse(field.value)
     except SizeSyntaxError:
         raise field.refusal("a size") from None
-    if not found.symbols <= symbols:
-        raise field.refusal(f"a size made of {', '.join(sorted(symbols)) or 'numbers'}")
+    if not found.symbols <= ranges.keys():
+        raise field.refusal(f"a size made of {', '.join(sorted(ranges)) or 'numbers'}")
+    _, most = found.bounds(ranges)
+    if most is not None and most < 0:
+        raise field.refusal("a size, which is not negative")
     return found
+
+
+def _ranges(sizes: Sequence[SizeRange]) -> Ranges:
+    return {each.name: (each.minimum, each.maximum) for each in sizes}
+
+
+def _expect_distinct(field: Field, names: Sequence[object]) -> None:
+    if len(set(names)) < len(names):
+        raise field.refusal("different names")
 
 
 def filled(text: str, arrays: Sequence[Array]) -> str:

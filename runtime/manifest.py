@@ -62,7 +62,7 @@ class Target:
             field["architecture"].text(),
             field["features"].texts(),
             field["code"].text(),
-            {name: read_size(needs[name], entry.symbols) for name, entry in entries.items()},
+            {name: read_size(needs[name], entry.ranges) for name, entry in entries.items()},
             None if pool is None else pool.text(),
             field["plans"].json(),
             _overwrites(field.get("overwrites"), entries),
@@ -124,16 +124,27 @@ class Manifest:
         Members that this runtime does not know are left out, so that newer ones may be added.
         """
         root = Field.parse(text, file)
+        try:
+            return Manifest._read(root)
+        except RecursionError:
+            raise LoadError("SW0307", f"{file}: it is nested too deeply") from None
+
+    @staticmethod
+    def _read(root: Field) -> "Manifest":
+        if root["format"].count() != FORMAT:
+            raise root["format"].refusal(f"{FORMAT}, as the first member says")
         root["byteorder"].choice(("little",))
         producer = root["producer"].text()
         minimum = root["minimum_runtime"].count()
         if minimum > RUNTIME:
             raise LoadError(
                 "SW0305",
-                f"{file} needs runtime {minimum}, and this is runtime {RUNTIME}",
+                f"{root.file} needs runtime {minimum}, and this is runtime {RUNTIME}",
                 hint=f"install a newer stepwell; the file was made by {producer}",
             )
         entries = {name: Entry.from_json(item) for name, item in root["entries"].members().items()}
+        if not entries:
+            raise root["entries"].refusal("an entry point at least")
         targets = tuple(Target.from_json(item, entries) for item in root["targets"].items())
         members = {name: item.text() for name, item in root["members"].members().items()}
         leaves = [

@@ -50,7 +50,10 @@ def empty(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> Array:
     """An array whose elements may be anything (CallError SW0414 if there is no memory for it)."""
     size = prod(shape) * dtype.itemsize
     if size < LARGE:
-        return np.empty(shape, dtype)
+        try:
+            return np.empty(shape, dtype)
+        except ValueError:  # an axis of 0 beside others whose product no 64 bits hold
+            size = prod(filter(None, shape)) * dtype.itemsize
     return np.ndarray(shape, dtype, np.asarray(_Owner(_taken(size) or _fresh(size))))
 
 

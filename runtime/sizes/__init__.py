@@ -11,4 +11,5 @@ from stepwell.runtime.sizes.size import Operator as Operator
 from stepwell.runtime.sizes.size import Size as Size
 from stepwell.runtime.sizes.size import largest as largest
 from stepwell.runtime.sizes.size import smallest as smallest
+from stepwell.runtime.sizes.text import LARGEST as LARGEST
 from stepwell.runtime.sizes.text import SizeSyntaxError as SizeSyntaxError

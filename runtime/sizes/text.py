@@ -13,6 +13,9 @@ from stepwell.runtime.sizes.polynomial import Polynomial, Symbol, atom, constant
 _TOKEN = re.compile(r"(?:([0-9]+)|([A-Za-z_][A-Za-z0-9_]*)|(//|[-+*%(),]))\s*")
 _SYMBOL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
+LARGEST = 2**63 - 1
+"""The largest number in a size."""
+
 
 @final
 class SizeSyntaxError(ValueError):
@@ -31,7 +34,10 @@ def is_symbol(name: str) -> bool:
 def parse(source: str) -> Polynomial:
     """The polynomial that `source` writes. Raises SizeSyntaxError."""
     reader = _Reader(source, len(source) - len(source.lstrip()))
-    value = reader.sum()
+    try:
+        value = reader.sum()
+    except RecursionError:
+        raise SizeSyntaxError("it is nested too deeply", reader.offset) from None
     reader.finish()
     return value
 
@@ -74,6 +80,8 @@ class _Reader:
             raise self.error("a number or a name of a size")
         self.offset = match.end()
         if match[1]:
+            if len(match[1]) > len(str(LARGEST)) or int(match[1]) > LARGEST:
+                raise SizeSyntaxError(f"a number is beyond {LARGEST}", at)
             return constant(int(match[1]))
         return self.call(match[2], at) if match[2] in _FUNCTIONS else atom(Symbol(match[2]))
 

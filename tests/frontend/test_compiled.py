@@ -14,6 +14,7 @@ import pytest
 from full_disk import full_disk
 from messages import expect
 from stepwell import CallError, CompileError, StepwellError, compile, load
+from stepwell import numpy as np
 from stepwell.runtime import verify
 
 X = numpy.ones((2, 2), "f4")
@@ -152,6 +153,29 @@ def test_a_huge_result() -> None:
            |             ^^^^^^^^^^^^^
         """,
     )
+
+
+@pytest.mark.parametrize(
+    ("length", "sentence"),
+    [
+        (lambda x, y: x.shape[0] - 5, "result: A - 5 is no size for A = 3"),
+        (
+            lambda x, y: x.shape[0] // y.shape[0],
+            "result: floordiv(A, B) is no size for A = 3, B = 0",
+        ),
+    ],
+)
+def test_a_size_without_a_value(length: Callable[[Any, Any], Any], sentence: str) -> None:
+    program = compile(lambda x, y: np.ones((length(x, y),)), "f32[A]", "f32[B]")
+    with pytest.raises(CallError) as caught:
+        program(np.ones(3), np.ones(0))
+    assert (caught.value.code, caught.value.sentence) == ("SW0419", sentence)
+
+
+def test_an_empty_array_that_is_too_large() -> None:
+    program = compile(lambda x: np.ones((x.shape[0], x.shape[0], x.shape[0], 0)), "f32[A, 0]")
+    with pytest.raises(CallError, match="SW0414: there is no memory for a result of"):
+        program(numpy.ones((2**40, 0), "f4"))
 
 
 def test_a_dump_that_finds_no_room_leaves_whole_files(

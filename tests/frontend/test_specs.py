@@ -49,6 +49,10 @@ def test_the_text_form() -> None:
          "size at the end"),
         ("f32[2, B S]", 9, "has a size that cannot be read: the size ' B S' needs an operator or "
          "the end before 'S'"),
+        ("f32[B, 9223372036854775808]", 7, "has a size that cannot be read: a number is beyond "
+         "9223372036854775807"),
+        ("f32[B, " + "1" * 5000 + "]", 7, "has a size that cannot be read: a number is beyond "
+         "9223372036854775807"),
         ("f32[ -1]", 5, "has a negative size"),
         ("f32[3, -B]", 7, "has a negative size"),
         ("f32[-B - 2*S]", 4, "has a negative size"),
@@ -92,6 +96,14 @@ def test_the_specs_of_examples() -> None:
     with pytest.raises(StepwellError, match="SW0101: a object is not a spec"):
         spec([object()])
     assert compile(lambda p: p["w"] + 1, spec({"w": w}))({"w": w}).tolist() == (w + 1).tolist()
+
+
+def test_a_size_is_not_nested_without_end() -> None:
+    with pytest.raises(StepwellError) as caught:
+        spec("f32[" + "(" * 5000 + "B" + ")" * 5000 + "]")
+    assert caught.value.sentence == (
+        "the spec has a size that cannot be read: it is nested too deeply"
+    )
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,7 @@ def refusal(document):
 
 COUNT = "a whole number of 0 or more"
 SIZE = "a size made of B, S"
+POSITIVE = "a size, which is not negative"
 ONE_EACH = "a tuple of 2, one for each parameter"
 INPUTS = "a tree whose leaves are the inputs, which are the first arguments"
 OUTPUTS = "a tree whose leaves are below 3, the number of results"
@@ -110,11 +111,15 @@ TEXT = "a text with {} for each of 2 operands"
 @pytest.mark.parametrize(
     ("path", "value", "expected"),
     [
+        ("format", 2, "1, as the first member says"),
+        ("format", 0, "1, as the first member says"),
+        ("format", "x", COUNT),
         ("producer", 3, "a text"),
         ("byteorder", "big", "little"),
         ("minimum_runtime", -1, COUNT),
         ("minimum_runtime", True, COUNT),
         ("entries", [], "an object"),
+        ("entries", {}, "an entry point at least"),
         ("members.code", 1, "a text"),
         ("entries.f.effects", 1, "true or false"),
         ("entries.f.imports", "labs", "a list"),
@@ -122,11 +127,19 @@ TEXT = "a text with {} for each of 2 operands"
         ("entries.f.numerics", "wild", "strict or fast"),
         ("entries.f.sizes[0].minimum", "1", COUNT),
         ("entries.f.sizes[1].maximum", 1.5, COUNT),
+        ("entries.f.sizes[0].maximum", 0, "1 or more, which is the minimum"),
+        ("entries.f.sizes", [{"name": "B", "minimum": 0}] * 2, "different names"),
+        ("entries.f.parameters", ["x", "x"], "different names"),
         ("entries.f.arguments[0].kind", "in", "input or constant or state"),
         ("entries.f.arguments[0].dtype", "f31", " or ".join(BY_NAME)),
         ("entries.f.arguments[0].shape[0]", "B +", "a size"),
         ("entries.f.arguments[0].shape[0]", "N", SIZE),
         ("entries.f.arguments[0].shape[0]", 1.5, COUNT),
+        ("entries.f.arguments[0].shape[0]", 2**63, f"a size of {2**63 - 1} at most"),
+        ("entries.f.arguments[0].shape[0]", str(2**63), "a size"),
+        ("entries.f.arguments[0].shape[0]", "1" * 5000, "a size"),
+        ("entries.f.arguments[0].shape[0]", "(" * 5000 + "B" + ")" * 5000, "a size"),
+        ("entries.f.results[1].shape[0]", "-1", POSITIVE),
         ("entries.f.results[1].state", "cash", "cache['k']"),
         ("states.cache.leaves[0]", "cache", "cache['k']"),
         ("states.cache.tree", {"none": None}, "a tree of 1 leaves"),
@@ -142,6 +155,9 @@ TEXT = "a text with {} for each of 2 operands"
         ("entries.f.sites[1].where.line", "3", COUNT),
         ("targets[0].features", "avx2", "a list"),
         ("targets[0].workspace.f", "64*Q", SIZE),
+        ("targets[0].workspace.f", "-1", POSITIVE),
+        ("targets[0].workspace.f", "0-100", POSITIVE),
+        ("targets[0].workspace.f", "S - 2049", POSITIVE),
         ("targets[0].overwrites.f[0]", [1, 1], "an input and a result of its type"),
         ("targets[0].overwrites.f[0]", [0, 2], "an input and a result of its type"),
         ("targets[0].overwrites.f[0]", [0], "an input and a result of its type"),
@@ -157,10 +173,29 @@ def test_every_wrong_value_is_named(make, path, value, expected):
     assert refusal(document) == f"SW0307: manifest.json: {path}: expected {expected}, got {shown}"
 
 
+@pytest.mark.parametrize("number", [0, 3])
+def test_arguments_of_one_kind_have_different_names(make, number):
+    document = json.loads(rich(make).to_json())
+    arguments = document["entries"]["f"]["arguments"]
+    arguments[number] |= {"name": arguments[number + 1]["name"]}
+    arguments[number] |= {"kind": arguments[number + 1]["kind"]}
+    assert ".arguments: expected different names, got " in refusal(document)
+
+
+@pytest.mark.parametrize("depth", [400, 5000])
+def test_a_deep_tree_is_refused(make, depth):
+    text = rich(make).to_json().decode()
+    at = text.index('"outputs":') + len('"outputs":')
+    text = text[:at] + '{"dict":{"a":' * depth + '{"leaf":99},"x":' + text[at:]
+    text = text.replace('{"leaf":99},"x":', '{"leaf":99}' + "}}" * depth + ',"x":')
+    with pytest.raises(LoadError, match=r"SW0307: manifest\.json"):
+        Manifest.from_json(text.encode(), "manifest.json")
+
+
 OPTIONAL = re.compile(
-    r"^format$|^states(\.\w+)?$|^members\.|^entries\.f$|plans\.|\.(dict|fields)\.\w$|\.(maximum|pool|where|state|overwrites(\.\w+)?)$"
+    r"^states(\.\w+)?$|^members\.|^entries\.f$|plans\.|\.(dict|fields)\.\w$|\.(maximum|pool|where|state|overwrites(\.\w+)?)$"
 )
-"""Members that may be missing. (The format is told by the artifact's first member.)"""
+"""Members that may be missing."""
 
 
 def test_every_missing_member_is_named(make):
