@@ -141,14 +141,18 @@ def _entries(
 def _expect_names(names: Collection[object]) -> None:
     """Raises CompileError SW0159 unless each entry point can be called as `model.name(…)`."""
     for name in names or ("",):
-        usable = isinstance(name, str) and name.isidentifier() and not name.startswith("_")
-        if not usable or keyword.iskeyword(name) or name in ATTRIBUTES:
+        if not isinstance(name, str) or not _is_free(name):
             raise CompileError(
                 "SW0159",
                 f"an entry point cannot be called {name!r}" if names else "there is no entry point",
                 hint="give a name with which program.name(…) says nothing else, such as step",
                 where=user_line(),
             )
+
+
+def _is_free(name: str) -> bool:
+    word = name.isidentifier() and not keyword.iskeyword(name)
+    return word and not name.startswith("_") and name not in ATTRIBUTES
 
 
 def _parts(name: str, entry: object) -> Specs:
