@@ -1,5 +1,8 @@
 // RUN: stepwell-opt %s -p loop-to-llvm | filecheck %s
 
+// An entry point says how many buffers and sizes it takes.
+// CHECK:       llvm.mlir.global external constant @run.takes(dense<2> : vector<2xi64>)
+
 // A kernel is an internal function of its buffers and of its symbols.
 loop.kernel @fill<M: 0>() -> (%y: !loop.buffer<[M, 4] x f32>) {
   %zero = loop.index 0

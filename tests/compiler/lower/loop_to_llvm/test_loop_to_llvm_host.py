@@ -58,7 +58,8 @@ loop.func @same<N: 0>(%x: {X}) -> (%y: {X}) {{
 }}"""
     scalars = "loop.func @unused(%i: index) -> () {\n}"
     program = native(f"{source}\n{scalars}")
-    assert set(program.code.symbols) == {"eight", "same"}
+    assert set(program.code.symbols) == {"eight", "eight.takes", "same", "same.takes"}
+    assert program.code.numbers("eight.takes", 2) == (2, 1)
     for name in ("eight", "same"):
         x, y = np.arange(5, dtype=np.float32), np.zeros(5, np.float32)
         assert program.run(name, [x, y], [5]) == 0
