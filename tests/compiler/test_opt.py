@@ -51,7 +51,7 @@ def test_every_pass_says_what_it_is_for() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, level in LEVELS.items() if level == "tensor"])
-@pytest.mark.parametrize(("stage", "op"), [("nests", "loop.kernel"), ("llvm", "llvm.func")])
+@pytest.mark.parametrize(("stage", "op"), [("nests", "loop.kernel"), ("llvm", "llvm.mlir.global")])
 def test_passes_of_the_tensor_level(command: Command, name: str, stage: str, op: str) -> None:
     assert command(TEXTS[stage], "-p", name) == (
         f"SW0221: the pass {name} is for the tensor level, and this module has {op}"
@@ -64,10 +64,10 @@ def test_passes_of_the_loop_level(command: Command, name: str) -> None:
     assert command(TEXTS["tensor"], "-p", name) == (
         f"{sentence} nd.func\n  help: run tensor-to-loop first"
     )
-    assert command(TEXTS["llvm"], "-p", name) == f"{sentence} llvm.func"
+    assert command(TEXTS["llvm"], "-p", name) == f"{sentence} llvm.mlir.global"
 
 
-@pytest.mark.parametrize(("stage", "op"), [("tensor", "nd.func"), ("llvm", "llvm.func")])
+@pytest.mark.parametrize(("stage", "op"), [("tensor", "nd.func"), ("llvm", "llvm.mlir.global")])
 def test_instructions_are_made_of_the_loop_level_only(stage: str, op: str) -> None:
     module = Parser(context(), TEXTS[stage]).parse_module()
     with pytest.raises(StepwellError, match=f"SW0240: {op} cannot become instructions"):

@@ -11,7 +11,6 @@ import pytest
 
 from stepwell.runtime import artifact, container, load, system
 from stepwell.runtime.errors import LoadError
-from stepwell.runtime.manifest import Manifest
 
 
 def refusal(source, **options):
@@ -239,8 +238,9 @@ def test_missing_features_are_named(make, scale_file, monkeypatch):
     )
 
 
-def test_an_artifact_without_code_is_refused(scale_file):
-    artifact.write(scale_file, Manifest("stepwell test", {}, ()), {})
+def test_an_artifact_without_code_is_refused(make, scale_file):
+    manifest, _ = make.scale()
+    artifact.write(scale_file, replace(manifest, targets=()), {})
     assert refusal(scale_file) == f"SW0309: {scale_file} holds no code"
 
 
