@@ -16,6 +16,7 @@ from stepwell import assert_, compiled, scan
 from stepwell import numpy as snp
 from stepwell.compiler.cache import lookup
 from stepwell.compiler.cache.folder import Folder
+from stepwell.compiler.dump import Dump
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.machines.x86 import X86_64_V3
 from stepwell.compiler.pipeline import STAGES, Image, compile_module
@@ -38,8 +39,8 @@ def images(monkeypatch: pytest.MonkeyPatch) -> list[Image]:
     """What was compiled so far, and not looked up."""
     images: list[Image] = []
 
-    def compiling(module: ModuleOp, machine: Machine) -> Image:
-        images.append(compile_module(module, machine))
+    def compiling(module: ModuleOp, machine: Machine, dump: Dump | None = None) -> Image:
+        images.append(compile_module(module, machine, dump))
         return images[-1]
 
     monkeypatch.setattr(compiled, "compile_module", compiling)

@@ -64,6 +64,12 @@ done:
 """
 
 
+def telling(entry):
+    """What code says of the pointers and sizes that it takes, if it is this entry point's."""
+    counts = len(entry.arguments) + len(entry.results), len(entry.sizes)
+    return f"@{entry.symbol}.takes = constant [2 x i64] [i64 {counts[0]}, i64 {counts[1]}]\n"
+
+
 @pytest.fixture(autouse=True)
 def slow(monkeypatch):
     """The calls that were made in Python, in a process that has just loaded the thunk."""
@@ -111,8 +117,8 @@ def idle(make):
     """A model whose code does nothing, with these inputs and results."""
 
     def idle(inputs, results, **rest):
-        manifest = make.manifest({"f": make.entry("f", inputs, results, **rest)})
-        return Model(manifest, make.object(COPY), {})
+        entry = make.entry("f", inputs, results, **rest)
+        return Model(make.manifest({"f": entry}), make.object(telling(entry) + COPY), {})
 
     return idle
 
@@ -272,7 +278,7 @@ def test_what_is_overwritten_is_for_python(make, programs, slow):
     entry = make.entry("f", {"x": "u8[2]"}, {"y": "u8[2]"})
     target = make.target("t", workspace={"f": Size.of(0)}, overwrites={"f": ((0, 0),)})
     manifest = replace(make.manifest({"f": entry}), targets=(target,))
-    model, x = Model(manifest, make.object(COPY), {}), np.zeros(2, np.uint8)
+    model, x = Model(manifest, make.object(telling(entry) + COPY), {}), np.zeros(2, np.uint8)
     assert all(model(x) is x for _ in range(3))
     assert len(slow) == 3
 
@@ -288,7 +294,8 @@ def test_results_are_nested(make, slow):
         "dict": Fields({"a": Leaf(0), "b": Items("tuple", (Leaf(1),))}),
     }
     entries = {name: replace(entry, outputs=outputs) for name, outputs in shapes.items()}
-    model, x = Model(make.manifest(entries), make.object(COPY), {}), np.zeros(2, np.uint8)
+    code, x = make.object(telling(entry) + COPY), np.zeros(2, np.uint8)
+    model = Model(make.manifest(entries), code, {})
     for _ in range(3):
         first, second = model["tuple"](x)
         assert (first.shape, second.shape) == ((2,), (3,))
@@ -356,7 +363,7 @@ def test_code_that_fails_raises_once(add, slow):
 
 def test_an_error_is_not_that_of_the_last_call(make, slow):
     entry = make.entry("failing", {"x": "i64[]"}, {}, sites=(Site("assert", "wrong"),) * 2)
-    model = Model(make.manifest({"f": entry}), make.object(FAILING), {})
+    model = Model(make.manifest({"f": entry}), make.object(telling(entry) + FAILING), {})
     model(np.array(0))
     assert failure(model, np.array(1)) == (CallError, "SW0410: f: wrong")
     assert failure(model, np.array(2)) == (CallError, "SW0412: f failed with code 0 at site 0")
@@ -531,7 +538,7 @@ def test_threads_may_learn_and_forget(scale):
 
 def test_calls_release_the_gil_and_survive_close(make, slow):
     entry = make.entry("spin", {"x": "i64[1]"}, {})
-    model = Model(make.manifest({"spin": entry}), make.object(SPIN), {})
+    model = Model(make.manifest({"spin": entry}), make.object(telling(entry) + SPIN), {})
     model(np.ones(1, np.int64))
     flag = np.zeros(1, np.int64)
     thread = threading.Thread(target=model, args=(flag,))
