@@ -98,15 +98,21 @@ class Methods(Operators, abc.ABC):
 
     def round(self, decimals: int = 0) -> Self:
         """To the nearest multiple of 10**-decimals, ties to the even one; integers stay."""
+        if not is_float(self.dtype):
+            return self if decimals >= 0 else self._to_tens(10**-decimals)
         if decimals:
             scale = 10.0**decimals
             return (self * scale).round() / scale
-        if not is_float(self.dtype):
-            return self
         below = self._elementwise("floor", self)
         apart = self - below
         odd = below - self._elementwise("floor", below * 0.5) * 2 != 0
         return self._where((apart > 0.5) | ((apart == 0.5) & odd), below + 1, below)
+
+    def _to_tens(self, unit: int) -> Self:
+        """Integers to the nearest multiple of a power of ten, ties to the even one."""
+        below = self // unit
+        twice, odd = (self - below * unit) * 2, below % 2 == 1
+        return self._where((twice > unit) | ((twice == unit) & odd), below + 1, below) * unit
 
     def __round__(self, decimals: int | None = None) -> Self:
         return self.round(decimals or 0)

@@ -62,13 +62,11 @@ class Trace:
 
 
 def _may_change(value: Concrete) -> bool:
-    """Whether somebody may write to an array, or to one of which it is a view."""
+    """Whether somebody may write to an array some day: all but those that are views of `bytes`."""
     base: object = value
     while isinstance(base, np.ndarray):
-        if base.flags.writeable:
-            return True
         base = base.base
-    return False
+    return not isinstance(base, bytes)
 
 
 _TRACE: ContextVar[Trace | None] = ContextVar("trace", default=None)

@@ -315,9 +315,13 @@ class BodyWriter(ABC):
         return self.value(condition)
 
     def _may_read_elsewhere(self, access: Access) -> bool:
-        """Whether, where the condition does not hold, the read may give any element."""
+        """Whether, where the condition does not hold, the read may give any element: those from the
+        first on, along the axes that go on."""
         along = self._dropped_along(access)
-        return along is not None and self.analysis.is_inside_along(access, along)
+        if along is None or not self.analysis.is_inside_along(access, along):
+            return False
+        steps = [step.bounds({})[0] for axis, step in access.at.terms.items() if axis in along]
+        return all(least is not None and least >= 0 for least in steps)
 
     def _dropped_along(self, access: Access) -> frozenset[SSAValue] | None:
         condition = access.op.condition if isinstance(access.op, ReadOp) else None

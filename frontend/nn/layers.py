@@ -27,9 +27,8 @@ def _filled(value: float, size: int, dtype: str) -> Array:
 
 
 def _frozen(values: NDArray[Any]) -> Array:
-    """An array that no trace has to copy, since nobody can write to it."""
-    values.flags.writeable = False
-    return Array(values)
+    """An array that no trace has to copy, since nobody can ever write to `bytes`."""
+    return Array(np.ndarray(values.shape, values.dtype, values.tobytes()))
 
 
 @final

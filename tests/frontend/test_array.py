@@ -188,6 +188,8 @@ def test_arrays_are_copied_and_pickled() -> None:
         (asarray([0.5, 1.5, -1.2]).round(), [0, 2, -1]),
         (round(asarray([0.26, 1.5]), 1), [numpy.float32(0.3), 1.5]),
         (round(asarray(2.5)), 2),
+        (round(asarray([2**24 + 1]), 2), [2**24 + 1]),
+        (round(asarray([25, 35, -25, 14, 126]), -1), [20, 40, -20, 10, 130]),
         (divmod(asarray([7, -7]), 2)[0], [3, -4]),
         (divmod(asarray([7, -7]), 2)[1], [1, 1]),
         (divmod(7, asarray([2, 4]))[1], [1, 3]),

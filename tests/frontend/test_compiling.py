@@ -105,6 +105,11 @@ def test_a_weight_that_nobody_can_change_is_not_copied() -> None:
     assert kept(layer.weight.value)
     assert kept(layer.bias.value)
     assert not kept(numpy.ones((2, 3)))
+    locked = numpy.ones((2, 3))
+    locked.flags.writeable = False
+    assert not kept(locked)
+    assert not kept(numpy.frombuffer(memoryview(bytearray(8)).toreadonly(), "f4"))
+    assert kept(numpy.frombuffer(bytes(8), "f4"))
 
 
 def test_several_entry_points_share_weights(tmp_path: Any) -> None:

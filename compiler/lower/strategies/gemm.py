@@ -1,4 +1,4 @@
-"""The strategy `gemm`: matrix products by register tiles, of which the right operand may be packed.
+"""The strategy `gemm`: matrix products by register tiles, whose operands may be packed.
 
 The loops are those of K. Goto, R. van de Geijn, "Anatomy of high-performance matrix
 multiplication", ACM TOMS 34 (2008), without the one over k: a tile sums all of k in registers, in
@@ -170,13 +170,15 @@ class _Gemm:
         return NestLoops(writer, self.analysis, tiling, {}, ready=ready, panel=fill, ahead=last)
 
     def _tasks(self) -> Tasks:
-        """Blocks of `mc` rows, over several `middle` positions if those have fewer."""
+        """Blocks of `mc` rows, over several `middle` positions if those have fewer; in whole tiles,
+        for there may be more rows than `mc` was chosen for."""
         contraction = self.contraction
         rows = () if contraction.rows is None else (contraction.rows,)
         blocks: list[tuple[Axis, int]] = [(contraction.lanes, self.plan.nc)]
         left = self.plan.mc
         for axis in (*rows, *contraction.middle[::-1]):
-            blocks.append((axis, max(left, self.plan.mr if axis is contraction.rows else 1)))
+            tile = self.plan.mr if axis is contraction.rows else 1
+            blocks.append((axis, max(1, -(-left // tile)) * tile))
             left //= max(1, length(axis.size))
         blocks.extend((axis, 1) for axis in contraction.outer[::-1])
         return Tasks(tuple(blocks[::-1]))

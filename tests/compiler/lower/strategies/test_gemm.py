@@ -10,7 +10,7 @@ from xdsl.ir import Operation
 from drawing import examples
 from expanding import agree, expanded
 from loop_text import parse_kernel
-from stepwell.compiler.dialects.loop.explicit import GatherOp, ParallelOp
+from stepwell.compiler.dialects.loop.explicit import GatherOp, LoadOp, ParallelOp
 from stepwell.compiler.lower.blocking import Product, tiles
 from stepwell.compiler.lower.strategies import choose_plan
 from stepwell.compiler.lower.strategies.gemm import Gemm
@@ -156,15 +156,15 @@ KERNELS["convolution without padding"] = convolution(padded=False)
 def plans(draw: st.DrawFn) -> Gemm:
     bytes, mr, nv = (
         draw(st.sampled_from([32, 64])),
-        draw(st.integers(1, 5)),
+        draw(st.sampled_from([1, 2, 3, 4, 5, 9, 14])),
         draw(st.integers(1, 3)),
     )
     pack = draw(st.sampled_from([(), ("right",), ("left",), ("left", "right")]))
     ahead = draw(st.sampled_from([0, 3]))
     if draw(st.booleans()):
         return Gemm(bytes, mr, nv, 0, 0, pack, ahead)
-    blocks = draw(st.integers(1, 2)), draw(st.integers(1, 2))
-    return Gemm(bytes, mr, nv, mr * blocks[0], nv * bytes // 4 * blocks[1], pack, ahead)
+    mc, blocks = draw(st.integers(1, 30)), draw(st.integers(1, 2))
+    return Gemm(bytes, mr, nv, mc, nv * bytes // 4 * blocks, pack, ahead)
 
 
 lengths = st.sampled_from([0, 1, 2, 3, 7, 8, 15, 16, 17, 33, 50, 70])
@@ -195,6 +195,11 @@ def fixed(text: str, m: int, n: int, k: int) -> str:
 def test_machine_code_gives_the_bits_of_the_nests(name: str) -> None:
     agree(KERNELS[name], {"M": 35, "N": 75, "K": 40}, special=True, native=True)
     agree(fixed(KERNELS[name], 35, 100, 40), native=True)
+
+
+def test_tasks_of_a_number_of_rows_that_is_not_known_are_whole_tiles() -> None:
+    text, sizes = re.sub("K: 0", "K: 1", KERNELS["bare"]), {"M": 61, "N": 32, "K": 8}
+    agree(text, sizes, Gemm(64, 14, 2, 30, 32), native=True)
 
 
 @pytest.mark.parametrize("name", KERNELS)
@@ -239,6 +244,17 @@ def test_positions_in_the_padding_are_skipped() -> None:
     kernel = expanded(fixed(KERNELS["convolution"], 56, 64, 64))
     inner = [op for op in kernel.walk() if op.name == "loop.for" and not _loops_in(op)]
     assert all("loop.compare" not in str(op) and "where" not in str(op) for op in inner)
+
+
+def test_what_is_not_read_in_the_padding_is_not_read_before_the_image_either() -> None:
+    """Where channels are reversed, those behind the first lie before it."""
+    text = fixed(KERNELS["convolution"], 8, 16, 64)
+    turned = text.replace("+ -1, %i] where", "+ -1, (-1) * %i + 63] where")
+    assert turned != text
+    agree(text, {}, Gemm(64, 4, 1))
+    agree(turned, {}, Gemm(64, 4, 1))
+    places = [op for op in expanded(turned, Gemm(64, 4, 1)).walk() if isinstance(op, LoadOp)]
+    assert any(op.mask is not None and op.source.name_hint == "x" for op in places)
 
 
 def _loops_in(op: Operation) -> bool:
