@@ -16,7 +16,8 @@ from stepwell.compiler.lower.writer import Writer
 from stepwell.compiler.ops.functions import defaults
 
 Parts = Sequence[SSAValue]
-"""One accumulator or term: a value, or a value and its index for argmax and argmin."""
+"""One accumulator or term: a value and its index for argmax and argmin, a value for the other
+kinds, or several that are folded side by side."""
 
 _FLOATS: Mapping[Combine, type[IRDLOperation]] = {
     Combine.ADD: arith.AddfOp,
@@ -46,8 +47,8 @@ def identity(kind: Combine, types: Sequence[Attribute]) -> list[tuple[float | in
         return [*identity(extreme, [first]), (_LAST, types[1])]
     if isinstance(first, AnyFloat):
         neutral = {Combine.MUL: 1.0, Combine.MAX: -inf, Combine.MIN: inf}
-        return [(neutral.get(kind, 0.0), first)]
-    return [(_integer_identity(kind, first), first)]
+        return [(neutral.get(kind, 0.0), type) for type in types]
+    return [(_integer_identity(kind, type), type) for type in types]
 
 
 def _integer_identity(kind: Combine, type: Attribute) -> int:
@@ -72,7 +73,8 @@ def join(writer: Writer, kind: Combine, left: Parts, right: Parts) -> Parts:
         return _better(writer, kind, left, right)
     type = left[0].type
     op = _table(element(type))[kind]
-    return [writer.pure(op, (left[0], right[0]), type, defaults(op))]
+    pairs = zip(left, right, strict=True)
+    return [writer.pure(op, pair, type, defaults(op)) for pair in pairs]
 
 
 def take(writer: Writer, kind: Combine, accumulator: Parts, terms: Parts) -> Parts:

@@ -48,5 +48,5 @@ def _is_nothing(fold: FoldOp, terms: Sequence[float | int]) -> bool:
         return first == second == 0 and (negative or isinstance(first, int))
     if kind in (Combine.ARGMAX, Combine.ARGMIN):
         return False
-    ((neutral, _),) = identity(kind, [result.type for result in fold.results])
-    return terms[0] == neutral
+    ((neutral, _), *_) = identity(kind, [result.type for result in fold.results])
+    return all(term == neutral for term in terms)

@@ -17,15 +17,20 @@ from stepwell.compiler.dialects.nd import dtype_of, shape_of
 from stepwell.compiler.dialects.sizes import (
     NumberAttr,
     Range,
+    Shape,
     SizeAttr,
     SizesAttr,
     SymbolsAttr,
 )
+from stepwell.compiler.lower.joined_folds import join_folds
 from stepwell.compiler.ops.base import Role, TensorOp
 from stepwell.compiler.ops.host import Host, buffer_of
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import SCALARS, AxisFactors, Chain, Read, Scalar, Scalars
 from stepwell.compiler.ops.structure import KEEP, KernelOp
+
+Stored = Mapping[SSAValue, Sequence[SSAValue]]
+"""Values of one shape, each with the buffers that it is written to."""
 
 Form = tuple[AxisFactors, Chain | None]
 """Into what the axes of a nest are split, and the one that is gone through in order."""
@@ -64,20 +69,29 @@ class _Kernel:
             self.targets.setdefault(value, []).append(target)
 
     def write(self) -> None:
-        for value, targets in list(self.targets.items()):
+        for value, targets in self.targets.items():
             if not isinstance(value, OpResult):
-                self._nest(value, targets, UNKNOWN_LOC)
+                self._nest({value: targets}, UNKNOWN_LOC)
+        together = self._together()
         for op in self.region.ops:
             if isinstance(op, TensorOp) and op.ROLE is Role.ALONE:
                 self._alone(op)
                 continue
             for value in op.results:
-                targets = self.targets.get(value, [])
-                if not targets and KEEP in op.attributes:
-                    targets = [self._local(op, value)]
-                if targets:
-                    self._nest(value, targets, op.location)
-                    self.memory[value] = targets[0]
+                stored = together.get(value, {})
+                if KEEP in op.attributes and value not in self.targets:
+                    stored = {value: [self._local(op, value)]}
+                if stored:
+                    self._nest(stored, op.location)
+                    self.memory.update({value: targets[0] for value, targets in stored.items()})
+
+    def _together(self) -> dict[SSAValue, Stored]:
+        """What is yielded, by the last of the values of one shape, which share a nest."""
+        found: dict[Shape, dict[SSAValue, Sequence[SSAValue]]] = {}
+        for value in (result for op in self.region.ops for result in op.results):
+            if value in self.targets:
+                found.setdefault(shape_of(value.type), {})[value] = self.targets[value]
+        return {list(values)[-1]: values for values in found.values()}
 
     def _alone(self, op: TensorOp) -> None:
         """An op that is the kernel, and has no regions, writes what it does."""
@@ -91,32 +105,28 @@ class _Kernel:
         append(self.block, local)
         return local.result
 
-    def _nest(self, value: SSAValue, targets: Sequence[SSAValue], location: LocationAttr) -> None:
-        """One nest that stores `value`; its axes are split as far as its reshapes ask for, and one
-        of them is that of a scan if there are prefixes."""
+    def _nest(self, stored: Stored, location: LocationAttr) -> None:
+        """One nest that stores some values; its axes are split as far as their reshapes ask for,
+        one of them is that of a scan if there are prefixes, and folds go side by side."""
         form: Form = {}, None
         while True:
-            nest, wanted = self._attempt(value, targets, location, form)
+            nest, wanted = self._attempt(stored, location, form)
             if wanted == form:
+                join_folds(nest.body.block)
                 append(self.block, nest)
                 return
             nest.drop_all_references()
             form = wanted
 
-    def _attempt(
-        self,
-        value: SSAValue,
-        targets: Sequence[SSAValue],
-        location: LocationAttr,
-        form: Form,
-    ) -> tuple[NestOp, Form]:
+    def _attempt(self, stored: Stored, location: LocationAttr, form: Form) -> tuple[NestOp, Form]:
         block = Block()
         s = Scalars(block, location, *form)
-        at, sizes = s.axes(block, shape_of(value.type))
+        at, sizes = s.axes(block, shape_of(next(iter(stored)).type))
         with s.along_the_chain():
-            scalar = self._reader(value, s)(at)
-            for target in targets:
-                _write(s, scalar, target, at)
+            scalars = [self._reader(value, s)(at) for value in stored]
+            for scalar, targets in zip(scalars, stored.values(), strict=True):
+                for target in targets:
+                    _write(s, scalar, target, at)
         nest = construct(NestOp, (), (), {"sizes": SizesAttr(sizes)}, location)
         nest.add_region(Region(block))
         return nest, (s.wanted, s.chain)

@@ -8,6 +8,9 @@ all its readers are in one kernel, and that kernel can read it through:
 * a reduction of the last axes into a kernel over the same rows (softmax, norms);
 * a contraction or a cumulative op into elementwise ops at the same index (bias, activation).
 
+Kernels that reduce along the same axes what they share become one with several results, so that
+what is shared is computed or read once: sums over all pairs, the gradients of a norm.
+
 An op that only changes part of an operand which nobody reads later stays by itself, if the operand
 is in memory anyway, or has been changed so before: it is carried out there (a cache, one row of
 which is new).
@@ -15,8 +18,8 @@ which is new).
 What a kernel would read at too many places, and so compute as often, is stored: the steps of a
 stencil, one after the other, would else grow by a factor with each step.
 
-So every kernel has one result that others may read (but for an op that is a kernel by itself), and
-no two kernels can wait for each other.
+A kernel stands where its last result does, and nobody reads the others before; so no two kernels
+can wait for each other.
 """
 
 from collections import Counter
@@ -33,8 +36,16 @@ from stepwell.compiler.dialects.construct import append, construct
 from stepwell.compiler.dialects.nd import shape_of
 from stepwell.compiler.dialects.sizes import IntsAttr, count_of
 from stepwell.compiler.ops.base import Role, TensorOp
+from stepwell.compiler.ops.reduction import Reduction
 from stepwell.compiler.ops.structure import DONATED, KEEP, FuncOp, KernelOp, YieldOp
 from stepwell.compiler.ops.unary import Convert
+from stepwell.runtime.sizes import Size
+
+MOST_SIDE_BY_SIDE = 4
+"""Reductions of one kernel that share what they fold."""
+
+FARTHEST = 64
+"""Values behind a reduction among which it looks for what another one folds, too."""
 
 DEEPEST = 100
 """Ops in a chain inside one kernel: each is a level of recursion when its nest is written."""
@@ -48,9 +59,13 @@ Place = tuple[Operation, ...]
 
 @dataclass(eq=False)
 class _Group:
-    """A kernel in the making; members from the last to the first. The first is the root."""
+    """A kernel in the making; members from the last to the first, which is the last root."""
 
     members: list[TensorOp] = field(default_factory=list[TensorOp])
+    roots: list[TensorOp] = field(default_factory=list[TensorOp])
+    """The members whose results others may read, from the last to the first."""
+    reductions: list[TensorOp] = field(default_factory=list[TensorOp])
+    """The members that fold, or combine along an axis."""
     contracts: bool = False
     rows: int | None = None
     """How many leading axes are rows, once a reduction of the others has joined."""
@@ -60,7 +75,7 @@ class _Group:
 
     @property
     def root(self) -> TensorOp:
-        return self.members[0]
+        return self.roots[0]
 
     @property
     def folds(self) -> bool:
@@ -68,6 +83,7 @@ class _Group:
 
     def add(self, op: TensorOp) -> None:
         self.members.append(op)
+        self.roots = self.roots or [op]
         depth = self.depths.get(op, 0) + 1
         places = _places_of_operands(op, self.places.get(op, {()}))
         for operand in op.operands:
@@ -77,7 +93,19 @@ class _Group:
         if op.ROLE is Role.CONTRACT:
             self.contracts = True
         if op.ROLE in (Role.FOLD, Role.SCAN):
+            self.reductions.append(op)
             self.rows = len(shape_of(op.results[0].type)) - (op.ROLE is Role.SCAN)
+
+    def absorb(self, other: "_Group", order: Mapping[Operation, int]) -> None:
+        """Takes the members of another kernel, whose last root comes before its own."""
+        members = dict.fromkeys((*self.members, *other.members))
+        self.members = sorted(members, key=lambda op: -order[op])
+        self.roots = sorted((*self.roots, *other.roots), key=lambda op: -order[op])
+        self.reductions += other.reductions
+        for op, depth in other.depths.items():
+            self.depths[op] = max(depth, self.depths.get(op, 0))
+            self.places.setdefault(op, set()).update(other.places[op])
+        other.members = []
 
 
 def _places_of_operands(op: TensorOp, places: set[Place]) -> set[Place]:
@@ -109,7 +137,7 @@ def form(block: Block) -> None:
     groups = _group(block)
     kernels = [_kernel(group) for group in groups]
     for group, kernel in zip(groups, kernels, strict=True):
-        for result, new in zip(group.root.results, kernel.results, strict=True):
+        for result, new in zip(_results(group), kernel.results, strict=True):
             new.name_hint = result.name_hint
             result.replace_all_uses_with(new)
     _erase_dead(block)
@@ -119,6 +147,7 @@ def _group(block: Block) -> list[_Group]:
     """The kernels, in the order of their roots."""
     groups: list[_Group] = []
     of: dict[Operation, list[_Group]] = {}
+    latest: dict[object, _Group] = {}
     order = {op: number for number, op in enumerate(block.ops)}
     for op in reversed(order):
         if not isinstance(op, TensorOp) or op.ROLE is Role.OPAQUE or _is_in_place(op, order):
@@ -127,7 +156,7 @@ def _group(block: Block) -> list[_Group]:
         if not readers:
             continue
         if op.ROLE is Role.ALONE:
-            groups.append(_Group([op]))
+            groups.append(_Group([op], [op]))
             continue
         wanted = list(dict.fromkeys(group for reader in readers for group in of.get(reader, ())))
         leaves = any(reader not in of for reader in readers)
@@ -140,7 +169,76 @@ def _group(block: Block) -> list[_Group]:
         for group in mine:
             group.add(op)
         of[op] = mine
-    return groups[::-1]
+        if isinstance(op, Reduction):
+            _unite(mine[0], latest, of, order)
+    return [group for group in reversed(groups) if group.members]
+
+
+def _unite(
+    group: _Group,
+    latest: dict[object, _Group],
+    of: dict[Operation, list[_Group]],
+    order: Mapping[Operation, int],
+) -> None:
+    """Makes one kernel of two that fold the same values in the same way; `latest` are the last ones
+    that fold in each way."""
+    way = _way(group)
+    if way is None:
+        return
+    other = latest.get(way)
+    if other is not None and _way(other) == way and _go_together(group, other, order):
+        if order[other.root] > order[group.root]:
+            group, other = other, group
+        group.absorb(other, order)
+        for op in group.members:
+            of[op] = list(dict.fromkeys(group if each is other else each for each in of[op]))
+    latest[way] = group
+
+
+def _way(group: _Group) -> object:
+    """Equal for kernels that fold arrays of one type along the same axes, all of them, for results
+    of the shape that is left; None for others."""
+    ways = {
+        (type(op), op.x.type, op.axes) if isinstance(op, Reduction) else None
+        for op in group.reductions
+    }
+    left = shape_of(group.reductions[0].results[0].type)
+    if group.contracts or len(ways) != 1 or shape_of(group.root.results[0].type) != left:
+        return None
+    return ways.pop()
+
+
+def _go_together(group: _Group, other: _Group, order: Mapping[Operation, int]) -> bool:
+    """Whether they share values, are not too many, and nobody waits for one where the other is not
+    there yet."""
+    if group is other or len(group.reductions) + len(other.reductions) > MOST_SIDE_BY_SIDE:
+        return False
+    roots = [*group.roots, *other.roots]
+    last = max(roots, key=lambda root: order[root])
+    uses = (use for root in roots if root is not last for use in root.results[0].uses)
+    if any(order.get(use.operation, -1) < order[last] for use in uses):
+        return False
+    return not _folded(group).isdisjoint(_folded(other))
+
+
+def _folded(group: _Group) -> set[SSAValue]:
+    """What is computed or read from memory for every term, as far as that is not far away."""
+    values = [op.operands[0] for op in group.reductions]
+    terms = count_of(shape_of(values[0].type))
+    seen: dict[SSAValue, None] = dict.fromkeys(values)
+    for value in values:
+        owner = value.owner
+        if isinstance(owner, TensorOp) and owner.ROLE in (Role.FREE, Role.MAP):
+            new = [each for each in owner.operands if each not in seen]
+            values.extend(new if len(seen) < FARTHEST else ())
+            seen.update(dict.fromkeys(new))
+    return {value for value in values if _is_term(value, terms)}
+
+
+def _is_term(value: SSAValue, terms: Size) -> bool:
+    owner = value.owner
+    is_free = isinstance(owner, TensorOp) and owner.ROLE is Role.FREE
+    return not is_free and count_of(shape_of(value.type)) == terms
 
 
 def _is_in_place(op: TensorOp, order: Mapping[Operation, int]) -> bool:
@@ -228,7 +326,7 @@ def _shares_rows(op: TensorOp, group: _Group) -> bool:
 def _kernel(group: _Group) -> KernelOp:
     """The kernel, where its root stands; whoever needs the root still reads it there."""
     members = group.members[::-1]
-    _mark_kept(members)
+    _mark_kept(members, _are_side_by_side(group))
     inside = set(members)
     inputs = list(
         dict.fromkeys(
@@ -240,14 +338,21 @@ def _kernel(group: _Group) -> KernelOp:
     for op in members:
         _copy(op, block, copies)
     root = group.root
-    yielded = [copies[result] for result in root.results]
+    results = _results(group)
+    yielded = [copies[result] for result in results]
     append(block, construct(YieldOp, yielded, (), {}, root.location))
-    kernel = construct(KernelOp, inputs, root.result_types, {}, root.location)
+    types = [result.type for result in results]
+    kernel = construct(KernelOp, inputs, types, {}, root.location)
     kernel.add_region(Region(block))
     home = root.parent_block()
     assert home is not None
     home.insert_op_before(kernel, root)
     return kernel
+
+
+def _results(group: _Group) -> list[OpResult]:
+    """What the kernel results in, in the order of the program."""
+    return [result for root in reversed(group.roots) for result in root.results]
 
 
 def _copy(op: TensorOp, block: Block, copies: dict[SSAValue, SSAValue]) -> None:
@@ -260,8 +365,24 @@ def _copy(op: TensorOp, block: Block, copies: dict[SSAValue, SSAValue]) -> None:
         copies[old] = new
 
 
-def _mark_kept(members: Sequence[TensorOp]) -> None:
-    """Marks what several nests read: no fold in a fold, and no dear value twice."""
+def _are_side_by_side(group: _Group) -> bool:
+    """Whether all that is computed for every term is for reductions that need not wait for each
+    other."""
+    if not group.reductions or _way(group) is None:
+        return False
+    behind: set[SSAValue] = set()
+    for op in reversed(group.members):
+        waits = any(operand in behind for operand in op.operands)
+        if waits and op in group.reductions:
+            return False
+        if waits or op in group.reductions:
+            behind.update(op.results)
+    return True
+
+
+def _mark_kept(members: Sequence[TensorOp], side_by_side: bool) -> None:
+    """Marks what several nests read: no fold in a fold, and no dear value twice. Reductions side by
+    side are one fold, in which nothing is computed twice."""
     inside = set(members)
     uses = Counter(operand for op in members for operand in op.operands)
     folds: set[SSAValue] = set()
@@ -289,7 +410,7 @@ def _mark_kept(members: Sequence[TensorOp]) -> None:
             folds.add(result)
         if op.COSTLY or any(x in dear for x in op.operands):
             dear.add(result)
-        if op.ROLE is Role.MAP and result in dear and uses[result] > 1:
+        if op.ROLE is Role.MAP and result in dear and uses[result] > 1 and not side_by_side:
             if any(reader.ROLE is Role.FOLD for reader in _readers(op)):
                 keep(result)
 

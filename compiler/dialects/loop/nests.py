@@ -188,7 +188,8 @@ class FoldOp(IRDLOperation):
     %s = loop.fold fma <serial, 1024> [%k : 784] { …  loop.yield %a, %b : f32, f32 } : f32
     ```
     `fma` takes two terms (their product is added with one rounding); `argmax` and `argmin` take a
-    value and an index, and give both; the others take one.
+    value and an index, and give both; the others take one, or several of one type, each of which
+    has an accumulator of its own.
     """
 
     name = "loop.fold"
@@ -215,7 +216,12 @@ class FoldOp(IRDLOperation):
 
     def verify_(self) -> None:
         _verify_axes(self.axes, self.sizes.data)
-        terms, results = TERMS_AND_RESULTS.get(self.kind, (1, 1))
+        if self.kind not in TERMS_AND_RESULTS:
+            types = [term.type for term in self.terms]
+            if len(set(types)) != 1 or types != list(self.accumulators.types):
+                raise VerifyException(f"{self.kind} folds each term into a result, of one type all")
+            return
+        terms, results = TERMS_AND_RESULTS[self.kind]
         if len(self.terms) != terms or len(self.accumulators) != results:
             raise VerifyException(f"{self.kind} folds {terms} term(s) into {results} result(s)")
 

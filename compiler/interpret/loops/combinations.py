@@ -20,7 +20,8 @@ from stepwell.compiler.interpret.loops.functions import (
 from stepwell.compiler.interpret.loops.values import DType, Value
 
 State: TypeAlias = tuple[Value, ...]
-"""One accumulator, or two for a fold over pairs; arrays that broadcast against each other."""
+"""One accumulator, two for a fold over pairs, or several side by side; arrays that broadcast
+against each other."""
 
 
 @final
@@ -33,8 +34,9 @@ class Combination:
     join: Callable[[State, State], State]
 
 
-def combination(kind: Combine, dtype: DType) -> Combination:
-    """The combination of this kind for accumulators of this type (the value's, for pairs)."""
+def combination(kind: Combine, dtype: DType, count: int = 1) -> Combination:
+    """The combination of this kind for accumulators of this type (the value's, for pairs), of which
+    there may be several."""
     if kind in _PAIRS:
         lowest, better = _PAIRS[kind]
         join = _joining_pairs(better)
@@ -42,7 +44,7 @@ def combination(kind: Combine, dtype: DType) -> Combination:
         return Combination(start, join, join)
     join = _lifted(_joins(dtype)[kind])
     take = _take_product if kind is Combine.FMA else join
-    return Combination((_identity(kind, dtype),), take, join)
+    return Combination((_identity(kind, dtype),) * count, take, join)
 
 
 def _joins(dtype: DType) -> Mapping[Combine, Binary]:
@@ -75,7 +77,7 @@ def _extreme(dtype: DType, lowest: bool) -> Value:
 
 
 def _lifted(function: Binary) -> Callable[[State, State], State]:
-    return lambda state, terms: (function(state[0], terms[0]),)
+    return lambda state, terms: tuple(map(function, state, terms))
 
 
 def _take_product(state: State, terms: State) -> State:

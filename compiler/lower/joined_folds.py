@@ -1,0 +1,139 @@
+"""Folds of a nest that go over the same positions and share what they compute become one."""
+
+from collections.abc import Iterable, Mapping
+
+from xdsl.dialects import arith
+from xdsl.ir import Block, Operation, OpResult, SSAValue
+
+from stepwell.compiler.dialects.construct import construct, operands_of
+from stepwell.compiler.dialects.loop.nests import TERMS_AND_RESULTS, FoldOp, YieldOp
+from stepwell.compiler.lower.guards import guard_of
+
+MOST_JOINED = 4
+"""Accumulators of a fold: of more than these, registers would not hold the vectors."""
+
+Names = Mapping[SSAValue, object]
+"""What stands for a value when ops are compared."""
+
+
+def join_folds(block: Block) -> None:
+    """What folds in the body of a nest share is computed once for each position, in registers.
+
+    A fold joins the one before it of the same kind, order and sizes, unless it needs its result.
+    """
+    place = {op: number for number, op in enumerate(block.ops)}
+    known: dict[object, FoldOp] = {}
+    for fold in [op for op in place if isinstance(op, FoldOp)]:
+        if fold.kind in TERMS_AND_RESULTS or guard_of(fold) is not None:
+            continue
+        key = fold.combine, fold.order, fold.sizes, fold.results[0].type
+        first = known.get(key)
+        known[key] = fold if first is None else _joined(first, fold, place) or fold
+
+
+def _joined(first: FoldOp, second: FoldOp, place: dict[Operation, int]) -> FoldOp | None:
+    """Both in one, in the place of the first; None where that cannot be, or saves nothing."""
+    if len(first.results) + len(second.results) > MOST_JOINED:
+        return None
+    twins = _twins(first, second)
+    if all(isinstance(op, arith.ConstantOp) for op in twins):
+        return None
+    if not _hoisted(second, first, place):
+        return None
+    _move_body(first, second, twins)
+    fold = _replaced(first, second)
+    place[fold] = place[first]
+    return fold
+
+
+def _twins(first: FoldOp, second: FoldOp) -> dict[Operation, Operation]:
+    """For ops in the second fold the ones in the first that compute the same."""
+    known = {_key(op, {}): op for op in first.body.block.ops}
+    names: dict[SSAValue, object] = dict(zip(second.axes, first.axes, strict=True))
+    twins: dict[Operation, Operation] = {}
+    for op in second.body.block.ops:
+        twin = known.get(_key(op, names))
+        if twin is not None and twin.results:
+            twins[op] = twin
+            names.update(zip(op.results, twin.results, strict=True))
+    return twins
+
+
+def _key(op: Operation, names: Names, depth: int = 0) -> object:
+    """Equal for ops that compute the same, folds included, when values have these names."""
+    operands = tuple(names.get(operand, operand) for operand in operands_of(op))
+    types = tuple(result.type for result in op.results)
+    bodies = tuple(_body_key(region.block, names, depth + 1) for region in op.regions)
+    return type(op), operands, types, frozenset(op.properties.items()), bodies
+
+
+def _body_key(block: Block, names: Names, depth: int) -> object:
+    inner = {**names, **{axis: (depth, number) for number, axis in enumerate(block.args)}}
+    keys: list[object] = []
+    for op in block.ops:
+        keys.append(_key(op, inner, depth))
+        inner.update({result: (depth, len(inner), n) for n, result in enumerate(op.results)})
+    return tuple(keys)
+
+
+def _hoisted(op: Operation, first: FoldOp, place: dict[Operation, int]) -> bool:
+    """Whether what an op needs stands before the first fold, where this moves what it can."""
+    for need in _needs(op):
+        if need is first:
+            return False
+        if place.get(need, -1) > place[first]:
+            if isinstance(need, FoldOp) or not _hoisted(need, first, place):
+                return False
+            need.detach()
+            _block_of(first).insert_op_before(need, first)
+            place[need] = place[first]
+    return True
+
+
+def _needs(op: Operation) -> Iterable[Operation]:
+    """What computes the operands, also those of the ops inside."""
+    values = (operand for each in op.walk() for operand in operands_of(each))
+    return (value.op for value in values if isinstance(value, OpResult))
+
+
+def _move_body(first: FoldOp, second: FoldOp, twins: Mapping[Operation, Operation]) -> None:
+    last = first.body.block.last_op
+    assert last is not None
+    for old, new in zip(second.axes, first.axes, strict=True):
+        old.replace_all_uses_with(new)
+    for op in tuple(second.body.block.ops)[:-1]:
+        op.detach()
+        if op in twins:
+            for old, new in zip(op.results, twins[op].results, strict=True):
+                old.replace_all_uses_with(new)
+            op.erase()
+        else:
+            first.body.block.insert_op_before(op, last)
+
+
+def _replaced(first: FoldOp, second: FoldOp) -> FoldOp:
+    """The fold with the body of the first and the terms of both."""
+    block, last = first.body.block, first.body.block.last_op
+    assert last is not None
+    block.insert_op_before(
+        construct(YieldOp, (*first.terms, *second.terms), (), {}, last.location), last
+    )
+    old = *first.results, *second.results
+    types = [result.type for result in old]
+    fold = construct(FoldOp, (), types, first.properties, first.location)
+    _block_of(first).insert_op_before(fold, first)
+    for result, new in zip(old, fold.results, strict=True):
+        result.replace_all_uses_with(new)
+    last.detach()
+    last.erase()
+    fold.add_region(first.detach_region(first.body))
+    for each in (first, second):
+        each.detach()
+        each.erase()
+    return fold
+
+
+def _block_of(op: Operation) -> Block:
+    block = op.parent_block()
+    assert block is not None
+    return block
