@@ -64,7 +64,10 @@ def _key(op: Operation, names: Names, depth: int = 0) -> object:
     operands = tuple(names.get(operand, operand) for operand in operands_of(op))
     types = tuple(result.type for result in op.results)
     bodies = tuple(_body_key(region.block, names, depth + 1) for region in op.regions)
-    return type(op), operands, types, frozenset(op.properties.items()), bodies
+    # The attributes of 0 and -0 are equal, what they print as is not.
+    is_number = isinstance(op, arith.ConstantOp)
+    properties = repr(op.value) if is_number else frozenset(op.properties.items())
+    return type(op), operands, types, properties, bodies
 
 
 def _body_key(block: Block, names: Names, depth: int) -> object:

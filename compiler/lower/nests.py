@@ -78,7 +78,7 @@ class _Kernel:
                 self._alone(op)
                 continue
             for value in op.results:
-                stored = together.get(value, {})
+                stored: Stored = together.get(value, {})
                 if KEEP in op.attributes and value not in self.targets:
                     stored = {value: [self._local(op, value)]}
                 if stored:

@@ -44,6 +44,19 @@ loop.kernel @product(%x: !loop.buffer<[4] x f32>) -> () {
 
 // -----
 
+// Side by side, each term has a result.
+loop.kernel @sums(%x: !loop.buffer<[4] x f32>) -> () {
+  loop.nest [] {
+    %s = loop.fold add <serial> [%k : 4] {
+      %v = loop.read %x[%k] : f32
+      loop.yield %v, %v : f32, f32
+    } : f32
+  }
+}
+// CHECK: add folds each term into a result, of one type all
+
+// -----
+
 loop.kernel @place(%x: !loop.buffer<[4] x f32>) -> () {
   loop.nest [] {
     %s = loop.fold argmax <any> [%k : 4] {

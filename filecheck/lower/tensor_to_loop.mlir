@@ -69,6 +69,38 @@ nd.func @folds(%x: tensor<4x8xf32>, %h: tensor<8xf16>) {
 
 // -----
 
+// Sums over all pairs: the results of a kernel share a nest, and what its folds share is computed once
+// for every pair, for one accumulator each. Nothing is stored but the sums.
+nd.func @pairs(%x: tensor<64xf32>, %y: tensor<64xf32>) {
+  %fx, %fy = nd.kernel(%0 = %x : tensor<64xf32>, %1 = %y : tensor<64xf32>) {
+    %2 = nd.broadcast %0 to <[64, 64]> axes <[1]> : tensor<64xf32> -> tensor<64x64xf32>
+    %3 = nd.broadcast %1 to <[64, 64]> axes <[0]> : tensor<64xf32> -> tensor<64x64xf32>
+    %4 = nd.div %2, %3 : tensor<64x64xf32>
+    %5 = nd.mul %4, %2 : tensor<64x64xf32>
+    %6 = nd.reduce_sum %5 axes <[1]> : tensor<64x64xf32> -> tensor<64xf32>
+    %7 = nd.neg %6 : tensor<64xf32>
+    %8 = nd.mul %4, %3 : tensor<64x64xf32>
+    %9 = nd.reduce_sum %8 axes <[1]> : tensor<64x64xf32> -> tensor<64xf32>
+    nd.yield %7, %9 : tensor<64xf32>, tensor<64xf32>
+  }
+  nd.return %fx, %fy : tensor<64xf32>, tensor<64xf32>
+}
+// CHECK:       loop.kernel @reduce_sum_0([[X:%\w+]]: !loop.buffer<[64] x f32>, [[Y:%\w+]]: !loop.buffer<[64] x f32>) -> ([[FX:%\w+]]: !loop.buffer<[64] x f32>, [[FY:%\w+]]: !loop.buffer<[64] x f32>) {
+// CHECK-NEXT:    loop.nest [[[I:%\d+]] : 64] {
+// CHECK-NEXT:      [[A:%\d+]], [[B:%\d+]] = loop.fold add <lanes, 4096> [[[J:%\d+]] : 64] {
+// CHECK-NEXT:        [[U:%\d+]] = loop.read [[X]][[[J]]] : f32
+// CHECK-NEXT:        [[V:%\d+]] = loop.read [[Y]][[[I]]] : f32
+// CHECK-NEXT:        [[W:%\d+]] = arith.divf [[U]], [[V]] : f32
+// CHECK-NEXT:        [[P:%\d+]] = arith.mulf [[W]], [[U]] : f32
+// CHECK-NEXT:        [[Q:%\d+]] = arith.mulf [[W]], [[V]] : f32
+// CHECK-NEXT:        loop.yield [[P]], [[Q]] : f32, f32
+// CHECK-NEXT:      } : f32, f32
+// CHECK-NEXT:      [[M:%\d+]] = arith.negf [[A]] : f32
+// CHECK-NEXT:      loop.write [[M]], [[FX]][[[I]]] : f32
+// CHECK-NEXT:      loop.write [[B]], [[FY]][[[I]]] : f32
+
+// -----
+
 // What is marked in a kernel is a nest of its own, which stores into memory of the kernel.
 nd.func @kept(%x: tensor<4x8xf32>) {
   %y = nd.kernel(%0 = %x : tensor<4x8xf32>) {

@@ -165,6 +165,25 @@ nd.func @sums(%x: tensor<8x4xf32>) {
 // CHECK-NEXT:      nd.reduce_sum
 // CHECK-NEXT:      nd.yield
 
+// Reductions that share what they fold are one kernel with several results. Even a dear value is not
+// stored: there will be one fold.
+nd.func @side_by_side(%x: tensor<8x4xf32>) {
+  %e = nd.exp %x : tensor<8x4xf32>
+  %s = nd.reduce_sum %e axes <[1]> : tensor<8x4xf32> -> tensor<8xf32>
+  %n = nd.neg %s : tensor<8xf32>
+  %p = nd.mul %e, %x : tensor<8x4xf32>
+  %t = nd.reduce_sum %p axes <[1]> : tensor<8x4xf32> -> tensor<8xf32>
+  nd.return %n, %t : tensor<8xf32>, tensor<8xf32>
+}
+// CHECK-LABEL: nd.func @side_by_side
+// CHECK-NEXT:    %n, %t = nd.kernel([[X:%\d+]] = %x : tensor<8x4xf32>) {
+// CHECK-NEXT:      [[E:%\w+]] = nd.exp [[X]] : tensor<8x4xf32>
+// CHECK-NEXT:      [[S:%\w+]] = nd.reduce_sum [[E]] axes <[1]> :
+// CHECK-NEXT:      [[N:%\w+]] = nd.neg [[S]] :
+// CHECK-NEXT:      [[P:%\w+]] = nd.mul [[E]], [[X]] :
+// CHECK-NEXT:      [[T:%\w+]] = nd.reduce_sum [[P]] axes <[1]> :
+// CHECK-NEXT:      nd.yield [[N]], [[T]] : tensor<8xf32>, tensor<8xf32>
+
 // The dear value is stored in the kernel, and not computed under the pad's condition.
 nd.func @padded(%x: tensor<8xf32>) {
   %c = nd.constant <f32 1.0> : tensor<f32>

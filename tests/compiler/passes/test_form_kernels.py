@@ -67,3 +67,28 @@ def test_steps_of_a_stencil_do_not_multiply() -> None:
     assert program.ir("loop").count("loop.read") < 100
     x = np.arange(35, dtype=np.float32).reshape(5, 7)
     np.testing.assert_array_equal(np.asarray(program(x)), np.asarray(steps(snp.asarray(x))))
+
+
+def test_reductions_that_share_what_they_fold_are_one_kernel() -> None:
+    def moments(x: Array) -> tuple[Array, Array]:
+        return x.sum(0), (x * x).sum(0)
+
+    assert kernels(moments, "f32[5,4]") == 1
+    assert kernels(lambda x, y: (x.sum(1), y.sum(1)), "f32[5,4]", "f32[5,4]") == 2
+    assert kernels(lambda x: (x.sum(1), x.sum(0)), "f32[4,4]") == 2
+    assert kernels(lambda x: (x.sum(1), x.max(1)), "f32[5,4]") == 2
+    assert kernels(lambda x: [(x**n).sum(1) for n in range(2, 8)], "f32[5,4]") == 2
+
+
+def test_a_reduction_that_another_needs_is_computed_before() -> None:
+    def spread(x: Array) -> tuple[Array, Array]:
+        mean = x.sum(0)
+        return mean, ((x - mean) * x).sum(0)
+
+    def in_between(x: Array) -> tuple[Array, Array]:
+        first = x.sum(0)
+        sw.print("{}", first)
+        return first, (x * x).sum(0)
+
+    assert kernels(spread, "f32[5,4]") == 2
+    assert kernels(in_between, "f32[5,4]") == 2

@@ -31,6 +31,26 @@ loop.kernel @fold<B: 0, N: 0>(%x: !loop.buffer<[{source}] x {dtype}>)
 }}"""
 
 
+def side_by_side(order: str, element: str) -> str:
+    """Two folds in one, which share a product."""
+    return f"""
+loop.kernel @fold<B: 0, N: 0>(%x: !loop.buffer<[B, N] x f32>, %w: !loop.buffer<[N, B] x f32>)
+    -> (%y: !loop.buffer<[B] x f32>, %z: !loop.buffer<[B] x f32>) {{
+  loop.nest [%i : B] {{
+    %s, %t = loop.fold {order} [%k : N] {{
+      %u = loop.read %x[{element}] : f32
+      %v = loop.read %w[%k, %i] : f32
+      %p = arith.mulf %u, %v : f32
+      %q = arith.subf %p, %u : f32
+      loop.yield %p, %q : f32, f32
+    }} : f32, f32
+    %d = arith.subf %s, %t : f32
+    loop.write %s, %y[%i] : f32
+    loop.write %d, %z[%i] : f32
+  }}
+}}"""
+
+
 ROWS = {"source": "B, N", "at": "%i, %k", "target": "%y", "axes": "%i : B", "over": "%k : N"}
 COLUMNS = {"source": "N, B", "at": "%k, %i", "target": "%y", "axes": "%i : B", "over": "%k : N"}
 BOTH = {"source": "B, N", "at": "%h, %k", "target": "%y", "axes": "", "over": "%h : B, %k : N"}
@@ -72,6 +92,10 @@ FOLDS = {
     "least byte": fold("min <any>", **ROWS, dtype="i8"),
     "all": fold("and <any>", **ROWS, dtype="i1"),
     "any": fold("or <any>", **COLUMNS, dtype="i1"),
+    "side by side": side_by_side("add <lanes, 4096>", "%i, %k"),
+    "side by side in chunks": side_by_side("add <lanes, 128>", "%i, %k"),
+    "chains side by side": side_by_side("add <serial, 7>", "%i, %k"),
+    "greatest side by side": side_by_side("max <any>", "%i, %k"),
 }
 
 X = "%x: !loop.buffer<[B, N] x f32>"
