@@ -23,7 +23,7 @@ can wait for each other.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import final
 
@@ -43,6 +43,9 @@ from stepwell.runtime.sizes import Size
 
 MOST_SIDE_BY_SIDE = 4
 """Reductions of one kernel that share what they fold."""
+
+SHORT = 8
+"""Terms of a reduction that is written out for each term of another."""
 
 FARTHEST = 64
 """Values behind a reduction among which it looks for what another one folds, too."""
@@ -65,7 +68,9 @@ class _Group:
     roots: list[TensorOp] = field(default_factory=list[TensorOp])
     """The members whose results others may read, from the last to the first."""
     reductions: list[TensorOp] = field(default_factory=list[TensorOp])
-    """The members that fold, or combine along an axis."""
+    """The members that fold, or combine along an axis, but for the short ones."""
+    short: set[Operation] = field(default_factory=set[Operation])
+    """Members that fold a few elements for each term of a reduction."""
     contracts: bool = False
     rows: int | None = None
     """How many leading axes are rows, once a reduction of the others has joined."""
@@ -85,14 +90,16 @@ class _Group:
         self.members.append(op)
         self.roots = self.roots or [op]
         depth = self.depths.get(op, 0) + 1
-        places = _places_of_operands(op, self.places.get(op, {()}))
+        places = self.places.get(op, {()})
+        if op not in self.short:
+            places = _places_of_operands(op, places)
         for operand in op.operands:
             if isinstance(operand, OpResult):
                 self.depths[operand.op] = max(depth, self.depths.get(operand.op, 0))
                 self.places.setdefault(operand.op, set()).update(places)
         if op.ROLE is Role.CONTRACT:
             self.contracts = True
-        if op.ROLE in (Role.FOLD, Role.SCAN):
+        if op.ROLE in (Role.FOLD, Role.SCAN) and op not in self.short:
             self.reductions.append(op)
             self.rows = len(shape_of(op.results[0].type)) - (op.ROLE is Role.SCAN)
 
@@ -102,6 +109,7 @@ class _Group:
         self.members = sorted(members, key=lambda op: -order[op])
         self.roots = sorted((*self.roots, *other.roots), key=lambda op: -order[op])
         self.reductions += other.reductions
+        self.short |= other.short
         for op, depth in other.depths.items():
             self.depths[op] = max(depth, self.depths.get(op, 0))
             self.places.setdefault(op, set()).update(other.places[op])
@@ -167,6 +175,8 @@ def _group(block: Block) -> list[_Group]:
             groups.append(_Group())
             mine.append(groups[-1])
         for group in mine:
+            if group.members and op.ROLE is Role.FOLD and not _shares_rows(op, group):
+                group.short.add(op)
             group.add(op)
         of[op] = mine
         if isinstance(op, Reduction):
@@ -275,7 +285,7 @@ def _joins(op: TensorOp, group: _Group) -> bool:
         case Role.MAP:
             return not any(reader.ROLE is Role.CONTRACT for reader in _readers(op))
         case Role.FOLD:
-            return _shares_rows(op, group)
+            return _shares_rows(op, group) or _is_short(op, group)
         case Role.CONTRACT | Role.SCAN:
             return not group.folds and all(map(_same_index, _followers(op, group)))
         case _:
@@ -323,10 +333,19 @@ def _shares_rows(op: TensorOp, group: _Group) -> bool:
     )
 
 
+def _is_short(op: TensorOp, group: _Group) -> bool:
+    """Whether a reduction has so few terms that another one may compute it for each of its own."""
+    if not isinstance(op, Reduction) or group.contracts or not group.reductions:
+        return False
+    shape = shape_of(op.x.type)
+    count = count_of([shape[axis] for axis in op.axes.data]).static
+    return len(shape) - 1 in op.axes.data and count is not None and 0 < count <= SHORT
+
+
 def _kernel(group: _Group) -> KernelOp:
     """The kernel, where its root stands; whoever needs the root still reads it there."""
     members = group.members[::-1]
-    _mark_kept(members, _are_side_by_side(group))
+    _mark_kept(members, group.short, _are_side_by_side(group))
     inside = set(members)
     inputs = list(
         dict.fromkeys(
@@ -380,9 +399,11 @@ def _are_side_by_side(group: _Group) -> bool:
     return True
 
 
-def _mark_kept(members: Sequence[TensorOp], side_by_side: bool) -> None:
-    """Marks what several nests read: no fold in a fold, and no dear value twice. Reductions side by
-    side are one fold, in which nothing is computed twice."""
+def _mark_kept(
+    members: Sequence[TensorOp], short: Container[Operation], side_by_side: bool
+) -> None:
+    """Marks what several nests read: no fold in a fold but short ones, and no dear value twice.
+    Reductions side by side are one fold, in which nothing is computed twice."""
     inside = set(members)
     uses = Counter(operand for op in members for operand in op.operands)
     folds: set[SSAValue] = set()
@@ -408,6 +429,9 @@ def _mark_kept(members: Sequence[TensorOp], side_by_side: bool) -> None:
         result = op.results[0]
         if op.ROLE in (Role.FOLD, Role.CONTRACT) or any(x in folds for x in op.operands):
             folds.add(result)
+        if op in short:
+            folds.discard(result)
+            dear.add(result)
         if op.COSTLY or any(x in dear for x in op.operands):
             dear.add(result)
         if op.ROLE is Role.MAP and result in dear and uses[result] > 1 and not side_by_side:

@@ -150,9 +150,9 @@ nd.func @columns(%x: tensor<4x8xf32>) {
 // CHECK-NEXT:      nd.yield
 
 // Whatever is elementwise before a reduction goes into it; a reduction of its result is the next kernel.
-nd.func @sums(%x: tensor<8x4xf32>) {
-  %e = nd.exp %x : tensor<8x4xf32>
-  %s = nd.reduce_sum %e axes <[1]> : tensor<8x4xf32> -> tensor<8xf32>
+nd.func @sums(%x: tensor<8x16xf32>) {
+  %e = nd.exp %x : tensor<8x16xf32>
+  %s = nd.reduce_sum %e axes <[1]> : tensor<8x16xf32> -> tensor<8xf32>
   %t = nd.reduce_sum %s axes <[0]> : tensor<8xf32> -> tensor<f32>
   nd.return %t : tensor<f32>
 }
@@ -183,6 +183,20 @@ nd.func @side_by_side(%x: tensor<8x4xf32>) {
 // CHECK-NEXT:      [[P:%\w+]] = nd.mul [[E]], [[X]] :
 // CHECK-NEXT:      [[T:%\w+]] = nd.reduce_sum [[P]] axes <[1]> :
 // CHECK-NEXT:      nd.yield [[N]], [[T]] : tensor<8xf32>, tensor<8xf32>
+
+// A reduction of a few neighbours is written out for each term of the next one.
+nd.func @short(%x: tensor<8x4xf32>) {
+  %e = nd.exp %x : tensor<8x4xf32>
+  %s = nd.reduce_sum %e axes <[1]> : tensor<8x4xf32> -> tensor<8xf32>
+  %t = nd.reduce_sum %s axes <[0]> : tensor<8xf32> -> tensor<f32>
+  nd.return %t : tensor<f32>
+}
+// CHECK-LABEL: nd.func @short
+// CHECK-NEXT:    %t = nd.kernel(
+// CHECK-NEXT:      nd.exp
+// CHECK-NEXT:      nd.reduce_sum %{{\w+}} axes <[1]> : tensor<8x4xf32>
+// CHECK-NEXT:      nd.reduce_sum
+// CHECK-NEXT:      nd.yield
 
 // The dear value is stored in the kernel, and not computed under the pad's condition.
 nd.func @padded(%x: tensor<8xf32>) {

@@ -110,3 +110,22 @@ def test_zeros_of_either_sign_are_two_numbers() -> None:
         lambda x: 1 / ((x * 0.0).max(1)) - 1 / ((x * -0.0).max(1)), sw.spec("f32[2,3]")
     )
     np.testing.assert_array_equal(np.asarray(program(x)), np.full(2, np.inf, np.float32))
+
+
+def test_a_short_sum_is_written_out_for_each_pair() -> None:
+    """Points as the rows of a matrix: what is left is a row of weights at a time."""
+
+    def pull(p: Array, mass: Array) -> Array:
+        apart = p[None, :, :] - p[:, None, :]
+        square = (apart * apart).sum(-1) + 0.01
+        weight = mass[None, :] / (square * snp.sqrt(square))
+        return (weight[:, :, None] * apart).sum(1)
+
+    program = sw.compile(pull, sw.spec("f32[N,3]"), sw.spec("f32[N]"))
+    assert program.ir("kernels").count("nd.kernel") == 1
+    assert "plan <rows" in program.ir("plans")
+    p, mass = drawn(100, 3), abs(drawn(100))
+    apart = (p[None] - p[:, None]).astype(np.float64)
+    weight = mass / ((apart**2).sum(-1) + 0.01) ** 1.5
+    expected = (weight[:, :, None] * apart).sum(1)
+    np.testing.assert_allclose(np.asarray(program(p, mass)), expected, rtol=1e-3)
