@@ -6,6 +6,7 @@ all its readers are in one kernel, and that kernel can read it through:
 * movement, constants and conversions always; a copy goes to each kernel that reads them;
 * elementwise ops, except into a contraction, which would compute them again for every element;
 * a reduction of the last axes into a kernel over the same rows (softmax, norms);
+* a reduction of a few neighbours into the terms of another one (distances of points);
 * a contraction or a cumulative op into elementwise ops at the same index (bias, activation).
 
 Kernels that reduce along the same axes what they share become one with several results, so that
@@ -24,7 +25,7 @@ can wait for each other.
 
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import final
 
 from xdsl.context import Context
@@ -38,89 +39,16 @@ from stepwell.compiler.dialects.sizes import IntsAttr, count_of
 from stepwell.compiler.ops.base import Role, TensorOp
 from stepwell.compiler.ops.reduction import Reduction
 from stepwell.compiler.ops.structure import DONATED, KEEP, FuncOp, KernelOp, YieldOp
-from stepwell.compiler.ops.unary import Convert
-from stepwell.runtime.sizes import Size
-
-MOST_SIDE_BY_SIDE = 4
-"""Reductions of one kernel that share what they fold."""
+from stepwell.compiler.passes.groups import Group, are_side_by_side, same_index, unite
 
 SHORT = 8
 """Terms of a reduction that is written out for each term of another."""
-
-FARTHEST = 64
-"""Values behind a reduction among which it looks for what another one folds, too."""
 
 DEEPEST = 100
 """Ops in a chain inside one kernel: each is a level of recursion when its nest is written."""
 
 MOST_COMPUTED, MOST_MOVED = 4, 16
 """Places at which a kernel reads what has to be computed, and what is only moved."""
-
-Place = tuple[Operation, ...]
-"""Where the kernel reads a value, for the index of its result: through which ops that move it."""
-
-
-@dataclass(eq=False)
-class _Group:
-    """A kernel in the making; members from the last to the first, which is the last root."""
-
-    members: list[TensorOp] = field(default_factory=list[TensorOp])
-    roots: list[TensorOp] = field(default_factory=list[TensorOp])
-    """The members whose results others may read, from the last to the first."""
-    reductions: list[TensorOp] = field(default_factory=list[TensorOp])
-    """The members that fold, or combine along an axis, but for the short ones."""
-    short: set[Operation] = field(default_factory=set[Operation])
-    """Members that fold a few elements for each term of a reduction."""
-    contracts: bool = False
-    rows: int | None = None
-    """How many leading axes are rows, once a reduction of the others has joined."""
-    depths: dict[Operation, int] = field(default_factory=dict[Operation, int])
-    """How many members lie between a member and the root."""
-    places: dict[Operation, set[Place]] = field(default_factory=dict[Operation, set[Place]])
-
-    @property
-    def root(self) -> TensorOp:
-        return self.roots[0]
-
-    @property
-    def folds(self) -> bool:
-        return self.contracts or self.rows is not None
-
-    def add(self, op: TensorOp) -> None:
-        self.members.append(op)
-        self.roots = self.roots or [op]
-        depth = self.depths.get(op, 0) + 1
-        places = self.places.get(op, {()})
-        if op not in self.short:
-            places = _places_of_operands(op, places)
-        for operand in op.operands:
-            if isinstance(operand, OpResult):
-                self.depths[operand.op] = max(depth, self.depths.get(operand.op, 0))
-                self.places.setdefault(operand.op, set()).update(places)
-        if op.ROLE is Role.CONTRACT:
-            self.contracts = True
-        if op.ROLE in (Role.FOLD, Role.SCAN) and op not in self.short:
-            self.reductions.append(op)
-            self.rows = len(shape_of(op.results[0].type)) - (op.ROLE is Role.SCAN)
-
-    def absorb(self, other: "_Group", order: Mapping[Operation, int]) -> None:
-        """Takes the members of another kernel, whose last root comes before its own."""
-        members = dict.fromkeys((*self.members, *other.members))
-        self.members = sorted(members, key=lambda op: -order[op])
-        self.roots = sorted((*self.roots, *other.roots), key=lambda op: -order[op])
-        self.reductions += other.reductions
-        self.short |= other.short
-        for op, depth in other.depths.items():
-            self.depths[op] = max(depth, self.depths.get(op, 0))
-            self.places.setdefault(op, set()).update(other.places[op])
-        other.members = []
-
-
-def _places_of_operands(op: TensorOp, places: set[Place]) -> set[Place]:
-    """A fold is computed once for its rows, so that places begin anew behind it."""
-    if _same_index(op):
-        return places
-    return {(op, *place) for place in places} if op.ROLE is Role.FREE else {()}
 
 
 @final
@@ -151,11 +79,11 @@ def form(block: Block) -> None:
     _erase_dead(block)
 
 
-def _group(block: Block) -> list[_Group]:
+def _group(block: Block) -> list[Group]:
     """The kernels, in the order of their roots."""
-    groups: list[_Group] = []
-    of: dict[Operation, list[_Group]] = {}
-    latest: dict[object, _Group] = {}
+    groups: list[Group] = []
+    of: dict[Operation, list[Group]] = {}
+    latest: dict[object, Group] = {}
     order = {op: number for number, op in enumerate(block.ops)}
     for op in reversed(order):
         if not isinstance(op, TensorOp) or op.ROLE is Role.OPAQUE or _is_in_place(op, order):
@@ -164,7 +92,7 @@ def _group(block: Block) -> list[_Group]:
         if not readers:
             continue
         if op.ROLE is Role.ALONE:
-            groups.append(_Group([op], [op]))
+            groups.append(Group([op], [op]))
             continue
         wanted = list(dict.fromkeys(group for reader in readers for group in of.get(reader, ())))
         leaves = any(reader not in of for reader in readers)
@@ -172,7 +100,7 @@ def _group(block: Block) -> list[_Group]:
         if op.ROLE is not Role.FREE and (leaves or len(wanted) != 1):
             mine = []
         if leaves or len(mine) < len(wanted):
-            groups.append(_Group())
+            groups.append(Group())
             mine.append(groups[-1])
         for group in mine:
             if group.members and op.ROLE is Role.FOLD and not _shares_rows(op, group):
@@ -180,75 +108,8 @@ def _group(block: Block) -> list[_Group]:
             group.add(op)
         of[op] = mine
         if isinstance(op, Reduction):
-            _unite(mine[0], latest, of, order)
+            unite(mine[0], latest, of, order)
     return [group for group in reversed(groups) if group.members]
-
-
-def _unite(
-    group: _Group,
-    latest: dict[object, _Group],
-    of: dict[Operation, list[_Group]],
-    order: Mapping[Operation, int],
-) -> None:
-    """Makes one kernel of two that fold the same values in the same way; `latest` are the last ones
-    that fold in each way."""
-    way = _way(group)
-    if way is None:
-        return
-    other = latest.get(way)
-    if other is not None and _way(other) == way and _go_together(group, other, order):
-        if order[other.root] > order[group.root]:
-            group, other = other, group
-        group.absorb(other, order)
-        for op in group.members:
-            of[op] = list(dict.fromkeys(group if each is other else each for each in of[op]))
-    latest[way] = group
-
-
-def _way(group: _Group) -> object:
-    """Equal for kernels that fold arrays of one type along the same axes, all of them, for results
-    of the shape that is left; None for others."""
-    ways = {
-        (type(op), op.x.type, op.axes) if isinstance(op, Reduction) else None
-        for op in group.reductions
-    }
-    left = shape_of(group.reductions[0].results[0].type)
-    if group.contracts or len(ways) != 1 or shape_of(group.root.results[0].type) != left:
-        return None
-    return ways.pop()
-
-
-def _go_together(group: _Group, other: _Group, order: Mapping[Operation, int]) -> bool:
-    """Whether they share values, are not too many, and nobody waits for one where the other is not
-    there yet."""
-    if group is other or len(group.reductions) + len(other.reductions) > MOST_SIDE_BY_SIDE:
-        return False
-    roots = [*group.roots, *other.roots]
-    last = max(roots, key=lambda root: order[root])
-    uses = (use for root in roots if root is not last for use in root.results[0].uses)
-    if any(order.get(use.operation, -1) < order[last] for use in uses):
-        return False
-    return not _folded(group).isdisjoint(_folded(other))
-
-
-def _folded(group: _Group) -> set[SSAValue]:
-    """What is computed or read from memory for every term, as far as that is not far away."""
-    values = [op.operands[0] for op in group.reductions]
-    terms = count_of(shape_of(values[0].type))
-    seen: dict[SSAValue, None] = dict.fromkeys(values)
-    for value in values:
-        owner = value.owner
-        if isinstance(owner, TensorOp) and owner.ROLE in (Role.FREE, Role.MAP):
-            new = [each for each in owner.operands if each not in seen]
-            values.extend(new if len(seen) < FARTHEST else ())
-            seen.update(dict.fromkeys(new))
-    return {value for value in values if _is_term(value, terms)}
-
-
-def _is_term(value: SSAValue, terms: Size) -> bool:
-    owner = value.owner
-    is_free = isinstance(owner, TensorOp) and owner.ROLE is Role.FREE
-    return not is_free and count_of(shape_of(value.type)) == terms
 
 
 def _is_in_place(op: TensorOp, order: Mapping[Operation, int]) -> bool:
@@ -274,7 +135,7 @@ def _is_donated(argument: SSAValue) -> bool:
     return isinstance(donated, IntsAttr) and argument.index in donated.data
 
 
-def _joins(op: TensorOp, group: _Group) -> bool:
+def _joins(op: TensorOp, group: Group) -> bool:
     """Whether the kernel may read the op through."""
     if not op.operands:
         return True
@@ -287,7 +148,7 @@ def _joins(op: TensorOp, group: _Group) -> bool:
         case Role.FOLD:
             return _shares_rows(op, group) or _is_short(op, group)
         case Role.CONTRACT | Role.SCAN:
-            return not group.folds and all(map(_same_index, _followers(op, group)))
+            return not group.folds and all(map(same_index, _followers(op, group)))
         case _:
             return True
 
@@ -306,7 +167,7 @@ def _readers(op: Operation) -> Iterator[TensorOp]:
                     asked.append(reader)
 
 
-def _followers(op: TensorOp, group: _Group) -> Iterator[TensorOp]:
+def _followers(op: TensorOp, group: Group) -> Iterator[TensorOp]:
     """The members that need the op, directly or through one another."""
     needing: set[Operation] = {op}
     for member in reversed(group.members):
@@ -315,11 +176,7 @@ def _followers(op: TensorOp, group: _Group) -> Iterator[TensorOp]:
             yield member
 
 
-def _same_index(op: TensorOp) -> bool:
-    return op.ROLE is Role.MAP or isinstance(op, Convert) or not op.operands
-
-
-def _shares_rows(op: TensorOp, group: _Group) -> bool:
+def _shares_rows(op: TensorOp, group: Group) -> bool:
     """Whether a reduction folds the last axes, and keeps the first of the kernel's result."""
     rows = shape_of(op.results[0].type)
     whole = shape_of(op.operands[0].type)
@@ -333,7 +190,7 @@ def _shares_rows(op: TensorOp, group: _Group) -> bool:
     )
 
 
-def _is_short(op: TensorOp, group: _Group) -> bool:
+def _is_short(op: TensorOp, group: Group) -> bool:
     """Whether a reduction has so few terms that another one may compute it for each of its own."""
     if not isinstance(op, Reduction) or group.contracts or not group.reductions:
         return False
@@ -342,10 +199,10 @@ def _is_short(op: TensorOp, group: _Group) -> bool:
     return len(shape) - 1 in op.axes.data and count is not None and 0 < count <= SHORT
 
 
-def _kernel(group: _Group) -> KernelOp:
+def _kernel(group: Group) -> KernelOp:
     """The kernel, where its root stands; whoever needs the root still reads it there."""
     members = group.members[::-1]
-    _mark_kept(members, group.short, _are_side_by_side(group))
+    _mark_kept(members, group.short, are_side_by_side(group))
     inside = set(members)
     inputs = list(
         dict.fromkeys(
@@ -369,7 +226,7 @@ def _kernel(group: _Group) -> KernelOp:
     return kernel
 
 
-def _results(group: _Group) -> list[OpResult]:
+def _results(group: Group) -> list[OpResult]:
     """What the kernel results in, in the order of the program."""
     return [result for root in reversed(group.roots) for result in root.results]
 
@@ -382,21 +239,6 @@ def _copy(op: TensorOp, block: Block, copies: dict[SSAValue, SSAValue]) -> None:
     for old, new in zip(op.results, copy.results, strict=True):
         new.name_hint = old.name_hint
         copies[old] = new
-
-
-def _are_side_by_side(group: _Group) -> bool:
-    """Whether all that is computed for every term is for reductions that need not wait for each
-    other."""
-    if not group.reductions or _way(group) is None:
-        return False
-    behind: set[SSAValue] = set()
-    for op in reversed(group.members):
-        waits = any(operand in behind for operand in op.operands)
-        if waits and op in group.reductions:
-            return False
-        if waits or op in group.reductions:
-            behind.update(op.results)
-    return True
 
 
 def _mark_kept(
