@@ -1,6 +1,7 @@
 """Large results: their memory is used again, but never while somebody holds it."""
 
 import gc
+import os
 import threading
 
 import ml_dtypes
@@ -20,7 +21,7 @@ SHAPE = (LARGE // 4, 3)
 def nothing_kept(monkeypatch):
     monkeypatch.setattr(results, "LARGE", LARGE)
     gc.collect()
-    results._free.clear()
+    monkeypatch.setattr(results, "_kept", results._Kept())
 
 
 def address(array):
@@ -83,7 +84,41 @@ def test_no_more_is_kept_than_a_bound(monkeypatch):
     last = [address(array) for array in held[2:]]
     for number in range(5):
         held[number] = None
-    assert [memory.address for memory in results._free] == last
+    assert [memory.address for memory in results._kept._oldest] == last
+    again = [empty((LARGE,), np.dtype(np.uint8)) for _ in range(3)]
+    assert [address(array) for array in again] == last[::-1]
+
+
+def test_sizes_that_vary_share_memory():
+    first = empty((LARGE * 8 - 100,), np.dtype(np.uint8))
+    place = address(first)
+    del first
+    second = empty((LARGE * 8 - 100_000,), np.dtype(np.uint8))
+    assert address(second) == place
+    assert empty((LARGE * 6,), np.dtype(np.uint8)).size == LARGE * 6
+
+
+def test_a_step_in_the_middle_of_another_does_without():
+    with results._kept._busy:
+        first = empty(SHAPE, F32)
+        del first
+    assert not results._kept._oldest
+    first = empty(SHAPE, F32)
+    place = address(first)
+    del first
+    with results._kept._busy:
+        assert address(empty(SHAPE, F32)) != place
+
+
+def test_a_child_process_keeps_memory_whatever_its_parent_was_at():
+    with results._kept._busy:
+        child = os.fork()
+        if child == 0:
+            first = empty(SHAPE, F32)
+            place = address(first)
+            del first
+            os._exit(address(empty(SHAPE, F32)) != place)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_threads_never_get_the_same():
