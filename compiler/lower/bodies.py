@@ -23,7 +23,7 @@ from stepwell.compiler.dialects.loop.nests import (
 )
 from stepwell.compiler.dialects.loop.scalar import SelectOp
 from stepwell.compiler.dialects.loop.syntax import INDEX
-from stepwell.compiler.lower.analysis import BACK, Access, Analysis
+from stepwell.compiler.lower.analysis import BACK, Access, Analysis, divisor
 from stepwell.compiler.lower.combine import take
 from stepwell.compiler.lower.shuffles import transposed, turned_around
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term, Writer
@@ -151,6 +151,8 @@ class BodyWriter(ABC):
         self._absent = frozenset[Operation]().union(*(each.ops for each in ready))
         self.ahead: Ahead | None = None
         """What else reads of vectors ask for."""
+        self.streamed: Container[SSAValue] = ()
+        """The buffers that whole vectors are written to past the caches."""
 
     def write(self, block: Block, only: Container[Operation] | None = None) -> None:
         """Every op of the block, or only some of them."""
@@ -386,7 +388,13 @@ class BodyWriter(ABC):
         access = self._accesses[op]
         value, target = self.value(op.value), self._buffer(access)
         lanes = self.tile.lanes is not None
-        for i, j in self.copies(self.tile.rows is not None, lanes):
+        places = self.copies(self.tile.rows is not None, lanes)
+        if self._is_streamed(access):
+            at = {self.writer.value(self._offset(access.at, *each)): each for each in places}
+            vectors = {offset: self.vector_at(value, *each) for offset, each in at.items()}
+            self.writer.stream(vectors, target)
+            return
+        for i, j in places:
             inside = self._row_mask(i)
             if not lanes:
                 self.writer.store(value.at(i, j), target, self._offset(access.at, i, j), inside)
@@ -404,6 +412,19 @@ class BodyWriter(ABC):
                 self.writer.store(vector, target, self._offset(access.at, i, j), mask)
             else:
                 self.writer.scatter(vector, target, self._offsets(access.at, i, j), mask)
+
+    def _is_streamed(self, access: Access) -> bool:
+        """Whether a tile is written past the caches: it is whole vectors, at offsets that are
+        multiples of their lanes."""
+        tile, at = self.tile, access.at
+        strides = [stride for axis, stride in at.terms.items() if axis is not tile.lanes]
+        return (
+            access.buffer in self.streamed
+            and tile.last_row is None
+            and not any(tile.masks)
+            and self._step(at) == ONE
+            and all(divisor(each) % tile.width == 0 for each in (*strides, at.offset))
+        )
 
     def _row_mask(self, row: int) -> Mask:
         """Whether the row is one of the nest's."""

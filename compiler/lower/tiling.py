@@ -1,6 +1,6 @@
 """A nest as loops over tiles: outer axes, rows, lanes; what is left over gets smaller tiles."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from math import gcd, prod
@@ -26,8 +26,8 @@ class Tiling:
 
     In `panels`, all rows of some vectors come before the next vectors, along the axes `middle` too,
     and the last vectors of a row are one tile; otherwise a row is finished before the next, at the
-    end vector by vector. `squares` are as high as a vector is wide; what is left over goes by
-    single vectors.
+    end vector by vector. Squares are as high as a vector is wide. They go along the lanes in bands
+    of `band` rows, down each first; what is left over goes by single vectors.
     """
 
     axes: tuple[Axis, ...]
@@ -38,7 +38,7 @@ class Tiling:
     height: int = 1
     panels: bool = False
     middle: tuple[Axis, ...] = ()
-    squares: bool = False
+    band: int = 0
 
     @property
     def outer(self) -> list[Axis]:
@@ -92,8 +92,10 @@ class NestLoops:
         ready: Sequence[Ready] = (),
         panel: Callable[[Mapping[SSAValue, Bound], tuple[Mask, ...]], None] | None = None,
         ahead: Ahead | None = None,
+        streamed: Container[SSAValue] = (),
     ):
-        """`panel` writes what comes before the tiles of a panel, where that begins."""
+        """`panel` writes what comes before the tiles of a panel, where that begins. Buffers that
+        are `streamed` are written past the caches."""
         self._writer = writer
         self._analysis = analysis
         self._tiling = tiling
@@ -103,6 +105,7 @@ class NestLoops:
         self._ready = ready
         self._before_panel = panel
         self._ahead = ahead
+        self._streamed = streamed
         self._intervals: dict[SSAValue, Interval] = {}
 
     def write(self, intervals: Intervals) -> None:
@@ -126,7 +129,7 @@ class NestLoops:
     def _tiles(self) -> None:
         if self._tiling.panels:
             self._lanes(self._panel)
-        elif self._tiling.squares:
+        elif self._tiling.band:
             self._squares()
         else:
             self._rows(
@@ -147,9 +150,16 @@ class NestLoops:
         assert tiling.lanes is not None
         rows, lanes = (self._intervals[axis.value] for axis in (tiling.rows, tiling.lanes))
         bottom, right = self._whole(rows, tiling.height), self._whole(lanes, tiling.width)
+        axis, columns = tiling.rows.value, tiling.lanes.value
         square = partial(self._tile, (None,), tiling.height, None)
-        along = partial(self._each, tiling.lanes.value, lanes.low, right, tiling.width, square)
-        self._each(tiling.rows.value, rows.low, bottom, tiling.height, along)
+
+        def band() -> None:
+            top = self._bases[axis]
+            end = self._writer.smaller(self._writer.add(top, tiling.band), bottom)
+            down = partial(self._each, axis, top, end, tiling.height, square)
+            self._each(columns, lanes.low, right, tiling.width, down)
+
+        self._each(axis, rows.low, bottom, tiling.band, band)
         if right is not lanes.high:
             self._strips(rows.low, bottom, right, lanes.high)
         if bottom is not rows.high:
@@ -250,7 +260,7 @@ class NestLoops:
         tile = Tile(tiling.width, lanes, masks, rows, height, last_row)
         bases = self._bases
         body = NestWriter(self._writer, self._analysis, tile, bases, self._buffers, self._ready)
-        body.ahead = self._ahead
+        body.ahead, body.streamed = self._ahead, self._streamed
         body.write(self._analysis.nest.body.block)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache, reduce
+from functools import lru_cache, partial, reduce
 from typing import cast, final
 
 from xdsl.dialects import arith
@@ -17,6 +17,7 @@ from xdsl.dialects.builtin import (
     IntegerType,
     LocationAttr,
     StringAttr,
+    UnitAttr,
     i1,
     i32,
 )
@@ -26,7 +27,9 @@ from xdsl.irdl import IRDLOperation
 from stepwell.compiler.dialects.construct import NOTHING, append, construct
 from stepwell.compiler.dialects.llvm.types import like, vector
 from stepwell.compiler.dialects.loop.explicit import (
+    AlignedOp,
     AnyOp,
+    FenceOp,
     ForOp,
     GatherOp,
     IfOp,
@@ -356,6 +359,24 @@ class Writer:
         self, value: SSAValue, target: SSAValue, offset: Bound, mask: SSAValue | None = None
     ) -> None:
         self._store(StoreOp, value, target, self.value(offset), mask)
+
+    def stream(self, values: Mapping[SSAValue, SSAValue], target: SSAValue) -> None:
+        """Store vectors at offsets that are multiples of their lanes, past the caches where the
+        buffer is aligned."""
+        aligned = self.once((), AlignedOp, (target,), i1)
+        plain = {"operandSegmentSizes": segments(1, 1, 1, 0)}
+
+        def store(properties: Mapping[str, Attribute]) -> Sequence[SSAValue]:
+            for offset, value in values.items():
+                self.effect(StoreOp, (value, target, offset), (), properties)
+            return ()
+
+        streamed = partial(store, {**plain, "streamed": UnitAttr()})
+        self.branch(aligned, streamed, partial(store, plain))
+
+    def fence(self) -> None:
+        """From here on, other threads see what was streamed before."""
+        self.effect(FenceOp, ())
 
     def scatter(
         self, value: SSAValue, target: SSAValue, offsets: SSAValue, mask: SSAValue | None = None

@@ -32,8 +32,15 @@ def load(scope: Scope, op: Operation) -> str:
     return f"{scope.name(result)} = load {before}{scope.texts[result.type]}, {place}{behind}"
 
 
+NONTEMPORAL = ", !nontemporal !0"
+ONE = "!0 = !{i32 1}\n"
+"""What stands behind such a store, and the module that it is in."""
+
+
 def store(scope: Scope, op: Operation) -> str:
     before, behind = _qualified(op)
+    if "nontemporal" in op.properties:
+        behind += NONTEMPORAL
     return f"store {before}{scope.typed_list(operands_of(op))}{behind}"
 
 

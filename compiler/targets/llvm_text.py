@@ -27,6 +27,7 @@ from xdsl.ir import Attribute, Block, Operation
 from stepwell.compiler.dialects.construct import result_of
 from stepwell.compiler.targets.llvm_constants import constant_text, quoted, symbol
 from stepwell.compiler.targets.llvm_instruction_text import CONSTANTS, WRITERS, Writer
+from stepwell.compiler.targets.llvm_memory_text import NONTEMPORAL, ONE
 from stepwell.compiler.targets.llvm_scope import Scope, Texts
 from stepwell.runtime.errors import CompileError
 
@@ -71,6 +72,8 @@ def module_text(module: ModuleOp) -> str:
                 parts.append(_global(texts, op))
             case _:
                 raise CompileError("SW0250", f"{op.name} has no place in a module of LLVM IR")
+    if any(NONTEMPORAL in part for part in parts):
+        parts.append(ONE)
     return "".join(parts)
 
 

@@ -23,6 +23,8 @@ llvm.store %0, %p atomic release {alignment = 4 : i64} : i32, !llvm.ptr
 // CHECK-NEXT: llvm.atomicrmw _and %p, %i acq_rel {alignment = 4 : i64} : !llvm.ptr, i32
 %6 = llvm.cmpxchg %p, %i, %i acq_rel monotonic : !llvm.ptr, i32
 // CHECK-NEXT: llvm.cmpxchg %p, %i, %i acq_rel monotonic : !llvm.ptr, i32
+llvm.store %v, %p {alignment = 32 : i64, nontemporal} : vector<8xf32>, !llvm.ptr
+// CHECK-NEXT: llvm.store %v, %p {alignment = 32 : i64, nontemporal} : vector<8xf32>, !llvm.ptr
 llvm.fence seq_cst
 // CHECK-NEXT: llvm.fence seq_cst
 

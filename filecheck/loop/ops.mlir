@@ -176,6 +176,9 @@ loop.kernel @explicit<N: 1>(%x: !loop.buffer<[N] x f32>) -> (%y: !loop.buffer<[N
     loop.yield %e : f32
   } : f32
   loop.store %r, %room[%zero] : f32 to !loop.buffer<[16] x f32>
+  %whole = loop.aligned %room : !loop.buffer<[16] x f32>
+  loop.store %all, %room[%zero] streamed : vector<8xf32> to !loop.buffer<[16] x f32>
+  loop.fence
 }
 // CHECK:       loop.kernel @explicit<N: 1>(%x: !loop.buffer<[N] x f32>) -> (%y: !loop.buffer<[N] x f32>) {
 // CHECK-NEXT:    %zero = loop.index 0
@@ -206,6 +209,9 @@ loop.kernel @explicit<N: 1>(%x: !loop.buffer<[N] x f32>) -> (%y: !loop.buffer<[N
 // CHECK-NEXT:      loop.yield %e : f32
 // CHECK-NEXT:    } : f32
 // CHECK-NEXT:    loop.store %r, %room[%zero] : f32 to !loop.buffer<[16] x f32>
+// CHECK-NEXT:    %whole = loop.aligned %room : !loop.buffer<[16] x f32>
+// CHECK-NEXT:    loop.store %all, %room[%zero] streamed : vector<8xf32> to !loop.buffer<[16] x f32>
+// CHECK-NEXT:    loop.fence
 // CHECK-NEXT:  }
 
 // Numbers have no sign, ops have: one op compares, of every kind, one by one or lane by lane; `u` is for

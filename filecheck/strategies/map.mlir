@@ -12,7 +12,7 @@ loop.kernel @bias(%x: !loop.buffer<[8, 40] x f32>, %b: !loop.buffer<[40] x f32>)
 }
 
 // CHECK-LABEL: loop.kernel @bias
-// CHECK-SAME:    plan <map, bytes = 64, vectors = 4, rows = 1, task = 20>
+// CHECK-SAME:    plan <map, bytes = 64, vectors = 4, rows = 1, task = 20, band = 32, stream = 0>
 // CHECK:         loop.load %b[{{.*}}] : !loop.buffer<[40] x f32> to vector<16xf32>
 // CHECK:         loop.load %b[{{.*}}] : !loop.buffer<[40] x f32> to vector<16xf32>
 // CHECK:         [[LAST:%\d+]] = loop.mask %{{.*}} : vector<16xi1>
@@ -125,3 +125,26 @@ loop.func @main(%x: !loop.buffer<[100] x f32>) -> (%y: !loop.buffer<[100] x f32>
 // CHECK-LABEL: loop.func @main
 // CHECK:         [[ROOM:%\d+]] = loop.alloc : !loop.buffer<[448] x i8>
 // CHECK-NEXT:    loop.launch @twice <N = 100>(%x, %y, [[ROOM]])
+
+// Squares go along bands of 32 rows, down each band first. Source and target do not fit the caches:
+// what is written goes past them.
+loop.kernel @large(%x: !loop.buffer<[2048, 2048] x f32>) -> (%y: !loop.buffer<[2048, 2048] x f32>) {
+  loop.nest [%j : 2048, %i : 2048] {
+    %v = loop.read %x[%i, %j] : f32
+    loop.write %v, %y[%j, %i] : f32
+  }
+}
+
+// CHECK-LABEL:    loop.kernel @large
+// CHECK-SAME:       band = 32, stream = 1>
+// CHECK:            loop.parallel
+// CHECK:            [[WHOLE:%\d+]] = loop.aligned %y
+// CHECK:              loop.for [[BAND:%\d+]] = {{.*}} step 32 {
+// CHECK:                loop.for %{{.*}} step 16 {
+// CHECK:                  loop.for %{{.*}} step 16 {
+// CHECK-COUNT-64:           loop.shuffle
+// CHECK:                    loop.if [[WHOLE]] {
+// CHECK-COUNT-16:             loop.store %{{.*}}, %y[%{{\d+}}] streamed : vector<16xf32>
+// CHECK:                    } else {
+// CHECK-COUNT-16:             loop.store %{{.*}}, %y[%{{\d+}}] : vector<16xf32>
+// CHECK:              loop.fence

@@ -37,7 +37,7 @@ loop.kernel @softmax<B: 1>(%x: !loop.buffer<[B, 1024] x f32>) -> (%y: !loop.buff
 }
 
 // CHECK-LABEL: loop.kernel @softmax
-// CHECK-SAME:    plan <rows, bytes = 64, vectors = 4, block = [[BLOCK:\d+]]>
+// CHECK-SAME:    plan <rows, bytes = 64, vectors = 4, block = [[BLOCK:\d+]], stream = 0>
 // CHECK:         loop.parallel
 // CHECK:           [[M:%\d+]] = loop.stack : !loop.buffer<[] x f32>
 // CHECK-NEXT:      [[E:%\d+]] = loop.stack : !loop.buffer<[1024] x f32>
@@ -80,3 +80,33 @@ loop.kernel @centre<B: 1, N: 1>(%x: !loop.buffer<[B, N] x f32>) -> (%y: !loop.bu
 // CHECK:         loop.parallel [[TASK:%\d+]] to
 // CHECK:           [[PLACE:%\d+]] = loop.index (64*floordiv(4*N + 63, 64)) * [[TASK]]
 // CHECK:           loop.view [[ROOM]][[[PLACE]]] : {{.*}} to !loop.buffer<[N] x f32>
+
+// What is written is not read again before it has left the caches: it goes past them.
+loop.kernel @large(%x: !loop.buffer<[4096, 1024] x f32>) -> (%y: !loop.buffer<[4096, 1024] x f32>) {
+  %m = loop.local : !loop.buffer<[4096] x f32>
+  loop.nest [%i : 4096] {
+    %r = loop.fold max <any> [%k : 1024] {
+      %v = loop.read %x[%i, %k] : f32
+      loop.yield %v : f32
+    } : f32
+    loop.write %r, %m[%i] : f32
+  }
+  loop.nest [%i : 4096, %j : 1024] {
+    %v = loop.read %x[%i, %j] : f32
+    %n = loop.read %m[%i] : f32
+    %d = arith.subf %v, %n : f32
+    loop.write %d, %y[%i, %j] : f32
+  }
+}
+
+// CHECK-LABEL:   loop.kernel @large
+// CHECK-SAME:      stream = 1>
+// CHECK:           loop.parallel
+// CHECK:           [[WHOLE:%\d+]] = loop.aligned %y
+// CHECK:             loop.for
+// CHECK:               loop.store %{{.*}}, %{{\d+}}[{{.*}}] : f32
+// CHECK:               loop.if [[WHOLE]] {
+// CHECK-COUNT-4:         loop.store %{{.*}}, %y[%{{\d+}}] streamed : vector<16xf32>
+// CHECK:               } else {
+// CHECK-COUNT-4:         loop.store %{{.*}}, %y[%{{\d+}}] : vector<16xf32>
+// CHECK:             loop.fence

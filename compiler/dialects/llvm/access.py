@@ -11,6 +11,7 @@ from xdsl.dialects.builtin import (
     IntegerAttr,
     StringAttr,
     SymbolRefAttr,
+    UnitAttr,
     i1,
     i8,
     i32,
@@ -111,9 +112,12 @@ class Access(Arithmetic, ABC):
         alignment: int | None = None,
         *,
         ordering: Ordering = "not_atomic",
+        nontemporal: bool = False,
     ) -> None:
         value = self._as_byte(value)
         properties = _access(alignment or size(value.type), ordering)
+        if nontemporal:
+            properties = {**properties, "nontemporal": UnitAttr()}
         self.emit_effect(memory.StoreOp, (value, place), properties)
 
     def masked_load(

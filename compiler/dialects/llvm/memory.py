@@ -9,6 +9,7 @@ from xdsl.dialects.builtin import (
     DenseArrayBase,
     IntegerAttr,
     SignlessIntegerConstraint,
+    UnitAttr,
     i32,
     i64,
 )
@@ -113,9 +114,13 @@ class LoadOp(MemoryAccess):
 
 @irdl_op_definition
 class StoreOp(MemoryAccess):
-    """`llvm.store %v, %p atomic release {alignment = 4 : i64} : i32, !llvm.ptr`."""
+    """`llvm.store %v, %p atomic release {alignment = 4 : i64} : i32, !llvm.ptr`.
+
+    What is `nontemporal` goes past the caches.
+    """
 
     name = "llvm.store"
+    nontemporal = opt_prop_def(UnitAttr)
     value = operand_def()
     addr = operand_def(LLVMPointerType)
     traits = traits_def(WriteEffects())

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from xdsl.dialects.builtin import VectorType, i1
+from xdsl.dialects.builtin import UnitAttr, VectorType, i1
 from xdsl.irdl import (
     AnyAttr,
     AttrSizedOperandSegments,
@@ -11,6 +11,7 @@ from xdsl.irdl import (
     irdl_op_definition,
     operand_def,
     opt_operand_def,
+    opt_prop_def,
     prop_def,
     region_def,
     result_def,
@@ -145,18 +146,23 @@ class LoadOp(IRDLOperation):
 
 @irdl_op_definition
 class StoreOp(IRDLOperation):
-    """Stores one element or consecutive ones at a linear offset in elements, unless masked."""
+    """Stores one element or consecutive ones at a linear offset in elements, unless masked.
+
+    A vector may be `streamed` past the caches to where it is aligned. Other threads see that behind
+    a `loop.fence` only.
+    """
 
     name = "loop.store"
     value = operand_def()
     target = operand_def(BufferType)
     offset = operand_def(INDEX)
     mask = opt_operand_def()
+    streamed = opt_prop_def(UnitAttr)
     irdl_options = (AttrSizedOperandSegments(as_property=True),)
     traits = traits_def(MemoryWriteEffect())
     assembly_format = (
-        "$value `,` $target `[` $offset `]` (`where` $mask^ `:` type($mask))? attr-dict"
-        " `:` type($value) `to` type($target)"
+        "$value `,` $target `[` $offset `]` (`where` $mask^ `:` type($mask))?"
+        " (`streamed` $streamed^)? attr-dict `:` type($value) `to` type($target)"
     )
 
 
@@ -263,6 +269,26 @@ class PrefetchOp(IRDLOperation):
     assembly_format = "$source `[` $offset `]` attr-dict `:` type($source)"
 
 
+@irdl_op_definition
+class AlignedOp(IRDLOperation):
+    """Whether a buffer begins where vectors of any width are aligned."""
+
+    name = "loop.aligned"
+    buffer = operand_def(BufferType)
+    result = result_def(i1)
+    traits = traits_def(Pure())
+    assembly_format = "$buffer attr-dict `:` type($buffer)"
+
+
+@irdl_op_definition
+class FenceOp(IRDLOperation):
+    """From here on, other threads see what was streamed before."""
+
+    name = "loop.fence"
+    traits = traits_def(MemoryWriteEffect())
+    assembly_format = "attr-dict"
+
+
 EXPLICIT_OPS = [
     ForOp,
     ParallelOp,
@@ -277,4 +303,6 @@ EXPLICIT_OPS = [
     ShuffleOp,
     ExtractOp,
     PrefetchOp,
+    AlignedOp,
+    FenceOp,
 ]

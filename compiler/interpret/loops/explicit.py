@@ -4,6 +4,8 @@ import numpy as np
 from xdsl.ir import Operation, SSAValue
 
 from stepwell.compiler.dialects.loop.explicit import (
+    AlignedOp,
+    FenceOp,
     ForOp,
     GatherOp,
     IfOp,
@@ -173,6 +175,21 @@ def prefetch(op: PrefetchOp, scope: Translator) -> Step:
     return lambda frame: None
 
 
+def aligned(op: AlignedOp, scope: Translator) -> Step:
+    """Memory may lie anywhere."""
+    result, random = scope.slot(op.result), scope.outside.random
+
+    def run(frame: Frame) -> None:
+        frame[result] = np.bool_(random.integers(2))
+
+    return run
+
+
+def fence(op: FenceOp, scope: Translator) -> Step:
+    """Threads run one after the other."""
+    return lambda frame: None
+
+
 EXPLICIT_RULES: dict[type[Operation], Rule] = {
     ForOp: counted,
     ParallelOp: parallel,
@@ -183,4 +200,6 @@ EXPLICIT_RULES: dict[type[Operation], Rule] = {
     ScatterOp: scatter,
     StackOp: stack,
     PrefetchOp: prefetch,
+    AlignedOp: aligned,
+    FenceOp: fence,
 }

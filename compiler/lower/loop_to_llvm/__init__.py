@@ -16,6 +16,8 @@ from xdsl.passes import ModulePass
 from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.dialects.loop.explicit import (
+    AlignedOp,
+    FenceOp,
     GatherOp,
     LoadOp,
     PrefetchOp,
@@ -50,6 +52,8 @@ STATEMENTS: Mapping[type[Operation], Callable[..., None]] = {
     GatherOp: memory.gather,
     ScatterOp: memory.scatter,
     PrefetchOp: memory.prefetch,
+    AlignedOp: memory.aligned,
+    FenceOp: memory.fence,
     StackOp: memory.stack,
     ViewOp: memory.view,
     IndexOp: memory.index,

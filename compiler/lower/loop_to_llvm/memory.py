@@ -10,6 +10,8 @@ from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.llvm.cursor import Operand
 from stepwell.compiler.dialects.llvm.types import i1, i64, lanes, size, vector
 from stepwell.compiler.dialects.loop.explicit import (
+    AlignedOp,
+    FenceOp,
     GatherOp,
     LoadOp,
     MaskOp,
@@ -24,6 +26,8 @@ from stepwell.compiler.dialects.loop.types import AccessAttr, BufferType
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame
 from stepwell.compiler.lower.loop_to_llvm.types import as_integer, in_memory
 
+WIDEST = 64
+"""Bytes of the widest vector."""
 STACK_ALIGNMENT = 64
 COPIED_BYTES = 64
 """What a step of a copy moves: a register of the widest kind, or a few of a narrower one."""
@@ -46,7 +50,10 @@ def store(frame: Frame, op: StoreOp) -> None:
     value, target, offset, *mask = operands_of(op)
     build, stored = frame.build, frame.values[value]
     place = _place(frame, target, offset)
-    if not mask:
+    if op.streamed is not None:
+        bytes = size(stored.type) * (lanes(stored.type) or 1)
+        build.store(stored, place, bytes, nontemporal=True)
+    elif not mask:
         build.store(stored, place)
     elif lanes(stored.type) is None:
         build.store(stored, build.select(frame.values[mask[0]], place, frame.nowhere))
@@ -89,6 +96,16 @@ def scatter(frame: Frame, op: ScatterOp) -> None:
 
 def prefetch(frame: Frame, op: PrefetchOp) -> None:
     frame.build.prefetch(_place(frame, *operands_of(op)))
+
+
+def aligned(frame: Frame, op: AlignedOp) -> None:
+    build = frame.build
+    beside = build.and_(build.ptrtoint(frame.values[op.buffer]), WIDEST - 1)
+    frame.values[op.result] = build.icmp("eq", beside, 0)
+
+
+def fence(frame: Frame, op: FenceOp) -> None:
+    frame.build.fence("seq_cst")
 
 
 def stack(frame: Frame, op: StackOp) -> None:

@@ -1,12 +1,16 @@
 """The strategy `map`: the nests one after the other, each over tiles of vectors. It always fits."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import log2, prod
 from typing import ClassVar, Self, final
 
-from stepwell.compiler.dialects.loop.nests import KernelOp, NestOp, SortOp
+from xdsl.ir import SSAValue
+
+from stepwell.compiler.dialects.llvm.types import size as bytes_of
+from stepwell.compiler.dialects.loop.nests import KernelOp, NestOp, ReadOp, SortOp
+from stepwell.compiler.dialects.loop.types import BufferType
 from stepwell.compiler.lower.analysis import Analysis, Axis, lanes_of
 from stepwell.compiler.lower.costs import (
     NANOSECONDS,
@@ -26,14 +30,16 @@ from stepwell.compiler.lower.strategies.base import (
     place_locals,
     take_ops,
 )
-from stepwell.compiler.lower.tiling import NestLoops, Tasks, Tiling, unless_empty
-from stepwell.compiler.lower.writer import Writer
+from stepwell.compiler.lower.tiling import Intervals, NestLoops, Tasks, Tiling, unless_empty
+from stepwell.compiler.lower.writer import Bound, Writer
 from stepwell.compiler.machines.machine import Machine
 from stepwell.runtime.sizes import Size
 
 VECTORS = 4
 LENGTHS = ((VECTORS, 48), (2, 192))
 """Vectors of a tile for bodies of fewer steps than this."""
+BAND = 32
+"""Rows of a band of squares: several lines, next to each other, of what is read along the rows."""
 CHAINED_ROWS = 4
 """Rows whose chains go side by side, since each waits for its own last sum."""
 
@@ -44,7 +50,9 @@ class Map(Strategy):
     """Outer axes shared among threads, the cheapest axis in vectors, locals in the workspace.
 
     `bytes` is the width of a vector. A tile has `vectors` of them, in nests with folds in `rows`
-    rows. A task takes about `task` microseconds; 0 leaves all to one thread.
+    rows; where a read is turned, squares go along bands of `band` rows. A task takes about `task`
+    microseconds; 0 leaves all to one thread. With `stream`, what no nest reads is written past the
+    caches.
     """
 
     name: ClassVar[str] = "map"
@@ -53,6 +61,8 @@ class Map(Strategy):
     vectors: int = VECTORS
     rows: int = 1
     task: int = 20
+    band: int = BAND
+    stream: int = 0
 
     @classmethod
     def fits(cls, kernel: KernelOp, machine: Machine) -> Refusal | None:
@@ -67,19 +77,25 @@ class Map(Strategy):
         rows = CHAINED_ROWS if "serial" in kinds else 1
         wide = max((columns(nest, machine) for nest in nests), default=VECTORS)
         vectors = min((side_by_side(nest) for nest in nests), default=VECTORS)
-        return cls(machine.vector_bytes, wide if wide > VECTORS else vectors, rows)
+        stream = int(traffic(nests) > machine.l3)
+        return cls(machine.vector_bytes, wide if wide > VECTORS else vectors, rows, stream=stream)
 
     def workspace(self, kernel: KernelOp) -> Size:
         return bytes_of_locals(locals_of(kernel))
 
     def expand(self, kernel: KernelOp) -> None:
         def tiling(nest: Analysis) -> Tiling:
-            return tiling_of(nest, nest.axes(), self.bytes, self.vectors, self.rows)
+            return tiling_of(nest, nest.axes(), self.bytes, self.vectors, self.rows, self.band)
 
-        expand_tiled(kernel, tiling, self.task)
+        expand_tiled(kernel, tiling, self.task, last_written(kernel) if self.stream else ())
 
 
-def expand_tiled(kernel: KernelOp, tiling_of: Callable[[Analysis], Tiling], task: int) -> None:
+def expand_tiled(
+    kernel: KernelOp,
+    tiling_of: Callable[[Analysis], Tiling],
+    task: int,
+    streamed: Collection[SSAValue] = (),
+) -> None:
     """The nests one after the other in such tiles, in tasks of about `task` microseconds."""
     locals = locals_of(kernel)
     ops = take_ops(kernel)
@@ -90,17 +106,40 @@ def expand_tiled(kernel: KernelOp, tiling_of: Callable[[Analysis], Tiling], task
             writer.location = op.location
             nest = Analysis(op)
             tiling = tiling_of(nest)
-            inside = partial(_write, writer, NestLoops(writer, nest, tiling, buffers))
+            loops = NestLoops(writer, nest, tiling, buffers, streamed=streamed)
+            inside = partial(_write, writer, loops, bool(streamed))
             tasks = tasks_of(nest, tiling, task * 1000)
             unless_empty(writer, op.sizes.data, kernel.symbols.ranges, partial(inside, tasks))
     drop_ops(ops)
 
 
-def _write(writer: Writer, loops: NestLoops, tasks: Tasks | None) -> None:
+def _write(writer: Writer, loops: NestLoops, fence: bool, tasks: Tasks | None) -> None:
+    def task(intervals: Intervals, _: Bound) -> None:
+        loops.write(intervals)
+        if fence:
+            writer.fence()
+
     if tasks is None:
-        loops.write({})
+        task({}, 0)
     else:
-        tasks.write(writer, lambda intervals, _: loops.write(intervals))
+        tasks.write(writer, task)
+
+
+def last_written(kernel: KernelOp) -> frozenset[SSAValue]:
+    """The outputs that no nest of the kernel reads."""
+    outputs = frozenset(kernel.arguments[len(kernel.arguments) - kernel.outputs.data :])
+    return outputs - {op.source for op in kernel.walk() if isinstance(op, ReadOp)}
+
+
+def traffic(nests: Sequence[Analysis]) -> int:
+    """Bytes of the buffers of known size that nests read and write, which pass through the caches
+    once at least."""
+    buffers = {access.buffer for nest in nests for access in nest.accesses.values()}
+    return sum(
+        (type.count * bytes_of(type.element)).static or 0
+        for type in (buffer.type for buffer in buffers)
+        if isinstance(type, BufferType)
+    )
 
 
 def side_by_side(nest: Analysis) -> int:
@@ -121,7 +160,12 @@ def columns(nest: Analysis, machine: Machine) -> int:
 
 
 def tiling_of(
-    analysis: Analysis, axes: Sequence[Axis], bytes: int, vectors: int, height: int
+    analysis: Analysis,
+    axes: Sequence[Axis],
+    bytes: int,
+    vectors: int,
+    height: int,
+    band: int = BAND,
 ) -> Tiling:
     """The tiles of a nest along these of its axes, no longer than they are."""
     width = lanes_of(analysis.types, bytes)
@@ -132,7 +176,9 @@ def tiling_of(
     others = [axis for axis in axes if axis is not lanes]
     turned = None if lanes is None else turned_rows(analysis, others, lanes)
     if turned is not None:
-        return Tiling(tuple(axes), width, lanes, 1, turned, width, squares=True)
+        return Tiling(
+            tuple(axes), width, lanes, 1, turned, width, band=max(1, band // width) * width
+        )
     rows = others[-1] if height > 1 and others and (analysis.inside or analysis.scans) else None
     if rows is not None and rows.size.static is not None:
         height = max(1, min(height, rows.size.static))

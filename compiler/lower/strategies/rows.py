@@ -22,7 +22,7 @@ from stepwell.compiler.lower.strategies.base import (
     take_ops,
     view,
 )
-from stepwell.compiler.lower.strategies.map import tiling_of
+from stepwell.compiler.lower.strategies.map import last_written, tiling_of, traffic
 from stepwell.compiler.lower.tiling import Interval, NestLoops, cut, unless_empty
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Writer
 from stepwell.compiler.machines.machine import Machine
@@ -42,7 +42,7 @@ class Rows(Strategy):
     lives only as long as the row.
 
     `bytes` is the width of a vector and `vectors` how many a tile has. A task takes `block` rows;
-    0 leaves all to one thread.
+    0 leaves all to one thread. With `stream`, what no nest reads is written past the caches.
     """
 
     name: ClassVar[str] = "rows"
@@ -50,6 +50,7 @@ class Rows(Strategy):
     bytes: int = 64
     vectors: int = 4
     block: int = 0
+    stream: int = 0
 
     @classmethod
     def fits(cls, kernel: KernelOp, machine: Machine) -> Refusal | None:
@@ -66,9 +67,11 @@ class Rows(Strategy):
         outer = shared_axes(nests)
         cost = sum(_row_cost(nest, outer, machine.vector_bytes) for nest in nests)
         rows = _count(nests[0].nest.sizes.data[:outer]).static
+        stream = int(traffic(nests) > machine.l3)
         if rows is not None and rows * cost < 2 * TASK:
-            return cls(machine.vector_bytes)
-        return cls(machine.vector_bytes, block=1 << max(0, round(log2(TASK / cost))))
+            return cls(machine.vector_bytes, stream=stream)
+        block = 1 << max(0, round(log2(TASK / cost)))
+        return cls(machine.vector_bytes, block=block, stream=stream)
 
     def workspace(self, kernel: KernelOp) -> Size:
         parts = _Rows(self, kernel)
@@ -94,6 +97,7 @@ class _Rows:
         self.count = _count(self.shape)
         self.locals = {op.result: self._row_of(op.result) for op in locals_of(kernel)}
         self.bytes = sum((buffer_bytes(type) for type in self.locals.values()), start=ZERO)
+        self.streamed = last_written(kernel) if plan.stream else frozenset[SSAValue]()
         for nest in self.nests:
             nest.privatise(self.locals, self.outer)
 
@@ -128,6 +132,8 @@ class _Rows:
             return ()
 
         writer.loop(interval.low, interval.high, 1, (), row)
+        if self.streamed:
+            writer.fence()
 
     def _buffers(self, writer: Writer, task: Bound) -> dict[SSAValue, SSAValue]:
         """Where the locals of one row lie."""
@@ -147,7 +153,8 @@ class _Rows:
         writer.location = nest.nest.location
         axes = nest.axes_within(self.outer)
         tiling = tiling_of(nest, axes, self.plan.bytes, self.plan.vectors, 1)
-        loops = NestLoops(writer, nest, tiling, buffers, self._indices(writer, nest, row))
+        bases = self._indices(writer, nest, row)
+        loops = NestLoops(writer, nest, tiling, buffers, bases, streamed=self.streamed)
         sizes = nest.nest.sizes.data[self.outer :]
         unless_empty(writer, sizes, self.kernel.symbols.ranges, lambda: loops.write({}))
 

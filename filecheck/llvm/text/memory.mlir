@@ -10,6 +10,7 @@ llvm.func internal @plain(%p: !llvm.ptr {llvm.noalias, llvm.nocapture}, %q: !llv
   %0 = llvm.getelementptr %t[%i, 1] : (!llvm.ptr, i64) -> !llvm.ptr, !llvm.array<2 x f32>
   %1 = llvm.load %0 {alignment = 4 : i64} : !llvm.ptr -> vector<8xf32>
   llvm.store %1, %q {alignment = 4 : i64} : vector<8xf32>, !llvm.ptr<3>
+  llvm.store %1, %p {alignment = 32 : i64, nontemporal} : vector<8xf32>, !llvm.ptr
   %2 = llvm.load %p atomic acquire {alignment = 8 : i64} : !llvm.ptr -> i64
   %3 = llvm.atomicrmw _and %p, %2 acq_rel : !llvm.ptr, i64
   %4 = llvm.cmpxchg %p, %2, %3 seq_cst monotonic {alignment = 8 : i64} : !llvm.ptr, i64
@@ -23,6 +24,7 @@ llvm.func internal @plain(%p: !llvm.ptr {llvm.noalias, llvm.nocapture}, %q: !llv
 // CHECK-NEXT:   %4 = getelementptr [2 x float], ptr @table, i64 %i.2, i32 1
 // CHECK-NEXT:   %5 = load <8 x float>, ptr %4, align 4
 // CHECK-NEXT:   store <8 x float> %5, ptr addrspace(3) %q.1, align 4
+// CHECK-NEXT:   store <8 x float> %5, ptr %p.0, align 32, !nontemporal !0
 // CHECK-NEXT:   %6 = load atomic i64, ptr %p.0 acquire, align 8
 // CHECK-NEXT:   %7 = atomicrmw and ptr %p.0, i64 %6 acq_rel
 // CHECK-NEXT:   %8 = cmpxchg ptr %p.0, i64 %6, i64 %7 seq_cst monotonic, align 8
@@ -42,3 +44,4 @@ llvm.func @masked(%p: !llvm.ptr, %ps: vector<4x!llvm.ptr>, %m: vector<4xi1>, %v:
 // CHECK-NEXT:   {{%\d+}} = call <4 x float> @llvm.masked.gather(<4 x ptr> align 4 %ps.{{\d+}}, <4 x i1> %m.{{\d+}}, <4 x float> poison)
 // CHECK-NEXT:   call void @llvm.masked.store(<4 x float> {{%\d+}}, ptr align 4 %p.{{\d+}}, <4 x i1> %m.{{\d+}})
 // CHECK-NEXT:   call void @llvm.masked.scatter(<4 x float> {{%\d+}}, <4 x ptr> align 4 %ps.{{\d+}}, <4 x i1> %m.{{\d+}})
+// CHECK: !0 = !{i32 1}

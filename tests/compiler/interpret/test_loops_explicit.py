@@ -201,6 +201,10 @@ def test_prefetches_may_be_out_of_range() -> None:
     assert run(f"loop.prefetch %x[%n] : {X}", [1]) == [-1]
 
 
+def test_a_fence_changes_nothing() -> None:
+    assert run("loop.fence", [1]) == [-1]
+
+
 STACK = "!loop.buffer<[4] x f32>"
 
 

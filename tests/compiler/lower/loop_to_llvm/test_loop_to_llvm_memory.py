@@ -132,6 +132,32 @@ loop.kernel @k(%x: !loop.buffer<[64] x f32>) -> (%y: !loop.buffer<[64] x f32>) {
     assert list(y[::16]) == [15, 31, 47, 63]
 
 
+def test_vectors_that_go_past_the_caches(agree):
+    source = """
+loop.kernel @k(%x: !loop.buffer<[64] x f32>) -> (%y: !loop.buffer<[64] x f32>) {
+  %zero = loop.index 0
+  %n = loop.index 64
+  %t = loop.stack : !loop.buffer<[64] x f32>
+  %yes = loop.aligned %t : !loop.buffer<[64] x f32>
+  loop.for %i = %zero to %n step 16 {
+    %v = loop.load %x[%i] : !loop.buffer<[64] x f32> to vector<16xf32>
+    loop.if %yes {
+      loop.store %v, %t[%i] streamed : vector<16xf32> to !loop.buffer<[64] x f32>
+      loop.yield
+    } else {
+      loop.store %v, %t[%i] : vector<16xf32> to !loop.buffer<[64] x f32>
+      loop.yield
+    }
+    loop.fence
+    %w = loop.load %t[%i] : !loop.buffer<[64] x f32> to vector<16xf32>
+    loop.store %w, %y[%i] : vector<16xf32> to !loop.buffer<[64] x f32>
+    loop.yield
+  }
+}"""
+    _, y = agree(source, [np.arange(64, dtype=np.float32), np.zeros(64, np.float32)])
+    assert list(y) == list(range(64))
+
+
 def test_views_count_the_elements_of_their_base(agree):
     source = """
 loop.kernel @k<B: 1>(%x: !loop.buffer<[B, 8] x f32>) -> (%y: !loop.buffer<[B] x f32>) {

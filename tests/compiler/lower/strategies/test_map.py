@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 
 from drawing import examples
 from expanding import agree, expanded
-from stepwell.compiler.dialects.loop.explicit import GatherOp, ParallelOp, ScatterOp, ShuffleOp
+from stepwell.compiler.dialects.loop.explicit import (
+    FenceOp,
+    GatherOp,
+    ParallelOp,
+    ScatterOp,
+    ShuffleOp,
+)
 from stepwell.compiler.lower.strategies.map import Map
 
 
@@ -321,6 +327,8 @@ plans = st.builds(
     vectors=st.integers(1, 5),
     rows=st.integers(1, 4),
     task=st.sampled_from([0, 1, 20]),
+    band=st.sampled_from([1, 16, 40, 100]),
+    stream=st.integers(0, 1),
 )
 lengths = st.sampled_from([0, 1, 2, 3, 5, 15, 16, 17, 33, 63, 64, 70, 130, 200])
 
@@ -345,6 +353,24 @@ def test_any_plan_gives_the_bits_of_the_nests(
 @pytest.mark.parametrize("name", KERNELS)
 def test_machine_code_gives_the_bits_of_the_nests(name: str) -> None:
     agree(KERNELS[name], {"B": 7, "N": 75}, special=True, native=True)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_machine_code_that_goes_past_the_caches_gives_them_too(name: str) -> None:
+    agree(fixed(KERNELS[name], 48), {"N": 64}, Map(stream=1), special=True, native=True)
+
+
+@pytest.mark.parametrize("dtype", ["i1", "i8", "bf16", "f16", "i32", "f64", "i64"])
+def test_vectors_of_any_type_go_past_the_caches(dtype: str) -> None:
+    text = f"""
+loop.kernel @turn(%x: !loop.buffer<[64, 64] x {dtype}>) -> (%y: !loop.buffer<[64, 64] x {dtype}>) {{
+  loop.nest [%i : 64, %j : 64] {{
+    %v = loop.read %x[%j, %i] : {dtype}
+    loop.write %v, %y[%i, %j] : {dtype}
+  }}
+}}"""
+    assert any(isinstance(op, FenceOp) for op in expanded(text, Map(stream=1)).walk())
+    agree(text, {}, Map(stream=1), native=True)
 
 
 def test_contiguous_axes_are_walked_as_one() -> None:

@@ -143,6 +143,7 @@ plans = st.builds(
     bytes=st.sampled_from([16, 32, 64]),
     vectors=st.integers(1, 5),
     block=st.sampled_from([0, 1, 3, 8]),
+    stream=st.integers(0, 1),
 )
 lengths = st.sampled_from([0, 1, 2, 5, 16, 17, 63, 64, 70, 130])
 
@@ -169,6 +170,7 @@ def test_any_plan_gives_the_bits_of_the_nests(
 def test_machine_code_gives_the_bits_of_the_nests(name: str, columns: int) -> None:
     agree(KERNELS[name], {"B": 7, "N": columns}, special=True, native=True)
     agree(fixed(KERNELS[name], columns), {"B": 7}, native=True)
+    agree(fixed(KERNELS[name], 128), {"B": 7}, Rows(stream=1), native=True)
 
 
 @pytest.mark.parametrize("name", KERNELS)
