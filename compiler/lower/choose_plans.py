@@ -9,7 +9,7 @@ from xdsl.dialects.builtin import ModuleOp, i8
 from xdsl.passes import ModulePass
 
 from stepwell.compiler.dialects.construct import construct
-from stepwell.compiler.dialects.loop.host import AllocOp, LaunchOp
+from stepwell.compiler.dialects.loop.host import AllocOp, FuncOp, LaunchOp
 from stepwell.compiler.dialects.loop.nests import KernelOp
 from stepwell.compiler.dialects.loop.types import buffer
 from stepwell.compiler.dialects.sizes import IntsAttr, NumberAttr
@@ -36,11 +36,16 @@ class ChoosePlans(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         needs: dict[str, Size] = {}
-        for kernel in op.ops:
-            if isinstance(kernel, KernelOp):
-                size = self._plan(kernel)
-                if size != ZERO:
-                    needs[kernel.sym_name.data] = size
+        kernels = {each.sym_name.data: each for each in op.ops if isinstance(each, KernelOp)}
+        read = {
+            launch.callee.string_value()
+            for launch in op.walk()
+            if isinstance(launch, LaunchOp) and _is_read(launch, kernels)
+        }
+        for name, kernel in kernels.items():
+            size = self._plan(kernel, name in read)
+            if size != ZERO:
+                needs[name] = size
         if needs:
             for launch in [each for each in op.walk() if isinstance(each, LaunchOp)]:
                 _lend(launch, needs)
@@ -51,11 +56,12 @@ class ChoosePlans(ModulePass):
             raise CompileError("SW0233", f"there is no machine {self.machine}", hint=hint)
         return MACHINES[self.machine]
 
-    def _plan(self, kernel: KernelOp) -> Size:
+    def _plan(self, kernel: KernelOp, is_read: bool) -> Size:
         """The bytes that the kernel's plan needs."""
         machine = self._machine()
         if kernel.plan is None:
             strategy = choose_plan(kernel, machine)
+            strategy = strategy.cached() if is_read else strategy
             kernel.properties["plan"] = strategy.plan
         else:
             strategy = planned(kernel)
@@ -68,6 +74,15 @@ class ChoosePlans(ModulePass):
             block.insert_arg(buffer((size,), i8), len(block.args))
             kernel.properties["outputs"] = NumberAttr(kernel.outputs.data + 1)
         return size
+
+
+def _is_read(launch: LaunchOp, kernels: Mapping[str, KernelOp]) -> bool:
+    """Whether the program itself reads what a kernel writes, or writes it again in a loop."""
+    kernel, function = kernels.get(launch.callee.string_value()), launch.parent_op()
+    if kernel is None or not isinstance(function, FuncOp):
+        return True
+    outputs = launch.arguments[len(kernel.arguments) - kernel.outputs.data :]
+    return any(each.owner is not function.body.block or not each.has_one_use() for each in outputs)
 
 
 def _lend(launch: LaunchOp, needs: Mapping[str, Size]) -> None:

@@ -148,3 +148,31 @@ loop.kernel @large(%x: !loop.buffer<[2048, 2048] x f32>) -> (%y: !loop.buffer<[2
 // CHECK:                    } else {
 // CHECK-COUNT-16:             loop.store %{{.*}}, %y[%{{\d+}}] : vector<16xf32>
 // CHECK:              loop.fence
+
+// What the program reads again, here in a second kernel, stays in the caches.
+loop.kernel @first(%x: !loop.buffer<[8388608] x f32>) -> (%y: !loop.buffer<[8388608] x f32>) {
+  loop.nest [%i : 8388608] {
+    %v = loop.read %x[%i] : f32
+    %w = arith.negf %v : f32
+    loop.write %w, %y[%i] : f32
+  }
+}
+
+loop.kernel @last(%x: !loop.buffer<[8388608] x f32>) -> (%y: !loop.buffer<[8388608] x f32>) {
+  loop.nest [%i : 8388608] {
+    %v = loop.read %x[%i] : f32
+    %w = math.absf %v : f32
+    loop.write %w, %y[%i] : f32
+  }
+}
+
+loop.func @both(%x: !loop.buffer<[8388608] x f32>) -> (%y: !loop.buffer<[8388608] x f32>) {
+  %t = loop.alloc : !loop.buffer<[8388608] x f32>
+  loop.launch @first <> (%x, %t) : !loop.buffer<[8388608] x f32>, !loop.buffer<[8388608] x f32>
+  loop.launch @last <> (%t, %y) : !loop.buffer<[8388608] x f32>, !loop.buffer<[8388608] x f32>
+}
+
+// CHECK-LABEL: loop.kernel @first
+// CHECK-SAME:    stream = 0>
+// CHECK-LABEL: loop.kernel @last
+// CHECK-SAME:    stream = 1>

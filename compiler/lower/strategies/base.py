@@ -53,6 +53,10 @@ class Strategy(ABC):
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
         """The parameters expected to be fastest, for a kernel that fits."""
 
+    def cached(self) -> Self:
+        """What is chosen where the outputs are read soon."""
+        return self
+
     @abstractmethod
     def workspace(self, kernel: KernelOp) -> Size:
         """The bytes that the expanded kernel needs as its last argument; 0 for no argument."""

@@ -1,7 +1,7 @@
 """The strategy `map`: the nests one after the other, each over tiles of vectors. It always fits."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import log2, prod
 from typing import ClassVar, Self, final
@@ -79,6 +79,9 @@ class Map(Strategy):
         vectors = min((side_by_side(nest) for nest in nests), default=VECTORS)
         stream = int(traffic(nests) > machine.l3)
         return cls(machine.vector_bytes, wide if wide > VECTORS else vectors, rows, stream=stream)
+
+    def cached(self) -> Self:
+        return replace(self, stream=0)
 
     def workspace(self, kernel: KernelOp) -> Size:
         return bytes_of_locals(locals_of(kernel))

@@ -1,7 +1,7 @@
 """The strategy `rows`: several nests over the same rows, of which each row goes through all."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log2, prod
 from typing import ClassVar, Self, final
 
@@ -72,6 +72,9 @@ class Rows(Strategy):
             return cls(machine.vector_bytes, stream=stream)
         block = 1 << max(0, round(log2(TASK / cost)))
         return cls(machine.vector_bytes, block=block, stream=stream)
+
+    def cached(self) -> Self:
+        return replace(self, stream=0)
 
     def workspace(self, kernel: KernelOp) -> Size:
         parts = _Rows(self, kernel)
