@@ -18,6 +18,7 @@ from stepwell.compiler.lower.strategies import check_fit, choose_plan, planned
 from stepwell.compiler.lower.writer import ZERO
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.machines.x86 import MACHINES
+from stepwell.compiler.ops.structure import DONATED
 from stepwell.compiler.passes.interference import OVERWRITES
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
@@ -77,9 +78,14 @@ class ChoosePlans(ModulePass):
 
 
 def _is_read(launch: LaunchOp, kernels: Mapping[str, KernelOp]) -> bool:
-    """Whether the program itself reads what a kernel writes, or writes it again in a loop."""
+    """Whether the program itself reads what a kernel writes, or writes it again in a loop, or over
+    what has just been read."""
     kernel, function = kernels.get(launch.callee.string_value()), launch.parent_op()
     if kernel is None or not isinstance(function, FuncOp):
+        return True
+    given = function.attributes.get(DONATED, IntsAttr(()))
+    assert isinstance(given, IntsAttr)
+    if any(function.arguments[number] in launch.arguments for number in given.data):
         return True
     outputs = launch.arguments[len(kernel.arguments) - kernel.outputs.data :]
     return any(each.owner is not function.body.block or not each.has_one_use() for each in outputs)

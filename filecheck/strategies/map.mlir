@@ -176,3 +176,19 @@ loop.func @both(%x: !loop.buffer<[8388608] x f32>) -> (%y: !loop.buffer<[8388608
 // CHECK-SAME:    stream = 0>
 // CHECK-LABEL: loop.kernel @last
 // CHECK-SAME:    stream = 1>
+
+// So does what may be written over what has just been read.
+loop.kernel @negated(%x: !loop.buffer<[8388608] x f32>) -> (%y: !loop.buffer<[8388608] x f32>) {
+  loop.nest [%i : 8388608] {
+    %v = loop.read %x[%i] : f32
+    %w = arith.negf %v : f32
+    loop.write %w, %y[%i] : f32
+  }
+}
+
+loop.func @given(%x: !loop.buffer<[8388608] x f32>) -> (%y: !loop.buffer<[8388608] x f32>) attributes {donated = #nd.ints<[0]>} {
+  loop.launch @negated <> (%x, %y) : !loop.buffer<[8388608] x f32>, !loop.buffer<[8388608] x f32>
+}
+
+// CHECK-LABEL: loop.kernel @negated
+// CHECK-SAME:    stream = 0>

@@ -1,6 +1,6 @@
 """The strategy `map`: the nests one after the other, each over tiles of vectors. It always fits."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import log2, prod
@@ -9,7 +9,7 @@ from typing import ClassVar, Self, final
 from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.llvm.types import size as bytes_of
-from stepwell.compiler.dialects.loop.nests import KernelOp, NestOp, ReadOp, SortOp
+from stepwell.compiler.dialects.loop.nests import KernelOp, NestOp, ReadOp, SortOp, WriteOp
 from stepwell.compiler.dialects.loop.types import BufferType
 from stepwell.compiler.lower.analysis import Analysis, Axis, lanes_of
 from stepwell.compiler.lower.costs import (
@@ -77,7 +77,7 @@ class Map(Strategy):
         rows = CHAINED_ROWS if "serial" in kinds else 1
         wide = max((columns(nest, machine) for nest in nests), default=VECTORS)
         vectors = min((side_by_side(nest) for nest in nests), default=VECTORS)
-        stream = int(traffic(nests) > machine.l3)
+        stream = int(leaves_caches(nests, machine))
         return cls(machine.vector_bytes, wide if wide > VECTORS else vectors, rows, stream=stream)
 
     def cached(self) -> Self:
@@ -134,15 +134,19 @@ def last_written(kernel: KernelOp) -> frozenset[SSAValue]:
     return outputs - {op.source for op in kernel.walk() if isinstance(op, ReadOp)}
 
 
-def traffic(nests: Sequence[Analysis]) -> int:
-    """Bytes of the buffers of known size that nests read and write, which pass through the caches
-    once at least."""
-    buffers = {access.buffer for nest in nests for access in nest.accesses.values()}
-    return sum(
-        (type.count * bytes_of(type.element)).static or 0
-        for type in (buffer.type for buffer in buffers)
-        if isinstance(type, BufferType)
-    )
+def leaves_caches(nests: Sequence[Analysis], machine: Machine) -> bool:
+    """Whether buffers of known size that nests read and write take more than the last cache, and
+    those that they write more than that of a core."""
+    accesses = [access for nest in nests for access in nest.accesses.values()]
+    written = {access.buffer for access in accesses if isinstance(access.op, WriteOp)}
+    everything = written | {access.buffer for access in accesses}
+    return _bytes(everything) > machine.l3 and _bytes(written) > machine.l2
+
+
+def _bytes(buffers: Iterable[SSAValue]) -> int:
+    types = [buffer.type for buffer in buffers]
+    counts = [x.count * bytes_of(x.element) for x in types if isinstance(x, BufferType)]
+    return sum(count.static or 0 for count in counts)
 
 
 def side_by_side(nest: Analysis) -> int:

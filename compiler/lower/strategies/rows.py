@@ -22,7 +22,7 @@ from stepwell.compiler.lower.strategies.base import (
     take_ops,
     view,
 )
-from stepwell.compiler.lower.strategies.map import last_written, tiling_of, traffic
+from stepwell.compiler.lower.strategies.map import last_written, leaves_caches, tiling_of
 from stepwell.compiler.lower.tiling import Interval, NestLoops, cut, unless_empty
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Writer
 from stepwell.compiler.machines.machine import Machine
@@ -67,7 +67,7 @@ class Rows(Strategy):
         outer = shared_axes(nests)
         cost = sum(_row_cost(nest, outer, machine.vector_bytes) for nest in nests)
         rows = _count(nests[0].nest.sizes.data[:outer]).static
-        stream = int(traffic(nests) > machine.l3)
+        stream = int(leaves_caches(nests, machine))
         if rows is not None and rows * cost < 2 * TASK:
             return cls(machine.vector_bytes, stream=stream)
         block = 1 << max(0, round(log2(TASK / cost)))
