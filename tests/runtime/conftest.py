@@ -9,11 +9,14 @@ import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
-from stepwell.runtime import artifact, safetensors, system
+from stepwell.compiler.targets.host import host
+from stepwell.compiler.targets.support import support_object
+from stepwell.runtime import artifact, pool, safetensors, system
 from stepwell.runtime.dtypes import BY_NAME, Array
 from stepwell.runtime.entry import Argument, ArrayType, Entry, Result, SizeRange
 from stepwell.runtime.errors import SourceLine
 from stepwell.runtime.manifest import Manifest, Target
+from stepwell.runtime.model import EntryPoint
 from stepwell.runtime.samples import Sample, pack
 from stepwell.runtime.sizes import Size
 from stepwell.runtime.tree import Items, Leaf
@@ -275,3 +278,19 @@ def line(tmp_path: Path) -> SourceLine:
     path = tmp_path / "user.py"
     path.write_text("def f(y):\n    assert y > 0\n")
     return SourceLine(str(path), 2, 11, 16)
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """The calls that were made in Python, in a process that has just loaded the thunk."""
+    calls = []
+    called = EntryPoint._called
+
+    def counted(self, *args, **kwargs):
+        calls.append((args, kwargs))
+        return called(self, *args, **kwargs)
+
+    monkeypatch.setattr(EntryPoint, "_called", counted)
+    monkeypatch.setattr(pool, "_process", type(pool._process)())
+    pool.provide(support_object(host()), "the support object")
+    return calls

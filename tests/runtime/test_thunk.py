@@ -9,23 +9,21 @@ import tracemalloc
 import warnings
 import weakref
 from dataclasses import replace
-from functools import cache
 
 import ml_dtypes
 import numpy as np
 import pytest
 
-from stepwell.compiler.targets.host import host
-from stepwell.compiler.targets.support import support_object
-from stepwell.runtime import Model, artifact, calling, load, pool, results, thunk
+from stepwell.runtime import Model, artifact, calling, load, results
 from stepwell.runtime.entry import Argument, Result, Site, SizeRange
 from stepwell.runtime.errors import CallError
-from stepwell.runtime.model import EntryPoint
 from stepwell.runtime.program import Program
 from stepwell.runtime.sizes import Size
 from stepwell.runtime.tree import Fields, Items, Leaf
 
 W = np.float32([1, 2, 3, 4])
+pytestmark = pytest.mark.usefixtures("slow")
+
 X = np.arange(12, dtype=np.float32).reshape(3, 4)
 COPY = "define i32 @f(ptr %c, ptr %a, ptr %s) nounwind { ret i32 0 }"
 SPIN = """
@@ -68,22 +66,6 @@ def telling(entry):
     """What code says of the pointers and sizes that it takes, if it is this entry point's."""
     counts = len(entry.arguments) + len(entry.results), len(entry.sizes)
     return f"@{entry.symbol}.takes = constant [2 x i64] [i64 {counts[0]}, i64 {counts[1]}]\n"
-
-
-@pytest.fixture(autouse=True)
-def slow(monkeypatch):
-    """The calls that were made in Python, in a process that has just loaded the thunk."""
-    calls = []
-    called = EntryPoint._called
-
-    def counted(self, *args, **kwargs):
-        calls.append((args, kwargs))
-        return called(self, *args, **kwargs)
-
-    monkeypatch.setattr(EntryPoint, "_called", counted)
-    monkeypatch.setattr(pool, "_process", type(pool._process)())
-    pool.provide(support_object(host()), "the support object")
-    return calls
 
 
 @pytest.fixture
@@ -561,45 +543,3 @@ def test_a_child_may_call(scale):
         right = [np.array_equal(scale(x), 2 * x + W) for x in (X, X[:1], X[:1])]
         os._exit(0 if all(right) else 1)
     assert os.waitpid(child, 0)[1] == 0
-
-
-# Where there is no thunk.
-
-
-@pytest.fixture
-def fresh_cache(monkeypatch):
-    """What was found out of this process is found out again, now and after the test."""
-    for each in (thunk.supported, thunk._resolved):
-        monkeypatch.setattr(thunk, each.__name__, cache(each.__wrapped__))
-
-
-@pytest.mark.parametrize(
-    ("where", "what", "value"),
-    [
-        (sys, "abiflags", "t"),
-        (sys, "abiflags", "d"),
-        (sys.implementation, "name", "pypy"),
-        (thunk, "_as_expected", lambda array: False),
-        (thunk, "SYMBOL", "stepwell_thunk_0"),
-        (thunk, "NEW", "PyCFunction_Unknown"),
-    ],
-)
-def test_elsewhere_all_calls_are_made_by_python(
-    make, slow, monkeypatch, fresh_cache, where, what, value
-):
-    manifest, members = make.scale()
-    monkeypatch.setattr(where, what, value)
-    model = Model(manifest, members["code/baseline.o"], {make.digest(W): W})
-    for _ in range(3):
-        np.testing.assert_array_equal(model(X), 2 * X + W)
-    assert len(slow) == 3
-
-
-def test_debug_builds_that_link_all_objects_are_unlike(monkeypatch):
-    monkeypatch.setattr(sys, "getobjects", None, raising=False)
-    assert not thunk.supported.__wrapped__()
-
-
-def test_this_process_has_a_thunk():
-    assert thunk.supported()
-    assert thunk.functions() is not None
