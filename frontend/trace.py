@@ -5,7 +5,7 @@ from collections.abc import Generator, Hashable, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import Any, cast, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +65,7 @@ def _may_change(value: Concrete) -> bool:
     """Whether somebody may write to an array some day: all but those that are views of `bytes`."""
     base: object = value
     while isinstance(base, np.ndarray):
-        base = base.base
+        base = cast(object, base.base)
     return not isinstance(base, bytes)
 
 
