@@ -73,7 +73,10 @@ def test_a_rule_within_a_rule() -> None:
 
 def test_rules_of_batches() -> None:
     v = rng.normal(size=4)
-    slope = lambda x: jvp(steep, (x,), (np.ones_like(x),))[1]  # noqa: E731
+
+    def slope(x):
+        return jvp(steep, (x,), (np.ones_like(x),))[1]
+
     for function in both(vmap(slope)):
         close(function(v), v * v)
     for function in both(lambda v: jvp(vmap(steep), (v,), (np.ones(4, "f64"),))[1]):
@@ -84,11 +87,21 @@ def test_rules_of_batches() -> None:
 
 def test_derivatives_of_derivatives() -> None:
     """The rule is all that is known of the slope of `steep`, where it is differentiated too."""
-    square = lambda x: steep(x) ** 2  # noqa: E731
+
+    def square(x):
+        return steep(x) ** 2
+
     one = np.array(1.0, "f64")
-    forward = lambda f: lambda x: jvp(f, (x,), (one,))[1]  # noqa: E731
-    first = lambda x: 2 * numpy.sin(x) * x**2  # noqa: E731
-    second = lambda x: 2 * x**4 + 4 * numpy.sin(x) * x  # noqa: E731
+
+    def forward(f):
+        return lambda x: jvp(f, (x,), (one,))[1]
+
+    def first(x):
+        return 2 * numpy.sin(x) * x**2
+
+    def second(x):
+        return 2 * x**4 + 4 * numpy.sin(x) * x
+
     x = asarray(1.3, "f64")
     for once in (grad, forward):
         for function in both(once(square)):

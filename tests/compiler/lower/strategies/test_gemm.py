@@ -332,6 +332,11 @@ def test_it_refuses_what_is_no_product(text: str, reason: str) -> None:
     assert reason in refusal.reason
 
 
+LONGER = {"result turned", "convolution", "convolution with strides"}
+"""Kernels with more tiles at their edges, or with guards, which are written for each of them."""
+
+
 @pytest.mark.parametrize("name", KERNELS)
 def test_kernels_stay_small(name: str) -> None:
-    assert sum(1 for _ in expanded(KERNELS[name]).walk()) < 1700
+    most = 1700 if name in LONGER else 1400
+    assert sum(1 for _ in expanded(KERNELS[name]).walk()) < most
