@@ -2,7 +2,7 @@
 
 * `{"prepare": workload, "exact": file, "written": bytes}`: `seconds` until the first call has
   ended, the answer's `error`, the least time of a call, and notes; or what is `missing`.
-* `{"sample": times}`: the seconds of one call, of so many in a row behind one that is not timed.
+* `{"sample": times}`: the seconds of one call, of so many in a row behind some that are not timed.
 * `{"release": true}`: forgets the workload.
 * `{"exact": workload, "file": file}`: computes in f64, and says how many bytes it has in f32.
 """
@@ -19,7 +19,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.peers.peer import Call, Peer, UnsupportedError
+from benchmarks.peers.peer import Call, Peer, UnsupportedError, threads
 from benchmarks.variants import VARIANTS
 from benchmarks.workloads import named
 from benchmarks.workloads.workload import Workload
@@ -29,6 +29,9 @@ LOSSES = 3
 """Steps of training whose losses are checked: the later ones tell of the weights."""
 SLOW = 0.05
 """Seconds of a call that caches of another process's data do not matter to."""
+SETTLING = 0.01
+"""Seconds of calls until the threads of a process that was stopped are on processors of their own
+again: the system may wake them all on one."""
 
 
 @final
@@ -75,8 +78,14 @@ class Worker:
 
     def _sample(self, times: int) -> float:
         if not self._slow:
-            self._time(1)
+            self._settle()
         return self._time(times)
+
+    def _settle(self) -> None:
+        settled = time.perf_counter() + (SETTLING if threads() > 1 else 0)
+        self._time(1)
+        while time.perf_counter() < settled:
+            self._time(1)
 
     def _time(self, times: int) -> float:
         call = self._call
