@@ -39,6 +39,8 @@ from stepwell.compiler.passes.simplify import Simplify
 from stepwell.compiler.passes.swap_buffers import SwapBuffers
 from stepwell.compiler.targets.cpu import assembly, compile_object
 from stepwell.compiler.targets.llvm_text import module_text
+from stepwell.compiler.tuning.apply_plans import ApplyPlans
+from stepwell.compiler.tuning.plans import NONE, Plans
 from stepwell.runtime.entry import Site
 from stepwell.runtime.errors import CompileError, SourceLine
 from stepwell.runtime.sizes import Size
@@ -49,18 +51,20 @@ def level_of(machine: Machine) -> Machine:
     return next(level for level in reversed(MACHINES.values()) if level.runs_on(machine.features))
 
 
-Stage = tuple[str, Callable[[Machine], list[ModulePass]]]
+Stage = tuple[str, Callable[[str, Plans], list[ModulePass]]]
 
 STAGES: tuple[Stage, ...] = (
-    ("tensor", lambda machine: []),
-    ("simple", lambda machine: [Inline(), Simplify()]),
-    ("kernels", lambda machine: [FormKernels()]),
-    ("nests", lambda machine: [TensorToLoop()]),
-    ("plans", lambda machine: [ChoosePlans(machine=level_of(machine).name)]),
-    ("buffers", lambda machine: [ShareBuffers(), SwapBuffers(), AssignBuffers()]),
-    ("explicit", lambda machine: [ExpandPlans()]),
-    ("llvm", lambda machine: [LoopToLlvm()]),
+    ("tensor", lambda level, plans: []),
+    ("simple", lambda level, plans: [Inline(), Simplify()]),
+    ("kernels", lambda level, plans: [FormKernels()]),
+    ("nests", lambda level, plans: [TensorToLoop()]),
+    ("plans", lambda level, plans: [ApplyPlans(plans, level), ChoosePlans(machine=level)]),
+    ("buffers", lambda level, plans: [ShareBuffers(), SwapBuffers(), AssignBuffers()]),
+    ("explicit", lambda level, plans: [ExpandPlans()]),
+    ("llvm", lambda level, plans: [LoopToLlvm()]),
 )
+"""Their passes, for a level of machines and the plans that were tuned."""
+
 TEXTS = {"ll": "ll", "asm": "s"}
 """The forms beyond the last module, LLVM's own text and assembly, and how their files end."""
 
@@ -110,10 +114,12 @@ class Image:
     """Which whole buffers each entry point has to copy, where and why."""
 
 
-def compile_module(module: ModuleOp, machine: Machine, dump: Dump | None = None) -> Image:
+def compile_module(
+    module: ModuleOp, machine: Machine, dump: Dump | None = None, tuned: Plans = NONE
+) -> Image:
     """Machine code for a module at the tensor level, which is consumed."""
     with without_collection():
-        run_stages(module, machine, "plans", dump)
+        run_stages(module, machine, "plans", dump, tuned=tuned)
         plans = {
             kernel.sym_name.data: str(kernel.plan)
             for kernel in module.ops
@@ -142,26 +148,28 @@ def run_stages(
     last: str,
     dump: Dump | None = None,
     after: str | None = None,
+    tuned: Plans = NONE,
 ) -> None:
-    """Runs the stages up to `last`, from the one behind `after`."""
+    """Runs the stages up to `last`, from the one behind `after`; kernels that were tuned have their
+    plans."""
     names = [name for name, _ in STAGES]
     if last not in names:
         known = ", ".join([*names, *TEXTS])
         raise CompileError("SW0220", f"there is no stage {last}", hint=f"there are {known}")
     first = names.index(after) + 1 if after else 0
-    nothing = Context()
+    nothing, level = Context(), level_of(machine).name
     for number, (name, passes) in enumerate(STAGES[: names.index(last) + 1]):
         if number < first:
             continue
-        for each in passes(machine):
+        for each in passes(level, tuned):
             each.apply(nothing, module)
         if dump is not None:
             _write(dump, machine, name, _headed(name, module))
 
 
-def text_at(module: ModuleOp, machine: Machine, stage: str) -> str:
+def text_at(module: ModuleOp, machine: Machine, stage: str, tuned: Plans = NONE) -> str:
     """The text of a module, which is consumed: at a stage, as LLVM IR (`ll`) or as assembly."""
-    run_stages(module, machine, stage if stage not in TEXTS else "llvm")
+    run_stages(module, machine, stage if stage not in TEXTS else "llvm", tuned=tuned)
     if stage not in TEXTS:
         return _headed(stage, module)
     text = module_text(module)

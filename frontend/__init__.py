@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from stepwell import optim as optim
     from stepwell.array import Array as Array
     from stepwell.compiled import Compiled as Compiled
+    from stepwell.compiler.tuning.plans import Plans as Plans
     from stepwell.compiling import compile as compile
     from stepwell.compiling import jit as jit
     from stepwell.control import checkpoint as checkpoint
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "array": ("Array",),
     "compiled": ("Compiled",),
+    "compiler.tuning.plans": ("Plans",),
     "compiling": ("compile", "jit"),
     "control": ("checkpoint", "cond", "custom_gradient", "scan", "stop_gradient", "while_loop"),
     "effects": ("assert_", "custom_call", "print"),

@@ -14,10 +14,12 @@ import numpy as np
 from stepwell.cache_command import add_cache
 from stepwell.compiling import compile
 from stepwell.manifests import PRODUCER
+from stepwell.options import add_function, in_order, named
 from stepwell.runtime import EntryPoint, Model, load, system, verify
 from stepwell.runtime.artifact import Artifact
 from stepwell.runtime.dtypes import Array
 from stepwell.runtime.errors import StepwellError
+from stepwell.tune_command import add_tune
 from stepwell.user_code import function_at, showing_the_users_line
 
 
@@ -57,19 +59,19 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     one = commands.add_parser("compile", help="compile module.py:function to a .well file")
-    one.add_argument("function", help="module.py:function")
-    one.add_argument(
-        "--spec",
-        action="append",
-        default=[],
-        metavar="NAME=SPEC",
-        help="the dtype and sizes of an argument, such as x=f32[B,784]; one for each",
-    )
+    add_function(one)
     one.add_argument(
         "--target",
         action="append",
         metavar="TARGET",
         help="what code is for, such as x86-64-v3 (this machine if left out); may be repeated",
+    )
+    one.add_argument(
+        "--plans",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="plans that `stepwell tune` has found; may be repeated",
     )
     one.add_argument("-o", "--output", required=True, help="the file to write")
     one.set_defaults(action=_compile)
@@ -103,58 +105,23 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("file", help="the .well file")
     one.set_defaults(action=_verify)
 
+    add_tune(commands.add_parser("tune", help="measure plans, and keep those that are faster"))
     add_cache(commands.add_parser("cache", help="list, explain, empty or copy the cache on disk"))
     return parser
 
 
-def _named(texts: Sequence[str], option: str) -> dict[str, str]:
-    """What an option gives by name, each name once (SW0501, SW0511)."""
-    found: dict[str, str] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise StepwellError("SW0501", f"{option} {text!r} is not of the form name=value")
-        if name in found:
-            raise StepwellError("SW0511", f"{option} gives {name} twice")
-        found[name] = value
-    return found
-
-
 def _compile(given: argparse.Namespace) -> int:
     function = function_at(given.function)
-    specs = _in_order(function, _named(given.spec, "--spec"))
+    specs = in_order(function, named(given.spec, "--spec"))
     with showing_the_users_line(given.function.rpartition(":")[0]):
-        program = compile(function, *specs, target=given.target or "host")
+        program = compile(function, *specs, target=given.target or "host", plans=given.plans)
     program.save(given.output)
     print(f"{given.output}: {Path(given.output).stat().st_size} bytes")
     return 0
 
 
-def _in_order(function: Callable[..., Any], specs: Mapping[str, str]) -> list[str]:
-    """The specs by position: for every parameter that has no default, or stands before another."""
-    known = {
-        name: each.default is each.empty
-        for name, each in inspect.signature(function).parameters.items()
-        if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
-    }
-    names = list(known)
-    name = getattr(function, "__name__", "the function")
-    for each in specs:
-        if each not in known:
-            takes = ", ".join(names) or "none"
-            raise StepwellError("SW0507", f"{name} has no argument {each}; it takes {takes}")
-    last = max((names.index(each) + 1 for each in specs), default=0)
-    missing = [
-        each for each in names if each not in specs and (known[each] or each in names[:last])
-    ]
-    if missing:
-        sentence = f"{name} needs a --spec for {', '.join(missing)}"
-        raise StepwellError("SW0507", sentence, hint=f'write --spec "{missing[0]}=f32[B, 784]"')
-    return [specs[each] for each in names[:last]]
-
-
 def _run(given: argparse.Namespace) -> int:
-    inputs = {name: _read(file) for name, file in _named(given.input, "--input").items()}
+    inputs = {name: _read(file) for name, file in named(given.input, "--input").items()}
     with load(given.file) as model:
         entry = _entry(model, given.entry)
         results = [each.name for each in entry.signature.entry.results if each.state is None]
@@ -231,6 +198,8 @@ def _inspect(given: argparse.Namespace) -> int:
         return 0
     manifest = artifact.manifest
     print(f"{given.file}: made by {manifest.producer}")
+    if manifest.tuned:
+        print(f"  with plans that were measured, {manifest.tuned[:8]}")
     for name, entry in manifest.entries.items():
         inputs = [f"{each.name}: {each.type}" for each in entry.arguments if each.kind == "input"]
         results = [f"{each.name}: {each.type}" for each in entry.results]

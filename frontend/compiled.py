@@ -14,6 +14,8 @@ from stepwell.compiler.dump import Dump
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.ops.structure import FuncOp
 from stepwell.compiler.pipeline import Image, compile_module, text_at, without_collection
+from stepwell.compiler.tuning.plans import NONE, Plans
+from stepwell.compiler.tuning.search import search, subjects
 from stepwell.entry_points import EntryPoint
 from stepwell.manifests import manifest
 from stepwell.modules import module_of, named, weights_in
@@ -47,13 +49,16 @@ class Compiled:
         signatures: Mapping[str, Signature],
         machines: Sequence[Machine],
         numerics: str,
+        plans: Plans = NONE,
     ) -> None:
-        """`machines` are what code is for, the best first; that for all is made by `save`."""
+        """`machines` are what code is for, the best first; that for all is made by `save`. Kernels
+        that `plans` has are run under those."""
         self._traced = traced
         self._signatures = signatures
         self._machines = machines
         self._machine = next(filter(_is_here, machines), machines[0])
         self._numerics = numerics
+        self._plans = plans
         self._states = {each.name: each for s in signatures.values() for each in s.states}
         self._weights = _weights(traced.values(), self._states.values())
         self._dump = Dump.from_environment(traced)
@@ -148,7 +153,24 @@ class Compiled:
         `buffers`, `explicit`, `llvm`, `ll` and `asm`. Of another name: CompileError SW0220.
         """
         with pointing_at_the_user():
-            return text_at(self._module(), self._machine, LEVELS.get(level, level))
+            return text_at(self._module(), self._machine, LEVELS.get(level, level), self._plans)
+
+    def tune(self, budget: float = 60.0, sizes: Mapping[str, int] | None = None) -> Plans:
+        """Measures other plans for the program's kernels on this machine: those that are faster.
+
+        It takes `budget` seconds, or less if all that is near was tried. `sizes` gives symbolic
+        sizes; others are taken to be 512, within their ranges. The plans are for `compile`, here or
+        from a file: `program.tune().save("f.plans")`, `compile(f, …, plans="f.plans")`.
+
+        Raises CompileError SW0163 for a size that no spec has, or not in its range, and LoadError
+        SW0308 if the program is for another processor.
+        """
+        with pointing_at_the_user():
+            _expect_sizes(sizes or {}, self._signatures.values())
+            manifest = self._manifest([self._image], dict.fromkeys(self._weights, ""))
+            select(manifest.targets, "the program")
+            found = subjects(self._module(), self._machine, sizes or {}, self._plans)
+            return search(found, self._machine, budget)
 
     def save(self, path: str | Path, *, sample: Mapping[str, Sequence[Any]] | None = None) -> None:
         """Writes the `.well` file: code for each of the targets, weights, and IR.
@@ -200,15 +222,33 @@ class Compiled:
     def _compiled(self, machine: Machine) -> Image:
         with pointing_at_the_user(), without_collection():
             names = self._functions()
-            make = functools.partial(_compile, names, machine, self._dump)
-            return image_of(names, machine, self._numerics, make)
+            make = functools.partial(_compile, names, machine, self._dump, self._plans)
+            return image_of(names, machine, self._numerics, self._plans, make)
 
     def _manifest(self, images: Sequence[Image], keys: Mapping[Weight, str]) -> Manifest:
-        return manifest(self._traced, self._signatures, images, self._numerics, keys)
+        tuned = self._plans.digest if self._plans.found else None
+        return manifest(self._traced, self._signatures, images, self._numerics, keys, tuned)
 
 
-def _compile(names: Mapping[FuncOp, str], machine: Machine, dump: Dump | None) -> Image:
-    return compile_module(module_of(names), machine, dump)
+def _compile(
+    names: Mapping[FuncOp, str], machine: Machine, dump: Dump | None, plans: Plans
+) -> Image:
+    return compile_module(module_of(names), machine, dump, plans)
+
+
+def _expect_sizes(sizes: Mapping[str, int], signatures: Iterable[Signature]) -> None:
+    """Raises CompileError SW0163 unless each size is one of a signature's, and in its range."""
+    ranges = {name: each for signature in signatures for name, each in signature.ranges.items()}
+    for name, value in sizes.items():
+        if name not in ranges:
+            sentence = f"there is no symbolic size {name}"
+            hint = f"there is {', '.join(ranges) or 'none'}"
+            raise CompileError("SW0163", sentence, hint=hint, where=user_line())
+        low, high = ranges[name]
+        if value < low or (high is not None and value > high):
+            most = "any" if high is None else high
+            sentence = f"the size {name} is from {low} to {most}, and cannot be {value}"
+            raise CompileError("SW0163", sentence, where=user_line())
 
 
 def _is_here(machine: Machine) -> bool:

@@ -3,6 +3,7 @@
 import functools
 import keyword
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast, final
 
 from stepwell.array import Array
@@ -15,6 +16,7 @@ from stepwell.compiler.ops.emission import current_or_none
 from stepwell.compiler.ops.structure import DONATED
 from stepwell.compiler.pipeline import without_collection
 from stepwell.compiler.targets.cpu import host
+from stepwell.compiler.tuning.plans import Plans
 from stepwell.entry_points import EntryPoint
 from stepwell.nested import Structure, flat
 from stepwell.places import pointing_at_the_user, user_line
@@ -26,10 +28,11 @@ from stepwell.states import expect_agreement, threaded
 from stepwell.tracing import TracedFunction, flatten_arguments, trace_function, weakness
 
 Specs = tuple[Any, ...]
+PlansLike = Plans | str | Path | Sequence[Plans | str | Path]
 HOST = "host"
 """The target that is this machine."""
 
-DEFAULTS: Mapping[str, object] = {"target": HOST, "numerics": "strict", "donate": ()}
+DEFAULTS: Mapping[str, object] = {"target": HOST, "numerics": "strict", "donate": (), "plans": ()}
 """The options of `compile`."""
 
 ATTRIBUTES = {*dir(Compiled), *dir(Model), "entries", "manifest", "state", "target"}
@@ -43,6 +46,7 @@ def compile(
     target: str | Sequence[str] = HOST,
     numerics: str = "strict",
     donate: str | Sequence[str] = (),
+    plans: PlansLike = (),
     **named: Any,
 ) -> Compiled:
     """Compiles a function for arguments of these specs, or several by name, which share weights.
@@ -57,8 +61,12 @@ def compile(
     `target` names what machine code is for: "host", this machine and in a file also the least that
     Stepwell compiles for; or exactly one level, "x86-64-v4", or several, of which the best that
     runs is taken. The program can be saved where it cannot be run (LoadError SW0308).
+
+    `plans` are what `program.tune` or `stepwell tune` has found, or files of such; of several, the
+    last that has a plan for a kernel decides. They never change a result.
     """
-    _expect_options(fn, len(specs), target=target, numerics=numerics, donate=donate)
+    _expect_options(fn, len(specs), target=target, numerics=numerics, donate=donate, plans=plans)
+    tuned = _plans(plans)
     machines = _machines((target,) if isinstance(target, str) else target)
     if numerics != "strict":
         sentence = f"there are no numerics {numerics!r} yet, only 'strict'"
@@ -71,7 +79,7 @@ def compile(
         name: _traced(function, name, signatures[name]) for name, (function, _) in entries.items()
     }
     _donate(traced, signatures, (donate,) if isinstance(donate, str) else donate)
-    return Compiled(traced, signatures, machines, numerics)
+    return Compiled(traced, signatures, machines, numerics, tuned)
 
 
 def _expect_options(fn: object, given: int, **options: object) -> None:
@@ -104,6 +112,15 @@ def _donate(
     for name, function in traced.items():
         if leaves := signatures[name].leaves_of(names):
             function.op.attributes[DONATED] = IntsAttr(leaves)
+
+
+def _plans(given: PlansLike) -> Plans:
+    """All of these plans (LoadError SW0301, SW0304, SW0307 for a file that has none)."""
+    if isinstance(given, Plans):
+        return given
+    if isinstance(given, str | Path):
+        return Plans.load(given)
+    return Plans({place: tuned for each in given for place, tuned in _plans(each).found.items()})
 
 
 def _machines(names: Sequence[str]) -> list[Machine]:

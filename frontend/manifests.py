@@ -25,10 +25,11 @@ def manifest(
     images: Sequence[Image],
     numerics: str,
     weights: Mapping[Weight, str],
+    tuned: str | None = None,
 ) -> Manifest:
     """The manifest of entry points by name, with code for some machines, the best first.
 
-    `weights` are the keys of weights, which are hashes in files.
+    `weights` are the keys of weights, which are hashes in files; `tuned` is that of plans.
     """
     entries = {
         name: _entry(name, function, signatures[name], images[0], numerics, weights)
@@ -39,7 +40,7 @@ def manifest(
         for signature in signatures.values()
         for state in signature.states
     }
-    return Manifest(PRODUCER, entries, tuple(map(_target, images)), states=states)
+    return Manifest(PRODUCER, entries, tuple(map(_target, images)), states=states, tuned=tuned)
 
 
 def _entry(

@@ -92,7 +92,8 @@ def _pair(field: Field, entry: Entry | None) -> tuple[int, int]:
 class Manifest:
     """What an artifact holds; targets stand best first, `members` are SHA-256 digests by name.
 
-    `states` says how those are nested that are more than an array.
+    `states` says how those are nested that are more than an array; `tuned` is the hash of the plans
+    that were measured for it.
     """
 
     producer: str
@@ -101,6 +102,7 @@ class Manifest:
     members: Mapping[str, str] = field(default_factory=dict[str, str])
     minimum_runtime: int = RUNTIME
     states: Mapping[str, Nesting] = field(default_factory=dict[str, Nesting])
+    tuned: str | None = None
 
     def to_json(self) -> bytes:
         """Canonical text: equal manifests give equal bytes."""
@@ -113,6 +115,7 @@ class Manifest:
             "states": {name: state.to_json() for name, state in self.states.items()},
             "targets": [target.to_json() for target in self.targets],
             "members": self.members,
+            **({} if self.tuned is None else {"tuned": self.tuned}),
         }
         text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
         return text.encode()
@@ -155,4 +158,6 @@ class Manifest:
             name: Nesting.from_json(item, leaves)
             for name, item in (nested.members() if nested else {}).items()
         }
-        return Manifest(producer, entries, targets, members, minimum, states)
+        tuned = root.get("tuned")
+        digest = None if tuned is None else tuned.text()
+        return Manifest(producer, entries, targets, members, minimum, states, digest)

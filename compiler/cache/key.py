@@ -11,11 +11,12 @@ from typing import Literal, TypeAlias
 from stepwell.compiler.cache.sources import compiler, libraries
 from stepwell.compiler.cache.structure import Structure
 from stepwell.compiler.machines.machine import Machine
+from stepwell.compiler.tuning.plans import Plans
 
 Kind: TypeAlias = Literal["image", "support"]
 
 PLANS = "cost model"
-"""How plans are chosen."""
+"""How plans are chosen, where none were measured."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,14 @@ class Key:
         return self.fields.get("signature", "support code")
 
 
-def image_key(structure: Structure, machine: Machine, numerics: str) -> Key | None:
+def image_key(structure: Structure, machine: Machine, numerics: str, tuned: Plans) -> Key | None:
     """The key of a program's image; None if the compiler itself is not known."""
     fields = {
         "signature": structure.signature,
         "operations": structure.operations,
         "lines": structure.lines,
         "numerics": numerics,
-        "plans": PLANS,
+        "plans": tuned.digest if tuned.found else PLANS,
     }
     return _key("image", fields, machine)
 

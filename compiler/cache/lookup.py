@@ -14,11 +14,16 @@ from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.ops.structure import FuncOp
 from stepwell.compiler.pipeline import Image
 from stepwell.compiler.targets.support import support_object
+from stepwell.compiler.tuning.plans import Plans
 from stepwell.runtime.errors import LoadError
 
 
 def image_of(
-    functions: Mapping[FuncOp, str], machine: Machine, numerics: str, make: Callable[[], Image]
+    functions: Mapping[FuncOp, str],
+    machine: Machine,
+    numerics: str,
+    tuned: Plans,
+    make: Callable[[], Image],
 ) -> Image:
     """The image of functions by these names: from the cache, or what `make` gives.
 
@@ -26,7 +31,7 @@ def image_of(
     """
     folder = Folder.from_environment()
     structure = structure_of(functions) if folder else None
-    key = image_key(structure, machine, numerics) if structure else None
+    key = image_key(structure, machine, numerics, tuned) if structure else None
     if folder is None or structure is None or key is None:
         return make()
     entry = None if os.environ.get(VARIABLE) else folder.read(key)

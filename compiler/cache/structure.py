@@ -92,6 +92,13 @@ def structure_of(functions: Mapping[FuncOp, str]) -> Structure | None:
     )
 
 
+def operations_of(op: Operation) -> str:
+    """The hash of all that the code of one op depends on, wherever it stands in the source."""
+    writer = _Writer({})
+    writer.write(op)
+    return _hash(writer.text())
+
+
 def _signature(function: FuncOp, name: str) -> str:
     arguments = ", ".join(text_of(value.type) for value in function.arguments)
     return f"{name}({arguments}) -> ({', '.join(text_of(v.type) for v in function.returned)})"
@@ -118,14 +125,14 @@ class _Writer:
         self._lines: dict[int, int] = {}
         for function, name in functions.items():
             self._text.append(repr(name))
-            self._op(function)
+            self.write(function)
 
     def text(self) -> Iterable[str]:
         """The ops, and then the attributes that they name by number."""
         yield from self._text
         yield from map(repr, self._attributes)
 
-    def _op(self, op: Operation) -> None:
+    def write(self, op: Operation) -> None:
         values = self._values
         operands = ",".join([str(values[operand]) for operand in operands_of(op)])
         types = ",".join([str(self._attribute(result.type)) for result in op.results])
@@ -144,7 +151,7 @@ class _Writer:
             for argument in block.args:
                 self._values[argument] = len(self._values)
             for op in block.ops:
-                self._op(op)
+                self.write(op)
             self._text.append("}")
 
     def _named(self, op: Operation, attributes: Mapping[str, Attribute]) -> str:

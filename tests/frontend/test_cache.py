@@ -39,8 +39,8 @@ def images(monkeypatch: pytest.MonkeyPatch) -> list[Image]:
     """What was compiled so far, and not looked up."""
     images: list[Image] = []
 
-    def compiling(module: ModuleOp, machine: Machine, dump: Dump | None = None) -> Image:
-        images.append(compile_module(module, machine, dump))
+    def compiling(module: ModuleOp, machine: Machine, dump: Dump | None, plans: sw.Plans) -> Image:
+        images.append(compile_module(module, machine, dump, plans))
         return images[-1]
 
     monkeypatch.setattr(compiled, "compile_module", compiling)

@@ -42,6 +42,8 @@ class Strategy(ABC):
     name: ClassVar[str]
     IN_PLACE: ClassVar[bool] = False
     """Whether an output may lie where an input does that is read only where it is written."""
+    CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """The names that a parameter may have which is a list of names."""
 
     @classmethod
     @abstractmethod
@@ -77,19 +79,27 @@ class Strategy(ABC):
 
         Raises CompileError (SW0231) for one that the strategy has not, or not with such a value.
         """
-        defaults = cls()
         for name, value in parameters.items():
-            default = getattr(defaults, name, None)
-            if type(default) is not type(value):
-                known = ", ".join(
-                    f"{field.name} = {getattr(defaults, field.name)}" for field in fields(cls)
-                )
+            if not cls.allows(name, value):
+                known = ", ".join(f"{field.name} = {field.default}" for field in fields(cls))
                 raise CompileError(
                     "SW0231",
                     f"the strategy {cls.name} has no parameter {name} = {value}",
                     hint=f"it has {known}",
                 )
         return cls(**parameters)
+
+    @classmethod
+    def allows(cls, name: str, value: Parameter) -> bool:
+        """Whether a parameter may have a value: a number 0 only where that is the default, which
+        then stands for doing without; `bytes`, the width of a vector, a power of two."""
+        defaults = {field.name: field.default for field in fields(cls)}
+        if name not in defaults or type(defaults[name]) is not type(value):
+            return False
+        if isinstance(value, int):
+            powers = name != "bytes" or value & (value - 1) == 0
+            return powers and value >= (0 if defaults[name] == 0 else 1)
+        return isinstance(value, tuple) and set(value) <= set(cls.CHOICES.get(name, ()))
 
 
 def take_ops(kernel: KernelOp) -> list[Operation]:

@@ -52,6 +52,7 @@ class Gemm(Strategy):
     """
 
     name: ClassVar[str] = "gemm"
+    CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {"pack": ("left", "right")}
     bytes: int = 64
     mr: int = 8
     nv: int = 3
@@ -170,11 +171,12 @@ class _Gemm:
         return NestLoops(writer, self.analysis, tiling, {}, ready=ready, panel=fill, ahead=last)
 
     def _tasks(self) -> Tasks:
-        """Blocks of `mc` rows, over several `middle` positions if those have fewer; in whole tiles,
-        for there may be more rows than `mc` was chosen for."""
+        """Blocks of `mc` rows, over several `middle` positions if those have fewer, and `nc` lanes;
+        in whole tiles, for there may be more rows than `mc` was chosen for."""
         contraction = self.contraction
         rows = () if contraction.rows is None else (contraction.rows,)
-        blocks: list[tuple[Axis, int]] = [(contraction.lanes, self.plan.nc)]
+        lanes = self.width * self.plan.nv
+        blocks: list[tuple[Axis, int]] = [(contraction.lanes, -(-self.plan.nc // lanes) * lanes)]
         left = self.plan.mc
         for axis in (*rows, *contraction.middle[::-1]):
             tile = self.plan.mr if axis is contraction.rows else 1

@@ -1,0 +1,1 @@
+"""Plans that were measured: how better ones are searched for, kept in files, and applied."""

@@ -1,0 +1,50 @@
+"""`stepwell tune`: measures plans for a function's kernels, and keeps the faster ones in a file."""
+
+import argparse
+from pathlib import Path
+
+from stepwell.compiler.tuning.plans import NONE, Plans
+from stepwell.compiling import compile
+from stepwell.options import add_function, in_order, named
+from stepwell.runtime.errors import StepwellError
+from stepwell.user_code import function_at, showing_the_users_line
+
+
+def add_tune(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of the command."""
+    add_function(parser)
+    parser.add_argument(
+        "--size",
+        action="append",
+        default=[],
+        metavar="NAME=NUMBER",
+        help="what to take a symbolic size to be, such as B=32 (512 if left out); one for each",
+    )
+    parser.add_argument(
+        "--budget", type=float, default=60.0, metavar="SECONDS", help="how long to measure (60)"
+    )
+    parser.add_argument(
+        "-o", "--output", required=True, help="the file of plans, to which new ones are added"
+    )
+    parser.set_defaults(action=_tune)
+
+
+def _tune(given: argparse.Namespace) -> int:
+    output = Path(given.output)
+    known = Plans.load(output) if output.exists() else NONE
+    function = function_at(given.function)
+    specs = in_order(function, named(given.spec, "--spec"))
+    sizes = {name: _number(name, text) for name, text in named(given.size, "--size").items()}
+    with showing_the_users_line(given.function.rpartition(":")[0]):
+        found = compile(function, *specs, plans=known).tune(given.budget, sizes)
+    (known | found).save(output)
+    for tuned in found.found.values():
+        print(tuned)
+    print(f"{output}: {len(found.found)} new plans, {len((known | found).found)} in all")
+    return 0
+
+
+def _number(name: str, text: str) -> int:
+    if not text.isdecimal():
+        raise StepwellError("SW0512", f"--size {name}={text}: {text!r} is no number")
+    return int(text)
