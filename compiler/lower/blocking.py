@@ -34,14 +34,16 @@ reads from memory but once, than of rows."""
 
 @dataclass(frozen=True)
 class Product:
-    """`outer` times the product of a matrix of `m * middle` rows with one of `n` lanes, over `k`.
+    """`outer` times the product of a matrix of `m * middle` rows with one of `columns` times `n`
+    lanes, over `k`.
 
-    A tile spans rows of one `m` only. Each row keeps `kept` elements of the left operand in the
-    cache. A vector holds `width` elements of `size` bytes.
+    A tile spans rows of one `m`, and lanes of one `n` only. Each row keeps `kept` elements of the
+    left operand in the cache. A vector holds `width` elements of `size` bytes.
     """
 
     m: int
     n: int
+    columns: int
     k: int
     middle: int
     outer: int
@@ -85,7 +87,7 @@ class Product:
 
     def _reused(self, machine: Machine) -> int:
         """Tiles that use a panel at least, if it is worth a copy: few if it comes from afar."""
-        far = self.k * self.n * self.size > machine.l2 // 2
+        far = self.k * self.lanes * self.size > machine.l2 // 2
         return FAR_REUSED if far else REUSED
 
     def packs_left(self, nv: int, distance: int | None, machine: Machine) -> bool:
@@ -94,14 +96,14 @@ class Product:
         lines = machine.l2 // LINE
         if distance is not None:
             lines //= gcd(distance * self.size // LINE or 1, lines // WAYS)
-        panels = -(-self.n // (nv * self.width))
+        panels = self.columns * -(-self.n // (nv * self.width))
         return panels >= FAR_REUSED and self.k > lines // 2
 
     def ahead(self, nv: int, distance: int | None, machine: Machine) -> int:
         """How many positions ahead to ask for rows of the right operand that lie so far apart: not
         at all if it stays in the second cache, or is read in a row."""
         in_a_row = distance is not None and distance <= nv * self.width
-        if in_a_row or self.k * self.n * self.size <= machine.l2 // 2:
+        if in_a_row or self.k * self.lanes * self.size <= machine.l2 // 2:
             return 0
         return max(1, AHEAD // (nv * self.width * self.size))
 
@@ -115,21 +117,25 @@ class Product:
         lane_tasks, row_tasks = min(LANE_TASKS, most), min(ROW_TASKS, most)
         if packs:
             row_tasks = min(row_tasks, max(1, self.rows // (self._reused(machine) * mr)))
-        lane_blocks = max(1, min(-(-self.n // panel), -(-lane_tasks // self.outer)))
+        lane_blocks = max(1, min(-(-self.lanes // panel), -(-lane_tasks // self.outer)))
         row_blocks = -(-row_tasks // (lane_blocks * self.outer))
         mc = self._rows(mr, max(mr, min(cached, -(-self.rows // row_blocks))))
         tasks = -(-self.rows // mc) * self.outer
         lane_blocks = min(lane_blocks, -(-lane_tasks // tasks))
-        return mc, -(-self.n // lane_blocks // panel) * panel
+        return mc, -(-self.lanes // lane_blocks // panel) * panel
 
     @property
     def rows(self) -> int:
         return self.m * self.middle
 
     @property
+    def lanes(self) -> int:
+        return self.columns * self.n
+
+    @property
     def work(self) -> int:
         """Multiply-add instructions."""
-        return self.rows * self.outer * self.k * -(-self.n // self.width)
+        return self.rows * self.outer * self.columns * self.k * -(-self.n // self.width)
 
     def _rows(self, mr: int, most: int) -> int:
         if self.m > most:

@@ -78,8 +78,9 @@ class Contraction:
     """`out[…, m, n] = epilogue(sum over k of left[…, m, k] * right[…, k, n])`, in any layout.
 
     `lanes` is n, along which the output is contiguous and `left` does not vary; `rows` is m, an
-    axis along which `right` does not vary, if there is one, and `middle` are the others. Both
-    terms may vary along the axes `outer`.
+    axis along which `right` does not vary, if there is one, and `middle` are the others. Along
+    `columns`, if there is such an axis, `left` does not vary either: it is read again for other
+    lanes, such as those of the next panel. Both terms may vary along the axes `outer`.
     """
 
     analysis: Analysis
@@ -87,6 +88,7 @@ class Contraction:
     left: Factor
     right: Factor
     lanes: Axis
+    columns: Axis | None
     rows: Axis | None
     middle: tuple[Axis, ...]
     outer: tuple[Axis, ...]
@@ -94,7 +96,8 @@ class Contraction:
     @property
     def axes(self) -> tuple[Axis, ...]:
         rows = () if self.rows is None else (self.rows,)
-        return (*self.outer, *self.middle, *rows, self.lanes)
+        columns = () if self.columns is None else (self.columns,)
+        return (*self.outer, *columns, *self.middle, *rows, self.lanes)
 
     @cached_property
     def depth(self) -> Size:
@@ -136,12 +139,15 @@ def contraction_of(analysis: Analysis) -> Contraction | str:
         return "both terms or none vary along the contiguous axis of the result"
     left, right = (first, second) if along[1] else (second, first)
     others = [axis for axis in axes if axis is not lanes]
-    outer = tuple(axis for axis in others if axis.value in analysis.dependences(right))
-    inner = tuple(axis for axis in others if axis not in outer)
+    varying = [axis for axis in others if axis.value in analysis.dependences(right)]
+    inner = [axis for axis in others if axis not in varying]
+    apart = [axis for axis in varying if axis.value not in analysis.dependences(left)]
+    columns = apart[-1] if apart else None
+    outer = tuple(axis for axis in varying if axis is not columns)
     rows = max(reversed(inner), key=_height, default=None)
     middle = tuple(axis for axis in inner if axis is not rows)
     factors = Factor(analysis, fold, left, rows), Factor(analysis, fold, right, lanes)
-    return Contraction(analysis, fold, *factors, lanes, rows, middle, outer)
+    return Contraction(analysis, fold, *factors, lanes, columns, rows, middle, outer)
 
 
 def _height(axis: Axis) -> int:

@@ -177,6 +177,8 @@ class _Gemm:
         rows = () if contraction.rows is None else (contraction.rows,)
         lanes = self.width * self.plan.nv
         blocks: list[tuple[Axis, int]] = [(contraction.lanes, -(-self.plan.nc // lanes) * lanes)]
+        if (columns := contraction.columns) is not None:
+            blocks.append((columns, max(1, self.plan.nc // length(contraction.lanes.size))))
         left = self.plan.mc
         for axis in (*rows, *contraction.middle[::-1]):
             tile = self.plan.mr if axis is contraction.rows else 1
@@ -275,13 +277,15 @@ def _product(contraction: Contraction, machine: Machine) -> Product:
     """The contraction in numbers."""
     width = lanes_of((contraction.fold.results[0].type,), machine.vector_bytes)
     m = 1 if contraction.rows is None else length(contraction.rows.size)
+    columns = 1 if contraction.columns is None else length(contraction.columns.size)
     k = length(contraction.depth)
     middle, outer = _positions(contraction.middle), _positions(contraction.outer)
     rows = max(1, m * middle * outer)
     counts = [_count(access).static for access in contraction.left.reads]
     kept = sum(k if count is None else min(k, -(-count // rows)) for count in counts)
     size = machine.vector_bytes // width
-    return Product(m, length(contraction.lanes.size), k, middle, outer, kept, width, size)
+    lanes = length(contraction.lanes.size)
+    return Product(m, lanes, columns, k, middle, outer, kept, width, size)
 
 
 def _positions(axes: tuple[Axis, ...]) -> int:

@@ -79,6 +79,9 @@ KERNELS = {
     "batch of one operand": product(
         left="3, M, K: %h, %i, %k", out="3, M, N: %h, %i, %j", axes="%h : 3, %i : M, %j : N"
     ),
+    "right in panels": product(
+        right="3, K, N: %h, %k, %j", out="M, 3, N: %i, %h, %j", axes="%i : M, %h : 3, %j : N"
+    ),
     "two axes folded": product(
         left="M, 3, K: %i, %g, %k", right="3, K, N: %g, %k, %j", over="%g : 3, %k : K"
     ),
@@ -275,7 +278,7 @@ def test_the_sums_of_a_tile_stay_in_registers(registers: int) -> None:
 
 
 def problem(m: int, n: int, k: int, middle: int = 1) -> Product:
-    return Product(m, n, k, middle, 1, k, 16, 4)
+    return Product(m, n, 1, k, middle, 1, k, 16, 4)
 
 
 def test_tiles_that_divide_the_matrix_cost_less() -> None:
@@ -307,6 +310,16 @@ def test_tasks_are_whole_tiles_or_whole_rows_of_images(
     mc, nc = product.task(mr, nv, packs, MACHINE)
     assert nc % (nv * 16) == 0
     assert mc % mr == 0 if mc < m else mc % m == 0 or mc - m < mr
+
+
+def test_panels_are_read_where_they_lie_and_a_task_takes_several() -> None:
+    kernel = KERNELS["right in panels"].replace("3, K", "96, K").replace("M, 3", "M, 96")
+    plan = choose_plan(
+        parse_kernel(fixed(kernel.replace("%h : 3", "%h : 96"), 16, 32, 768)), MACHINE
+    )
+    assert isinstance(plan, Gemm)
+    assert (plan.nv, plan.pack, plan.ahead) == (2, (), 0)
+    assert plan.nc > 32
 
 
 def test_rows_at_a_distance_known_at_run_time_are_few() -> None:
