@@ -18,7 +18,7 @@ from stepwell.compiler.tuning.plans import NONE, Plans
 from stepwell.compiler.tuning.search import search, subjects
 from stepwell.entry_points import EntryPoint
 from stepwell.manifests import manifest
-from stepwell.modules import module_of, named, weights_in
+from stepwell.modules import module_of, named
 from stepwell.places import pointing_at_the_user, user_line
 from stepwell.runtime import artifact, safetensors, samples, system
 from stepwell.runtime.errors import CompileError
@@ -60,9 +60,9 @@ class Compiled:
         self._numerics = numerics
         self._plans = plans
         self._states = {each.name: each for s in signatures.values() for each in s.states}
-        self._weights = _weights(traced.values(), self._states.values())
         self._dump = Dump.from_environment(traced)
         self._image = self._compiled(self._machine)
+        self._weights = _weights(self._image, self._states.values())
         self._called: Model | None = None
         self._entries: dict[str, EntryPoint] = {}
         self._function: Callable[..., Any] | None = None
@@ -271,11 +271,10 @@ def _no_sample(what: str, found: str, wanted: str, name: str) -> CompileError:
     )
 
 
-def _weights(functions: Iterable[TracedFunction], states: Iterable[State]) -> list[Weight]:
+def _weights(image: Image, states: Iterable[State]) -> list[Weight]:
     """The first arrays of states, and all weights, each once."""
     found = [weight for state in states for weight in state.first]
-    for traced in functions:
-        found += [op.value.data for op in weights_in(traced.op)]
+    found += [weight for constants in image.constants.values() for weight in constants]
     return list(dict.fromkeys(found))
 
 

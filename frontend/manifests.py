@@ -6,10 +6,10 @@ from typing import cast
 from stepwell import nested
 from stepwell.compiler.dialects.nd import Tensor, Weight, dtype_of, shape_of
 from stepwell.compiler.pipeline import Image
-from stepwell.modules import weights_in
-from stepwell.runtime.dtypes import BY_NAME
+from stepwell.runtime.dtypes import BY_NAME, BY_NUMPY
 from stepwell.runtime.entry import Argument, ArrayType, Entry, Result, SizeRange
 from stepwell.runtime.manifest import Manifest, Target
+from stepwell.runtime.sizes import Size
 from stepwell.runtime.state import Nesting
 from stepwell.runtime.tree import Items
 from stepwell.signatures import Signature
@@ -80,9 +80,11 @@ def _arguments(
     for state in signature.states:
         for leaf, type, first in zip(state.leaves, state.types, state.first, strict=True):
             yield Argument("state", leaf, _array_type(type), keys[first])
-    types = {op.value.data: op.result.type for op in weights_in(traced.op)}
     for number, weight in enumerate(constants):
-        yield Argument("constant", f"constant{number}", _array_type(types[weight]), keys[weight])
+        values = weight.values
+        assert values is not None
+        type = ArrayType(BY_NUMPY[values.dtype], tuple(map(Size.of, values.shape)))
+        yield Argument("constant", f"constant{number}", type, keys[weight])
 
 
 def _results(traced: TracedFunction, signature: Signature) -> Iterator[Result]:

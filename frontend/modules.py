@@ -1,11 +1,10 @@
-"""What is compiled together: traced functions, those that they call, and their weights."""
+"""What is compiled together: traced functions, and those that they call."""
 
 from collections.abc import Iterable, Mapping
 
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 
 from stepwell.compiler.ops.calls import Callee, CalleeAttr, calls_in
-from stepwell.compiler.ops.creation import WeightOp
 from stepwell.compiler.ops.structure import FuncOp
 
 
@@ -19,12 +18,6 @@ def with_callees(functions: Iterable[FuncOp]) -> list[FuncOp]:
         found.update(dict.fromkeys(new))
         waiting += new
     return list(found)
-
-
-def weights_in(function: FuncOp) -> list[WeightOp]:
-    """The weights of a function and of those that it calls."""
-    functions = with_callees([function])
-    return [op for each in functions for op in each.walk() if isinstance(op, WeightOp)]
 
 
 def named(functions: Iterable[FuncOp]) -> dict[FuncOp, str]:

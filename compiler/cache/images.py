@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from stepwell.compiler.cache.entry import Entry
 from stepwell.compiler.cache.structure import Structure
+from stepwell.compiler.dialects.nd import MOVES, Weight
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.pipeline import Copied, Image
 from stepwell.runtime.dtypes import BY_NAME
@@ -20,7 +21,10 @@ def described(image: Image, structure: Structure) -> dict[str, Json]:
     numbers: dict[SourceLine | None, int | None] = {None: None, **places}
     return {
         "workspace": {name: str(size) for name, size in image.workspace.items()},
-        "constants": {name: [weights[w] for w in ws] for name, ws in image.constants.items()},
+        "constants": {
+            name: [[weights[w.source or w], w.moves] for w in constants]
+            for name, constants in image.constants.items()
+        },
         "sites": {name: [_site(s, numbers) for s in sites] for name, sites in image.sites.items()},
         "imports": image.imports,
         "plans": image.plans,
@@ -49,8 +53,8 @@ def restored(entry: Entry, structure: Structure, machine: Machine) -> Image:
         entry.code,
         {name: _size(each) for name, each in data["workspace"].members().items()},
         {
-            name: tuple(structure.weights[number.count()] for number in numbers.items())
-            for name, numbers in data["constants"].members().items()
+            name: tuple(_weight(each, structure) for each in constants.items())
+            for name, constants in data["constants"].members().items()
         },
         {
             name: tuple(_restored_site(each, lines) for each in sites.items())
@@ -63,6 +67,17 @@ def restored(entry: Entry, structure: Structure, machine: Machine) -> Image:
             name: tuple(_restored_copy(each, lines) for each in copies.items())
             for name, copies in data["copies"].members().items()
         },
+    )
+
+
+def _weight(field: Field, structure: Structure) -> Weight:
+    number, moves = field.items()
+    pairs = [each.items() for each in moves.items()]
+    return structure.weights[number.count()].moved(
+        tuple(
+            (kind.choice(MOVES), tuple(each.count() for each in numbers.items()))
+            for kind, numbers in pairs
+        )
     )
 
 

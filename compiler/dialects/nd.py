@@ -5,6 +5,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeGuard, final
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from stepwell.compiler.dialects.sizes import Shape, SizesAttr, parse_shape, shape_text
 from stepwell.runtime.dtypes import BY_NAME
+from stepwell.runtime.results import empty
 from stepwell.runtime.sizes import Size
 
 Tensor = TensorType[Attribute]
@@ -149,25 +151,57 @@ class TypesAttr(Data[tuple[Tensor, ...]]):
             printer.print_string("]")
 
 
+Moves = tuple[tuple[str, tuple[int, ...]], ...]
+"""What is done to an array, in order: `("transpose", axes)` or `("reshape", shape)`."""
+
+MOVES = ("transpose", "reshape")
+
+
 @final
 class Weight:
     """An array that is part of a program: equal to another of its dtype, shape and bytes.
 
     In text it is the SHA-256 of these, which takes long and is computed when it is asked for; a
-    weight that was parsed has no `values`, and equals another that was parsed by its hash.
+    weight that was parsed has no `values`, and equals another that was parsed by its hash. What is
+    another weight, its `source`, after some `moves`, is moved when its values are asked for.
     """
 
-    __slots__ = ("_few", "_sha", "values")
+    __slots__ = ("__weakref__", "_few", "_moved", "_sha", "_values", "moves", "source")
 
-    def __init__(self, sha: str | None = None, values: NDArray[np.generic] | None = None) -> None:
-        self.values = None if values is None else np.require(values, requirements="C")
+    def __init__(
+        self,
+        sha: str | None = None,
+        values: NDArray[np.generic] | None = None,
+        source: "Weight | None" = None,
+        moves: Moves = (),
+    ) -> None:
+        self._values = None if values is None else np.require(values, requirements="C")
         self._sha = sha
-        self._few = sha if self.values is None else _few(self.values)
+        self._few = sha if self._values is None else _few(self._values)
+        if source is not None:
+            self._few = source._few, moves
+        self.source = source
+        self.moves = moves
+        self._moved = WeakValueDictionary[Moves, Weight]()
 
     @staticmethod
     def of(values: NDArray[np.generic]) -> "Weight":
         """The weight with these values, which must not change from now on."""
         return Weight(values=values)
+
+    def moved(self, moves: Moves) -> "Weight":
+        """This weight after some moves: one object for all who ask, which is moved but once."""
+        if not moves:
+            return self
+        return self._moved.setdefault(moves, Weight(source=self, moves=moves))
+
+    @property
+    def values(self) -> NDArray[np.generic] | None:
+        """The array, dense and row-major."""
+        source = None if self.source is None else self.source.values
+        if self._values is None and source is not None:
+            self._values = arranged(source, self.moves)
+        return self._values
 
     @property
     def sha(self) -> str:
@@ -182,6 +216,8 @@ class Weight:
             return True
         if not isinstance(other, Weight) or self._few != other._few:
             return False
+        if self.source is not None:
+            return self.source == other.source
         return self.values is None or other.values is None or _same(self.values, other.values)
 
     def __hash__(self) -> int:
@@ -189,6 +225,15 @@ class Weight:
 
     def __repr__(self) -> str:
         return f"Weight({self.sha!r})"
+
+
+def arranged(values: NDArray[np.generic], moves: Moves) -> NDArray[np.generic]:
+    """Moves that NumPy makes as views, and one copy, where vectors and large pages begin."""
+    for kind, numbers in moves:
+        values = values.transpose(numbers) if kind == "transpose" else values.reshape(numbers)
+    result = empty(values.shape, values.dtype)
+    result[...] = values
+    return result
 
 
 def _sha(values: NDArray[np.generic]) -> str:
@@ -213,17 +258,27 @@ def _same(one: NDArray[np.generic], other: NDArray[np.generic]) -> bool:
 
 @irdl_attr_definition
 class RefAttr(Data[Weight]):
-    """A weight by its hash: `#nd.ref<"ab12…">`. The array rides along, outside of the text."""
+    """A weight by its hash: `#nd.ref<"ab12…">`, or one that is moved: `#nd.ref<"ab12…" transpose
+    [1, 0]>`. The array rides along, outside of the text."""
 
     name = "nd.ref"
 
     @classmethod
     def parse_parameter(cls, parser: AttrParser) -> Weight:
         with parser.in_angle_brackets():
-            return Weight(parser.parse_str_literal())
+            source = Weight(parser.parse_str_literal())
+            moves: list[tuple[str, tuple[int, ...]]] = []
+            while (kind := parser.parse_optional_keyword_in(MOVES)) is not None:
+                numbers = parser.parse_comma_separated_list(
+                    parser.Delimiter.SQUARE, parser.parse_integer
+                )
+                moves.append((kind, tuple(numbers)))
+            return source.moved(tuple(moves))
 
     def print_parameter(self, printer: Printer) -> None:
-        printer.print_string(f'<"{self.data.sha}">')
+        source = self.data.source or self.data
+        moves = "".join(f" {kind} {list(numbers)}" for kind, numbers in self.data.moves)
+        printer.print_string(f'<"{source.sha}"{moves}>')
 
 
 @dataclass(frozen=True)

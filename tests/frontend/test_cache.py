@@ -24,6 +24,8 @@ from stepwell.compiler.targets.support import support_object
 from stepwell.runtime.errors import CallError
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
+WIDE = np.arange(192, dtype=np.float32).reshape(3, 64)
+"""A weight that is packed."""
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +97,7 @@ def test_what_is_saved_is_the_same_to_the_byte(
     def save(name: str) -> bytes:
         program = sw.compile(
             {
-                "f": (lambda x: x @ np.ones((3, 3), "f4"), "f32[B, 3]"),
+                "f": (lambda x: x @ WIDE, "f32[B, 3]"),
                 "g": (lambda x: snp.sin(x), "f32[N]"),
             },
             target=["x86-64-v3", "x86-64-v4"],

@@ -28,7 +28,6 @@ from stepwell.compiler.interpret.loops.values import fresh
 from stepwell.compiler.interpret.tensors import run
 from stepwell.compiler.lower.tensor_to_loop import CONSTANTS
 from stepwell.compiler.machines.machine import Machine
-from stepwell.compiler.ops.creation import WeightOp
 from stepwell.compiler.ops.emission import emitting
 from stepwell.compiler.ops.regions import inline, written_block
 from stepwell.compiler.ops.structure import FuncOp, ReturnOp
@@ -106,17 +105,10 @@ def function_named(module: ModuleOp, name: str) -> FuncOp:
     return next(op for op in functions if op.sym_name.data == name)
 
 
-def weights_of(module: ModuleOp) -> dict[str, Array]:
-    """The arrays that are part of a module, by hash."""
-    weights = (op.value.data for op in module.walk() if isinstance(op, WeightOp))
-    return {each.sha: each.values for each in weights if each.values is not None}
-
-
 class Interpreter:
     """The functions of a module, lowered as far as a stage and run in the loop interpreter."""
 
     def __init__(self, module: ModuleOp, stage: str = "nests", machine: Machine | None = None):
-        self.weights = weights_of(module)
         self.sources = {op.sym_name.data: op for op in module.ops if isinstance(op, FuncOp)}
         self.module = module.clone()
         pipeline.run_stages(self.module, machine or host(), stage)
@@ -131,8 +123,7 @@ class Interpreter:
     ) -> list[Array]:
         function, sizes = self.functions[name], sizes_of(self.sources[name], arrays)
         inputs = [array.copy() for array in arrays]
-        hashes = function.attributes.get(CONSTANTS, ArrayAttr([]))
-        constants = [self.weights[each.data.sha] for each in hashes]
+        constants = [each.data.values for each in function.attributes.get(CONSTANTS, ArrayAttr([]))]
         results = [
             fresh(
                 [size.evaluate(sizes) for size in argument.type.shape], memory_dtype(argument.type)
@@ -148,9 +139,10 @@ class Interpreter:
 def compiled(module: ModuleOp, machine: Machine | None = None) -> Model:
     """The functions of a module as machine code."""
     machine = machine or host()
-    weights = weights_of(module)
     functions = [op for op in module.ops if isinstance(op, FuncOp) and not op.private]
     image = pipeline.compile_module(module.clone(), machine)
+    constants = (each for found in image.constants.values() for each in found)
+    weights = {each.sha: each.values for each in constants if each.values is not None}
     entries = {f.sym_name.data: _entry(f, image, weights) for f in functions}
     target = Target(machine.name, machine.architecture, machine.features, "o", image.workspace, "p")
     manifest = Manifest("test", entries, (target,))

@@ -53,3 +53,23 @@ def test_the_hash_is_of_dtype_shape_and_bytes() -> None:
     assert Weight.of(np.zeros((2, 3), "f4")).sha == digest
     assert Weight.of(np.zeros((3, 2), "f4").T).sha == digest
     assert Weight(digest) == Weight(digest) != Weight.of(np.zeros((2, 3), "f4"))
+
+
+def test_a_weight_that_is_moved_is_made_when_it_is_asked_for() -> None:
+    source = Weight.of(np.arange(24, dtype=np.float32).reshape(4, 6))
+    moves = (("reshape", (4, 2, 3)), ("transpose", (1, 0, 2)))
+    moved = source.moved(moves)
+    assert moved is source.moved(moves)
+    assert source.moved(()) is source
+    assert moved == Weight.of(source.values.copy()).moved(moves) != source
+    assert moved != source.moved(moves[:1])
+    expected = np.arange(24, dtype=np.float32).reshape(4, 2, 3).transpose(1, 0, 2)
+    np.testing.assert_array_equal(moved.values, expected)
+    assert moved.values.flags.c_contiguous
+    assert moved.sha == Weight.of(expected).sha
+
+
+def test_a_moved_weight_without_values() -> None:
+    parsed = Weight("ab12").moved((("transpose", (1, 0)),))
+    assert parsed.values is None
+    assert parsed == Weight("ab12").moved((("transpose", (1, 0)),)) != Weight("ab12")
