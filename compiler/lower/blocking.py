@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import gcd
 
 from stepwell.compiler.machines.machine import Machine
+from stepwell.compiler.passes.pack_weights import PANEL
 
 LATENCY = 4
 """Cycles until the result of a fused multiply-add can be used; two may begin in each."""
@@ -82,8 +83,13 @@ class Product:
     def packs_right(self, mr: int, nv: int, distance: int | None, machine: Machine) -> bool:
         """Whether to copy the panels of a right operand whose rows lie so many elements apart: if
         enough tiles read them, for then it pays to have them in a row."""
-        in_a_row = distance is not None and distance <= nv * self.width
-        return not in_a_row and self.rows >= self._reused(machine) * mr
+        return not self._is_in_a_row(nv, distance) and self.rows >= self._reused(machine) * mr
+
+    def _is_in_a_row(self, nv: int, distance: int | None) -> bool:
+        """Whether rows so many elements apart follow each other: in tiles, or in wider panels."""
+        return distance is not None and distance * self.size <= max(
+            PANEL, nv * self.width * self.size
+        )
 
     def _reused(self, machine: Machine) -> int:
         """Tiles that use a panel at least, if it is worth a copy: few if it comes from afar."""
@@ -102,8 +108,7 @@ class Product:
     def ahead(self, nv: int, distance: int | None, machine: Machine) -> int:
         """How many positions ahead to ask for rows of the right operand that lie so far apart: not
         at all if it stays in the second cache, or is read in a row."""
-        in_a_row = distance is not None and distance <= nv * self.width
-        if in_a_row or self.k * self.lanes * self.size <= machine.l2 // 2:
+        if self._is_in_a_row(nv, distance) or self.k * self.lanes * self.size <= machine.l2 // 2:
             return 0
         return max(1, AHEAD // (nv * self.width * self.size))
 
