@@ -16,7 +16,10 @@ PREFIXES = {"tensor": "nd.", "loop": "loop.", "llvm": "llvm."}
 """What the names of the ops begin with that stand in a module of each level."""
 
 LEVELS: Mapping[str, str] = {
-    **dict.fromkeys(("inline", "simplify", "form-kernels", "tensor-to-loop"), "tensor"),
+    **dict.fromkeys(
+        ("inline", "simplify", "winograd", "pack-weights", "form-kernels", "tensor-to-loop"),
+        "tensor",
+    ),
     **dict.fromkeys(("choose-plans", "share-buffers", "swap-buffers", "assign-buffers"), "loop"),
     **dict.fromkeys(("expand-plans", "loop-to-llvm"), "loop"),
 }

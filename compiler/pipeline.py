@@ -38,6 +38,7 @@ from stepwell.compiler.passes.pack_weights import PackWeights
 from stepwell.compiler.passes.share_buffers import ShareBuffers
 from stepwell.compiler.passes.simplify import Simplify
 from stepwell.compiler.passes.swap_buffers import SwapBuffers
+from stepwell.compiler.passes.winograd import Winograd
 from stepwell.compiler.targets.cpu import assembly, compile_object
 from stepwell.compiler.targets.llvm_text import module_text
 from stepwell.compiler.tuning.apply_plans import ApplyPlans
@@ -56,7 +57,7 @@ Stage = tuple[str, Callable[[str, Plans], list[ModulePass]]]
 
 STAGES: tuple[Stage, ...] = (
     ("tensor", lambda level, plans: []),
-    ("simple", lambda level, plans: [Inline(), Simplify(), PackWeights()]),
+    ("simple", lambda level, plans: [Inline(), Winograd(), Simplify(), PackWeights()]),
     ("kernels", lambda level, plans: [FormKernels()]),
     ("nests", lambda level, plans: [TensorToLoop()]),
     ("plans", lambda level, plans: [ApplyPlans(plans, level), ChoosePlans(machine=level)]),

@@ -22,10 +22,12 @@ from stepwell.compiler.passes.pack_weights import PackWeights
 from stepwell.compiler.passes.share_buffers import ShareBuffers
 from stepwell.compiler.passes.simplify import Simplify
 from stepwell.compiler.passes.swap_buffers import SwapBuffers
+from stepwell.compiler.passes.winograd import Winograd
 
 PASSES: tuple[type[ModulePass], ...] = (
     Inline,
     Simplify,
+    Winograd,
     PackWeights,
     FormKernels,
     TensorToLoop,

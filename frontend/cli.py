@@ -18,6 +18,7 @@ from stepwell.options import add_function, in_order, named
 from stepwell.runtime import EntryPoint, Model, load, system, verify
 from stepwell.runtime.artifact import Artifact
 from stepwell.runtime.dtypes import Array
+from stepwell.runtime.entry import NUMERICS
 from stepwell.runtime.errors import StepwellError
 from stepwell.tune_command import add_tune
 from stepwell.user_code import function_at, showing_the_users_line
@@ -67,6 +68,12 @@ def _parser() -> argparse.ArgumentParser:
         help="what code is for, such as x86-64-v3 (this machine if left out); may be repeated",
     )
     one.add_argument(
+        "--numerics",
+        choices=NUMERICS,
+        default="strict",
+        help="whether results have the same bits everywhere (strict), or may be faster",
+    )
+    one.add_argument(
         "--plans",
         action="append",
         default=[],
@@ -114,7 +121,13 @@ def _compile(given: argparse.Namespace) -> int:
     function = function_at(given.function)
     specs = in_order(function, named(given.spec, "--spec"))
     with showing_the_users_line(given.function.rpartition(":")[0]):
-        program = compile(function, *specs, target=given.target or "host", plans=given.plans)
+        program = compile(
+            function,
+            *specs,
+            target=given.target or "host",
+            plans=given.plans,
+            numerics=given.numerics,
+        )
     program.save(given.output)
     print(f"{given.output}: {Path(given.output).stat().st_size} bytes")
     return 0

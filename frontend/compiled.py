@@ -214,7 +214,7 @@ class Compiled:
         return samples.Sample(name, [array.copy() for array in inputs], model[name].run(inputs))
 
     def _module(self) -> ModuleOp:
-        return module_of(self._functions())
+        return module_of(self._functions(), self._numerics)
 
     def _functions(self) -> dict[FuncOp, str]:
         return named(traced.op for traced in self._traced.values())
@@ -222,7 +222,9 @@ class Compiled:
     def _compiled(self, machine: Machine) -> Image:
         with pointing_at_the_user(), without_collection():
             names = self._functions()
-            make = functools.partial(_compile, names, machine, self._dump, self._plans)
+            make = functools.partial(
+                _compile, names, machine, self._numerics, self._dump, self._plans
+            )
             return image_of(names, machine, self._numerics, self._plans, make)
 
     def _manifest(self, images: Sequence[Image], keys: Mapping[Weight, str]) -> Manifest:
@@ -231,9 +233,9 @@ class Compiled:
 
 
 def _compile(
-    names: Mapping[FuncOp, str], machine: Machine, dump: Dump | None, plans: Plans
+    names: Mapping[FuncOp, str], machine: Machine, numerics: str, dump: Dump | None, plans: Plans
 ) -> Image:
-    return compile_module(module_of(names), machine, dump, plans)
+    return compile_module(module_of(names, numerics), machine, dump, plans)
 
 
 def _expect_sizes(sizes: Mapping[str, int], signatures: Iterable[Signature]) -> None:

@@ -21,6 +21,7 @@ from stepwell.entry_points import EntryPoint
 from stepwell.nested import Structure, flat
 from stepwell.places import pointing_at_the_user, user_line
 from stepwell.runtime.calling import Calls
+from stepwell.runtime.entry import NUMERICS
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.model import Model
 from stepwell.signatures import Function, Signature, expect_takes, parameters, required, taking
@@ -62,15 +63,19 @@ def compile(
     Stepwell compiles for; or exactly one level, "x86-64-v4", or several, of which the best that
     runs is taken. The program can be saved where it cannot be run (LoadError SW0308).
 
+    `numerics` are "strict", the same bits on every machine and under every plan; or "fast", with
+    which convolutions may be carried out by Winograd's filters.
+
     `plans` are what `program.tune` or `stepwell tune` has found, or files of such; of several, the
     last that has a plan for a kernel decides. They never change a result.
     """
     _expect_options(fn, len(specs), target=target, numerics=numerics, donate=donate, plans=plans)
     tuned = _plans(plans)
     machines = _machines((target,) if isinstance(target, str) else target)
-    if numerics != "strict":
-        sentence = f"there are no numerics {numerics!r} yet, only 'strict'"
-        raise CompileError("SW0137", sentence, where=user_line())
+    if numerics not in NUMERICS:
+        hint = f"there are {' and '.join(NUMERICS)}"
+        sentence = f"there are no numerics {numerics!r}"
+        raise CompileError("SW0137", sentence, hint=hint, where=user_line())
     entries = {name: (function, given) for name, function, given in _entries(fn, specs, named)}
     with pointing_at_the_user():
         signatures = {name: Signature.of_specs(*entry) for name, entry in entries.items()}

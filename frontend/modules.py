@@ -5,7 +5,10 @@ from collections.abc import Iterable, Mapping
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 
 from stepwell.compiler.ops.calls import Callee, CalleeAttr, calls_in
-from stepwell.compiler.ops.structure import FuncOp
+from stepwell.compiler.ops.structure import NUMERICS, FuncOp
+
+STRICT = "strict"
+"""The numerics of functions without the attribute."""
 
 
 def with_callees(functions: Iterable[FuncOp]) -> list[FuncOp]:
@@ -34,9 +37,13 @@ def named(functions: Iterable[FuncOp]) -> dict[FuncOp, str]:
     return names
 
 
-def module_of(names: Mapping[FuncOp, str]) -> ModuleOp:
-    """Copies of functions by these names in one module."""
-    return ModuleOp([_copy(function, names) for function in names])
+def module_of(names: Mapping[FuncOp, str], numerics: str = STRICT) -> ModuleOp:
+    """Copies of functions by these names in one module, of these numerics."""
+    copies = [_copy(function, names) for function in names]
+    if numerics != STRICT:
+        for function in copies:
+            function.attributes[NUMERICS] = StringAttr(numerics)
+    return ModuleOp(copies)
 
 
 def _copy(function: FuncOp, names: Mapping[FuncOp, str]) -> FuncOp:

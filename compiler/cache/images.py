@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from stepwell.compiler.cache.entry import Entry
 from stepwell.compiler.cache.structure import Structure
 from stepwell.compiler.dialects.nd import MOVES, Weight
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.pipeline import Copied, Image
-from stepwell.runtime.dtypes import BY_NAME
+from stepwell.runtime.dtypes import BY_NAME, BY_NUMPY
 from stepwell.runtime.entry import SITE_KINDS, ArrayType, Site
 from stepwell.runtime.errors import SourceLine
 from stepwell.runtime.fields import Field, Json
@@ -22,7 +24,7 @@ def described(image: Image, structure: Structure) -> dict[str, Json]:
     return {
         "workspace": {name: str(size) for name, size in image.workspace.items()},
         "constants": {
-            name: [[weights[w.source or w], w.moves] for w in constants]
+            name: [[_origin(w.source or w, weights), w.moves] for w in constants]
             for name, constants in image.constants.items()
         },
         "sites": {name: [_site(s, numbers) for s in sites] for name, sites in image.sites.items()},
@@ -31,6 +33,14 @@ def described(image: Image, structure: Structure) -> dict[str, Json]:
         "overwrites": image.overwrites,
         "copies": {name: [_copy(c, numbers) for c in cs] for name, cs in image.copies.items()},
     }
+
+
+def _origin(weight: Weight, weights: Mapping[Weight, int]) -> Json:
+    """The number of one that the program has, and all of a small one that the compiler made."""
+    if weight in weights:
+        return weights[weight]
+    assert weight.values is not None
+    return [BY_NUMPY[weight.values.dtype].name, weight.values.tolist()]
 
 
 def _site(site: Site, numbers: Mapping[SourceLine | None, int | None]) -> Json:
@@ -71,14 +81,21 @@ def restored(entry: Entry, structure: Structure, machine: Machine) -> Image:
 
 
 def _weight(field: Field, structure: Structure) -> Weight:
-    number, moves = field.items()
+    origin, moves = field.items()
     pairs = [each.items() for each in moves.items()]
-    return structure.weights[number.count()].moved(
+    return _restored_origin(origin, structure).moved(
         tuple(
-            (kind.choice(MOVES), tuple(each.count() for each in numbers.items()))
+            (kind.choice(tuple(MOVES)), tuple(each.count() for each in numbers.items()))
             for kind, numbers in pairs
         )
     )
+
+
+def _restored_origin(field: Field, structure: Structure) -> Weight:
+    if isinstance(field.value, int):
+        return structure.weights[field.count()]
+    dtype, values = field.items()
+    return Weight.of(np.array(values.json(), BY_NAME[dtype.text()].numpy))
 
 
 def _size(field: Field) -> Size:

@@ -1,10 +1,10 @@
 """Types and attributes of the tensor level: dtypes, symbolic shapes, references to weights."""
 
 import hashlib
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeGuard, final
+from typing import Any, TypeGuard, final
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -30,6 +30,7 @@ from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 
 from stepwell.compiler.dialects.sizes import Shape, SizesAttr, parse_shape, shape_text
+from stepwell.compiler.dialects.winograd import transformed
 from stepwell.runtime.dtypes import BY_NAME
 from stepwell.runtime.results import empty
 from stepwell.runtime.sizes import Size
@@ -152,9 +153,14 @@ class TypesAttr(Data[tuple[Tensor, ...]]):
 
 
 Moves = tuple[tuple[str, tuple[int, ...]], ...]
-"""What is done to an array, in order: `("transpose", axes)` or `("reshape", shape)`."""
+"""What is done to an array, in order: `("transpose", axes)`, `("reshape", shape)`, or for a kernel
+of 3 by 3 `("winograd", (tile,))`."""
 
-MOVES = ("transpose", "reshape")
+MOVES: Mapping[str, Callable[[NDArray[Any], Sequence[int]], NDArray[Any]]] = {
+    "transpose": np.transpose,
+    "reshape": np.reshape,
+    "winograd": transformed,
+}
 
 
 @final
@@ -193,6 +199,8 @@ class Weight:
         """This weight after some moves: one object for all who ask, which is moved but once."""
         if not moves:
             return self
+        if self.source is not None:
+            return self.source.moved((*self.moves, *moves))
         return self._moved.setdefault(moves, Weight(source=self, moves=moves))
 
     @property
@@ -228,9 +236,9 @@ class Weight:
 
 
 def arranged(values: NDArray[np.generic], moves: Moves) -> NDArray[np.generic]:
-    """Moves that NumPy makes as views, and one copy, where vectors and large pages begin."""
+    """What moves make, mostly as views, in one copy, where vectors and large pages begin."""
     for kind, numbers in moves:
-        values = values.transpose(numbers) if kind == "transpose" else values.reshape(numbers)
+        values = MOVES[kind](values, numbers)
     result = empty(values.shape, values.dtype)
     result[...] = values
     return result

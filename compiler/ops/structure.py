@@ -27,6 +27,8 @@ KEEP = "nd.keep"
 
 DONATED = "donated"
 """The attribute of a function with the numbers of the arguments that its caller gives away."""
+NUMERICS = "numerics"
+"""The attribute of a function whose results need not have the bits that its ops define: `fast`."""
 
 
 @irdl_op_definition

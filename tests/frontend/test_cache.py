@@ -12,7 +12,7 @@ import pytest
 from xdsl.dialects.builtin import ModuleOp
 
 import stepwell as sw
-from stepwell import assert_, compiled, scan
+from stepwell import assert_, compiled, nn, scan
 from stepwell import numpy as snp
 from stepwell.compiler.cache import lookup
 from stepwell.compiler.cache.folder import Folder
@@ -256,8 +256,22 @@ def test_another_process_finds_it() -> None:
     assert run(2) == "[3.0] 0\n"
 
 
+def test_weights_that_the_compiler_makes_are_kept(images: list[Image]) -> None:
+    kernel = np.random.default_rng(0).standard_normal((3, 3, 64, 64)).astype(np.float32)
+    image = np.random.default_rng(1).standard_normal((1, 28, 28, 64)).astype(np.float32)
+    found: list[np.ndarray[Any, Any]] = []
+    for numerics in ("fast", "fast", "strict"):
+        program = sw.compile(
+            lambda x: nn.conv2d(x, kernel), "f32[1, 28, 28, 64]", numerics=numerics
+        )
+        found.append(np.asarray(program(image)))
+    assert len(images) == 2
+    assert found[0].tobytes() == found[1].tobytes() != found[2].tobytes()
+    np.testing.assert_allclose(found[0], found[2], atol=1e-3)
+
+
 def test_errors_are_those_of_compiling() -> None:
     for _ in range(2):
         with pytest.raises(sw.CompileError, match="SW0137"):
-            sw.compile(lambda x: x, "f32[2]", numerics="fast")
+            sw.compile(lambda x: x, "f32[2]", numerics="wild")
         assert_(True, "fine")

@@ -575,11 +575,12 @@ def test_targets_and_numerics_that_are_not_there() -> None:
         """,
     )
     expect(
-        lambda: stepwell.compile(lambda x: x, "f32", numerics="fast"),
+        lambda: stepwell.compile(lambda x: x, "f32", numerics="wild"),
         """
-        SW0137: there are no numerics 'fast' yet, only 'strict'
+        SW0137: there are no numerics 'wild'
           --> model.py:N
-           |     lambda: stepwell.compile(lambda x: x, "f32", numerics="fast"),
+           |     lambda: stepwell.compile(lambda x: x, "f32", numerics="wild"),
            |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          help: there are strict and fast
         """,
     )
