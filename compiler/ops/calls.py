@@ -349,7 +349,7 @@ def instance(block: Block, sizes: Mapping[str, Size]) -> Block:
             parameters = {name: substituted(each, sizes) for name, each in op.parameters.items()}
             if isinstance(op, Call):
                 parameters["callee"] = Callee(op.callee.data.name, op.function())
-            again = emit(op.name.removeprefix("nd."), operands, regions, **parameters)
+            again = emit(op.mnemonic(), operands, regions, **parameters)
         copies.update(zip(op.results, again.results, strict=True))
     return result
 

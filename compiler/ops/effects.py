@@ -74,12 +74,6 @@ class Print(Effect):
         types = [argument.type for argument in self.arguments]
         h.write(HostOp, operands, (), {"site": h.site("print", self.text.data, types)})
 
-    def gradient(self, *cotangents: Value) -> Gradient:
-        return [Zero(Value(argument).type) for argument in self.arguments]
-
-    def tangent(self, *tangents: Value | Zero) -> Gradient:
-        return []
-
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
         """Once, with the whole batch."""
         emit("print", [each.ssa for each in operands], text=self.text.data)
@@ -111,12 +105,6 @@ class Assert(Effect):
         site = h.site("assert", self.text.data, ())
         with h.counting(count_of(shape_of(self.condition.type))) as number:
             h.write(AssertOp, [h.load(operands[0], i1, number)], (), {"site": site})
-
-    def gradient(self, *cotangents: Value) -> Gradient:
-        return [Zero(Value(self.condition).type)]
-
-    def tangent(self, *tangents: Value | Zero) -> Gradient:
-        return []
 
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
         emit("assert", [operands[0].ssa], text=self.text.data)

@@ -107,7 +107,7 @@ class Reduction(PureOp, abc.ABC):
 
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
         axes = tuple(axis + 1 for axis in self.axes.data)
-        return [operands[0].apply(self.name.removeprefix("nd."), axes=axes)]
+        return [operands[0].apply(self.mnemonic(), axes=axes)]
 
 
 def spread_over(value: Value, shape: Shape, axes: Sequence[int]) -> Value:
@@ -265,12 +265,6 @@ class ArgMax(PureOp):
             return value, s.value_of(k[0], "i64")
 
         return s.fold(Combine.ARGMAX, ANY, (shape_of(x)[axis],), pair)[1]
-
-    def gradient(self, *cotangents: Value) -> Gradient:
-        return [Zero(Value(self.x).type)]
-
-    def tangent(self, *tangents: Value | Zero) -> Gradient:
-        return [Zero(Value(self.result).type)]
 
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
         return [operands[0].apply("argmax", axis=self.axis.data + 1)]

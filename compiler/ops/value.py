@@ -164,8 +164,7 @@ Slope = Value | Zero | float
 
 def again(op: Inferring, *operands: Value) -> list[Value]:
     """The results of the same op, with the same parameters, on other operands."""
-    mnemonic = op.name.removeprefix("nd.")
-    results = emit(mnemonic, [x.ssa for x in operands], **op.parameters).results
+    results = emit(op.mnemonic(), [x.ssa for x in operands], **op.parameters).results
     return [Value(result) for result in results]
 
 

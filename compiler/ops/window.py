@@ -121,7 +121,7 @@ class Windowed(PureOp, abc.ABC):
 
     def again(self, x: Value, parameters: Parameters) -> Value:
         """The same of another operand."""
-        return x.apply(self.name.removeprefix("nd."), **parameters)
+        return x.apply(self.mnemonic(), **parameters)
 
     def with_batch(self, x: Value) -> Value:
         """The same of a value with another axis in front, along which no window slides."""
@@ -259,12 +259,6 @@ class WindowPosition(Windowed):
             best[windows] = np.where(taken, new, old)
             found[windows] = np.where(taken, places[elements], known)
         return found
-
-    def gradient(self, *cotangents: Value) -> Gradient:
-        return [Zero(Value(self.x).type)]
-
-    def tangent(self, *tangents: Value | Zero) -> Gradient:
-        return [Zero(Value(self.result).type)]
 
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
         """Positions count from the start of each example."""
