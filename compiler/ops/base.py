@@ -22,7 +22,7 @@ from stepwell.compiler.ops.host import Host
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
 from stepwell.compiler.ops.structure import KernelOp
-from stepwell.compiler.ops.value import Value, Zero, dense
+from stepwell.compiler.ops.value import Value, Zero, again, dense
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
 
@@ -146,9 +146,9 @@ class TensorOp(Inferring, abc.ABC):
 
     def pushforward(
         self, transforms: Transforms, *tangents: Value | Zero
-    ) -> tuple[Sequence[SSAValue], Gradient]:
+    ) -> tuple[Sequence[Value], Gradient]:
         """As `tangent`, with the results; ops with regions compute both anew: they answer this."""
-        return self.results, self.tangent(*tangents)
+        return list(map(Value, self.results)), self.tangent(*tangents)
 
     def vectorised(
         self, transforms: Transforms, size: Size, on: Sequence[bool], *operands: Value
@@ -185,6 +185,14 @@ class PureOp(TensorOp, abc.ABC):
     traits = traits_def(Pure())
 
 
+class Linear(PureOp, abc.ABC):
+    """Linear in its floats, taken together: so its tangent is the op itself."""
+
+    def tangent(self, *tangents: Value | Zero) -> Gradient:
+        operands = zip(map(Value, self.operands), tangents, strict=True)
+        return again(self, *(dense(t) if is_float(x.dtype) else x for x, t in operands))
+
+
 def expect(condition: bool, op: type[Inferring], sentence: str, hint: str | None = None) -> None:
     """Raises the error of an op whose operands do not fit unless the condition holds."""
     if not condition:
@@ -207,6 +215,11 @@ def same(op: type[Inferring], *types: Tensor) -> Tensor:
 def leading(size: Size, on: bool, x: Value) -> Value:
     """The operand with the batch's axis in front, whether it came with it or not."""
     return x if on else x.broadcast((size, *x.shape), range(1, x.rank + 1))
+
+
+def all_leading(size: Size, on: Sequence[bool], operands: Sequence[Value]) -> list[Value]:
+    """The operands with the batch's axis in front, those marked `on` as they are."""
+    return [leading(size, flag, x) for flag, x in zip(on, operands, strict=True)]
 
 
 def axes_in_range(op: type[Inferring], axes: Sequence[int], shape: Shape) -> None:

@@ -38,12 +38,11 @@ from stepwell.compiler.ops.base import (
     evaluate,
     expect,
 )
-from stepwell.compiler.ops.control import select
 from stepwell.compiler.ops.emission import emit, emitting, emitting_before
 from stepwell.compiler.ops.paths import paths
 from stepwell.compiler.ops.regions import as_function, close, copied, replace
 from stepwell.compiler.ops.structure import FuncOp, yielded
-from stepwell.compiler.ops.value import Value, Zero
+from stepwell.compiler.ops.value import Value, Zero, emitted, placed, present
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
 
@@ -174,11 +173,8 @@ class Call(TensorOp):
         replace(self, values[: len(active)])
         known = [*operands, *values]
         residuals = [known[position] for position in half.residuals]
-        gradients = iter(call(half.back, [*residuals, *select(active, cotangents)]))
-        return [
-            next(gradients) if flag else Zero(operand.type)
-            for flag, operand in zip(half.given, operands, strict=True)
-        ]
+        gradients = call(half.back, [*residuals, *present(cotangents)])
+        return placed(gradients, half.given, operands)
 
     def paths(self, *onward: Path) -> Sequence[Path]:
         known = self.callee.data.paths
@@ -188,7 +184,7 @@ class Call(TensorOp):
 
     def pushforward(
         self, transforms: Transforms, *tangents: Value | Zero
-    ) -> tuple[Sequence[SSAValue], Gradient]:
+    ) -> tuple[Sequence[Value], Gradient]:
         on = tuple(isinstance(each, Value) for each in tangents)
 
         def make(callee: Callee) -> tuple[Callee, Sequence[bool]]:
@@ -196,14 +192,9 @@ class Call(TensorOp):
             return callee.another("tangent", block), flags
 
         callee, flags = self._callee().once("tangent", on, make)
-        moved = [t for t in tangents if isinstance(t, Value)]
-        values = call(callee, [*map(Value, self.operands), *moved])
-        found = iter(values[len(flags) :])
+        values = call(callee, [*map(Value, self.operands), *present(tangents)])
         results = values[: len(flags)]
-        return [value.ssa for value in results], [
-            next(found) if flag else Zero(value.type)
-            for flag, value in zip(flags, results, strict=True)
-        ]
+        return results, placed(values[len(flags) :], flags, results)
 
     def vectorised(
         self, transforms: Transforms, size: Size, on: Sequence[bool], *operands: Value
@@ -264,9 +255,7 @@ def call(callee: Callee, operands: Sequence[Value]) -> list[Value]:
     assert function is not None
     bindings = tuple((symbol, Size.of(symbol)) for symbol in function.symbols.ranges)
     types = tuple(Value(value).type for value in function.returned)
-    given = [operand.ssa for operand in operands]
-    op = emit("call", given, callee=callee, bindings=bindings, types=types)
-    return [Value(result) for result in op.results]
+    return emitted("call", operands, callee=callee, bindings=bindings, types=types)
 
 
 def calls_in(op: Operation) -> list[Call]:

@@ -14,19 +14,19 @@ from stepwell.compiler.dialects.sizes import Shape, SizesAttr
 from stepwell.compiler.ops.base import (
     Array,
     Gradient,
-    PureOp,
+    Linear,
     Role,
     Sample,
+    all_leading,
     concrete,
     expect,
-    leading,
 )
-from stepwell.compiler.ops.emission import Inferring, emit
+from stepwell.compiler.ops.emission import Inferring
 from stepwell.compiler.ops.host import Host, buffer_of
 from stepwell.compiler.ops.indices import ZERO, Index, linear
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
 from stepwell.compiler.ops.sliding import all_inside
-from stepwell.compiler.ops.value import Value, Zero, dense, zeros
+from stepwell.compiler.ops.value import Value, Zero, again, emitted, zeros
 from stepwell.runtime.sizes import Size, at_most
 
 
@@ -78,7 +78,7 @@ def numpy_places(x: Array, part: Sequence[int], starts: Sequence[Array]) -> tupl
 
 
 @irdl_op_definition
-class DynamicSlice(PureOp):
+class DynamicSlice(Linear):
     """The elements of x from `starts`, moved so that `shape` fits.
 
     The starts are integers with the shape of the first axes of x, of which each element has a slice
@@ -120,17 +120,13 @@ class DynamicSlice(PureOp):
         whole = zeros(Zero(Value(self.x).type))
         return [update_slice(whole, cotangents[0], starts), *(Zero(each.type) for each in starts)]
 
-    def tangent(self, *tangents: Value | Zero) -> Gradient:
-        starts = [Value(start) for start in self.starts]
-        return [take_slice(dense(tangents[0]), starts, self.shape.data)]
-
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        x, *starts = (leading(size, flag, each) for flag, each in zip(on, operands, strict=True))
+        x, *starts = all_leading(size, on, operands)
         return [take_slice(x, starts, (size, *self.shape.data))]
 
 
 @irdl_op_definition
-class DynamicUpdateSlice(PureOp):
+class DynamicUpdateSlice(Linear):
     """x with the elements that `dynamic_slice` would give replaced by those of `update`."""
 
     name = "nd.dynamic_update_slice"
@@ -197,24 +193,15 @@ class DynamicUpdateSlice(PureOp):
         inside = take_slice(g, starts, part.shape)
         return [outside, inside, *(Zero(each.type) for each in starts)]
 
-    def tangent(self, *tangents: Value | Zero) -> Gradient:
-        starts = [Value(start) for start in self.starts]
-        return [update_slice(dense(tangents[0]), dense(tangents[1]), starts)]
-
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        x, update, *starts = (
-            leading(size, flag, each) for flag, each in zip(on, operands, strict=True)
-        )
-        return [update_slice(x, update, starts)]
+        return again(self, *all_leading(size, on, operands))
 
 
 def take_slice(x: Value, starts: Sequence[Value], shape: Shape) -> Value:
     """The elements of x from the starts, in this shape."""
-    op = emit("dynamic_slice", [x.ssa, *(start.ssa for start in starts)], shape=shape)
-    return Value(op.results[0])
+    return emitted("dynamic_slice", [x, *starts], shape=shape)[0]
 
 
 def update_slice(x: Value, update: Value, starts: Sequence[Value]) -> Value:
     """x with `update` from the starts on."""
-    operands = [x.ssa, update.ssa, *(start.ssa for start in starts)]
-    return Value(emit("dynamic_update_slice", operands).results[0])
+    return emitted("dynamic_update_slice", [x, update, *starts])[0]

@@ -9,7 +9,16 @@ from xdsl.dialects.builtin import TensorType
 from xdsl.irdl import VarConstraint, base, operand_def, result_def
 
 from stepwell.compiler.dialects.nd import FLOATS, INTEGERS, Tensor, dtype_of, shape_of, tensor
-from stepwell.compiler.ops.base import Array, Gradient, PureOp, Role, Sample, expect, leading, same
+from stepwell.compiler.ops.base import (
+    Array,
+    Gradient,
+    PureOp,
+    Role,
+    Sample,
+    all_leading,
+    expect,
+    same,
+)
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
 from stepwell.compiler.ops.value import Slope, Value, Zero, again, plus, times
@@ -39,7 +48,7 @@ class Elementwise(PureOp, abc.ABC):
     ROLE: ClassVar = Role.MAP
 
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        return again(self, *(leading(size, flag, x) for flag, x in zip(on, operands, strict=True)))
+        return again(self, *all_leading(size, on, operands))
 
 
 class Function(Elementwise, abc.ABC):

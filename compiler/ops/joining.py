@@ -12,23 +12,23 @@ from stepwell.compiler.dialects.sizes import IntsAttr, NumberAttr, Shape, SizesA
 from stepwell.compiler.ops.base import (
     Array,
     Gradient,
-    PureOp,
+    Linear,
     Role,
     Sample,
+    all_leading,
     concrete,
     expect,
     leading,
 )
-from stepwell.compiler.ops.emission import emit
 from stepwell.compiler.ops.indices import ZERO, Index
 from stepwell.compiler.ops.movement import spread
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
-from stepwell.compiler.ops.value import Value, Zero, again, dense, full
+from stepwell.compiler.ops.value import Value, Zero, emitted, full
 from stepwell.runtime.sizes import Size
 
 
 @irdl_op_definition
-class Pad(PureOp):
+class Pad(Linear):
     """`fill` before, after and `interior` times between the elements of each axis."""
 
     name = "nd.pad"
@@ -120,10 +120,6 @@ class Pad(PureOp):
         rest = g.sum(range(g.rank)) - inner.sum(range(g.rank))
         return [inner, rest]
 
-    def tangent(self, *tangents: Value | Zero) -> Gradient:
-        x, fill = (dense(t) for t in tangents)
-        return again(self, x, fill)
-
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
         x, fill = operands
         low, high = (ZERO, *self.low.data), (ZERO, *self.high.data)
@@ -138,7 +134,7 @@ class Pad(PureOp):
 
 
 @irdl_op_definition
-class Concatenate(PureOp):
+class Concatenate(Linear):
     """The operands one after another along an axis."""
 
     name = "nd.concatenate"
@@ -199,17 +195,13 @@ class Concatenate(PureOp):
             gradients.append(g.slice(tuple(first), shape_of(part.type)))
         return gradients
 
-    def tangent(self, *tangents: Value | Zero) -> Gradient:
-        return again(self, *map(dense, tangents))
-
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        parts = [leading(size, flag, x) for flag, x in zip(on, operands, strict=True)]
-        return [concatenate(parts, self.axis.data + 1)]
+        return [concatenate(all_leading(size, on, operands), self.axis.data + 1)]
 
 
 def concatenate(parts: Sequence[Value], axis: int) -> Value:
     """The values one after another along an axis."""
-    return Value(emit("concatenate", [part.ssa for part in parts], axis=axis).results[0])
+    return emitted("concatenate", parts, axis=axis)[0]
 
 
 def _without(shape: Shape, axis: int) -> Shape:

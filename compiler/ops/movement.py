@@ -14,7 +14,7 @@ from stepwell.compiler.dialects.sizes import IntsAttr, Shape, SizesAttr, count_o
 from stepwell.compiler.ops.base import (
     Array,
     Gradient,
-    PureOp,
+    Linear,
     Role,
     Sample,
     axes_in_range,
@@ -23,11 +23,11 @@ from stepwell.compiler.ops.base import (
 )
 from stepwell.compiler.ops.indices import ONE, ZERO, Index, linear
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
-from stepwell.compiler.ops.value import Value, Zero, again, full
+from stepwell.compiler.ops.value import Value, again, full
 from stepwell.runtime.sizes import Size, at_most, largest
 
 
-class Movement(PureOp, abc.ABC):
+class Movement(Linear, abc.ABC):
     """One operand; element `at` of the result is element `source(at)` of the operand."""
 
     ROLE: ClassVar = Role.FREE
@@ -40,11 +40,6 @@ class Movement(PureOp, abc.ABC):
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         return reads[0](self.source(s, at))
-
-    def tangent(self, *tangents: Value | Zero) -> Gradient:
-        (t,) = tangents
-        assert isinstance(t, Value)
-        return again(self, t)
 
 
 @irdl_op_definition

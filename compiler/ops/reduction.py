@@ -22,7 +22,7 @@ from stepwell.compiler.dialects.sizes import IntsAttr, NumberAttr, Shape
 from stepwell.compiler.ops.base import Array, Gradient, PureOp, Role, Sample, axes_in_range, expect
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
-from stepwell.compiler.ops.value import Value, Zero, again
+from stepwell.compiler.ops.value import Slope, Value, Zero, times
 from stepwell.runtime.sizes import Size
 
 SUMS: Sequence[Sample] = (
@@ -105,6 +105,17 @@ class Reduction(PureOp, abc.ABC):
         """A value of the result's shape, repeated along the axes that were folded."""
         return spread_over(value, shape_of(self.x.type), self.axes.data)
 
+    @abc.abstractmethod
+    def slopes(self) -> Slope:
+        """The derivative of the result by each element."""
+
+    def gradient(self, *cotangents: Value) -> Gradient:
+        return [times(self.spread_out(cotangents[0]), self.slopes())]
+
+    def tangent(self, *tangents: Value | Zero) -> Gradient:
+        t = times(tangents[0], self.slopes())
+        return [t.sum(self.axes.data) if isinstance(t, Value) else t]
+
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
         axes = tuple(axis + 1 for axis in self.axes.data)
         return [operands[0].apply(self.mnemonic(), axes=axes)]
@@ -133,13 +144,8 @@ class ReduceSum(Reduction):
     NUMPY: ClassVar = np.add
     SAMPLES: ClassVar = SUMS
 
-    def gradient(self, *cotangents: Value) -> Gradient:
-        return [self.spread_out(cotangents[0])]
-
-    def tangent(self, *tangents: Value | Zero) -> Gradient:
-        (t,) = tangents
-        assert isinstance(t, Value)
-        return again(self, t)
+    def slopes(self) -> Slope:
+        return 1.0
 
 
 @irdl_op_definition
@@ -151,7 +157,7 @@ class ReduceProd(Reduction):
     NUMPY: ClassVar = np.multiply
     SAMPLES: ClassVar = SUMS
 
-    def others(self) -> Value:
+    def slopes(self) -> Slope:
         """For each element the product of all others along the axes; nothing is divided by 0.
 
         If one of the others is 0, the sum of those that are stands for it, so that this has the
@@ -164,14 +170,6 @@ class ReduceProd(Reduction):
         other_zeros, count = (self.spread_out(each.sum(axes)) - each for each in (zeros, ones))
         with_zero = count.compare("eq", 1).select(product * other_zeros, 0)
         return count.compare("eq", 0).select(product, with_zero)
-
-    def gradient(self, *cotangents: Value) -> Gradient:
-        return [self.spread_out(cotangents[0]) * self.others()]
-
-    def tangent(self, *tangents: Value | Zero) -> Gradient:
-        (t,) = tangents
-        assert isinstance(t, Value)
-        return [(t * self.others()).sum(self.axes.data)]
 
 
 class Extremum(Reduction, abc.ABC):
@@ -194,19 +192,11 @@ class Extremum(Reduction, abc.ABC):
             return np.asarray(self.OF_BOOLS.reduce(operands[0], axis=self.axes.data))
         return super().reference(*operands)
 
-    def shares(self) -> Value:
+    def slopes(self) -> Slope:
         """Each element's part of the derivative."""
         x = Value(self.x)
         hit = x.compare("eq", self.spread_out(Value(self.result))).convert(x.dtype)
         return hit / self.spread_out(hit.sum(self.axes.data))
-
-    def gradient(self, *cotangents: Value) -> Gradient:
-        return [self.spread_out(cotangents[0]) * self.shares()]
-
-    def tangent(self, *tangents: Value | Zero) -> Gradient:
-        (t,) = tangents
-        assert isinstance(t, Value)
-        return [(t * self.shares()).sum(self.axes.data)]
 
 
 @irdl_op_definition

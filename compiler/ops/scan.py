@@ -6,7 +6,7 @@ from typing import cast
 
 import numpy as np
 from xdsl.dialects.builtin import TensorType
-from xdsl.ir import Block, Region, SSAValue
+from xdsl.ir import Region, SSAValue
 from xdsl.irdl import irdl_op_definition, prop_def, region_def, var_operand_def, var_result_def
 
 from stepwell.compiler.dialects.nd import (
@@ -26,15 +26,14 @@ from stepwell.compiler.ops.base import (
     concrete,
     evaluate,
     expect,
-    leading,
 )
-from stepwell.compiler.ops.control import floating, select, takes, types_yielded
-from stepwell.compiler.ops.emission import emit, emitting_before
+from stepwell.compiler.ops.control import floating, led, select, settled, takes, types_yielded
+from stepwell.compiler.ops.emission import emitting_before
 from stepwell.compiler.ops.host import Host, buffer_of
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.regions import copied, inline, replace, written
 from stepwell.compiler.ops.structure import yielded
-from stepwell.compiler.ops.value import Value, Zero, dense, zeros
+from stepwell.compiler.ops.value import Value, Zero, dense, emitted, placed, present, zeros
 from stepwell.runtime.sizes import Size
 
 
@@ -152,16 +151,15 @@ class Scan(PureOp):
         self, parts: Parts, body: Region, length: Size, reverse: int | None = None
     ) -> list[Value]:
         """A scan like this one, of other operands and another body."""
-        op = emit(
+        return emitted(
             "scan",
-            [value.ssa for value in parts.values],
+            parts.values,
             [body],
             constants=len(parts.constants),
             carried=len(parts.carried),
             length=length,
             reverse=self.reverse.data if reverse is None else reverse,
         )
-        return [Value(result) for result in op.results]
 
     def pullback(
         self, transforms: Transforms, wanted: Sequence[bool], *cotangents: Value | Zero
@@ -250,15 +248,14 @@ class Scan(PureOp):
 
     def pushforward(
         self, transforms: Transforms, *tangents: Value | Zero
-    ) -> tuple[Sequence[SSAValue], Gradient]:
+    ) -> tuple[Sequence[Value], Gradient]:
         first, count = self.constants.data, self.carried.data
         on = [isinstance(each, Value) for each in tangents]
-        block, flags = self._fixpoint(transforms, on)
+        carried = slice(first, first + count)
+        block, flags = settled(lambda on: transforms.forward(self.body.block, on), on, carried)
         primal = self.parts([Value(operand) for operand in self.operands])
-        moved = [dense(t) if flag else None for t, flag in zip(tangents, on, strict=True)]
-        t_constants = _present(moved[:first])
-        t_carried = _present(moved[first : first + count])
-        t_slices = _present(moved[first + count :])
+        t_constants, t_slices = present(tangents[:first]), present(tangents[first + count :])
+        t_carried = [dense(t) for t in select(on[carried], tangents[carried])]
         parts = Parts(
             [*primal.constants, *t_constants],
             [*primal.carried, *t_carried],
@@ -270,60 +267,35 @@ class Scan(PureOp):
             walk = iter(arguments)
             constants = [next(walk) for _ in range(first)]
             more = [next(walk) for _ in t_constants]
-            carried = [next(walk) for _ in range(count)]
+            current = [next(walk) for _ in range(count)]
             more += [next(walk) for _ in t_carried]
             slices = [next(walk) for _ in primal.slices]
-            values = inline(block, [*constants, *carried, *slices, *more, *walk])
-            results, derived = values[: count + outputs], iter(values[count + outputs :])
-            known = [next(derived) if flag else None for flag in flags]
-            of_carries = [
-                zeros(Zero(result.type)) if tangent is None else tangent
-                for result, tangent, flag in zip(
-                    results[:count], known[:count], on[first : first + count], strict=True
-                )
-                if flag
-            ]
-            return [*results[:count], *of_carries, *results[count:], *_present(known[count:])]
+            values = inline(block, [*constants, *current, *slices, *more, *walk])
+            results = values[: count + outputs]
+            moved = placed(values[count + outputs :], flags, results)
+            following = [dense(t) for t in select(on[carried], moved[:count])]
+            return [*results[:count], *following, *results[count:], *present(moved[count:])]
 
         inner = [
             *(x.type for x in parts.constants),
             *(x.type for x in parts.carried),
             *(slice_of(x.type) for x in parts.slices),
         ]
-        results = iter(self.again(parts, written(inner, step), self.length.data))
-        carried = [next(results) for _ in range(count)]
-        t_out = [next(results) if flag else None for flag in on[first : first + count]]
-        stacks = [next(results) for _ in range(outputs)]
-        t_out += [next(results) if flag else None for flag in flags[count:]]
-        values = [*carried, *stacks]
-        found = [Zero(v.type) if t is None else t for v, t in zip(values, t_out, strict=True)]
-        return [value.ssa for value in values], found
-
-    def _fixpoint(self, transforms: Transforms, on: list[bool]) -> tuple[Block, tuple[bool, ...]]:
-        """The body with tangents, once a carried value has one in if it has one out; marks `on`."""
-        first, count = self.constants.data, self.carried.data
-        while True:
-            block, flags = transforms.forward(self.body.block, on)
-            grown = [a or b for a, b in zip(on[first : first + count], flags, strict=False)]
-            if grown == on[first : first + count]:
-                return block, flags
-            on[first : first + count] = grown
+        results = self.again(parts, written(inner, step), self.length.data)
+        last = count + len(t_carried)
+        values = [*results[:count], *results[last : last + outputs]]
+        moved = [*results[count:last], *results[last + outputs :]]
+        return values, placed(moved, [*on[carried], *flags[count:]], values)
 
     def vectorised(
         self, transforms: Transforms, size: Size, on: Sequence[bool], *operands: Value
     ) -> tuple[Sequence[Value], Sequence[bool]]:
         first, count = self.constants.data, self.carried.data
-        marks = list(on)
-        while True:
-            block, flags = transforms.batch(self.body.block, size, marks)
-            grown = [a or b for a, b in zip(marks[first : first + count], flags, strict=False)]
-            if grown == marks[first : first + count]:
-                break
-            marks[first : first + count] = grown
-        carried = [
-            leading(size, has, value) if mark else value
-            for has, mark, value in zip(on[first:], marks[first:], operands[first:], strict=True)
-        ][:count]
+        marks, carried = list(on), slice(first, first + count)
+        block, flags = settled(
+            lambda on: transforms.batch(self.body.block, size, on), marks, carried
+        )
+        initial = led(operands[carried], on[carried], marks[carried], size)
         slices = [
             value.move_axis(0, 1) if has else value
             for has, value in zip(on[first + count :], operands[first + count :], strict=True)
@@ -331,24 +303,17 @@ class Scan(PureOp):
 
         def step(arguments: list[Value]) -> list[Value]:
             values = inline(block, arguments)
-            following = [
-                leading(size, has, value) if mark else value
-                for has, mark, value in zip(flags, marks[first:], values, strict=False)
-            ][:count]
+            following = led(values[:count], flags[:count], marks[carried], size)
             return [*following, *values[count:]]
 
-        parts = Parts(operands[:first], carried, slices)
+        parts = Parts(operands[:first], initial, slices)
         inner = [argument.type for argument in block.args]
         results = self.again(parts, written(inner, step), self.length.data)
-        out = [*marks[first : first + count], *flags[count:]]
+        out = [*marks[carried], *flags[count:]]
         return [
             value.move_axis(1, 0) if flag and position >= count else value
             for position, (value, flag) in enumerate(zip(results, out, strict=True))
         ], out
-
-
-def _present(values: Sequence[Value | None]) -> list[Value]:
-    return [value for value in values if value is not None]
 
 
 def _views(
