@@ -2,6 +2,7 @@
 
 from xdsl.ir import Dialect
 
+from stepwell.compiler.dialects.define import ops_of
 from stepwell.compiler.dialects.nd import InfoAttr, LiteralAttr, RefAttr, TypesAttr
 from stepwell.compiler.dialects.sizes import (
     BindingsAttr,
@@ -62,19 +63,9 @@ _MODULES = (
 )
 
 
-def _defined_in(module: object) -> list[type[TensorOp]]:
-    """The ops that a module defines, in order."""
-    members = vars(module).values()
-    return [
-        member
-        for member in members
-        if isinstance(member, type)
-        and issubclass(member, TensorOp)
-        and isinstance(member.__dict__.get("name"), str)
-    ]
-
-
-TENSOR_OPS: list[type[TensorOp]] = [op for module in _MODULES for op in _defined_in(module)]
+TENSOR_OPS: list[type[TensorOp]] = [
+    op for module in _MODULES for op in ops_of(module.__name__) if issubclass(op, TensorOp)
+]
 """The catalogue: a new op is tested by standing here."""
 
 ND = Dialect(

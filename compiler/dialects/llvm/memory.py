@@ -38,6 +38,7 @@ from xdsl.traits import (
     Pure,
 )
 
+from stepwell.compiler.dialects.define import ops_of
 from stepwell.compiler.dialects.llvm.constraints import (
     AnyVector,
     Integers,
@@ -295,16 +296,4 @@ class PrefetchOp(IRDLOperation):
     traits = traits_def(MemoryWriteEffect())
 
 
-MEMORY_OPS = (
-    AtomicRMWOp,
-    CmpXchgOp,
-    FenceOp,
-    GEPOp,
-    LoadOp,
-    MaskedGatherOp,
-    MaskedLoadOp,
-    MaskedScatterOp,
-    MaskedStoreOp,
-    PrefetchOp,
-    StoreOp,
-)
+MEMORY_OPS = ops_of(__name__)

@@ -30,6 +30,7 @@ from xdsl.traits import (
 )
 from xdsl.utils.exceptions import VerifyException
 
+from stepwell.compiler.dialects.define import ops_of
 from stepwell.compiler.dialects.loop.syntax import INDEX, parse_carried, parse_known, print_carried
 from stepwell.compiler.dialects.loop.types import BufferType
 from stepwell.compiler.dialects.sizes import IntsAttr, NumberAttr
@@ -289,20 +290,4 @@ class FenceOp(IRDLOperation):
     assembly_format = "attr-dict"
 
 
-EXPLICIT_OPS = [
-    ForOp,
-    ParallelOp,
-    IfOp,
-    LoadOp,
-    StoreOp,
-    GatherOp,
-    ScatterOp,
-    StackOp,
-    MaskOp,
-    AnyOp,
-    ShuffleOp,
-    ExtractOp,
-    PrefetchOp,
-    AlignedOp,
-    FenceOp,
-]
+EXPLICIT_OPS = ops_of(__name__)

@@ -28,6 +28,7 @@ from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.str_enum import StrEnum
 
+from stepwell.compiler.dialects.define import ops_of
 from stepwell.compiler.dialects.llvm.types import bits, element, integer, like
 from stepwell.compiler.dialects.loop.syntax import INDEX, parse_known
 
@@ -194,4 +195,4 @@ class LanesOp(IRDLOperation):
     assembly_format = "$first attr-dict `:` type($result)"
 
 
-SCALAR_OPS = [CastOp, SelectOp, CompareOp, SplatOp, LanesOp]
+SCALAR_OPS = ops_of(__name__)
