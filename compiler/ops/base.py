@@ -252,12 +252,11 @@ def concrete(shape: Sequence[Size]) -> tuple[int, ...]:
 def evaluate(block: Block, arguments: Sequence[Array]) -> list[Array]:
     """What a block ends with, by the references of its ops."""
     known: dict[SSAValue, Array] = dict(zip(block.args, arguments, strict=True))
-    for op in block.ops:
-        if op is block.last_op:
-            return [known[operand] for operand in op.operands]
+    *ops, last = block.ops
+    for op in ops:
         operands = [known[operand] for operand in op.operands]
         known.update(zip(op.results, _values(op, operands), strict=True))
-    return []
+    return [known[operand] for operand in last.operands]
 
 
 def _values(op: Operation, operands: Sequence[Array]) -> Sequence[Array]:

@@ -2,6 +2,7 @@
 
 import abc
 from collections.abc import Sequence
+from string import ascii_letters
 from typing import ClassVar
 
 import numpy as np
@@ -22,7 +23,7 @@ from stepwell.compiler.ops.base import (
 )
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.movement import inverse
-from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
+from stepwell.compiler.ops.scalars import Read, Scalar, Scalars, working
 from stepwell.compiler.ops.value import Value, Zero, plus
 from stepwell.runtime.sizes import Size
 
@@ -96,8 +97,7 @@ class Dot(Contraction):
         axes_in_range(cls, right, b)
         expect(len(left) == len(right), cls, f"{list(left)} and {list(right)} do not pair up")
         expect(min((*left, *right), default=batch) >= batch, cls, "a shared axis is contracted too")
-        pairs = [*((axis, axis) for axis in range(batch)), *zip(left, right, strict=True)]
-        for i, j in pairs:
+        for i, j in _paired(batch, left, right):
             expect(
                 a[i] == b[j],
                 cls,
@@ -126,7 +126,7 @@ class Dot(Contraction):
         kept_left, kept_right = _kept(len(a), batch, left), _kept(len(b), batch, right)
         shared, rest = at[:batch], at[batch:]
         rows, columns = rest[: len(kept_left)], rest[len(kept_left) :]
-        wide = "f32" if dtype in ("f16", "bf16") else dtype
+        wide = working(dtype)
 
         def terms(k: tuple[Index, ...]) -> tuple[Scalar, ...]:
             of_left = _assemble(len(a), shared, dict(zip([*kept_left, *left], [*rows, *k])))
@@ -139,20 +139,13 @@ class Dot(Contraction):
 
     def reference(self, *operands: Array) -> Array:
         a, b = operands
-        letters = iter("abcdefghijklmnopqrstuvwxyz")
-        first = [next(letters) for _ in range(a.ndim)]
-        second = [next(letters) for _ in range(b.ndim)]
-        for axis in range(self.batch.data):
-            second[axis] = first[axis]
-        for i, j in zip(self.left.data, self.right.data, strict=True):
+        batch, narrow = self.batch.data, a.dtype.itemsize == 2
+        first, second = list(ascii_letters[: a.ndim]), list(ascii_letters[a.ndim :][: b.ndim])
+        for i, j in _paired(batch, self.left.data, self.right.data):
             second[j] = first[i]
-        batch = self.batch.data
-        result = [
-            *first[:batch],
-            *(first[axis] for axis in _kept(a.ndim, batch, self.left.data)),
-            *(second[axis] for axis in _kept(b.ndim, batch, self.right.data)),
-        ]
-        narrow = a.dtype.itemsize == 2
+        rows = [first[axis] for axis in _kept(a.ndim, batch, self.left.data)]
+        columns = [second[axis] for axis in _kept(b.ndim, batch, self.right.data)]
+        result = [*first[:batch], *rows, *columns]
         wide = [x.astype(np.float32) if narrow else x for x in operands]
         formula = f"{''.join(first)},{''.join(second)}->{''.join(result)}"
         with np.errstate(all="ignore"):
@@ -194,6 +187,11 @@ class Dot(Contraction):
         moved = tuple(axis + 1 for axis in right)
         kept = len(_kept(lhs.rank, batch, left))
         return lhs.dot(rhs, batch, left, moved).move_axis(batch + kept, 0)
+
+
+def _paired(batch: int, left: Sequence[int], right: Sequence[int]) -> list[tuple[int, int]]:
+    """The axes of lhs and rhs that meet: those that are shared, and those that are contracted."""
+    return [*((axis, axis) for axis in range(batch)), *zip(left, right, strict=True)]
 
 
 def _kept(rank: int, batch: int, contracted: Sequence[int]) -> list[int]:

@@ -14,11 +14,12 @@ from stepwell.compiler.ops.contraction import Contraction
 from stepwell.compiler.ops.indices import ONE, ZERO, Index
 from stepwell.compiler.ops.movement import spread
 from stepwell.compiler.ops.phases import convolve, windows_back
-from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
+from stepwell.compiler.ops.scalars import Read, Scalar, Scalars, working
 from stepwell.compiler.ops.sliding import (
     Sliding,
     all_inside,
     expect_sliding,
+    overlaps,
     slidings,
 )
 from stepwell.compiler.ops.value import Value, full
@@ -123,7 +124,7 @@ class Convolution(Contraction):
         x, w, dtype = shape_of(self.lhs.type), shape_of(self.rhs.type), dtype_of(self.lhs.type)
         example, places, output = at[0], at[1:-1], at[-1]
         group, _ = s.divmod(output, per_group(w[-1], self.groups.data))
-        wide = "f32" if dtype in ("f16", "bf16") else dtype
+        wide = working(dtype)
 
         def terms(k: tuple[Index, ...]) -> tuple[Scalar, ...]:
             taps, channel = k[:-1], group * w[-2] + k[-1]
@@ -152,12 +153,9 @@ class Convolution(Contraction):
         shape, (groups,) = concrete(shape_of(self.result.type)), concrete((self.groups.data,))
         total = np.zeros(shape, x.dtype)
         for taps in np.ndindex(*w.shape[:-2]):
-            slides = zip(self.windows, taps, x.shape[1:-1], shape[1:-1], strict=True)
-            pairs = [each.overlap(tap, n, count) for each, tap, n, count in slides]
-            windows = total[(slice(None), *(pair[0] for pair in pairs))]
-            elements = x[(slice(None), *(pair[1] for pair in pairs))]
+            windows, elements = overlaps(self.windows, taps, x.shape[1:-1], shape[1:-1])
             with np.errstate(all="ignore"):
-                windows += _grouped_product(elements, w[taps], groups)
+                total[:, *windows] += _grouped_product(x[:, *elements], w[taps], groups)
         return total.astype(operands[0].dtype)
 
     def on(self, lhs: Value, rhs: Value) -> Value:

@@ -13,7 +13,7 @@ from stepwell.compiler.dialects.sizes import NumberAttr
 from stepwell.compiler.ops.base import Array, Gradient, Linear, Role, Sample, expect
 from stepwell.compiler.ops.families import NUMBERS
 from stepwell.compiler.ops.indices import Index
-from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
+from stepwell.compiler.ops.scalars import Read, Scalar, Scalars, working
 from stepwell.compiler.ops.value import Value
 from stepwell.runtime.sizes import Size
 
@@ -61,7 +61,7 @@ class Cumsum(Linear):
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         dtype = dtype_of(self.x.type)
-        wide = "f32" if dtype in ("f16", "bf16") else dtype
+        wide = working(dtype)
         along, backwards = at[self.axis.data], bool(self.reverse.data)
         total = s.prefix(Combine.ADD, along, backwards, lambda: s.convert(reads[0](at), wide))
         return s.convert(total, dtype)

@@ -89,17 +89,15 @@ class Pad(Linear):
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         shape, fill = shape_of(self.x.type), reads[1](())
-        conditions: list[Scalar] = []
+        conditions: list[Scalar | None] = []
         index: list[Index] = []
         for axis, position in enumerate(at):
             place, hit = self._place(s, axis, position)
             index.append(place)
-            conditions += [each for each in (hit, s.inside(place, shape[axis])) if each is not None]
-        if not conditions:
+            conditions += (hit, s.inside(place, shape[axis]))
+        inside = s.all_of(conditions)
+        if inside is None:
             return reads[0](tuple(index))
-        inside = conditions[0]
-        for condition in conditions[1:]:
-            inside = s.apply("and", inside, condition)
         return s.guard(inside, lambda: reads[0](tuple(index)), fill)
 
     def _place(self, s: Scalars, axis: int, position: Index) -> tuple[Index, Scalar | None]:

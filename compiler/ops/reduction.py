@@ -21,7 +21,7 @@ from stepwell.compiler.dialects.nd import (
 from stepwell.compiler.dialects.sizes import IntsAttr, NumberAttr, Shape
 from stepwell.compiler.ops.base import Array, Gradient, PureOp, Role, Sample, axes_in_range, expect
 from stepwell.compiler.ops.indices import Index
-from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
+from stepwell.compiler.ops.scalars import Read, Scalar, Scalars, working
 from stepwell.compiler.ops.value import Slope, Value, Zero, times
 from stepwell.runtime.sizes import Size
 
@@ -91,7 +91,7 @@ class Reduction(PureOp, abc.ABC):
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         shape, axes, dtype = shape_of(self.x.type), sorted(self.axes.data), dtype_of(self.x.type)
-        wide = "f32" if dtype in ("f16", "bf16") else dtype
+        wide = working(dtype)
         sizes = tuple(shape[axis] for axis in axes)
         (total,) = s.fold(
             self.COMBINE,
@@ -248,7 +248,7 @@ class ArgMax(PureOp):
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         axis, x = self.axis.data, self.x.type
-        wide = "f32" if dtype_of(x) in ("f16", "bf16") else dtype_of(x)
+        wide = working(dtype_of(x))
 
         def pair(k: tuple[Index, ...]) -> tuple[Scalar, ...]:
             value = s.convert(reads[0](joined(at, k, [axis])), wide)

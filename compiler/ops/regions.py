@@ -17,12 +17,11 @@ def inline(block: Block, arguments: Sequence[Value]) -> list[Value]:
     copies: dict[SSAValue, SSAValue] = {
         old: new.ssa for old, new in zip(block.args, arguments, strict=True)
     }
-    emitter = current()
-    for op in block.ops:
-        if op is block.last_op:
-            return [Value(copies.get(operand, operand)) for operand in op.operands]
-        append(emitter.block, again(op, copies))
-    return []
+    home = current().block
+    *ops, last = block.ops
+    for op in ops:
+        append(home, again(op, copies))
+    return [Value(copies.get(operand, operand)) for operand in last.operands]
 
 
 def again(op: Operation, copies: dict[SSAValue, SSAValue]) -> Operation:
@@ -109,10 +108,10 @@ def free_variables(block: Block) -> tuple[SSAValue, ...]:
     return tuple(value for value in used if value not in defined)
 
 
-def lift(block: Block, values: Sequence[SSAValue], at: int = 0) -> None:
-    """Turns free variables into arguments of the block, from position `at`."""
-    for offset, value in enumerate(values):
-        argument = block.insert_arg(value.type, at + offset)
+def lift(block: Block, values: Sequence[SSAValue]) -> None:
+    """Turns free variables into the first arguments of the block."""
+    for position, value in enumerate(values):
+        argument = block.insert_arg(value.type, position)
         argument.name_hint = value.name_hint
         value.replace_uses_with_if(argument, lambda use: _lies_in(use.operation, block))
 

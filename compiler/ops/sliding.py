@@ -57,6 +57,15 @@ class Sliding:
         return slice(first, last), slice(start, start + (last - first) * self.stride, self.stride)
 
 
+def overlaps(
+    windows: Sequence[Sliding], taps: Sequence[int], shape: Sequence[int], counts: Sequence[int]
+) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """For a position of the window, the windows that have an element there, and these elements."""
+    axes = zip(windows, taps, shape, counts, strict=True)
+    pairs = [each.overlap(tap, length, count) for each, tap, length, count in axes]
+    return tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
+
+
 def slidings(
     sizes: Shape, stride: Sequence[int], low: Shape, high: Shape, dilation: Sequence[int] = ()
 ) -> list[Sliding]:
@@ -85,11 +94,4 @@ def spread_out(x: Value, stride: Sequence[int]) -> Value:
 
 def all_inside(s: Scalars, index: Sequence[Index], shape: Shape) -> Scalar | None:
     """Whether an index lies in a shape; None where that always holds."""
-    found = [s.inside(each, size) for each, size in zip(index, shape, strict=True)]
-    conditions = [condition for condition in found if condition is not None]
-    if not conditions:
-        return None
-    inside = conditions[0]
-    for condition in conditions[1:]:
-        inside = s.apply("and", inside, condition)
-    return inside
+    return s.all_of(s.inside(each, size) for each, size in zip(index, shape, strict=True))

@@ -16,8 +16,15 @@ from stepwell.compiler.ops.emission import Parameters
 from stepwell.compiler.ops.families import NUMBERS
 from stepwell.compiler.ops.gathering import gather_inside, scatter_add, size_value
 from stepwell.compiler.ops.indices import ONE, ZERO, Index, linear
-from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
-from stepwell.compiler.ops.sliding import Sliding, all_inside, expect_sliding, slidings, spread_out
+from stepwell.compiler.ops.scalars import Read, Scalar, Scalars, working
+from stepwell.compiler.ops.sliding import (
+    Sliding,
+    all_inside,
+    expect_sliding,
+    overlaps,
+    slidings,
+    spread_out,
+)
 from stepwell.compiler.ops.value import Value, Zero, full, iota
 from stepwell.runtime.sizes import Size
 
@@ -152,7 +159,7 @@ class Window(Windowed):
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         shape, dtype, combine = shape_of(self.x.type), dtype_of(self.x.type), self.combine.data
-        wide = "f32" if dtype in ("f16", "bf16") else dtype
+        wide = working(dtype)
 
         def terms(k: tuple[Index, ...]) -> tuple[Scalar, ...]:
             index = _index(self.windows, at, k)
@@ -173,7 +180,7 @@ class Window(Windowed):
         total = np.full(shape, 0 if combine == "add" else identity(combine, dtype), wide.dtype)
         function = {"add": np.add, "max": np.maximum, "min": np.minimum}[combine]
         for taps in np.ndindex(*concrete(self.size.data)):
-            windows, elements = _overlaps(self.windows, taps, x.shape, shape)
+            windows, elements = overlaps(self.windows, taps, x.shape, shape)
             with np.errstate(all="ignore"):
                 total[windows] = function(total[windows], wide[elements])
         return total.astype(x.dtype)
@@ -233,7 +240,7 @@ class WindowPosition(Windowed):
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         shape, dtype, pick = shape_of(self.x.type), dtype_of(self.x.type), self.combine.data
-        wide = "f32" if dtype in ("f16", "bf16") else dtype
+        wide = working(dtype)
 
         def pair(k: tuple[Index, ...]) -> tuple[Scalar, ...]:
             index = _index(self.windows, at, k)
@@ -252,7 +259,7 @@ class WindowPosition(Windowed):
         places = np.arange(x.size).reshape(x.shape)
         best, found = np.zeros(shape, x.dtype), np.full(shape, NOWHERE)
         for taps in np.ndindex(*concrete(self.size.data)):
-            windows, elements = _overlaps(self.windows, taps, x.shape, shape)
+            windows, elements = overlaps(self.windows, taps, x.shape, shape)
             new, old, known = x[elements], best[windows], found[windows]
             better = new > old if self.combine.data == "max" else new < old
             taken = better | ((new != new) & (old == old)) | (known == NOWHERE)
@@ -281,14 +288,3 @@ def _index(
 
 def _folded(size: Shape) -> Shape:
     return tuple(each for each in size if each != ONE)
-
-
-def _overlaps(
-    windows: Sequence[Sliding], taps: Sequence[int], shape: Sequence[int], counts: Sequence[int]
-) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """For a position of the window, the windows that have an element there, and these elements."""
-    pairs = [
-        each.overlap(tap, length, count)
-        for each, tap, length, count in zip(windows, taps, shape, counts, strict=True)
-    ]
-    return tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
