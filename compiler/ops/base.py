@@ -193,22 +193,25 @@ class Linear(PureOp, abc.ABC):
         return again(self, *(dense(t) if is_float(x.dtype) else x for x, t in operands))
 
 
+def refusal(op: type[Inferring], sentence: str, hint: str | None = None) -> CompileError:
+    """The error of an op whose operands do not fit."""
+    return CompileError("SW0201", f"{op.mnemonic()}: {sentence}", hint=hint)
+
+
 def expect(condition: bool, op: type[Inferring], sentence: str, hint: str | None = None) -> None:
-    """Raises the error of an op whose operands do not fit unless the condition holds."""
+    """Raises that error unless the condition holds."""
     if not condition:
-        raise CompileError("SW0201", f"{op.name.removeprefix('nd.')}: {sentence}", hint=hint)
+        raise refusal(op, sentence, hint)
 
 
 def same(op: type[Inferring], *types: Tensor) -> Tensor:
     """The type that all operands share."""
     first = types[0]
     for other in types[1:]:
-        expect(
-            first == other,
-            op,
-            f"the operands are {text_of(first)} and {text_of(other)}, and should be of one type",
-            "broadcast or convert one of them",
-        )
+        if first != other:
+            sentence = f"the operands are {text_of(first)} and {text_of(other)}"
+            hint = "broadcast or convert one of them"
+            raise refusal(op, f"{sentence}, and should be of one type", hint)
     return first
 
 
@@ -223,11 +226,8 @@ def all_leading(size: Size, on: Sequence[bool], operands: Sequence[Value]) -> li
 
 
 def axes_in_range(op: type[Inferring], axes: Sequence[int], shape: Shape) -> None:
-    expect(
-        len(set(axes)) == len(axes) and all(0 <= axis < len(shape) for axis in axes),
-        op,
-        f"axes {list(axes)} do not name different axes of rank {len(shape)}",
-    )
+    if len(set(axes)) < len(axes) or not all(0 <= axis < len(shape) for axis in axes):
+        raise refusal(op, f"axes {list(axes)} do not name different axes of rank {len(shape)}")
 
 
 _SIZES: ContextVar[Mapping[str, int]] = ContextVar("sizes", default=MappingProxyType({}))

@@ -16,11 +16,11 @@ from stepwell.compiler.dialects.nd import (
     numpy_dtype,
     shape_of,
 )
-from stepwell.compiler.ops.base import Array, Gradient, expect, same
+from stepwell.compiler.ops.base import Array, Gradient, Linear, expect, refusal, same
 from stepwell.compiler.ops.families import Binary, Compare, Elementwise, alike
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
-from stepwell.compiler.ops.value import Slope, Value, Zero, dense, full
+from stepwell.compiler.ops.value import Slope, Value, Zero
 
 LOGICAL = ("bool", *INTEGERS)
 
@@ -129,7 +129,7 @@ class Pow(Binary):
 
     def slopes(self, x: Value, y: Value, result: Value) -> Sequence[Slope]:
         flat = y.compare("eq", 0)
-        base = flat.select(full(0, x.dtype, x.shape), y * x ** (y - 1.0))
+        base = flat.select(x.like(0), y * x ** (y - 1.0))
         safe = x.compare("gt", 0).select(x, 1.0)
         exponent = x.compare("gt", 0).select(result * safe.apply("log"), 0.0)
         return base, exponent
@@ -154,8 +154,8 @@ def _integer_power(s: Scalars, x: Scalar, y: Scalar) -> Scalar:
 
 def _picks(name: str, x: Value, y: Value) -> Sequence[Slope]:
     """The slopes of max and min: all of it to the operand that is taken, half to each on a tie."""
-    one, zero = full(1, x.dtype, x.shape), full(0, x.dtype, x.shape)
-    tie = x.compare("eq", y).select(full(0.5, x.dtype, x.shape), zero)
+    one, zero = x.like(1), x.like(0)
+    tie = x.compare("eq", y).select(x.like(0.5), zero)
     left = x.compare(name, y).select(one, tie)
     return left, 1.0 - left
 
@@ -301,7 +301,7 @@ class Ge(Compare):
 
 
 @irdl_op_definition
-class Select(Elementwise):
+class Select(Elementwise, Linear):
     """x where the condition holds, else y; what is not picked does not matter, NaN or not."""
 
     name = "nd.select"
@@ -326,12 +326,8 @@ class Select(Elementwise):
     def infer(cls, condition: Tensor, x: Tensor, y: Tensor) -> Sequence[Tensor]:
         expect(dtype_of(condition) == "bool", cls, f"the condition is {dtype_of(condition)}")
         result = same(cls, x, y)
-        expect(
-            shape_of(condition) == shape_of(result),
-            cls,
-            "the condition's shape is not that of the values",
-            "broadcast it",
-        )
+        if shape_of(condition) != shape_of(result):
+            raise refusal(cls, "the condition's shape is not that of the values", "broadcast it")
         return [result]
 
     def reference(self, *operands: Array) -> Array:
@@ -343,9 +339,4 @@ class Select(Elementwise):
 
     def gradient(self, *cotangents: Value) -> Gradient:
         condition, g = Value(self.condition), cotangents[0]
-        nothing = full(0, g.dtype, g.shape)
-        return [Zero(condition.type), condition.select(g, 0), condition.select(nothing, g)]
-
-    def tangent(self, *tangents: Value | Zero) -> Gradient:
-        _, x, y = tangents
-        return [Value(self.condition).select(dense(x), dense(y))]
+        return [Zero(condition.type), condition.select(g, 0), condition.select(g.like(0), g)]

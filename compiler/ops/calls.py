@@ -36,11 +36,11 @@ from stepwell.compiler.ops.base import (
     TensorOp,
     Transforms,
     evaluate,
-    expect,
+    refusal,
 )
 from stepwell.compiler.ops.emission import emit, emitting, emitting_before
 from stepwell.compiler.ops.paths import paths
-from stepwell.compiler.ops.regions import as_function, close, copied, replace
+from stepwell.compiler.ops.regions import as_function, close, copied, end_of, replace
 from stepwell.compiler.ops.structure import FuncOp, yielded
 from stepwell.compiler.ops.value import Value, Zero, emitted, placed, present
 from stepwell.runtime.errors import CompileError
@@ -270,10 +270,10 @@ def _half(
     half = transforms.split(block, wanted, active)
     known = [*block.args, *yielded(block)]
     more = [value for value in half.residuals if value not in known]
-    _yield(block, [*yielded(block), *more])
+    end_of(block).operands = [*yielded(block), *more]
     places = [*known, *more]
     gradients = yielded(half.back)
-    _yield(half.back, [value for value in gradients if not _is_zero(value)])
+    end_of(half.back).operands = [value for value in gradients if not _is_zero(value)]
     found = iter(gradients)
     return Half(
         callee.another("forward", block) if more else callee,
@@ -286,12 +286,6 @@ def _half(
 def _block(callee: Callee) -> Block:
     assert callee.function is not None
     return copied(callee.function.block)
-
-
-def _yield(block: Block, values: Sequence[SSAValue]) -> None:
-    last = block.last_op
-    assert last is not None
-    last.operands = values
 
 
 def _is_zero(value: SSAValue) -> bool:
@@ -318,9 +312,9 @@ def _expect_fit(
         ("gives", [value.type for value in function.returned], results),
     ):
         found = wanted if _same(sizes) else [substituted(type, sizes) for type in wanted]
-        texts = [f"({', '.join(map(text_of, types))})" for types in (found, given)]
-        sentence = f"{function.sym_name.data} {what} {texts[0]}, not {texts[1]}"
-        expect(found == list(given), Call, sentence)
+        if found != list(given):
+            texts = [f"({', '.join(map(text_of, types))})" for types in (found, given)]
+            raise refusal(Call, f"{function.sym_name.data} {what} {texts[0]}, not {texts[1]}")
 
 
 def instance(block: Block, sizes: Mapping[str, Size]) -> Block:

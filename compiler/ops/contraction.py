@@ -20,6 +20,7 @@ from stepwell.compiler.ops.base import (
     Sample,
     axes_in_range,
     expect,
+    refusal,
 )
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.movement import inverse
@@ -35,6 +36,13 @@ class Contraction(PureOp, abc.ABC):
     lhs = operand_def(TensorType)
     rhs = operand_def(TensorType)
     result = result_def(TensorType)
+
+    @classmethod
+    def expect_numbers(cls, lhs: Tensor, rhs: Tensor) -> None:
+        """Checks that the operands have one dtype, which is not bool."""
+        sentence = f"the operands are {text_of(lhs)} and {text_of(rhs)}"
+        one = dtype_of(lhs) == dtype_of(rhs) != "bool"
+        expect(one, cls, f"{sentence}, and should have one number dtype")
 
     @abc.abstractmethod
     def on(self, lhs: Value, rhs: Value) -> Value:
@@ -79,30 +87,18 @@ class Dot(Contraction):
 
     @classmethod
     def infer(
-        cls,
-        lhs: Tensor,
-        rhs: Tensor,
-        *,
-        batch: int,
-        left: tuple[int, ...],
-        right: tuple[int, ...],
+        cls, lhs: Tensor, rhs: Tensor, *, batch: int, left: tuple[int, ...], right: tuple[int, ...]
     ) -> Sequence[Tensor]:
         a, b = shape_of(lhs), shape_of(rhs)
-        expect(
-            dtype_of(lhs) == dtype_of(rhs) != "bool",
-            cls,
-            f"the operands are {text_of(lhs)} and {text_of(rhs)}, and should have one number dtype",
-        )
+        cls.expect_numbers(lhs, rhs)
         axes_in_range(cls, left, a)
         axes_in_range(cls, right, b)
         expect(len(left) == len(right), cls, f"{list(left)} and {list(right)} do not pair up")
         expect(min((*left, *right), default=batch) >= batch, cls, "a shared axis is contracted too")
         for i, j in _paired(batch, left, right):
-            expect(
-                a[i] == b[j],
-                cls,
-                f"axis {i} of {text_of(lhs)} does not meet axis {j} of {text_of(rhs)}",
-            )
+            if a[i] != b[j]:
+                sentence = f"axis {i} of {text_of(lhs)} does not meet axis {j} of {text_of(rhs)}"
+                raise refusal(cls, sentence)
         kept_left = tuple(a[axis] for axis in _kept(len(a), batch, left))
         kept_right = tuple(b[axis] for axis in _kept(len(b), batch, right))
         return [tensor(dtype_of(lhs), (*a[:batch], *kept_left, *kept_right))]

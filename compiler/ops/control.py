@@ -20,13 +20,14 @@ from stepwell.compiler.ops.base import (
     evaluate,
     expect,
     leading,
+    refusal,
 )
 from stepwell.compiler.ops.emission import emit, emitting_before
 from stepwell.compiler.ops.host import Host
 from stepwell.compiler.ops.paths import paths
-from stepwell.compiler.ops.regions import copied, inline, replace, written
+from stepwell.compiler.ops.regions import copied, end_of, inline, replace, written
 from stepwell.compiler.ops.structure import yielded
-from stepwell.compiler.ops.value import Value, Zero, dense, emitted, placed, present, zeros
+from stepwell.compiler.ops.value import Value, Zero, dense, emitted, placed, present
 from stepwell.runtime.sizes import Size
 
 
@@ -37,11 +38,8 @@ def types_yielded(region: Region) -> list[Tensor]:
 def takes(op: type[TensorOp], region: Region, types: Sequence[Tensor], what: str) -> None:
     """Checks that a region's block takes these types."""
     given = [cast(Tensor, argument.type) for argument in region.block.args]
-    expect(
-        given == list(types),
-        op,
-        f"{what} takes {_list(given)}, and is given {_list(types)}",
-    )
+    if given != list(types):
+        raise refusal(op, f"{what} takes {_list(given)}, and is given {_list(types)}")
 
 
 def gives(op: type[TensorOp], region: Region, types: Sequence[Tensor], what: str) -> None:
@@ -139,12 +137,10 @@ class If(PureOp):
         """The branches, which also give what either pullback reads; the other's part is zero."""
         regions: list[Region] = []
         for block, half in zip(branches, halves, strict=True):
-            last = block.last_op
-            assert last is not None
-            own = set(half.residuals)
+            last, own = end_of(block), set(half.residuals)
             with emitting_before(last):
                 extra = [
-                    residual if residual in own else zeros(Zero(Value(residual).type)).ssa
+                    residual if residual in own else Value(residual).like(0).ssa
                     for residual in kept
                 ]
             last.operands = [*last.operands, *extra]

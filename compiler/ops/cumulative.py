@@ -67,11 +67,9 @@ class Cumsum(Linear):
         return s.convert(total, dtype)
 
     def gradient(self, *cotangents: Value) -> Gradient:
-        return [self._of(cotangents[0], self.axis.data, 1 - self.reverse.data)]
+        (g,), backwards = cotangents, 1 - self.reverse.data
+        return [g.apply("cumsum", axis=self.axis.data, reverse=backwards)]
 
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        return [self._of(operands[0], self.axis.data + 1, self.reverse.data)]
-
-    @staticmethod
-    def _of(x: Value, axis: int, reverse: int) -> Value:
-        return x.apply("cumsum", axis=axis, reverse=reverse)
+        axis, reverse = self.axis.data + 1, self.reverse.data
+        return [operands[0].apply("cumsum", axis=axis, reverse=reverse)]

@@ -23,7 +23,7 @@ from stepwell.compiler.ops.emission import emit, emitting_before
 from stepwell.compiler.ops.regions import copied, inline, replace, written
 from stepwell.compiler.ops.staging import compute_again, pulled_back_again
 from stepwell.compiler.ops.structure import yielded
-from stepwell.compiler.ops.value import Value, Zero, dense, emitted, placed, plus, present, zeros
+from stepwell.compiler.ops.value import Value, Zero, dense, emitted, placed, plus, present
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
 
@@ -154,7 +154,7 @@ class CustomGradient(PureOp):
         """The tangents of the results. The rule is linear in w, w -> J' w, so that J v follows by
         reverse mode of the rule with respect to w, at any w: at zero."""
         residuals, results = self._parts()
-        point = [*residuals, *(zeros(Zero(x.type)) for x in results)]
+        point = [*residuals, *(x.like(0) for x in results)]
         on = [*(False for _ in residuals), *floating([x.ssa for x in results])]
         rule = copied(self.backward.block)
         try:

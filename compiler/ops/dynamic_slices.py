@@ -20,13 +20,14 @@ from stepwell.compiler.ops.base import (
     all_leading,
     concrete,
     expect,
+    refusal,
 )
 from stepwell.compiler.ops.emission import Inferring
 from stepwell.compiler.ops.host import Host, buffer_of
 from stepwell.compiler.ops.indices import ZERO, Index, linear
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
 from stepwell.compiler.ops.sliding import all_inside
-from stepwell.compiler.ops.value import Value, Zero, again, emitted, zeros
+from stepwell.compiler.ops.value import Value, Zero, again, emitted
 from stepwell.runtime.sizes import Size, at_most
 
 
@@ -34,22 +35,15 @@ def expect_slice(op: type[Inferring], x: Tensor, part: Shape, starts: Sequence[T
     """Checks that a slice of this shape fits into x, and that each other axis has a start."""
     shape = shape_of(x)
     batch = len(shape_of(starts[0])) if starts else len(shape)
-    expect(
-        len(part) == len(shape) and part[:batch] == shape[:batch],
-        op,
-        f"a slice of {text_of(x)} has not the shape [{', '.join(map(str, part))}]",
-    )
+    if len(part) != len(shape) or part[:batch] != shape[:batch]:
+        sentence = f"a slice of {text_of(x)} has not the shape [{', '.join(map(str, part))}]"
+        raise refusal(op, sentence)
     for axis, (size, count) in enumerate(zip(shape, part, strict=True)):
-        expect(
-            at_most(count, size, {}) is not False,
-            op,
-            f"{count} elements do not fit into axis {axis} of {text_of(x)}",
-        )
-    expect(
-        len(starts) == len(shape) - batch,
-        op,
-        f"{text_of(x)} needs {len(shape) - batch} starts, and is given {len(starts)}",
-    )
+        if at_most(count, size, {}) is False:
+            raise refusal(op, f"{count} elements do not fit into axis {axis} of {text_of(x)}")
+    if len(starts) != len(shape) - batch:
+        sentence = f"{text_of(x)} needs {len(shape) - batch} starts, and is given {len(starts)}"
+        raise refusal(op, sentence)
     for start in starts:
         fits = dtype_of(start) in INTEGERS and shape_of(start) == shape[:batch]
         expect(fits, op, f"a start is {text_of(start)}")
@@ -117,7 +111,7 @@ class DynamicSlice(Linear):
 
     def gradient(self, *cotangents: Value) -> Gradient:
         starts = [Value(start) for start in self.starts]
-        whole = zeros(Zero(Value(self.x).type))
+        whole = Value(self.x).like(0)
         return [update_slice(whole, cotangents[0], starts), *(Zero(each.type) for each in starts)]
 
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
@@ -189,7 +183,7 @@ class DynamicUpdateSlice(Linear):
     def gradient(self, *cotangents: Value) -> Gradient:
         (g,), starts = cotangents, [Value(start) for start in self.starts]
         part = Value(self.update)
-        outside = update_slice(g, zeros(Zero(part.type)), starts)
+        outside = update_slice(g, part.like(0), starts)
         inside = take_slice(g, starts, part.shape)
         return [outside, inside, *(Zero(each.type) for each in starts)]
 

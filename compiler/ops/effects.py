@@ -30,7 +30,7 @@ from stepwell.compiler.dialects.nd import (
 )
 from stepwell.compiler.dialects.sizes import count_of
 from stepwell.compiler.dialects.texts import TextAttr
-from stepwell.compiler.ops.base import Array, Effect, Gradient, Sample, concrete, expect
+from stepwell.compiler.ops.base import Array, Effect, Gradient, Sample, concrete, expect, refusal
 from stepwell.compiler.ops.host import Host
 from stepwell.compiler.ops.regions import written
 from stepwell.compiler.ops.scan import slice_of
@@ -57,12 +57,12 @@ class Print(Effect):
 
     @classmethod
     def infer(cls, *arguments: Tensor, text: str) -> Sequence[Tensor]:
-        expect(
-            placeholders(text) == [""] * len(arguments),
-            cls,
-            f"the text {text!r} has not one {{}} for each of {len(arguments)} operands",
-            "write {{ and }} for braces that are printed",
-        )
+        if placeholders(text) != [""] * len(arguments):
+            raise refusal(
+                cls,
+                f"the text {text!r} has not one {{}} for each of {len(arguments)} operands",
+                "write {{ and }} for braces that are printed",
+            )
         return []
 
     def reference(self, *operands: Array) -> tuple[Array, ...]:

@@ -139,10 +139,7 @@ def located(location: LocationAttr) -> Generator[None]:
 
 
 def emit(
-    mnemonic: str,
-    operands: Sequence[SSAValue],
-    regions: Sequence[Region] = (),
-    **parameters: Any,
+    mnemonic: str, operands: Sequence[SSAValue], regions: Sequence[Region] = (), **parameters: Any
 ) -> Operation:
     """A new op at the end of the current block: ours by mnemonic, others by their full names."""
     emitter = current()

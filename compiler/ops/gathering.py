@@ -19,6 +19,7 @@ from stepwell.compiler.ops.base import (
     Sample,
     all_leading,
     expect,
+    refusal,
 )
 from stepwell.compiler.ops.emission import Inferring
 from stepwell.compiler.ops.families import NUMBERS
@@ -43,11 +44,9 @@ def gathered(op: type[Inferring], x: Tensor, indices: Tensor, batch: int) -> Sha
     """The shape of what is gathered, with one row of x for each index."""
     source, given = shape_of(x), shape_of(indices)
     expect(dtype_of(indices) in INTEGERS, op, f"the indices are {dtype_of(indices)}")
-    expect(
-        0 <= batch < len(source) and source[:batch] == given[:batch],
-        op,
-        f"{text_of(x)} and indices {text_of(indices)} do not share {batch} leading axes",
-    )
+    if not 0 <= batch < len(source) or source[:batch] != given[:batch]:
+        sentence = f"{text_of(x)} and indices {text_of(indices)} do not share {batch} leading axes"
+        raise refusal(op, sentence)
     return (*given, *source[batch + 1 :])
 
 
@@ -96,8 +95,7 @@ class Gather(Linear):
     def gradient(self, *cotangents: Value) -> Gradient:
         x, indices, batch = Value(self.x), Value(self.indices), self.batch.data
         places = clamped(indices, x.shape[batch])
-        nothing = full(0, x.dtype, x.shape)
-        return [scatter_add(nothing, places, cotangents[0], batch), Zero(indices.type)]
+        return [scatter_add(x.like(0), places, cotangents[0], batch), Zero(indices.type)]
 
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
         batch = self.batch.data
@@ -179,11 +177,9 @@ class ScatterAdd(PureOp):
     def infer(cls, x: Tensor, indices: Tensor, updates: Tensor, *, batch: int) -> Sequence[Tensor]:
         expect(dtype_of(x) in NUMBERS, cls, f"is not defined for {dtype_of(x)}")
         wanted = tensor(dtype_of(x), gathered(cls, x, indices, batch))
-        expect(
-            updates == wanted,
-            cls,
-            f"the updates are {text_of(updates)}, and should be {text_of(wanted)}",
-        )
+        if updates != wanted:
+            sentence = f"the updates are {text_of(updates)}, and should be {text_of(wanted)}"
+            raise refusal(cls, sentence)
         return [x]
 
     def reference(self, *operands: Array) -> Array:

@@ -19,6 +19,7 @@ from stepwell.compiler.ops.base import (
     concrete,
     expect,
     leading,
+    refusal,
 )
 from stepwell.compiler.ops.indices import ZERO, Index
 from stepwell.compiler.ops.movement import spread
@@ -55,11 +56,8 @@ class Pad(Linear):
         cls, x: Tensor, fill: Tensor, *, low: Shape, high: Shape, interior: tuple[int, ...]
     ) -> Sequence[Tensor]:
         source = shape_of(x)
-        expect(
-            len(source) == len(low) == len(high) == len(interior),
-            cls,
-            f"low, high and interior do not have the rank of {text_of(x)}",
-        )
+        if not len(source) == len(low) == len(high) == len(interior):
+            raise refusal(cls, f"low, high and interior do not have the rank of {text_of(x)}")
         expect(fill == tensor(dtype_of(x)), cls, f"the fill is {text_of(fill)}, not {dtype_of(x)}")
         expect(all(each >= 0 for each in interior), cls, "a negative interior")
         for axis, (before, after) in enumerate(zip(low, high, strict=True)):
@@ -156,11 +154,9 @@ class Concatenate(Linear):
         for part in parts:
             shape = shape_of(part)
             fits = len(shape) == len(first) and _without(shape, axis) == _without(first, axis)
-            expect(
-                fits and dtype_of(part) == dtype_of(parts[0]),
-                cls,
-                f"{text_of(part)} does not continue {text_of(parts[0])} along axis {axis}",
-            )
+            if not fits or dtype_of(part) != dtype_of(parts[0]):
+                one, other = text_of(part), text_of(parts[0])
+                raise refusal(cls, f"{one} does not continue {other} along axis {axis}")
             total = total + shape[axis]
         return [tensor(dtype_of(parts[0]), (*first[:axis], total, *first[axis + 1 :]))]
 

@@ -19,7 +19,16 @@ from stepwell.compiler.dialects.nd import (
     text_of,
 )
 from stepwell.compiler.dialects.sizes import IntsAttr, NumberAttr, Shape
-from stepwell.compiler.ops.base import Array, Gradient, PureOp, Role, Sample, axes_in_range, expect
+from stepwell.compiler.ops.base import (
+    Array,
+    Gradient,
+    PureOp,
+    Role,
+    Sample,
+    axes_in_range,
+    expect,
+    refusal,
+)
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars, working
 from stepwell.compiler.ops.value import Slope, Value, Zero, times
@@ -69,11 +78,9 @@ class Reduction(PureOp, abc.ABC):
         shape, dtype = shape_of(x), dtype_of(x)
         axes_in_range(cls, axes, shape)
         expect(dtype in cls.DTYPES, cls, f"is not defined for {dtype}")
-        expect(
-            cls.EMPTY or dtype == "bool" or all(shape[axis].static != 0 for axis in axes),
-            cls,
-            f"{text_of(x)} has no elements along axes {list(axes)}",
-        )
+        empty = any(shape[axis].static == 0 for axis in axes)
+        if empty and not cls.EMPTY and dtype != "bool":
+            raise refusal(cls, f"{text_of(x)} has no elements along axes {list(axes)}")
         kept = tuple(size for axis, size in enumerate(shape) if axis not in axes)
         return [tensor(dtype, kept)]
 

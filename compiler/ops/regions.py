@@ -68,11 +68,9 @@ def as_function(
     name: str, symbols: SymbolsAttr, block: Block, location: LocationAttr, *, private: bool = False
 ) -> FuncOp:
     """A closed block, which it takes over, as a function with these symbols."""
-    last = block.last_op
-    assert last is not None
+    last = end_of(block)
     values = tuple(last.operands)
-    last.detach()
-    last.erase()
+    block.erase_op(last)
     append(block, construct(ReturnOp, values, (), {}, location))
     properties: dict[str, Attribute] = {"sym_name": StringAttr(name), "symbols": symbols}
     if private:
@@ -88,6 +86,13 @@ def replace(op: Operation, values: Sequence[Value]) -> None:
         result.replace_all_uses_with(value.ssa)
     op.detach()
     op.erase()
+
+
+def end_of(block: Block) -> Operation:
+    """The op that a block ends with, whose operands are what the block gives."""
+    last = block.last_op
+    assert last is not None
+    return last
 
 
 def close(block: Block, values: Sequence[SSAValue]) -> None:

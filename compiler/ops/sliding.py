@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stepwell.compiler.dialects.sizes import Shape
-from stepwell.compiler.ops.base import concrete, expect
+from stepwell.compiler.ops.base import concrete, expect, refusal
 from stepwell.compiler.ops.emission import Inferring
 from stepwell.compiler.ops.indices import ZERO, Index
 from stepwell.compiler.ops.movement import spread
@@ -76,11 +76,8 @@ def slidings(
 
 def expect_sliding(op: type[Inferring], rank: int, *parameters: Sequence[object]) -> None:
     """Checks that each parameter has an entry for each axis, and that the steps are positive."""
-    expect(
-        all(len(each) == rank for each in parameters),
-        op,
-        f"the parameters do not all have {rank} entries, one for each axis",
-    )
+    if any(len(each) != rank for each in parameters):
+        raise refusal(op, f"the parameters do not all have {rank} entries, one for each axis")
     steps = [entry for each in parameters for entry in each if isinstance(entry, int)]
     expect(all(step > 0 for step in steps), op, "a stride or a dilation is not positive")
 

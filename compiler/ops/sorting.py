@@ -14,7 +14,7 @@ from stepwell.compiler.dialects.sizes import NumberAttr
 from stepwell.compiler.ops.base import Array, Gradient, PureOp, Role, Sample, all_leading, expect
 from stepwell.compiler.ops.gathering import gather, scatter_add
 from stepwell.compiler.ops.host import Host
-from stepwell.compiler.ops.value import Value, Zero, emitted, iota, zeros
+from stepwell.compiler.ops.value import Value, Zero, emitted, iota
 from stepwell.runtime.sizes import Size
 
 
@@ -81,7 +81,7 @@ class Sort(PureOp):
                 gradients.append(Zero(Value(argument).type))
                 continue
             moved = g.move_axis(axis, last)
-            back = scatter_add(zeros(Zero(moved.type)), order, moved, last)
+            back = scatter_add(moved.like(0), order, moved, last)
             gradients.append(back.move_axis(last, axis))
         return gradients
 

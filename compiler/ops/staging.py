@@ -32,7 +32,7 @@ from stepwell.compiler.ops.base import (
 from stepwell.compiler.ops.control import takes, types_yielded
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.paths import paths
-from stepwell.compiler.ops.regions import copied, inline
+from stepwell.compiler.ops.regions import copied, end_of, inline
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
 from stepwell.compiler.ops.value import Value, Zero, again, emitted, placed, present
 from stepwell.runtime.sizes import Size
@@ -154,13 +154,11 @@ def pulled_back_again(
 def compute_again(block: Block, values: Sequence[SSAValue]) -> None:
     """Ends a block with these values, without what they do not need. What has printed, asserted or
     been called once does not do so again, unless a value is what it gives."""
-    last = block.last_op
-    assert last is not None
+    last = end_of(block)
     last.operands = values
     for op in reversed(tuple(block.ops)):
         if op is not last and not any(tuple(result.uses) for result in op.results):
-            op.detach()
-            op.erase()
+            block.erase_op(op)
     for op in tuple(block.walk()):
         if isinstance(op, Effect) and not op.results:
             op.detach()

@@ -188,14 +188,9 @@ def plus(x: Value | Zero, y: Value | Zero) -> Value | Zero:
     return x if isinstance(y, Zero) else x + y
 
 
-def zeros(zero: Zero) -> Value:
-    """A zero as a tensor, for rules that need one."""
-    return full(0, dtype_of(zero.type), shape_of(zero.type))
-
-
 def dense(x: Value | Zero) -> Value:
     """A value, whether or not it is known to be zero."""
-    return zeros(x) if isinstance(x, Zero) else x
+    return full(0, dtype_of(x.type), shape_of(x.type)) if isinstance(x, Zero) else x
 
 
 def present(values: Iterable[Value | Zero]) -> list[Value]:

@@ -11,7 +11,16 @@ from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def
 from stepwell.compiler.dialects.loop.types import ANY, UNCUT, Combine
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, is_float, shape_of, tensor
 from stepwell.compiler.dialects.sizes import IntsAttr, Shape, SizesAttr, count_of
-from stepwell.compiler.ops.base import Array, Gradient, PureOp, Role, Sample, concrete, expect
+from stepwell.compiler.ops.base import (
+    Array,
+    Gradient,
+    PureOp,
+    Role,
+    Sample,
+    concrete,
+    expect,
+    refusal,
+)
 from stepwell.compiler.ops.emission import Parameters
 from stepwell.compiler.ops.families import NUMBERS
 from stepwell.compiler.ops.gathering import gather_inside, scatter_add, size_value
@@ -83,6 +92,9 @@ class Windowed(PureOp, abc.ABC):
 
     ROLE: ClassVar = Role.CONTRACT
     COMBINES: ClassVar[Sequence[str]]
+    RESULT: ClassVar[str | None] = None
+    """The result's dtype, if it is not the operand's."""
+
     x = operand_def(TensorType)
     combine = prop_def(StringAttr)
     size = prop_def(SizesAttr)
@@ -108,23 +120,30 @@ class Windowed(PureOp, abc.ABC):
     ) -> Sequence[Tensor]:
         shape, dtype = shape_of(x), dtype_of(x)
         expect(dtype in NUMBERS, cls, f"is not defined for {dtype}")
-        expect(
-            combine in cls.COMBINES, cls, f"combines by {combine}, not {', '.join(cls.COMBINES)}"
-        )
+        if combine not in cls.COMBINES:
+            raise refusal(cls, f"combines by {combine}, not {', '.join(cls.COMBINES)}")
         expect_sliding(cls, len(shape), size, stride, low, high)
         windows = slidings(size, stride, low, high)
         left = tuple(each.count(length) for each, length in zip(windows, shape, strict=True))
-        return [tensor(cls.dtype_from(dtype), left)]
-
-    @staticmethod
-    @abc.abstractmethod
-    def dtype_from(dtype: str) -> str:
-        """The result's dtype."""
+        return [tensor(cls.RESULT or dtype, left)]
 
     @property
     def windows(self) -> list[Sliding]:
         """How the window slides along each axis."""
         return slidings(self.size.data, self.stride.data, self.low.data, self.high.data)
+
+    def read_at(
+        self, s: Scalars, read: Read, place: tuple[Index, ...], taps: tuple[Index, ...]
+    ) -> tuple[Scalar, Scalar | None, tuple[Index, ...]]:
+        """The element at a position of the window at a place, whether there is one (None where that
+        always holds), and its index; padding is what changes no other number."""
+        shape, wide = shape_of(self.x.type), working(dtype_of(self.x.type))
+        index = _index(self.windows, place, taps)
+        inside = all_inside(s, index, shape)
+        if inside is None:
+            return s.convert(read(index), wide), None, index
+        padding = s.constant(identity(self.combine.data, wide), wide)
+        return s.guard(inside, lambda: s.convert(read(index), wide), padding), inside, index
 
     def again(self, x: Value, parameters: Parameters) -> Value:
         """The same of another operand."""
@@ -153,25 +172,15 @@ class Window(Windowed):
         *_more_samples("min"),
     )
 
-    @staticmethod
-    def dtype_from(dtype: str) -> str:
-        return dtype
-
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
-        shape, dtype, combine = shape_of(self.x.type), dtype_of(self.x.type), self.combine.data
-        wide = working(dtype)
+        combine = self.combine.data
 
         def terms(k: tuple[Index, ...]) -> tuple[Scalar, ...]:
-            index = _index(self.windows, at, k)
-            inside = all_inside(s, index, shape)
-            if inside is None:
-                return (s.convert(reads[0](index), wide),)
-            padding = s.constant(identity(combine, wide), wide)
-            return (s.guard(inside, lambda: s.convert(reads[0](index), wide), padding),)
+            return self.read_at(s, reads[0], at, k)[:1]
 
         order = UNCUT if combine == "add" else ANY
         (total,) = s.fold(Combine(combine), order, _folded(self.size.data), terms)
-        return s.convert(total, dtype)
+        return s.convert(total, dtype_of(self.x.type))
 
     def reference(self, *operands: Array) -> Array:
         x, shape = operands[0], concrete(shape_of(self.result.type))
@@ -232,27 +241,20 @@ class WindowPosition(Windowed):
 
     name = "nd.window_position"
     COMBINES: ClassVar = tuple(PICKS)
+    RESULT: ClassVar = "i64"
     SAMPLES: ClassVar = (*_samples("max"), *_more_samples("min"))
 
-    @staticmethod
-    def dtype_from(dtype: str) -> str:
-        return "i64"
-
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
-        shape, dtype, pick = shape_of(self.x.type), dtype_of(self.x.type), self.combine.data
-        wide = working(dtype)
+        shape = shape_of(self.x.type)
 
         def pair(k: tuple[Index, ...]) -> tuple[Scalar, ...]:
-            index = _index(self.windows, at, k)
-            inside = all_inside(s, index, shape)
+            value, inside, index = self.read_at(s, reads[0], at, k)
             position = s.value_of(linear(index, shape), "i64")
             if inside is None:
-                return s.convert(reads[0](index), wide), position
-            padding = s.constant(identity(pick, wide), wide)
-            value = s.guard(inside, lambda: s.convert(reads[0](index), wide), padding)
+                return value, position
             return value, s.select(inside, position, s.constant(NOWHERE, "i64"))
 
-        return s.fold(PICKS[pick], ANY, _folded(self.size.data), pair)[1]
+        return s.fold(PICKS[self.combine.data], ANY, _folded(self.size.data), pair)[1]
 
     def reference(self, *operands: Array) -> Array:
         x, shape = operands[0], concrete(shape_of(self.result.type))
