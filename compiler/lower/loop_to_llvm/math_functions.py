@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import final
 
 import numpy as np
-from xdsl.dialects import math
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from stepwell.compiler.dialects.construct import operands_of
@@ -14,17 +13,9 @@ from stepwell.compiler.lower.arithmetic import Arithmetic
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame
 from stepwell.compiler.lower.loop_to_llvm.scalars import any_lane
 from stepwell.compiler.lower.polynomials import FUNCTIONS
+from stepwell.compiler.ops.functions import FLOAT
 
-NAMES: Mapping[type[Operation], str] = {
-    math.CosOp: "cos",
-    math.ErfOp: "erf",
-    math.ExpOp: "exp",
-    math.LogOp: "log",
-    math.PowFOp: "pow",
-    math.RsqrtOp: "rsqrt",
-    math.SinOp: "sin",
-    math.TanhOp: "tanh",
-}
+NAMES: Mapping[type[Operation], str] = {FLOAT[name]: name for name in FUNCTIONS}
 
 
 def evaluate(frame: Frame, op: Operation) -> None:
@@ -114,11 +105,7 @@ class LlvmArithmetic(Arithmetic[SSAValue, SSAValue]):
         return self.build.xor(a, 1)
 
     def rarely(
-        self,
-        mask: SSAValue,
-        slow: Callable[..., SSAValue],
-        usual: SSAValue,
-        *operands: SSAValue,
+        self, mask: SSAValue, slow: Callable[..., SSAValue], usual: SSAValue, *operands: SSAValue
     ) -> SSAValue:
         """A jump over the call of a function that all callers of this program share."""
         # A program has no branches, so that its n-th rare part is the same function each time.
