@@ -60,10 +60,7 @@ class Access(Arithmetic, ABC):
     """
 
     def gep(
-        self,
-        base: SSAValue,
-        indices: Operand | Sequence[Operand],
-        type: Attribute = i8,
+        self, base: SSAValue, indices: Operand | Sequence[Operand], type: Attribute = i8
     ) -> SSAValue:
         """`base` plus an index in units of `type`, then indices into its fields and elements.
 
@@ -215,12 +212,7 @@ class Access(Arithmetic, ABC):
         operands, properties = _callee(callee, arguments)
         self.emit_effect(llvm.CallOp, operands, properties)
 
-    def intrinsic(
-        self,
-        name: str,
-        arguments: Sequence[SSAValue],
-        result: Attribute,
-    ) -> SSAValue:
+    def intrinsic(self, name: str, arguments: Sequence[SSAValue], result: Attribute) -> SSAValue:
         """An intrinsic by LLVM's name, `llvm.x86.avx512.…`, for what has no op of its own."""
         return self.emit(llvm.CallIntrinsicOp, arguments, result, _intrinsic(name, len(arguments)))
 

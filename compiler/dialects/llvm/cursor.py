@@ -3,11 +3,7 @@
 from abc import ABC
 from collections.abc import Mapping, Sequence
 
-from xdsl.dialects.builtin import (
-    UNKNOWN_LOC,
-    LocationAttr,
-    SymbolRefAttr,
-)
+from xdsl.dialects.builtin import UNKNOWN_LOC, LocationAttr, SymbolRefAttr
 from xdsl.dialects.llvm import AddressOfOp, BitcastOp, ConstantOp, ZeroOp
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
