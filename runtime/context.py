@@ -26,15 +26,9 @@ HostFunction: Final = ctypes.CFUNCTYPE(
 class Words(ctypes.Structure):
     """The ABI's `ctx`; `error` and `site` are written by code that fails."""
 
-    _fields_ = (
-        ("version", ctypes.c_uint64),
-        ("workspace", ctypes.c_uint64),
-        ("parallel_for", ctypes.c_uint64),
-        ("pool", ctypes.c_uint64),
-        ("host", ctypes.c_uint64),
-        ("imports", ctypes.c_uint64),
-        ("error", ctypes.c_uint64),
-        ("site", ctypes.c_uint64),
+    _fields_ = tuple(
+        (name, ctypes.c_uint64)
+        for name in "version workspace parallel_for pool host imports error site".split()
     )
 
     version: int

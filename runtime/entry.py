@@ -1,7 +1,7 @@
 """An entry point of an artifact as data: what it takes, answers and says while it runs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from string import Formatter
 from typing import Final, Literal, TypeAlias, final
 
@@ -147,13 +147,7 @@ class Site:
 
     def to_json(self) -> Json:
         """The site as it stands in a manifest."""
-        place = self.where
-        where: Json = place and {
-            "file": place.file,
-            "line": place.line,
-            "column": place.column,
-            "end_column": place.end_column,
-        }
+        where: Json = self.where and asdict(self.where)
         operands = [operand.to_json() for operand in self.operands]
         return {"kind": self.kind, "text": self.text, "operands": operands, "where": where}
 

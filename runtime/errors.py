@@ -3,6 +3,7 @@
 import linecache
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import final
 
 LONGEST = 15
@@ -62,8 +63,8 @@ class StepwellError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickles with its keyword arguments, so that process pools can pass an error on."""
-        known = (self.code, self.sentence, self.details, self.hint, self.where)
-        return _rebuilt, (type(self), *known)
+        rest = {"details": self.details, "hint": self.hint, "where": self.where}
+        return partial(type(self), **rest), (self.code, self.sentence)
 
 
 @final
@@ -79,14 +80,3 @@ class LoadError(StepwellError):
 @final
 class CallError(StepwellError):
     """A call whose arguments do not fit, or that failed while it ran (SW04xx)."""
-
-
-def _rebuilt(
-    kind: type[StepwellError],
-    code: str,
-    sentence: str,
-    details: tuple[str, ...],
-    hint: str | None,
-    where: SourceLine | None,
-) -> StepwellError:
-    return kind(code, sentence, details=details, hint=hint, where=where)

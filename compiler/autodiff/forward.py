@@ -60,11 +60,12 @@ class _Walk:
     def _push(self, op: Operation, known: Sequence[Value | Zero]) -> Sequence[SSAValue]:
         assert isinstance(op, TensorOp)
         with located(derived("tangent", op.location)):
-            results, tangents = op.pushforward(self.transforms, *known)
-        for result, tangent in zip(results, tangents, strict=True):
-            if isinstance(tangent, Value) and is_float(dtype_of(result.type)):
-                self.tangents[result] = tangent
-        if tuple(results) != tuple(op.results):
+            values, tangents = op.pushforward(self.transforms, *known)
+        for value, tangent in zip(values, tangents, strict=True):
+            if isinstance(tangent, Value) and is_float(value.dtype):
+                self.tangents[value.ssa] = tangent
+        results = [value.ssa for value in values]
+        if results != list(op.results):
             op.detach()
             op.erase()
         return results

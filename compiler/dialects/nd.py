@@ -29,7 +29,7 @@ from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 
-from stepwell.compiler.dialects.sizes import Shape, SizesAttr, parse_shape, shape_text
+from stepwell.compiler.dialects.sizes import Shape, SizesAttr, parse_shape, parse_tuple, shape_text
 from stepwell.compiler.dialects.winograd import transformed
 from stepwell.runtime.dtypes import BY_NAME
 from stepwell.runtime.results import empty
@@ -142,8 +142,7 @@ class TypesAttr(Data[tuple[Tensor, ...]]):
     @classmethod
     def parse_parameter(cls, parser: AttrParser) -> tuple[Tensor, ...]:
         with parser.in_angle_brackets():
-            types = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_type)
-            return tuple(type for type in types if is_tensor(type))
+            return tuple(filter(is_tensor, parse_tuple(parser, parser.parse_type)))
 
     def print_parameter(self, printer: Printer) -> None:
         with printer.in_angle_brackets():

@@ -7,6 +7,7 @@ the symbols that a function binds, with their ranges.
 from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
 from math import prod
+from typing import TypeVar
 
 from xdsl.ir import Data
 from xdsl.irdl import irdl_attr_definition
@@ -17,6 +18,11 @@ from stepwell.runtime.sizes import Size, largest, smallest
 
 Shape = tuple[Size, ...]
 Range = tuple[int, int | None]
+T = TypeVar("T")
+
+SQUARE = AttrParser.Delimiter.SQUARE
+ANGLES = AttrParser.Delimiter.ANGLE
+PARENTHESES = AttrParser.Delimiter.PAREN
 
 
 def count_of(shape: Iterable[Size]) -> Size:
@@ -63,16 +69,18 @@ def _parse_factor(parser: AttrParser) -> Size:
     name = parser.parse_identifier(" in a size")
     if name not in _ATOMS:
         return Size.of(name)
-    arguments = parser.parse_comma_separated_list(
-        parser.Delimiter.PAREN, lambda: parse_size(parser)
-    )
-    return reduce(_ATOMS[name], arguments)
+    return reduce(_ATOMS[name], parse_tuple(parser, lambda: parse_size(parser), PARENTHESES))
+
+
+def parse_tuple(
+    parser: AttrParser, parse: Callable[[], T], brackets: AttrParser.Delimiter = SQUARE
+) -> tuple[T, ...]:
+    """Some things with commas between them, in brackets."""
+    return tuple(parser.parse_comma_separated_list(brackets, parse))
 
 
 def parse_shape(parser: AttrParser) -> Shape:
-    return tuple(
-        parser.parse_comma_separated_list(parser.Delimiter.SQUARE, lambda: parse_size(parser))
-    )
+    return parse_tuple(parser, lambda: parse_size(parser))
 
 
 def shape_text(shape: Shape) -> str:
@@ -133,9 +141,7 @@ class IntsAttr(Data[tuple[int, ...]]):
     @classmethod
     def parse_parameter(cls, parser: AttrParser) -> tuple[int, ...]:
         with parser.in_angle_brackets():
-            return tuple(
-                parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_integer)
-            )
+            return parse_tuple(parser, parser.parse_integer)
 
     def print_parameter(self, printer: Printer) -> None:
         printer.print_string(f"<[{', '.join(map(str, self.data))}]>")
@@ -157,9 +163,7 @@ class SymbolsAttr(Data[tuple[tuple[str, Range], ...]]):
 
     @classmethod
     def parse_parameter(cls, parser: AttrParser) -> tuple[tuple[str, Range], ...]:
-        return tuple(
-            parser.parse_comma_separated_list(parser.Delimiter.ANGLE, lambda: _parse_symbol(parser))
-        )
+        return parse_tuple(parser, lambda: _parse_symbol(parser), ANGLES)
 
     def print_parameter(self, printer: Printer) -> None:
         printer.print_string("<" + ", ".join(map(_symbol_text, self.data)) + ">")
@@ -181,13 +185,8 @@ def _symbol_text(entry: tuple[str, Range]) -> str:
 
 def parse_optional_symbols(parser: AttrParser) -> SymbolsAttr:
     """`<B: 1, S: 1 to 2048>`, or nothing for no symbols."""
-    if parser.parse_optional_punctuation("<") is None:
-        return SymbolsAttr(())
-    entries = [_parse_symbol(parser)]
-    while parser.parse_optional_punctuation(","):
-        entries.append(_parse_symbol(parser))
-    parser.parse_punctuation(">")
-    return SymbolsAttr(tuple(entries))
+    found = parser.parse_optional_comma_separated_list(ANGLES, lambda: _parse_symbol(parser))
+    return SymbolsAttr(tuple(found or ()))
 
 
 def print_symbols(printer: Printer, symbols: SymbolsAttr) -> None:
@@ -212,7 +211,7 @@ class BindingsAttr(Data[tuple[tuple[str, Size], ...]]):
             parser.parse_punctuation("=")
             return symbol, parse_size(parser)
 
-        return tuple(parser.parse_comma_separated_list(parser.Delimiter.ANGLE, entry))
+        return parse_tuple(parser, entry, ANGLES)
 
     def print_parameter(self, printer: Printer) -> None:
         printer.print_string("<" + ", ".join(f"{k} = {v}" for k, v in self.data) + ">")

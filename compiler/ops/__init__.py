@@ -1,17 +1,9 @@
 """The tensor ops, one class each, gathered into the dialect `nd`."""
 
-from xdsl.ir import Dialect
+from xdsl.ir import Attribute, Dialect
 
-from stepwell.compiler.dialects.nd import InfoAttr, LiteralAttr, RefAttr, TypesAttr
-from stepwell.compiler.dialects.sizes import (
-    BindingsAttr,
-    IntsAttr,
-    NumberAttr,
-    SizeAttr,
-    SizesAttr,
-    SymbolsAttr,
-)
-from stepwell.compiler.dialects.texts import TextAttr
+from stepwell.compiler.dialects import nd, sizes, texts
+from stepwell.compiler.dialects.define import defined_in
 from stepwell.compiler.ops import (
     binary,
     calls,
@@ -35,7 +27,6 @@ from stepwell.compiler.ops import (
     window,
 )
 from stepwell.compiler.ops.base import TensorOp
-from stepwell.compiler.ops.calls import CalleeAttr
 from stepwell.compiler.ops.structure import FuncOp, KernelOp, ReturnOp, YieldOp
 
 _MODULES = (
@@ -62,36 +53,13 @@ _MODULES = (
 )
 
 
-def _defined_in(module: object) -> list[type[TensorOp]]:
-    """The ops that a module defines, in order."""
-    members = vars(module).values()
-    return [
-        member
-        for member in members
-        if isinstance(member, type)
-        and issubclass(member, TensorOp)
-        and isinstance(member.__dict__.get("name"), str)
-    ]
-
-
-TENSOR_OPS: list[type[TensorOp]] = [op for module in _MODULES for op in _defined_in(module)]
+TENSOR_OPS: list[type[TensorOp]] = [
+    op for module in _MODULES for op in defined_in(module.__name__, TensorOp)
+]
 """The catalogue: a new op is tested by standing here."""
 
 ND = Dialect(
     "nd",
     [*TENSOR_OPS, FuncOp, ReturnOp, YieldOp, KernelOp],
-    [
-        InfoAttr,
-        LiteralAttr,
-        RefAttr,
-        SizeAttr,
-        SizesAttr,
-        IntsAttr,
-        NumberAttr,
-        SymbolsAttr,
-        BindingsAttr,
-        TypesAttr,
-        CalleeAttr,
-        TextAttr,
-    ],
+    [each for home in (nd, sizes, calls, texts) for each in defined_in(home.__name__, Attribute)],
 )

@@ -22,7 +22,7 @@ from stepwell.compiler.ops.host import Host
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
 from stepwell.compiler.ops.structure import KernelOp
-from stepwell.compiler.ops.value import Value, Zero, dense
+from stepwell.compiler.ops.value import Value, Zero, again, dense
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
 
@@ -146,9 +146,9 @@ class TensorOp(Inferring, abc.ABC):
 
     def pushforward(
         self, transforms: Transforms, *tangents: Value | Zero
-    ) -> tuple[Sequence[SSAValue], Gradient]:
+    ) -> tuple[Sequence[Value], Gradient]:
         """As `tangent`, with the results; ops with regions compute both anew: they answer this."""
-        return self.results, self.tangent(*tangents)
+        return list(map(Value, self.results)), self.tangent(*tangents)
 
     def vectorised(
         self, transforms: Transforms, size: Size, on: Sequence[bool], *operands: Value
@@ -185,22 +185,33 @@ class PureOp(TensorOp, abc.ABC):
     traits = traits_def(Pure())
 
 
+class Linear(PureOp, abc.ABC):
+    """Linear in its floats, taken together: so its tangent is the op itself."""
+
+    def tangent(self, *tangents: Value | Zero) -> Gradient:
+        operands = zip(map(Value, self.operands), tangents, strict=True)
+        return again(self, *(dense(t) if is_float(x.dtype) else x for x, t in operands))
+
+
+def refusal(op: type[Inferring], sentence: str, hint: str | None = None) -> CompileError:
+    """The error of an op whose operands do not fit."""
+    return CompileError("SW0201", f"{op.mnemonic()}: {sentence}", hint=hint)
+
+
 def expect(condition: bool, op: type[Inferring], sentence: str, hint: str | None = None) -> None:
-    """Raises the error of an op whose operands do not fit unless the condition holds."""
+    """Raises that error unless the condition holds."""
     if not condition:
-        raise CompileError("SW0201", f"{op.name.removeprefix('nd.')}: {sentence}", hint=hint)
+        raise refusal(op, sentence, hint)
 
 
 def same(op: type[Inferring], *types: Tensor) -> Tensor:
     """The type that all operands share."""
     first = types[0]
     for other in types[1:]:
-        expect(
-            first == other,
-            op,
-            f"the operands are {text_of(first)} and {text_of(other)}, and should be of one type",
-            "broadcast or convert one of them",
-        )
+        if first != other:
+            sentence = f"the operands are {text_of(first)} and {text_of(other)}"
+            hint = "broadcast or convert one of them"
+            raise refusal(op, f"{sentence}, and should be of one type", hint)
     return first
 
 
@@ -209,12 +220,14 @@ def leading(size: Size, on: bool, x: Value) -> Value:
     return x if on else x.broadcast((size, *x.shape), range(1, x.rank + 1))
 
 
+def all_leading(size: Size, on: Sequence[bool], operands: Sequence[Value]) -> list[Value]:
+    """The operands with the batch's axis in front, those marked `on` as they are."""
+    return [leading(size, flag, x) for flag, x in zip(on, operands, strict=True)]
+
+
 def axes_in_range(op: type[Inferring], axes: Sequence[int], shape: Shape) -> None:
-    expect(
-        len(set(axes)) == len(axes) and all(0 <= axis < len(shape) for axis in axes),
-        op,
-        f"axes {list(axes)} do not name different axes of rank {len(shape)}",
-    )
+    if len(set(axes)) < len(axes) or not all(0 <= axis < len(shape) for axis in axes):
+        raise refusal(op, f"axes {list(axes)} do not name different axes of rank {len(shape)}")
 
 
 _SIZES: ContextVar[Mapping[str, int]] = ContextVar("sizes", default=MappingProxyType({}))
@@ -239,12 +252,11 @@ def concrete(shape: Sequence[Size]) -> tuple[int, ...]:
 def evaluate(block: Block, arguments: Sequence[Array]) -> list[Array]:
     """What a block ends with, by the references of its ops."""
     known: dict[SSAValue, Array] = dict(zip(block.args, arguments, strict=True))
-    for op in block.ops:
-        if op is block.last_op:
-            return [known[operand] for operand in op.operands]
+    *ops, last = block.ops
+    for op in ops:
         operands = [known[operand] for operand in op.operands]
         known.update(zip(op.results, _values(op, operands), strict=True))
-    return []
+    return [known[operand] for operand in last.operands]
 
 
 def _values(op: Operation, operands: Sequence[Array]) -> Sequence[Array]:

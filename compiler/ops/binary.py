@@ -16,21 +16,16 @@ from stepwell.compiler.dialects.nd import (
     numpy_dtype,
     shape_of,
 )
-from stepwell.compiler.ops.base import Array, Gradient, Sample, expect, same
-from stepwell.compiler.ops.families import Binary, Compare, Elementwise
+from stepwell.compiler.ops.base import Array, Gradient, Linear, expect, refusal, same
+from stepwell.compiler.ops.families import Binary, Compare, Elementwise, alike
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
-from stepwell.compiler.ops.value import Slope, Value, Zero, dense, full
+from stepwell.compiler.ops.value import Slope, Value, Zero
 
 LOGICAL = ("bool", *INTEGERS)
 
 
-def pairs(*types: str) -> Sequence[Sample]:
-    return tuple(((each, each), {}) for each in types)
-
-
-ANY = pairs("f64[3,4]", "f32[5]", "f16[2,3]", "bf16[7]", "i32[6]", "i64[2,2]", "u8[5]", "f64[0]")
-BITS = pairs("bool[5]", "i32[3]", "i64[2]", "u8[2,2]")
+BITS = alike(2, "bool[5]", "i32[3]", "i64[2]", "u8[2,2]")
 
 
 @irdl_op_definition
@@ -38,9 +33,7 @@ class Add(Binary):
     """x + y; integers wrap."""
 
     name = "nd.add"
-    SCALAR: ClassVar = "add"
     NUMPY: ClassVar = np.add
-    SAMPLES: ClassVar = ANY
 
     def slopes(self, x: Value, y: Value, result: Value) -> Sequence[Slope]:
         return 1.0, 1.0
@@ -51,9 +44,7 @@ class Sub(Binary):
     """x - y; integers wrap."""
 
     name = "nd.sub"
-    SCALAR: ClassVar = "sub"
     NUMPY: ClassVar = np.subtract
-    SAMPLES: ClassVar = ANY
 
     def slopes(self, x: Value, y: Value, result: Value) -> Sequence[Slope]:
         return 1.0, -1.0
@@ -64,9 +55,7 @@ class Mul(Binary):
     """x * y; integers wrap."""
 
     name = "nd.mul"
-    SCALAR: ClassVar = "mul"
     NUMPY: ClassVar = np.multiply
-    SAMPLES: ClassVar = ANY
 
     def slopes(self, x: Value, y: Value, result: Value) -> Sequence[Slope]:
         return y, x
@@ -81,10 +70,8 @@ class Div(Binary):
     """x / y; of integers the floor, by zero 0, and the least integer by -1 is itself."""
 
     name = "nd.div"
-    SCALAR: ClassVar = "div"
     NUMPY: ClassVar = _divide
     COSTLY: ClassVar = True
-    SAMPLES: ClassVar = ANY
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         x, y = (read(at) for read in reads)
@@ -132,11 +119,9 @@ class Pow(Binary):
     """x to the y; of integers with y < 0 the quotient 1 / x**-y, truncated, and 0 for x = 0."""
 
     name = "nd.pow"
-    SCALAR: ClassVar = "pow"
     NUMPY: ClassVar = _power
     COSTLY: ClassVar = True
     DOMAIN: ClassVar = (0.25, 4.0)
-    SAMPLES: ClassVar = ANY
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         x, y = (read(at) for read in reads)
@@ -144,7 +129,7 @@ class Pow(Binary):
 
     def slopes(self, x: Value, y: Value, result: Value) -> Sequence[Slope]:
         flat = y.compare("eq", 0)
-        base = flat.select(full(0, x.dtype, x.shape), y * x ** (y - 1.0))
+        base = flat.select(x.like(0), y * x ** (y - 1.0))
         safe = x.compare("gt", 0).select(x, 1.0)
         exponent = x.compare("gt", 0).select(result * safe.apply("log"), 0.0)
         return base, exponent
@@ -169,8 +154,8 @@ def _integer_power(s: Scalars, x: Scalar, y: Scalar) -> Scalar:
 
 def _picks(name: str, x: Value, y: Value) -> Sequence[Slope]:
     """The slopes of max and min: all of it to the operand that is taken, half to each on a tie."""
-    one, zero = full(1, x.dtype, x.shape), full(0, x.dtype, x.shape)
-    tie = x.compare("eq", y).select(full(0.5, x.dtype, x.shape), zero)
+    one, zero = x.like(1), x.like(0)
+    tie = x.compare("eq", y).select(x.like(0.5), zero)
     left = x.compare(name, y).select(one, tie)
     return left, 1.0 - left
 
@@ -180,10 +165,9 @@ class Max(Binary):
     """The greater; NaN if either is, and 0 above -0."""
 
     name = "nd.max"
-    SCALAR: ClassVar = "max"
     NUMPY: ClassVar = np.maximum
-    DTYPES: ClassVar = (*Binary.DTYPES, "bool")
-    SAMPLES: ClassVar = (*ANY, *pairs("bool[4]"))
+    DTYPES: ClassVar = Compare.DTYPES
+    SAMPLES: ClassVar = Compare.SAMPLES
 
     def slopes(self, x: Value, y: Value, result: Value) -> Sequence[Slope]:
         return _picks("gt", x, y)
@@ -194,10 +178,9 @@ class Min(Binary):
     """The less; NaN if either is, and -0 below 0."""
 
     name = "nd.min"
-    SCALAR: ClassVar = "min"
     NUMPY: ClassVar = np.minimum
-    DTYPES: ClassVar = (*Binary.DTYPES, "bool")
-    SAMPLES: ClassVar = (*ANY, *pairs("bool[4]"))
+    DTYPES: ClassVar = Compare.DTYPES
+    SAMPLES: ClassVar = Compare.SAMPLES
 
     def slopes(self, x: Value, y: Value, result: Value) -> Sequence[Slope]:
         return _picks("lt", x, y)
@@ -208,13 +191,9 @@ class And(Binary):
     """Bit by bit, or of truth values."""
 
     name = "nd.and"
-    SCALAR: ClassVar = "and"
     NUMPY: ClassVar = np.bitwise_and
     DTYPES: ClassVar = LOGICAL
     SAMPLES: ClassVar = BITS
-
-    def slopes(self, x: Value, y: Value, result: Value) -> Sequence[Slope]:
-        return Zero(x.type), Zero(x.type)
 
 
 @irdl_op_definition
@@ -222,23 +201,16 @@ class Or(Binary):
     """Bit by bit, or of truth values."""
 
     name = "nd.or"
-    SCALAR: ClassVar = "or"
     NUMPY: ClassVar = np.bitwise_or
     DTYPES: ClassVar = LOGICAL
     SAMPLES: ClassVar = BITS
-
-    def slopes(self, x: Value, y: Value, result: Value) -> Sequence[Slope]:
-        return Zero(x.type), Zero(x.type)
 
 
 class Shift(Binary, abc.ABC):
     """The bits of x moved by y places; a negative y counts as one past the width."""
 
     DTYPES: ClassVar = INTEGERS
-    SAMPLES: ClassVar = pairs("i32[3,4]", "i64[5]", "u8[7]", "i32[0]")
-
-    def slopes(self, x: Value, y: Value, result: Value) -> Sequence[Slope]:
-        return Zero(x.type), Zero(x.type)
+    SAMPLES: ClassVar = alike(2, "i32[3,4]", "i64[5]", "u8[7]", "i32[0]")
 
 
 @irdl_op_definition
@@ -246,7 +218,6 @@ class ShiftLeft(Shift):
     """x * 2**y, which wraps; past the width 0."""
 
     name = "nd.shift_left"
-    SCALAR: ClassVar = "shift_left"
     NUMPY: ClassVar = np.left_shift
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
@@ -260,7 +231,6 @@ class ShiftRight(Shift):
     """The floor of x / 2**y; past the width 0, or -1 where x is negative."""
 
     name = "nd.shift_right"
-    SCALAR: ClassVar = "shift_right"
     NUMPY: ClassVar = np.right_shift
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
@@ -282,17 +252,12 @@ def _width(dtype: str) -> int:
     return 8 * numpy_dtype(dtype).itemsize
 
 
-COMPARED = (*ANY, *pairs("bool[4]"))
-
-
 @irdl_op_definition
 class Eq(Compare):
     """Whether x = y: false if either is NaN."""
 
     name = "nd.eq"
-    SCALAR: ClassVar = "eq"
     NUMPY: ClassVar = np.equal
-    SAMPLES: ClassVar = COMPARED
 
 
 @irdl_op_definition
@@ -300,9 +265,7 @@ class Ne(Compare):
     """Whether x and y differ: true if either is NaN."""
 
     name = "nd.ne"
-    SCALAR: ClassVar = "ne"
     NUMPY: ClassVar = np.not_equal
-    SAMPLES: ClassVar = COMPARED
 
 
 @irdl_op_definition
@@ -310,9 +273,7 @@ class Lt(Compare):
     """Whether x < y: false if either is NaN."""
 
     name = "nd.lt"
-    SCALAR: ClassVar = "lt"
     NUMPY: ClassVar = np.less
-    SAMPLES: ClassVar = COMPARED
 
 
 @irdl_op_definition
@@ -320,9 +281,7 @@ class Le(Compare):
     """Whether x <= y: false if either is NaN."""
 
     name = "nd.le"
-    SCALAR: ClassVar = "le"
     NUMPY: ClassVar = np.less_equal
-    SAMPLES: ClassVar = COMPARED
 
 
 @irdl_op_definition
@@ -330,9 +289,7 @@ class Gt(Compare):
     """Whether x > y: false if either is NaN."""
 
     name = "nd.gt"
-    SCALAR: ClassVar = "gt"
     NUMPY: ClassVar = np.greater
-    SAMPLES: ClassVar = COMPARED
 
 
 @irdl_op_definition
@@ -340,13 +297,11 @@ class Ge(Compare):
     """Whether x >= y: false if either is NaN."""
 
     name = "nd.ge"
-    SCALAR: ClassVar = "ge"
     NUMPY: ClassVar = np.greater_equal
-    SAMPLES: ClassVar = COMPARED
 
 
 @irdl_op_definition
-class Select(Elementwise):
+class Select(Elementwise, Linear):
     """x where the condition holds, else y; what is not picked does not matter, NaN or not."""
 
     name = "nd.select"
@@ -371,12 +326,8 @@ class Select(Elementwise):
     def infer(cls, condition: Tensor, x: Tensor, y: Tensor) -> Sequence[Tensor]:
         expect(dtype_of(condition) == "bool", cls, f"the condition is {dtype_of(condition)}")
         result = same(cls, x, y)
-        expect(
-            shape_of(condition) == shape_of(result),
-            cls,
-            "the condition's shape is not that of the values",
-            "broadcast it",
-        )
+        if shape_of(condition) != shape_of(result):
+            raise refusal(cls, "the condition's shape is not that of the values", "broadcast it")
         return [result]
 
     def reference(self, *operands: Array) -> Array:
@@ -388,9 +339,4 @@ class Select(Elementwise):
 
     def gradient(self, *cotangents: Value) -> Gradient:
         condition, g = Value(self.condition), cotangents[0]
-        nothing = full(0, g.dtype, g.shape)
-        return [Zero(condition.type), condition.select(g, 0), condition.select(nothing, g)]
-
-    def tangent(self, *tangents: Value | Zero) -> Gradient:
-        _, x, y = tangents
-        return [Value(self.condition).select(dense(x), dense(y))]
+        return [Zero(condition.type), condition.select(g, 0), condition.select(g.like(0), g)]

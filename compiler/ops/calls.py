@@ -36,14 +36,13 @@ from stepwell.compiler.ops.base import (
     TensorOp,
     Transforms,
     evaluate,
-    expect,
+    refusal,
 )
-from stepwell.compiler.ops.control import select
 from stepwell.compiler.ops.emission import emit, emitting, emitting_before
 from stepwell.compiler.ops.paths import paths
-from stepwell.compiler.ops.regions import as_function, close, copied, replace
+from stepwell.compiler.ops.regions import as_function, close, copied, end_of, replace
 from stepwell.compiler.ops.structure import FuncOp, yielded
-from stepwell.compiler.ops.value import Value, Zero
+from stepwell.compiler.ops.value import Value, Zero, emitted, placed, present
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
 
@@ -174,11 +173,8 @@ class Call(TensorOp):
         replace(self, values[: len(active)])
         known = [*operands, *values]
         residuals = [known[position] for position in half.residuals]
-        gradients = iter(call(half.back, [*residuals, *select(active, cotangents)]))
-        return [
-            next(gradients) if flag else Zero(operand.type)
-            for flag, operand in zip(half.given, operands, strict=True)
-        ]
+        gradients = call(half.back, [*residuals, *present(cotangents)])
+        return placed(gradients, half.given, operands)
 
     def paths(self, *onward: Path) -> Sequence[Path]:
         known = self.callee.data.paths
@@ -188,7 +184,7 @@ class Call(TensorOp):
 
     def pushforward(
         self, transforms: Transforms, *tangents: Value | Zero
-    ) -> tuple[Sequence[SSAValue], Gradient]:
+    ) -> tuple[Sequence[Value], Gradient]:
         on = tuple(isinstance(each, Value) for each in tangents)
 
         def make(callee: Callee) -> tuple[Callee, Sequence[bool]]:
@@ -196,14 +192,9 @@ class Call(TensorOp):
             return callee.another("tangent", block), flags
 
         callee, flags = self._callee().once("tangent", on, make)
-        moved = [t for t in tangents if isinstance(t, Value)]
-        values = call(callee, [*map(Value, self.operands), *moved])
-        found = iter(values[len(flags) :])
+        values = call(callee, [*map(Value, self.operands), *present(tangents)])
         results = values[: len(flags)]
-        return [value.ssa for value in results], [
-            next(found) if flag else Zero(value.type)
-            for flag, value in zip(flags, results, strict=True)
-        ]
+        return results, placed(values[len(flags) :], flags, results)
 
     def vectorised(
         self, transforms: Transforms, size: Size, on: Sequence[bool], *operands: Value
@@ -264,9 +255,7 @@ def call(callee: Callee, operands: Sequence[Value]) -> list[Value]:
     assert function is not None
     bindings = tuple((symbol, Size.of(symbol)) for symbol in function.symbols.ranges)
     types = tuple(Value(value).type for value in function.returned)
-    given = [operand.ssa for operand in operands]
-    op = emit("call", given, callee=callee, bindings=bindings, types=types)
-    return [Value(result) for result in op.results]
+    return emitted("call", operands, callee=callee, bindings=bindings, types=types)
 
 
 def calls_in(op: Operation) -> list[Call]:
@@ -281,10 +270,10 @@ def _half(
     half = transforms.split(block, wanted, active)
     known = [*block.args, *yielded(block)]
     more = [value for value in half.residuals if value not in known]
-    _yield(block, [*yielded(block), *more])
+    end_of(block).operands = [*yielded(block), *more]
     places = [*known, *more]
     gradients = yielded(half.back)
-    _yield(half.back, [value for value in gradients if not _is_zero(value)])
+    end_of(half.back).operands = [value for value in gradients if not _is_zero(value)]
     found = iter(gradients)
     return Half(
         callee.another("forward", block) if more else callee,
@@ -297,12 +286,6 @@ def _half(
 def _block(callee: Callee) -> Block:
     assert callee.function is not None
     return copied(callee.function.block)
-
-
-def _yield(block: Block, values: Sequence[SSAValue]) -> None:
-    last = block.last_op
-    assert last is not None
-    last.operands = values
 
 
 def _is_zero(value: SSAValue) -> bool:
@@ -329,9 +312,9 @@ def _expect_fit(
         ("gives", [value.type for value in function.returned], results),
     ):
         found = wanted if _same(sizes) else [substituted(type, sizes) for type in wanted]
-        texts = [f"({', '.join(map(text_of, types))})" for types in (found, given)]
-        sentence = f"{function.sym_name.data} {what} {texts[0]}, not {texts[1]}"
-        expect(found == list(given), Call, sentence)
+        if found != list(given):
+            texts = [f"({', '.join(map(text_of, types))})" for types in (found, given)]
+            raise refusal(Call, f"{function.sym_name.data} {what} {texts[0]}, not {texts[1]}")
 
 
 def instance(block: Block, sizes: Mapping[str, Size]) -> Block:
@@ -349,7 +332,7 @@ def instance(block: Block, sizes: Mapping[str, Size]) -> Block:
             parameters = {name: substituted(each, sizes) for name, each in op.parameters.items()}
             if isinstance(op, Call):
                 parameters["callee"] = Callee(op.callee.data.name, op.function())
-            again = emit(op.name.removeprefix("nd."), operands, regions, **parameters)
+            again = emit(op.mnemonic(), operands, regions, **parameters)
         copies.update(zip(op.results, again.results, strict=True))
     return result
 

@@ -2,6 +2,7 @@
 
 import abc
 from collections.abc import Sequence
+from string import ascii_letters
 from typing import ClassVar
 
 import numpy as np
@@ -19,10 +20,11 @@ from stepwell.compiler.ops.base import (
     Sample,
     axes_in_range,
     expect,
+    refusal,
 )
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.movement import inverse
-from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
+from stepwell.compiler.ops.scalars import Read, Scalar, Scalars, working
 from stepwell.compiler.ops.value import Value, Zero, plus
 from stepwell.runtime.sizes import Size
 
@@ -35,6 +37,13 @@ class Contraction(PureOp, abc.ABC):
     rhs = operand_def(TensorType)
     result = result_def(TensorType)
 
+    @classmethod
+    def expect_numbers(cls, lhs: Tensor, rhs: Tensor) -> None:
+        """Checks that the operands have one dtype, which is not bool."""
+        sentence = f"the operands are {text_of(lhs)} and {text_of(rhs)}"
+        one = dtype_of(lhs) == dtype_of(rhs) != "bool"
+        expect(one, cls, f"{sentence}, and should have one number dtype")
+
     @abc.abstractmethod
     def on(self, lhs: Value, rhs: Value) -> Value:
         """The same contraction of other operands."""
@@ -43,9 +52,7 @@ class Contraction(PureOp, abc.ABC):
         left, right = tangents
         first = left if isinstance(left, Zero) else self.on(left, Value(self.rhs))
         second = right if isinstance(right, Zero) else self.on(Value(self.lhs), right)
-        if isinstance(first, Zero) and isinstance(second, Zero):
-            return [Zero(Value(self.result).type)]
-        return [second if isinstance(first, Zero) else plus(first, second)]
+        return [plus(first, second)]
 
 
 @irdl_op_definition
@@ -80,31 +87,18 @@ class Dot(Contraction):
 
     @classmethod
     def infer(
-        cls,
-        lhs: Tensor,
-        rhs: Tensor,
-        *,
-        batch: int,
-        left: tuple[int, ...],
-        right: tuple[int, ...],
+        cls, lhs: Tensor, rhs: Tensor, *, batch: int, left: tuple[int, ...], right: tuple[int, ...]
     ) -> Sequence[Tensor]:
         a, b = shape_of(lhs), shape_of(rhs)
-        expect(
-            dtype_of(lhs) == dtype_of(rhs) != "bool",
-            cls,
-            f"the operands are {text_of(lhs)} and {text_of(rhs)}, and should have one number dtype",
-        )
+        cls.expect_numbers(lhs, rhs)
         axes_in_range(cls, left, a)
         axes_in_range(cls, right, b)
         expect(len(left) == len(right), cls, f"{list(left)} and {list(right)} do not pair up")
         expect(min((*left, *right), default=batch) >= batch, cls, "a shared axis is contracted too")
-        pairs = [*((axis, axis) for axis in range(batch)), *zip(left, right, strict=True)]
-        for i, j in pairs:
-            expect(
-                a[i] == b[j],
-                cls,
-                f"axis {i} of {text_of(lhs)} does not meet axis {j} of {text_of(rhs)}",
-            )
+        for i, j in _paired(batch, left, right):
+            if a[i] != b[j]:
+                sentence = f"axis {i} of {text_of(lhs)} does not meet axis {j} of {text_of(rhs)}"
+                raise refusal(cls, sentence)
         kept_left = tuple(a[axis] for axis in _kept(len(a), batch, left))
         kept_right = tuple(b[axis] for axis in _kept(len(b), batch, right))
         return [tensor(dtype_of(lhs), (*a[:batch], *kept_left, *kept_right))]
@@ -128,7 +122,7 @@ class Dot(Contraction):
         kept_left, kept_right = _kept(len(a), batch, left), _kept(len(b), batch, right)
         shared, rest = at[:batch], at[batch:]
         rows, columns = rest[: len(kept_left)], rest[len(kept_left) :]
-        wide = "f32" if dtype in ("f16", "bf16") else dtype
+        wide = working(dtype)
 
         def terms(k: tuple[Index, ...]) -> tuple[Scalar, ...]:
             of_left = _assemble(len(a), shared, dict(zip([*kept_left, *left], [*rows, *k])))
@@ -141,20 +135,13 @@ class Dot(Contraction):
 
     def reference(self, *operands: Array) -> Array:
         a, b = operands
-        letters = iter("abcdefghijklmnopqrstuvwxyz")
-        first = [next(letters) for _ in range(a.ndim)]
-        second = [next(letters) for _ in range(b.ndim)]
-        for axis in range(self.batch.data):
-            second[axis] = first[axis]
-        for i, j in zip(self.left.data, self.right.data, strict=True):
+        batch, narrow = self.batch.data, a.dtype.itemsize == 2
+        first, second = list(ascii_letters[: a.ndim]), list(ascii_letters[a.ndim :][: b.ndim])
+        for i, j in _paired(batch, self.left.data, self.right.data):
             second[j] = first[i]
-        batch = self.batch.data
-        result = [
-            *first[:batch],
-            *(first[axis] for axis in _kept(a.ndim, batch, self.left.data)),
-            *(second[axis] for axis in _kept(b.ndim, batch, self.right.data)),
-        ]
-        narrow = a.dtype.itemsize == 2
+        rows = [first[axis] for axis in _kept(a.ndim, batch, self.left.data)]
+        columns = [second[axis] for axis in _kept(b.ndim, batch, self.right.data)]
+        result = [*first[:batch], *rows, *columns]
         wide = [x.astype(np.float32) if narrow else x for x in operands]
         formula = f"{''.join(first)},{''.join(second)}->{''.join(result)}"
         with np.errstate(all="ignore"):
@@ -196,6 +183,11 @@ class Dot(Contraction):
         moved = tuple(axis + 1 for axis in right)
         kept = len(_kept(lhs.rank, batch, left))
         return lhs.dot(rhs, batch, left, moved).move_axis(batch + kept, 0)
+
+
+def _paired(batch: int, left: Sequence[int], right: Sequence[int]) -> list[tuple[int, int]]:
+    """The axes of lhs and rhs that meet: those that are shared, and those that are contracted."""
+    return [*((axis, axis) for axis in range(batch)), *zip(left, right, strict=True)]
 
 
 def _kept(rank: int, batch: int, contracted: Sequence[int]) -> list[int]:

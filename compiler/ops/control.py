@@ -1,6 +1,6 @@
 """Control flow: ops whose regions are closed programs over their operands."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from xdsl.dialects.builtin import TensorType
@@ -20,13 +20,14 @@ from stepwell.compiler.ops.base import (
     evaluate,
     expect,
     leading,
+    refusal,
 )
 from stepwell.compiler.ops.emission import emit, emitting_before
 from stepwell.compiler.ops.host import Host
 from stepwell.compiler.ops.paths import paths
-from stepwell.compiler.ops.regions import copied, inline, replace, written
+from stepwell.compiler.ops.regions import copied, end_of, inline, replace, written
 from stepwell.compiler.ops.structure import yielded
-from stepwell.compiler.ops.value import Value, Zero, dense, zeros
+from stepwell.compiler.ops.value import Value, Zero, dense, emitted, placed, present
 from stepwell.runtime.sizes import Size
 
 
@@ -37,11 +38,8 @@ def types_yielded(region: Region) -> list[Tensor]:
 def takes(op: type[TensorOp], region: Region, types: Sequence[Tensor], what: str) -> None:
     """Checks that a region's block takes these types."""
     given = [cast(Tensor, argument.type) for argument in region.block.args]
-    expect(
-        given == list(types),
-        op,
-        f"{what} takes {_list(given)}, and is given {_list(types)}",
-    )
+    if given != list(types):
+        raise refusal(op, f"{what} takes {_list(given)}, and is given {_list(types)}")
 
 
 def gives(op: type[TensorOp], region: Region, types: Sequence[Tensor], what: str) -> None:
@@ -130,14 +128,8 @@ class If(PureOp):
             branch(halves[0].back, 0, first),
             branch(halves[1].back, first, len(kept)),
         ]
-        condition = forward.operands[0]
-        back = emit("if", [condition, *(x.ssa for x in operands)], regions)
-        gradients = iter(map(Value, back.results))
-        types = [Value(x).type for x in forward.operands]
-        return [
-            next(gradients) if flag else Zero(type)
-            for flag, type in zip([False, *wrt], types, strict=True)
-        ]
+        gradients = emitted("if", [Value(forward.operands[0]), *operands], regions)
+        return placed(gradients, [False, *wrt], map(Value, forward.operands))
 
     def _with_residuals(
         self, branches: Sequence[Block], halves: Sequence[Any], kept: Sequence[SSAValue]
@@ -145,12 +137,10 @@ class If(PureOp):
         """The branches, which also give what either pullback reads; the other's part is zero."""
         regions: list[Region] = []
         for block, half in zip(branches, halves, strict=True):
-            last = block.last_op
-            assert last is not None
-            own = set(half.residuals)
+            last, own = end_of(block), set(half.residuals)
             with emitting_before(last):
                 extra = [
-                    residual if residual in own else zeros(Zero(Value(residual).type)).ssa
+                    residual if residual in own else Value(residual).like(0).ssa
                     for residual in kept
                 ]
             last.operands = [*last.operands, *extra]
@@ -163,20 +153,15 @@ class If(PureOp):
 
     def pushforward(
         self, transforms: Transforms, *tangents: Value | Zero
-    ) -> tuple[Sequence[SSAValue], Gradient]:
+    ) -> tuple[Sequence[Value], Gradient]:
         on = [isinstance(each, Value) for each in tangents[1:]]
         pairs = [transforms.forward(region.block, on) for region in self.regions]
         flags = [any(each) for each in zip(*(found for _, found in pairs), strict=True)]
-        operands = [*self.operands, *(t.ssa for t in tangents if isinstance(t, Value))]
+        operands = [*map(Value, self.operands), *present(tangents)]
         regions = [_with_flags(block, found, flags) for block, found in pairs]
-        results = emit("if", operands, regions).results
+        results = emitted("if", operands, regions)
         count = len(self.results)
-        found = iter(results[count:])
-        outputs = [
-            Value(next(found)) if flag else Zero(Value(result).type)
-            for flag, result in zip(flags, self.results, strict=True)
-        ]
-        return results[:count], outputs
+        return results[:count], placed(results[count:], flags, results[:count])
 
     def vectorised(
         self, transforms: Transforms, size: Size, on: Sequence[bool], *operands: Value
@@ -185,7 +170,7 @@ class If(PureOp):
         flags = [on[0] or any(each) for each in zip(*(found for _, found in pairs), strict=True)]
         condition, *arguments = operands
         if on[0]:
-            both = [_led(inline(block, arguments), found, flags, size) for block, found in pairs]
+            both = [led(inline(block, arguments), found, flags, size) for block, found in pairs]
             chosen = [
                 condition.broadcast(a.shape, (0,)).select(a, b) for a, b in zip(*both, strict=True)
             ]
@@ -193,17 +178,14 @@ class If(PureOp):
         regions = [
             written(
                 [argument.type for argument in block.args],
-                lambda args, block=block, found=found: _led(
-                    inline(block, args), found, flags, size
-                ),
+                lambda args, block=block, found=found: led(inline(block, args), found, flags, size),
             )
             for block, found in pairs
         ]
-        results = emit("if", [x.ssa for x in operands], regions).results
-        return [Value(result) for result in results], flags
+        return emitted("if", operands, regions), flags
 
 
-def _led(
+def led(
     values: Sequence[Value], found: Sequence[bool], wanted: Sequence[bool], size: Size
 ) -> list[Value]:
     """The values with a leading axis where it is wanted."""
@@ -218,13 +200,23 @@ def _with_flags(block: Block, found: Sequence[bool], wanted: Sequence[bool]) -> 
 
     def write(arguments: list[Value]) -> list[Value]:
         values = inline(block, arguments)
-        outputs, tangents = values[: len(found)], iter(values[len(found) :])
-        known = [next(tangents) if flag else None for flag in found]
-        given = [
-            zeros(Zero(output.type)) if tangent is None else tangent
-            for output, tangent, want in zip(outputs, known, wanted, strict=True)
-            if want
-        ]
-        return [*outputs, *given]
+        outputs = values[: len(found)]
+        tangents = placed(values[len(found) :], found, outputs)
+        return [*outputs, *map(dense, select(wanted, tangents))]
 
     return written([argument.type for argument in block.args], write)
+
+
+def settled(
+    transform: Callable[[Sequence[bool]], tuple[Block, Sequence[bool]]],
+    marks: list[bool],
+    carried: slice,
+) -> tuple[Block, Sequence[bool]]:
+    """A loop's body, transformed, with the flags of what it gives: a carried value is marked before
+    a step if it is flagged behind one. `marks` are those of the body's arguments in the end."""
+    while True:
+        block, flags = transform(marks)
+        grown = [a or b for a, b in zip(marks[carried], flags, strict=False)]
+        if grown == marks[carried]:
+            return block, flags
+        marks[carried] = grown

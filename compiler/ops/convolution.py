@@ -9,18 +9,13 @@ from xdsl.irdl import irdl_op_definition, prop_def
 from stepwell.compiler.dialects.loop.types import UNCUT, Combine
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of, tensor, text_of
 from stepwell.compiler.dialects.sizes import IntsAttr, Shape, SizeAttr, SizesAttr
-from stepwell.compiler.ops.base import Array, Gradient, Sample, concrete, expect
+from stepwell.compiler.ops.base import Array, Gradient, Sample, concrete, expect, refusal
 from stepwell.compiler.ops.contraction import Contraction
 from stepwell.compiler.ops.indices import ONE, ZERO, Index
 from stepwell.compiler.ops.movement import spread
 from stepwell.compiler.ops.phases import convolve, windows_back
-from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
-from stepwell.compiler.ops.sliding import (
-    Sliding,
-    all_inside,
-    expect_sliding,
-    slidings,
-)
+from stepwell.compiler.ops.scalars import Read, Scalar, Scalars, working
+from stepwell.compiler.ops.sliding import Sliding, all_inside, expect_sliding, overlaps, slidings
 from stepwell.compiler.ops.value import Value, full
 from stepwell.runtime.sizes import Size
 
@@ -84,30 +79,17 @@ class Convolution(Contraction):
         groups: Size,
     ) -> Sequence[Tensor]:
         x, w = shape_of(lhs), shape_of(rhs)
-        both = f"{text_of(lhs)} and {text_of(rhs)}"
-        expect(
-            dtype_of(lhs) == dtype_of(rhs) != "bool",
-            cls,
-            f"the operands are {both}, and should have one number dtype",
-        )
-        expect(
-            len(x) == len(w) >= 2,
-            cls,
-            f"the operands are {both}, and should be [N, spatial…, C] and [kernel…, C/groups, O]",
-        )
+        cls.expect_numbers(lhs, rhs)
+        if not len(x) == len(w) >= 2:
+            sentence = f"the operands are {text_of(lhs)} and {text_of(rhs)}, and should be"
+            raise refusal(cls, f"{sentence} [N, spatial…, C] and [kernel…, C/groups, O]")
         expect_sliding(cls, len(x) - 2, stride, low, high, dilation)
         expect(groups != ZERO, cls, "has no groups")
-        expect(
-            x[-1] == w[-2] * groups,
-            cls,
-            f"{x[-1]} channels of {text_of(lhs)} are not {groups} groups of the {w[-2]} of"
-            f" {text_of(rhs)}",
-        )
-        expect(
-            per_group(w[-1], groups) * groups == w[-1],
-            cls,
-            f"the {w[-1]} results of {text_of(rhs)} are not {groups} groups",
-        )
+        if x[-1] != w[-2] * groups:
+            sentence = f"{x[-1]} channels of {text_of(lhs)} are not {groups} groups"
+            raise refusal(cls, f"{sentence} of the {w[-2]} of {text_of(rhs)}")
+        if per_group(w[-1], groups) * groups != w[-1]:
+            raise refusal(cls, f"the {w[-1]} results of {text_of(rhs)} are not {groups} groups")
         windows = slidings(w[:-2], stride, low, high, dilation)
         spatial = [each.count(size) for each, size in zip(windows, x[1:-1], strict=True)]
         return [tensor(dtype_of(lhs), (x[0], *spatial, w[-1]))]
@@ -123,7 +105,7 @@ class Convolution(Contraction):
         x, w, dtype = shape_of(self.lhs.type), shape_of(self.rhs.type), dtype_of(self.lhs.type)
         example, places, output = at[0], at[1:-1], at[-1]
         group, _ = s.divmod(output, per_group(w[-1], self.groups.data))
-        wide = "f32" if dtype in ("f16", "bf16") else dtype
+        wide = working(dtype)
 
         def terms(k: tuple[Index, ...]) -> tuple[Scalar, ...]:
             taps, channel = k[:-1], group * w[-2] + k[-1]
@@ -152,12 +134,9 @@ class Convolution(Contraction):
         shape, (groups,) = concrete(shape_of(self.result.type)), concrete((self.groups.data,))
         total = np.zeros(shape, x.dtype)
         for taps in np.ndindex(*w.shape[:-2]):
-            slides = zip(self.windows, taps, x.shape[1:-1], shape[1:-1], strict=True)
-            pairs = [each.overlap(tap, n, count) for each, tap, n, count in slides]
-            windows = total[(slice(None), *(pair[0] for pair in pairs))]
-            elements = x[(slice(None), *(pair[1] for pair in pairs))]
+            windows, elements = overlaps(self.windows, taps, x.shape[1:-1], shape[1:-1])
             with np.errstate(all="ignore"):
-                windows += _grouped_product(elements, w[taps], groups)
+                total[:, *windows] += _grouped_product(x[:, *elements], w[taps], groups)
         return total.astype(operands[0].dtype)
 
     def on(self, lhs: Value, rhs: Value) -> Value:

@@ -21,33 +21,18 @@ from stepwell.compiler.dialects.nd import (
     tensor,
 )
 from stepwell.compiler.dialects.sizes import NumberAttr, Shape, SizeAttr, SizesAttr
-from stepwell.compiler.ops.base import Array, Gradient, PureOp, Role, Sample, concrete, expect
+from stepwell.compiler.ops.base import Array, PureOp, Role, Sample, concrete, expect
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
-from stepwell.compiler.ops.value import Value, Zero, again
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
 
 
 class Creation(PureOp, abc.ABC):
-    """No operand, so that nothing can be differentiated or batched."""
+    """No operand, so that there is nothing to differentiate by or to batch."""
 
     ROLE: ClassVar[Role] = Role.FREE
     result = result_def(TensorType)
-
-    def gradient(self, *cotangents: Value) -> Gradient:
-        return []
-
-    def tangent(self, *tangents: Value | Zero) -> Gradient:
-        return [Zero(tensor_of(self))]
-
-    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        (value,) = again(self)
-        return [value.broadcast((size, *value.shape), range(1, value.rank + 1))]
-
-
-def tensor_of(op: Creation) -> Tensor:
-    return Value(op.result).type
 
 
 @irdl_op_definition

@@ -10,16 +10,16 @@ from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def
 from stepwell.compiler.dialects.loop.types import Combine
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of, text_of
 from stepwell.compiler.dialects.sizes import NumberAttr
-from stepwell.compiler.ops.base import Array, Gradient, PureOp, Role, Sample, expect
+from stepwell.compiler.ops.base import Array, Gradient, Linear, Role, Sample, expect
 from stepwell.compiler.ops.families import NUMBERS
 from stepwell.compiler.ops.indices import Index
-from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
-from stepwell.compiler.ops.value import Value, Zero
+from stepwell.compiler.ops.scalars import Read, Scalar, Scalars, working
+from stepwell.compiler.ops.value import Value
 from stepwell.runtime.sizes import Size
 
 
 @irdl_op_definition
-class Cumsum(PureOp):
+class Cumsum(Linear):
     """The sums of the elements up to each one along an axis; from the end where `reverse` is 1.
 
     The terms are added in order, from 0; f16 and bf16 in f32.
@@ -61,22 +61,15 @@ class Cumsum(PureOp):
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         dtype = dtype_of(self.x.type)
-        wide = "f32" if dtype in ("f16", "bf16") else dtype
+        wide = working(dtype)
         along, backwards = at[self.axis.data], bool(self.reverse.data)
         total = s.prefix(Combine.ADD, along, backwards, lambda: s.convert(reads[0](at), wide))
         return s.convert(total, dtype)
 
     def gradient(self, *cotangents: Value) -> Gradient:
-        return [self._of(cotangents[0], self.axis.data, 1 - self.reverse.data)]
-
-    def tangent(self, *tangents: Value | Zero) -> Gradient:
-        (t,) = tangents
-        assert isinstance(t, Value)
-        return [self._of(t, self.axis.data, self.reverse.data)]
+        (g,), backwards = cotangents, 1 - self.reverse.data
+        return [g.apply("cumsum", axis=self.axis.data, reverse=backwards)]
 
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        return [self._of(operands[0], self.axis.data + 1, self.reverse.data)]
-
-    @staticmethod
-    def _of(x: Value, axis: int, reverse: int) -> Value:
-        return x.apply("cumsum", axis=axis, reverse=reverse)
+        axis, reverse = self.axis.data + 1, self.reverse.data
+        return [operands[0].apply("cumsum", axis=axis, reverse=reverse)]

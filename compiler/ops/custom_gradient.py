@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from xdsl.dialects.builtin import TensorType
-from xdsl.ir import Block, OpResult, Region, SSAValue
+from xdsl.ir import Block, OpResult, Region
 from xdsl.irdl import irdl_op_definition, prop_def, region_def, var_operand_def, var_result_def
 
 from stepwell.compiler.dialects.locations import source_line
@@ -14,16 +14,16 @@ from stepwell.compiler.ops.base import (
     Gradient,
     PureOp,
     Transforms,
+    all_leading,
     evaluate,
     expect,
-    leading,
 )
 from stepwell.compiler.ops.control import floating, gives, takes, types_yielded
 from stepwell.compiler.ops.emission import emit, emitting_before
 from stepwell.compiler.ops.regions import copied, inline, replace, written
 from stepwell.compiler.ops.staging import compute_again, pulled_back_again
 from stepwell.compiler.ops.structure import yielded
-from stepwell.compiler.ops.value import Value, Zero, dense, plus, zeros
+from stepwell.compiler.ops.value import Value, Zero, dense, emitted, placed, plus, present
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
 
@@ -85,26 +85,26 @@ class CustomGradient(PureOp):
 
     def pushforward(
         self, transforms: Transforms, *tangents: Value | Zero
-    ) -> tuple[Sequence[SSAValue], Gradient]:
+    ) -> tuple[Sequence[Value], Gradient]:
         self._expect_own([isinstance(each, Value) for each in tangents])
         op = self._keeping()
         moved = op.rule_transposed(transforms, tangents)
         if op is self:
             moved = [*moved, *op.residuals_moved(transforms, [*tangents, *moved])]
-        return op.results[: len(moved)], moved
+        return list(map(Value, op.results[: len(moved)])), moved
 
     def vectorised(
         self, transforms: Transforms, size: Size, on: Sequence[bool], *operands: Value
     ) -> tuple[Sequence[Value], Sequence[bool]]:
         """Everything gets the axis, so that the two programs still fit together."""
-        wide = [leading(size, flag, x) for flag, x in zip(on, operands, strict=True)]
+        wide = all_leading(size, on, operands)
         regions: list[Region] = []
         for region in (self.forward, self.backward):
             marks = [True] * len(region.block.args)
             block, flags = transforms.batch(region.block, size, marks)
             regions.append(_with_axis_everywhere(block, flags, size))
-        results = emit("custom_gradient", [x.ssa for x in wide], regions, **self.parameters).results
-        return [Value(result) for result in results], [True] * len(results)
+        results = emitted("custom_gradient", wide, regions, **self.parameters)
+        return results, [True] * len(results)
 
     # What derivatives are made of; from `ruled` on, of an op that keeps its residuals.
 
@@ -154,7 +154,7 @@ class CustomGradient(PureOp):
         """The tangents of the results. The rule is linear in w, w -> J' w, so that J v follows by
         reverse mode of the rule with respect to w, at any w: at zero."""
         residuals, results = self._parts()
-        point = [*residuals, *(zeros(Zero(x.type)) for x in results)]
+        point = [*residuals, *(x.like(0) for x in results)]
         on = [*(False for _ in residuals), *floating([x.ssa for x in results])]
         rule = copied(self.backward.block)
         try:
@@ -189,12 +189,8 @@ class CustomGradient(PureOp):
             self._beyond(), [isinstance(each, Value) for each in tangents]
         )
         compute_again(block, yielded(block)[len(flags) :])
-        given = [each for each in tangents if isinstance(each, Value)]
-        found = iter(inline(block, [*self._known(), *given]))
         residuals, _ = self._parts()
-        return [
-            next(found) if flag else Zero(x.type) for flag, x in zip(flags, residuals, strict=True)
-        ]
+        return placed(inline(block, [*self._known(), *present(tangents)]), flags, residuals)
 
     def _parts(self) -> tuple[list[Value], list[Value]]:
         """The residuals, and the results before them."""
@@ -219,8 +215,5 @@ class CustomGradient(PureOp):
 def _with_axis_everywhere(block: Block, flags: Sequence[bool], size: Size) -> Region:
     """A batched block whose outputs all have the axis."""
 
-    def write(arguments: list[Value]) -> list[Value]:
-        values = inline(block, arguments)
-        return [leading(size, flag, x) for flag, x in zip(flags, values, strict=True)]
-
-    return written([argument.type for argument in block.args], write)
+    types = [argument.type for argument in block.args]
+    return written(types, lambda arguments: all_leading(size, flags, inline(block, arguments)))

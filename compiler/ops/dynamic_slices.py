@@ -14,19 +14,20 @@ from stepwell.compiler.dialects.sizes import Shape, SizesAttr
 from stepwell.compiler.ops.base import (
     Array,
     Gradient,
-    PureOp,
+    Linear,
     Role,
     Sample,
+    all_leading,
     concrete,
     expect,
-    leading,
+    refusal,
 )
-from stepwell.compiler.ops.emission import Inferring, emit
+from stepwell.compiler.ops.emission import Inferring
 from stepwell.compiler.ops.host import Host, buffer_of
 from stepwell.compiler.ops.indices import ZERO, Index, linear
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
 from stepwell.compiler.ops.sliding import all_inside
-from stepwell.compiler.ops.value import Value, Zero, dense, zeros
+from stepwell.compiler.ops.value import Value, Zero, again, emitted
 from stepwell.runtime.sizes import Size, at_most
 
 
@@ -34,22 +35,15 @@ def expect_slice(op: type[Inferring], x: Tensor, part: Shape, starts: Sequence[T
     """Checks that a slice of this shape fits into x, and that each other axis has a start."""
     shape = shape_of(x)
     batch = len(shape_of(starts[0])) if starts else len(shape)
-    expect(
-        len(part) == len(shape) and part[:batch] == shape[:batch],
-        op,
-        f"a slice of {text_of(x)} has not the shape [{', '.join(map(str, part))}]",
-    )
+    if len(part) != len(shape) or part[:batch] != shape[:batch]:
+        sentence = f"a slice of {text_of(x)} has not the shape [{', '.join(map(str, part))}]"
+        raise refusal(op, sentence)
     for axis, (size, count) in enumerate(zip(shape, part, strict=True)):
-        expect(
-            at_most(count, size, {}) is not False,
-            op,
-            f"{count} elements do not fit into axis {axis} of {text_of(x)}",
-        )
-    expect(
-        len(starts) == len(shape) - batch,
-        op,
-        f"{text_of(x)} needs {len(shape) - batch} starts, and is given {len(starts)}",
-    )
+        if at_most(count, size, {}) is False:
+            raise refusal(op, f"{count} elements do not fit into axis {axis} of {text_of(x)}")
+    if len(starts) != len(shape) - batch:
+        sentence = f"{text_of(x)} needs {len(shape) - batch} starts, and is given {len(starts)}"
+        raise refusal(op, sentence)
     for start in starts:
         fits = dtype_of(start) in INTEGERS and shape_of(start) == shape[:batch]
         expect(fits, op, f"a start is {text_of(start)}")
@@ -78,7 +72,7 @@ def numpy_places(x: Array, part: Sequence[int], starts: Sequence[Array]) -> tupl
 
 
 @irdl_op_definition
-class DynamicSlice(PureOp):
+class DynamicSlice(Linear):
     """The elements of x from `starts`, moved so that `shape` fits.
 
     The starts are integers with the shape of the first axes of x, of which each element has a slice
@@ -117,20 +111,16 @@ class DynamicSlice(PureOp):
 
     def gradient(self, *cotangents: Value) -> Gradient:
         starts = [Value(start) for start in self.starts]
-        whole = zeros(Zero(Value(self.x).type))
+        whole = Value(self.x).like(0)
         return [update_slice(whole, cotangents[0], starts), *(Zero(each.type) for each in starts)]
 
-    def tangent(self, *tangents: Value | Zero) -> Gradient:
-        starts = [Value(start) for start in self.starts]
-        return [take_slice(dense(tangents[0]), starts, self.shape.data)]
-
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        x, *starts = (leading(size, flag, each) for flag, each in zip(on, operands, strict=True))
+        x, *starts = all_leading(size, on, operands)
         return [take_slice(x, starts, (size, *self.shape.data))]
 
 
 @irdl_op_definition
-class DynamicUpdateSlice(PureOp):
+class DynamicUpdateSlice(Linear):
     """x with the elements that `dynamic_slice` would give replaced by those of `update`."""
 
     name = "nd.dynamic_update_slice"
@@ -193,28 +183,19 @@ class DynamicUpdateSlice(PureOp):
     def gradient(self, *cotangents: Value) -> Gradient:
         (g,), starts = cotangents, [Value(start) for start in self.starts]
         part = Value(self.update)
-        outside = update_slice(g, zeros(Zero(part.type)), starts)
+        outside = update_slice(g, part.like(0), starts)
         inside = take_slice(g, starts, part.shape)
         return [outside, inside, *(Zero(each.type) for each in starts)]
 
-    def tangent(self, *tangents: Value | Zero) -> Gradient:
-        starts = [Value(start) for start in self.starts]
-        return [update_slice(dense(tangents[0]), dense(tangents[1]), starts)]
-
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        x, update, *starts = (
-            leading(size, flag, each) for flag, each in zip(on, operands, strict=True)
-        )
-        return [update_slice(x, update, starts)]
+        return again(self, *all_leading(size, on, operands))
 
 
 def take_slice(x: Value, starts: Sequence[Value], shape: Shape) -> Value:
     """The elements of x from the starts, in this shape."""
-    op = emit("dynamic_slice", [x.ssa, *(start.ssa for start in starts)], shape=shape)
-    return Value(op.results[0])
+    return emitted("dynamic_slice", [x, *starts], shape=shape)[0]
 
 
 def update_slice(x: Value, update: Value, starts: Sequence[Value]) -> Value:
     """x with `update` from the starts on."""
-    operands = [x.ssa, update.ssa, *(start.ssa for start in starts)]
-    return Value(emit("dynamic_update_slice", operands).results[0])
+    return emitted("dynamic_update_slice", [x, update, *starts])[0]

@@ -30,12 +30,11 @@ from stepwell.compiler.dialects.nd import (
 )
 from stepwell.compiler.dialects.sizes import count_of
 from stepwell.compiler.dialects.texts import TextAttr
-from stepwell.compiler.ops.base import Array, Effect, Gradient, Sample, concrete, expect
-from stepwell.compiler.ops.emission import emit
+from stepwell.compiler.ops.base import Array, Effect, Gradient, Sample, concrete, expect, refusal
 from stepwell.compiler.ops.host import Host
 from stepwell.compiler.ops.regions import written
 from stepwell.compiler.ops.scan import slice_of
-from stepwell.compiler.ops.value import Value, Zero
+from stepwell.compiler.ops.value import Value, Zero, again, emitted
 from stepwell.runtime import system
 from stepwell.runtime.entry import filled, placeholders
 from stepwell.runtime.errors import CallError, CompileError
@@ -58,12 +57,12 @@ class Print(Effect):
 
     @classmethod
     def infer(cls, *arguments: Tensor, text: str) -> Sequence[Tensor]:
-        expect(
-            placeholders(text) == [""] * len(arguments),
-            cls,
-            f"the text {text!r} has not one {{}} for each of {len(arguments)} operands",
-            "write {{ and }} for braces that are printed",
-        )
+        if placeholders(text) != [""] * len(arguments):
+            raise refusal(
+                cls,
+                f"the text {text!r} has not one {{}} for each of {len(arguments)} operands",
+                "write {{ and }} for braces that are printed",
+            )
         return []
 
     def reference(self, *operands: Array) -> tuple[Array, ...]:
@@ -74,16 +73,9 @@ class Print(Effect):
         types = [argument.type for argument in self.arguments]
         h.write(HostOp, operands, (), {"site": h.site("print", self.text.data, types)})
 
-    def gradient(self, *cotangents: Value) -> Gradient:
-        return [Zero(Value(argument).type) for argument in self.arguments]
-
-    def tangent(self, *tangents: Value | Zero) -> Gradient:
-        return []
-
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
         """Once, with the whole batch."""
-        emit("print", [each.ssa for each in operands], text=self.text.data)
-        return []
+        return again(self, *operands)
 
 
 @irdl_op_definition
@@ -112,15 +104,8 @@ class Assert(Effect):
         with h.counting(count_of(shape_of(self.condition.type))) as number:
             h.write(AssertOp, [h.load(operands[0], i1, number)], (), {"site": site})
 
-    def gradient(self, *cotangents: Value) -> Gradient:
-        return [Zero(Value(self.condition).type)]
-
-    def tangent(self, *tangents: Value | Zero) -> Gradient:
-        return []
-
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        emit("assert", [operands[0].ssa], text=self.text.data)
-        return []
+        return again(self, *operands)
 
 
 @irdl_op_definition
@@ -189,17 +174,8 @@ class Custom(Effect):
         def call(arguments: list[Value]) -> list[Value]:
             shared, own = iter(arguments[: len(fixed)]), iter(arguments[len(fixed) :])
             given = [next(own if flag else shared) for flag in on]
-            op = emit("custom", [x.ssa for x in given], **self.parameters)
-            return [Value(result) for result in op.results]
+            return again(self, *given)
 
         types = [*(x.type for x in fixed), *(slice_of(x.type) for x in slices)]
-        op = emit(
-            "scan",
-            [x.ssa for x in (*fixed, *slices)],
-            [written(types, call)],
-            constants=len(fixed),
-            carried=0,
-            length=size,
-            reverse=0,
-        )
-        return [Value(result) for result in op.results]
+        counts = {"constants": len(fixed), "carried": 0, "length": size, "reverse": 0}
+        return emitted("scan", [*fixed, *slices], [written(types, call)], **counts)

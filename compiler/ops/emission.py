@@ -31,7 +31,12 @@ class Inferring(IRDLOperation, abc.ABC):
         super().__init_subclass__(**options)
         name = cls.__dict__.get("name")
         if isinstance(name, str):
-            cls.REGISTRY[name.removeprefix("nd.")] = cls
+            cls.REGISTRY[cls.mnemonic()] = cls
+
+    @classmethod
+    def mnemonic(cls) -> str:
+        """The name that `emit` takes."""
+        return cls.name.removeprefix("nd.")
 
     @classmethod
     @abc.abstractmethod
@@ -134,10 +139,7 @@ def located(location: LocationAttr) -> Generator[None]:
 
 
 def emit(
-    mnemonic: str,
-    operands: Sequence[SSAValue],
-    regions: Sequence[Region] = (),
-    **parameters: Any,
+    mnemonic: str, operands: Sequence[SSAValue], regions: Sequence[Region] = (), **parameters: Any
 ) -> Operation:
     """A new op at the end of the current block: ours by mnemonic, others by their full names."""
     emitter = current()

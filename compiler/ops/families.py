@@ -9,13 +9,27 @@ from xdsl.dialects.builtin import TensorType
 from xdsl.irdl import VarConstraint, base, operand_def, result_def
 
 from stepwell.compiler.dialects.nd import FLOATS, INTEGERS, Tensor, dtype_of, shape_of, tensor
-from stepwell.compiler.ops.base import Array, Gradient, PureOp, Role, expect, leading, same
+from stepwell.compiler.ops.base import (
+    Array,
+    Gradient,
+    PureOp,
+    Role,
+    Sample,
+    all_leading,
+    expect,
+    same,
+)
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
 from stepwell.compiler.ops.value import Slope, Value, Zero, again, plus, times
 from stepwell.runtime.sizes import Size
 
 NUMBERS = (*FLOATS, *INTEGERS)
+
+
+def alike(operands: int, *types: str) -> Sequence[Sample]:
+    """Samples of so many operands of one type, for each of the types."""
+    return tuple(((each,) * operands, {}) for each in types)
 
 
 def in_working_precision(function: Callable[..., Any], *operands: Array) -> Array:
@@ -34,14 +48,12 @@ class Elementwise(PureOp, abc.ABC):
     ROLE: ClassVar = Role.MAP
 
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        return again(self, *(leading(size, flag, x) for flag, x in zip(on, operands, strict=True)))
+        return again(self, *all_leading(size, on, operands))
 
 
 class Function(Elementwise, abc.ABC):
-    """One scalar function, applied everywhere."""
+    """The scalar function of the op's name, applied everywhere."""
 
-    SCALAR: ClassVar[str]
-    """The function's name in the table of scalar functions."""
     NUMPY: ClassVar[Callable[..., Any]]
     """The function of arrays."""
     DTYPES: ClassVar[Sequence[str]] = NUMBERS
@@ -50,12 +62,16 @@ class Function(Elementwise, abc.ABC):
         return in_working_precision(type(self).NUMPY, *operands)
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
-        return s.apply(self.SCALAR, *(read(at) for read in reads))
+        return s.apply(self.mnemonic(), *(read(at) for read in reads))
 
 
 class Unary(Function, abc.ABC):
     """One operand. A leaf says its slope: the derivative at x, where y is the result."""
 
+    SAMPLES: ClassVar = (
+        *alike(1, "f64[3,4]", "f32[5]", "f16[2,3]", "bf16[7]", "i32[6]", "i64[2,2]", "u8[5]"),
+        *alike(1, "f64[0,3]", "f32[1]", "f64[]"),
+    )
     T: ClassVar = VarConstraint("T", base(TensorType))
     x = operand_def(T)
     result = result_def(T)
@@ -66,9 +82,9 @@ class Unary(Function, abc.ABC):
         supported(cls, x)
         return [x]
 
-    @abc.abstractmethod
     def slope(self, x: Value, y: Value) -> Slope:
-        """dy/dx; a Zero where the function is flat."""
+        """dy/dx; a Zero where the function is flat. None is asked for of what is no float."""
+        raise self.missing("slope", "how it is differentiated")
 
     def gradient(self, *cotangents: Value) -> Gradient:
         return [times(cotangents[0], self.slope(Value(self.x), Value(self.result)))]
@@ -80,6 +96,10 @@ class Unary(Function, abc.ABC):
 class Binary(Function, abc.ABC):
     """Two operands of one type. A leaf says its two slopes."""
 
+    SAMPLES: ClassVar = (
+        *alike(2, "f64[3,4]", "f32[5]", "f16[2,3]", "bf16[7]", "i32[6]", "i64[2,2]", "u8[5]"),
+        *alike(2, "f64[0]"),
+    )
     T: ClassVar = VarConstraint("T", base(TensorType))
     lhs = operand_def(T)
     rhs = operand_def(T)
@@ -91,9 +111,9 @@ class Binary(Function, abc.ABC):
         supported(cls, lhs)
         return [same(cls, lhs, rhs)]
 
-    @abc.abstractmethod
     def slopes(self, x: Value, y: Value, result: Value) -> Sequence[Slope]:
-        """The derivatives by x and by y."""
+        """The derivatives by x and by y. None are asked for of what is no float."""
+        raise self.missing("slopes", "how it is differentiated")
 
     def _slopes(self) -> Sequence[Slope]:
         return self.slopes(Value(self.lhs), Value(self.rhs), Value(self.result))
@@ -109,6 +129,7 @@ class Binary(Function, abc.ABC):
 class Compare(Function, abc.ABC):
     """Two operands of one type to a boolean; flat everywhere."""
 
+    SAMPLES: ClassVar = (*Binary.SAMPLES, *alike(2, "bool[4]"))
     DTYPES: ClassVar[Sequence[str]] = (*NUMBERS, "bool")
     lhs = operand_def(TensorType)
     rhs = operand_def(TensorType)

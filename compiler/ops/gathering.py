@@ -10,13 +10,23 @@ from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def
 
 from stepwell.compiler.dialects.nd import INTEGERS, Tensor, dtype_of, shape_of, tensor, text_of
 from stepwell.compiler.dialects.sizes import NumberAttr, Shape, count_of
-from stepwell.compiler.ops.base import Array, Gradient, PureOp, Role, Sample, expect, leading
-from stepwell.compiler.ops.emission import Inferring, emit
+from stepwell.compiler.ops.base import (
+    Array,
+    Gradient,
+    Linear,
+    PureOp,
+    Role,
+    Sample,
+    all_leading,
+    expect,
+    refusal,
+)
+from stepwell.compiler.ops.emission import Inferring
 from stepwell.compiler.ops.families import NUMBERS
 from stepwell.compiler.ops.host import Host
 from stepwell.compiler.ops.indices import ONE, ZERO, Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
-from stepwell.compiler.ops.value import Value, Zero, dense, full, zeros
+from stepwell.compiler.ops.value import Value, Zero, dense, emitted, full
 from stepwell.runtime.sizes import Size, at_most
 
 GATHERED: Sequence[Sample] = (
@@ -34,16 +44,14 @@ def gathered(op: type[Inferring], x: Tensor, indices: Tensor, batch: int) -> Sha
     """The shape of what is gathered, with one row of x for each index."""
     source, given = shape_of(x), shape_of(indices)
     expect(dtype_of(indices) in INTEGERS, op, f"the indices are {dtype_of(indices)}")
-    expect(
-        0 <= batch < len(source) and source[:batch] == given[:batch],
-        op,
-        f"{text_of(x)} and indices {text_of(indices)} do not share {batch} leading axes",
-    )
+    if not 0 <= batch < len(source) or source[:batch] != given[:batch]:
+        sentence = f"{text_of(x)} and indices {text_of(indices)} do not share {batch} leading axes"
+        raise refusal(op, sentence)
     return (*given, *source[batch + 1 :])
 
 
 @irdl_op_definition
-class Gather(PureOp):
+class Gather(Linear):
     """x[b…, n, rest…] at indices[b…, i…], each moved into [0, n - 1], to [b…, i…, rest…].
 
     Where n is 0 the result is 0.
@@ -87,17 +95,13 @@ class Gather(PureOp):
     def gradient(self, *cotangents: Value) -> Gradient:
         x, indices, batch = Value(self.x), Value(self.indices), self.batch.data
         places = clamped(indices, x.shape[batch])
-        nothing = full(0, x.dtype, x.shape)
-        return [scatter_add(nothing, places, cotangents[0], batch), Zero(indices.type)]
-
-    def tangent(self, *tangents: Value | Zero) -> Gradient:
-        return [gather(dense(tangents[0]), Value(self.indices), self.batch.data)]
+        return [scatter_add(x.like(0), places, cotangents[0], batch), Zero(indices.type)]
 
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
         batch = self.batch.data
         if batch == 0 and not on[0]:
             return [gather(operands[0], operands[1], batch)]
-        x, indices = (leading(size, flag, each) for flag, each in zip(on, operands, strict=True))
+        x, indices = all_leading(size, on, operands)
         return [gather(x, indices, batch + 1)]
 
 
@@ -130,7 +134,7 @@ def size_value(size: Size, dtype: str, shape: Shape) -> Value:
     """A size, which may be symbolic, everywhere in a shape."""
     if size.static is not None:
         return full(size.static, dtype, shape)
-    return Value(emit("size", [], size=size).results[0]).convert(dtype).broadcast(shape, ())
+    return emitted("size", [], size=size)[0].convert(dtype).broadcast(shape, ())
 
 
 LANES = 16
@@ -173,11 +177,9 @@ class ScatterAdd(PureOp):
     def infer(cls, x: Tensor, indices: Tensor, updates: Tensor, *, batch: int) -> Sequence[Tensor]:
         expect(dtype_of(x) in NUMBERS, cls, f"is not defined for {dtype_of(x)}")
         wanted = tensor(dtype_of(x), gathered(cls, x, indices, batch))
-        expect(
-            updates == wanted,
-            cls,
-            f"the updates are {text_of(updates)}, and should be {text_of(wanted)}",
-        )
+        if updates != wanted:
+            sentence = f"the updates are {text_of(updates)}, and should be {text_of(wanted)}"
+            raise refusal(cls, sentence)
         return [x]
 
     def reference(self, *operands: Array) -> Array:
@@ -221,16 +223,13 @@ class ScatterAdd(PureOp):
         x, _, updates = tangents
         if isinstance(updates, Zero):
             return [x]
-        start = zeros(x) if isinstance(x, Zero) else x
-        return [scatter_add(start, Value(self.indices), updates, self.batch.data)]
+        return [scatter_add(dense(x), Value(self.indices), updates, self.batch.data)]
 
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        wide = [leading(size, flag, each) for flag, each in zip(on, operands, strict=True)]
-        x, indices, updates = wide
+        x, indices, updates = all_leading(size, on, operands)
         return [scatter_add(x, indices, updates, self.batch.data + 1)]
 
 
 def scatter_add(x: Value, indices: Value, updates: Value, batch: int = 0) -> Value:
     """x with the updates added at the indices."""
-    op = emit("scatter_add", [x.ssa, indices.ssa, updates.ssa], batch=batch)
-    return Value(op.results[0])
+    return emitted("scatter_add", [x, indices, updates], batch=batch)[0]

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 
-from xdsl.dialects.arith import ConstantOp
 from xdsl.dialects.builtin import DenseArrayBase, LocationAttr, i1, i8, i32
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.irdl import IRDLOperation
@@ -13,7 +12,6 @@ from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.dialects.loop.explicit import ForOp, IfOp, LoadOp, StoreOp
 from stepwell.compiler.dialects.loop.host import AllocOp, CopyOp, ViewOp
 from stepwell.compiler.dialects.loop.nests import IndexOp, YieldOp
-from stepwell.compiler.dialects.loop.scalar import number
 from stepwell.compiler.dialects.loop.sites import SiteAttr
 from stepwell.compiler.dialects.loop.syntax import INDEX
 from stepwell.compiler.dialects.loop.types import AccessAttr, BufferType, buffer
@@ -76,9 +74,6 @@ class Host:
         operands: list[SSAValue] = []
         access = AccessAttr((Index.of(index).affine(operands),))
         return self.write(IndexOp, operands, (INDEX,), {"access": access}).results[0]
-
-    def number(self, value: int, type: Attribute) -> SSAValue:
-        return self.write(ConstantOp, (), (type,), {"value": number(value, type)}).results[0]
 
     def load(self, source: SSAValue, element: Attribute, offset: Index | int = 0) -> SSAValue:
         """One element of a buffer as a scalar, or consecutive ones as a vector."""
@@ -169,20 +164,3 @@ class Host:
         with self.inside(then):
             yield
             self.write(YieldOp)
-
-    def folding(
-        self,
-        count: Size,
-        initial: Sequence[Scalar],
-        step: Callable[[Index, Sequence[Scalar]], Sequence[Scalar]],
-    ) -> list[Scalar]:
-        """What is carried through `count` steps, of which `step` writes one, given its index."""
-        types = [each.value.type for each in initial]
-        body = Block(arg_types=[INDEX, *types])
-        operands = [self.index(ZERO), self.index(count), *(each.value for each in initial)]
-        loop = self.write(ForOp, operands, types, {"step": NumberAttr(1)}, [Region(body)])
-        carried = [Scalar(a, each.dtype) for a, each in zip(body.args[1:], initial, strict=True)]
-        with self.inside(body):
-            following = step(Index.axis(body.args[0]), carried)
-            self.write(YieldOp, [each.value for each in following])
-        return [Scalar(a, each.dtype) for a, each in zip(loop.results, initial, strict=True)]

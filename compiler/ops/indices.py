@@ -51,11 +51,6 @@ class Index:
         terms = sorted((id(value), coefficient) for value, coefficient in self.terms.items())
         return (*terms, self.offset)
 
-    @property
-    def constant(self) -> Size | None:
-        """Its size when it depends on no value."""
-        return None if self.terms else self.offset
-
     def affine(self, operands: list[SSAValue]) -> Affine:
         """As an attribute over numbered operands; values are appended to `operands`."""
         terms: list[tuple[Size, int]] = []

@@ -12,23 +12,24 @@ from stepwell.compiler.dialects.sizes import IntsAttr, NumberAttr, Shape, SizesA
 from stepwell.compiler.ops.base import (
     Array,
     Gradient,
-    PureOp,
+    Linear,
     Role,
     Sample,
+    all_leading,
     concrete,
     expect,
     leading,
+    refusal,
 )
-from stepwell.compiler.ops.emission import emit
 from stepwell.compiler.ops.indices import ZERO, Index
 from stepwell.compiler.ops.movement import spread
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
-from stepwell.compiler.ops.value import Value, Zero, again, dense, full
+from stepwell.compiler.ops.value import Value, Zero, emitted, full
 from stepwell.runtime.sizes import Size
 
 
 @irdl_op_definition
-class Pad(PureOp):
+class Pad(Linear):
     """`fill` before, after and `interior` times between the elements of each axis."""
 
     name = "nd.pad"
@@ -55,11 +56,8 @@ class Pad(PureOp):
         cls, x: Tensor, fill: Tensor, *, low: Shape, high: Shape, interior: tuple[int, ...]
     ) -> Sequence[Tensor]:
         source = shape_of(x)
-        expect(
-            len(source) == len(low) == len(high) == len(interior),
-            cls,
-            f"low, high and interior do not have the rank of {text_of(x)}",
-        )
+        if not len(source) == len(low) == len(high) == len(interior):
+            raise refusal(cls, f"low, high and interior do not have the rank of {text_of(x)}")
         expect(fill == tensor(dtype_of(x)), cls, f"the fill is {text_of(fill)}, not {dtype_of(x)}")
         expect(all(each >= 0 for each in interior), cls, "a negative interior")
         for axis, (before, after) in enumerate(zip(low, high, strict=True)):
@@ -89,17 +87,15 @@ class Pad(PureOp):
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         shape, fill = shape_of(self.x.type), reads[1](())
-        conditions: list[Scalar] = []
+        conditions: list[Scalar | None] = []
         index: list[Index] = []
         for axis, position in enumerate(at):
             place, hit = self._place(s, axis, position)
             index.append(place)
-            conditions += [each for each in (hit, s.inside(place, shape[axis])) if each is not None]
-        if not conditions:
+            conditions += (hit, s.inside(place, shape[axis]))
+        inside = s.all_of(conditions)
+        if inside is None:
             return reads[0](tuple(index))
-        inside = conditions[0]
-        for condition in conditions[1:]:
-            inside = s.apply("and", inside, condition)
         return s.guard(inside, lambda: reads[0](tuple(index)), fill)
 
     def _place(self, s: Scalars, axis: int, position: Index) -> tuple[Index, Scalar | None]:
@@ -120,10 +116,6 @@ class Pad(PureOp):
         rest = g.sum(range(g.rank)) - inner.sum(range(g.rank))
         return [inner, rest]
 
-    def tangent(self, *tangents: Value | Zero) -> Gradient:
-        x, fill = (dense(t) for t in tangents)
-        return again(self, x, fill)
-
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
         x, fill = operands
         low, high = (ZERO, *self.low.data), (ZERO, *self.high.data)
@@ -138,7 +130,7 @@ class Pad(PureOp):
 
 
 @irdl_op_definition
-class Concatenate(PureOp):
+class Concatenate(Linear):
     """The operands one after another along an axis."""
 
     name = "nd.concatenate"
@@ -162,11 +154,9 @@ class Concatenate(PureOp):
         for part in parts:
             shape = shape_of(part)
             fits = len(shape) == len(first) and _without(shape, axis) == _without(first, axis)
-            expect(
-                fits and dtype_of(part) == dtype_of(parts[0]),
-                cls,
-                f"{text_of(part)} does not continue {text_of(parts[0])} along axis {axis}",
-            )
+            if not fits or dtype_of(part) != dtype_of(parts[0]):
+                one, other = text_of(part), text_of(parts[0])
+                raise refusal(cls, f"{one} does not continue {other} along axis {axis}")
             total = total + shape[axis]
         return [tensor(dtype_of(parts[0]), (*first[:axis], total, *first[axis + 1 :]))]
 
@@ -199,17 +189,13 @@ class Concatenate(PureOp):
             gradients.append(g.slice(tuple(first), shape_of(part.type)))
         return gradients
 
-    def tangent(self, *tangents: Value | Zero) -> Gradient:
-        return again(self, *map(dense, tangents))
-
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        parts = [leading(size, flag, x) for flag, x in zip(on, operands, strict=True)]
-        return [concatenate(parts, self.axis.data + 1)]
+        return [concatenate(all_leading(size, on, operands), self.axis.data + 1)]
 
 
 def concatenate(parts: Sequence[Value], axis: int) -> Value:
     """The values one after another along an axis."""
-    return Value(emit("concatenate", [part.ssa for part in parts], axis=axis).results[0])
+    return emitted("concatenate", parts, axis=axis)[0]
 
 
 def _without(shape: Shape, axis: int) -> Shape:

@@ -14,20 +14,21 @@ from stepwell.compiler.dialects.sizes import IntsAttr, Shape, SizesAttr, count_o
 from stepwell.compiler.ops.base import (
     Array,
     Gradient,
-    PureOp,
+    Linear,
     Role,
     Sample,
     axes_in_range,
     concrete,
     expect,
+    refusal,
 )
 from stepwell.compiler.ops.indices import ONE, ZERO, Index, linear
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
-from stepwell.compiler.ops.value import Value, Zero, again, full
+from stepwell.compiler.ops.value import Value, again, full
 from stepwell.runtime.sizes import Size, at_most, largest
 
 
-class Movement(PureOp, abc.ABC):
+class Movement(Linear, abc.ABC):
     """One operand; element `at` of the result is element `source(at)` of the operand."""
 
     ROLE: ClassVar = Role.FREE
@@ -40,11 +41,6 @@ class Movement(PureOp, abc.ABC):
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         return reads[0](self.source(s, at))
-
-    def tangent(self, *tangents: Value | Zero) -> Gradient:
-        (t,) = tangents
-        assert isinstance(t, Value)
-        return again(self, t)
 
 
 @irdl_op_definition
@@ -67,11 +63,9 @@ class Broadcast(Movement):
         axes_in_range(cls, axes, shape)
         expect(len(axes) == len(shape_of(x)), cls, f"{text_of(x)} has not {len(axes)} axes")
         for size, axis in zip(shape_of(x), axes, strict=True):
-            expect(
-                size == shape[axis],
-                cls,
-                f"size {size} of {text_of(x)} does not become size {shape[axis]} of axis {axis}",
-            )
+            if size != shape[axis]:
+                becomes = f"does not become size {shape[axis]} of axis {axis}"
+                raise refusal(cls, f"size {size} of {text_of(x)} {becomes}")
         return [tensor(dtype_of(x), shape)]
 
     def source(self, s: Scalars, at: tuple[Index, ...]) -> tuple[Index, ...]:
@@ -112,11 +106,9 @@ class Reshape(Movement):
 
     @classmethod
     def infer(cls, x: Tensor, *, shape: Shape) -> Sequence[Tensor]:
-        expect(
-            count_of(shape_of(x)) == count_of(shape),
-            cls,
-            f"{text_of(x)} has {count_of(shape_of(x))} elements, the new shape {count_of(shape)}",
-        )
+        before, after = count_of(shape_of(x)), count_of(shape)
+        if before != after:
+            raise refusal(cls, f"{text_of(x)} has {before} elements, the new shape {after}")
         return [tensor(dtype_of(x), shape)]
 
     def source(self, s: Scalars, at: tuple[Index, ...]) -> tuple[Index, ...]:
@@ -187,11 +179,8 @@ class Transpose(Movement):
     @classmethod
     def infer(cls, x: Tensor, *, axes: tuple[int, ...]) -> Sequence[Tensor]:
         shape = shape_of(x)
-        expect(
-            sorted(axes) == list(range(len(shape))),
-            cls,
-            f"axes {list(axes)} do not permute those of {text_of(x)}",
-        )
+        if sorted(axes) != list(range(len(shape))):
+            raise refusal(cls, f"axes {list(axes)} do not permute those of {text_of(x)}")
         return [tensor(dtype_of(x), tuple(shape[axis] for axis in axes))]
 
     def source(self, s: Scalars, at: tuple[Index, ...]) -> tuple[Index, ...]:
@@ -234,21 +223,15 @@ class Slice(Movement):
         cls, x: Tensor, *, start: Shape, shape: Shape, step: tuple[int, ...]
     ) -> Sequence[Tensor]:
         source = shape_of(x)
-        expect(
-            len(source) == len(start) == len(shape) == len(step),
-            cls,
-            f"start, shape and step do not have the rank of {text_of(x)}",
-        )
+        if not len(source) == len(start) == len(shape) == len(step):
+            raise refusal(cls, f"start, shape and step do not have the rank of {text_of(x)}")
         expect(all(each > 0 for each in step), cls, f"the steps {list(step)} are not positive")
         for axis, (size, first, count, by) in enumerate(
             zip(source, start, shape, step, strict=True)
         ):
             last = first + count * by - (by - 1)
-            expect(
-                at_most(last, size, {}) is not False or count == ZERO,
-                cls,
-                f"axis {axis} of {text_of(x)} ends before element {last - 1}",
-            )
+            if at_most(last, size, {}) is False and count != ZERO:
+                raise refusal(cls, f"axis {axis} of {text_of(x)} ends before element {last - 1}")
         return [tensor(dtype_of(x), shape)]
 
     def source(self, s: Scalars, at: tuple[Index, ...]) -> tuple[Index, ...]:

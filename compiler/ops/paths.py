@@ -6,6 +6,7 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from stepwell.compiler.dialects.locations import is_derivative
 from stepwell.compiler.ops.base import Path, TensorOp
+from stepwell.compiler.ops.regions import end_of
 
 
 def paths(block: Block, given: Sequence[Path]) -> list[Path]:
@@ -14,15 +15,13 @@ def paths(block: Block, given: Sequence[Path]) -> list[Path]:
     One walk backwards. What derivatives are made of breaks no path: the slope of a piecewise linear
     function depends on x through the choice of a piece, and it is right that its own slope is zero.
     """
-    last = block.last_op
-    assert last is not None
     known: dict[SSAValue, Path] = {}
 
     def meet(values: Sequence[SSAValue], found: Sequence[Path]) -> None:
         for value, path in zip(values, found, strict=True):
             known[value] = max(known.get(value, Path.NONE), path)
 
-    meet(last.operands, given)
+    meet(end_of(block).operands, given)
     for op in reversed(list(block.ops)[:-1]):
         onward = [known.get(result, Path.NONE) for result in op.results]
         if any(onward):

@@ -19,10 +19,19 @@ from stepwell.compiler.dialects.nd import (
     text_of,
 )
 from stepwell.compiler.dialects.sizes import IntsAttr, NumberAttr, Shape
-from stepwell.compiler.ops.base import Array, Gradient, PureOp, Role, Sample, axes_in_range, expect
+from stepwell.compiler.ops.base import (
+    Array,
+    Gradient,
+    PureOp,
+    Role,
+    Sample,
+    axes_in_range,
+    expect,
+    refusal,
+)
 from stepwell.compiler.ops.indices import Index
-from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
-from stepwell.compiler.ops.value import Value, Zero, again
+from stepwell.compiler.ops.scalars import Read, Scalar, Scalars, working
+from stepwell.compiler.ops.value import Slope, Value, Zero, times
 from stepwell.runtime.sizes import Size
 
 SUMS: Sequence[Sample] = (
@@ -69,11 +78,9 @@ class Reduction(PureOp, abc.ABC):
         shape, dtype = shape_of(x), dtype_of(x)
         axes_in_range(cls, axes, shape)
         expect(dtype in cls.DTYPES, cls, f"is not defined for {dtype}")
-        expect(
-            cls.EMPTY or dtype == "bool" or all(shape[axis].static != 0 for axis in axes),
-            cls,
-            f"{text_of(x)} has no elements along axes {list(axes)}",
-        )
+        empty = any(shape[axis].static == 0 for axis in axes)
+        if empty and not cls.EMPTY and dtype != "bool":
+            raise refusal(cls, f"{text_of(x)} has no elements along axes {list(axes)}")
         kept = tuple(size for axis, size in enumerate(shape) if axis not in axes)
         return [tensor(dtype, kept)]
 
@@ -91,7 +98,7 @@ class Reduction(PureOp, abc.ABC):
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         shape, axes, dtype = shape_of(self.x.type), sorted(self.axes.data), dtype_of(self.x.type)
-        wide = "f32" if dtype in ("f16", "bf16") else dtype
+        wide = working(dtype)
         sizes = tuple(shape[axis] for axis in axes)
         (total,) = s.fold(
             self.COMBINE,
@@ -105,9 +112,20 @@ class Reduction(PureOp, abc.ABC):
         """A value of the result's shape, repeated along the axes that were folded."""
         return spread_over(value, shape_of(self.x.type), self.axes.data)
 
+    @abc.abstractmethod
+    def slopes(self) -> Slope:
+        """The derivative of the result by each element."""
+
+    def gradient(self, *cotangents: Value) -> Gradient:
+        return [times(self.spread_out(cotangents[0]), self.slopes())]
+
+    def tangent(self, *tangents: Value | Zero) -> Gradient:
+        t = times(tangents[0], self.slopes())
+        return [t.sum(self.axes.data) if isinstance(t, Value) else t]
+
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
         axes = tuple(axis + 1 for axis in self.axes.data)
-        return [operands[0].apply(self.name.removeprefix("nd."), axes=axes)]
+        return [operands[0].apply(self.mnemonic(), axes=axes)]
 
 
 def spread_over(value: Value, shape: Shape, axes: Sequence[int]) -> Value:
@@ -133,13 +151,8 @@ class ReduceSum(Reduction):
     NUMPY: ClassVar = np.add
     SAMPLES: ClassVar = SUMS
 
-    def gradient(self, *cotangents: Value) -> Gradient:
-        return [self.spread_out(cotangents[0])]
-
-    def tangent(self, *tangents: Value | Zero) -> Gradient:
-        (t,) = tangents
-        assert isinstance(t, Value)
-        return again(self, t)
+    def slopes(self) -> Slope:
+        return 1.0
 
 
 @irdl_op_definition
@@ -151,7 +164,7 @@ class ReduceProd(Reduction):
     NUMPY: ClassVar = np.multiply
     SAMPLES: ClassVar = SUMS
 
-    def others(self) -> Value:
+    def slopes(self) -> Slope:
         """For each element the product of all others along the axes; nothing is divided by 0.
 
         If one of the others is 0, the sum of those that are stands for it, so that this has the
@@ -164,14 +177,6 @@ class ReduceProd(Reduction):
         other_zeros, count = (self.spread_out(each.sum(axes)) - each for each in (zeros, ones))
         with_zero = count.compare("eq", 1).select(product * other_zeros, 0)
         return count.compare("eq", 0).select(product, with_zero)
-
-    def gradient(self, *cotangents: Value) -> Gradient:
-        return [self.spread_out(cotangents[0]) * self.others()]
-
-    def tangent(self, *tangents: Value | Zero) -> Gradient:
-        (t,) = tangents
-        assert isinstance(t, Value)
-        return [(t * self.others()).sum(self.axes.data)]
 
 
 class Extremum(Reduction, abc.ABC):
@@ -194,19 +199,11 @@ class Extremum(Reduction, abc.ABC):
             return np.asarray(self.OF_BOOLS.reduce(operands[0], axis=self.axes.data))
         return super().reference(*operands)
 
-    def shares(self) -> Value:
+    def slopes(self) -> Slope:
         """Each element's part of the derivative."""
         x = Value(self.x)
         hit = x.compare("eq", self.spread_out(Value(self.result))).convert(x.dtype)
         return hit / self.spread_out(hit.sum(self.axes.data))
-
-    def gradient(self, *cotangents: Value) -> Gradient:
-        return [self.spread_out(cotangents[0]) * self.shares()]
-
-    def tangent(self, *tangents: Value | Zero) -> Gradient:
-        (t,) = tangents
-        assert isinstance(t, Value)
-        return [(t * self.shares()).sum(self.axes.data)]
 
 
 @irdl_op_definition
@@ -258,19 +255,13 @@ class ArgMax(PureOp):
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         axis, x = self.axis.data, self.x.type
-        wide = "f32" if dtype_of(x) in ("f16", "bf16") else dtype_of(x)
+        wide = working(dtype_of(x))
 
         def pair(k: tuple[Index, ...]) -> tuple[Scalar, ...]:
             value = s.convert(reads[0](joined(at, k, [axis])), wide)
             return value, s.value_of(k[0], "i64")
 
         return s.fold(Combine.ARGMAX, ANY, (shape_of(x)[axis],), pair)[1]
-
-    def gradient(self, *cotangents: Value) -> Gradient:
-        return [Zero(Value(self.x).type)]
-
-    def tangent(self, *tangents: Value | Zero) -> Gradient:
-        return [Zero(Value(self.result).type)]
 
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
         return [operands[0].apply("argmax", axis=self.axis.data + 1)]

@@ -17,12 +17,11 @@ def inline(block: Block, arguments: Sequence[Value]) -> list[Value]:
     copies: dict[SSAValue, SSAValue] = {
         old: new.ssa for old, new in zip(block.args, arguments, strict=True)
     }
-    emitter = current()
-    for op in block.ops:
-        if op is block.last_op:
-            return [Value(copies.get(operand, operand)) for operand in op.operands]
-        append(emitter.block, again(op, copies))
-    return []
+    home = current().block
+    *ops, last = block.ops
+    for op in ops:
+        append(home, again(op, copies))
+    return [Value(copies.get(operand, operand)) for operand in last.operands]
 
 
 def again(op: Operation, copies: dict[SSAValue, SSAValue]) -> Operation:
@@ -69,11 +68,9 @@ def as_function(
     name: str, symbols: SymbolsAttr, block: Block, location: LocationAttr, *, private: bool = False
 ) -> FuncOp:
     """A closed block, which it takes over, as a function with these symbols."""
-    last = block.last_op
-    assert last is not None
+    last = end_of(block)
     values = tuple(last.operands)
-    last.detach()
-    last.erase()
+    block.erase_op(last)
     append(block, construct(ReturnOp, values, (), {}, location))
     properties: dict[str, Attribute] = {"sym_name": StringAttr(name), "symbols": symbols}
     if private:
@@ -89,6 +86,13 @@ def replace(op: Operation, values: Sequence[Value]) -> None:
         result.replace_all_uses_with(value.ssa)
     op.detach()
     op.erase()
+
+
+def end_of(block: Block) -> Operation:
+    """The op that a block ends with, whose operands are what the block gives."""
+    last = block.last_op
+    assert last is not None
+    return last
 
 
 def close(block: Block, values: Sequence[SSAValue]) -> None:
@@ -109,10 +113,10 @@ def free_variables(block: Block) -> tuple[SSAValue, ...]:
     return tuple(value for value in used if value not in defined)
 
 
-def lift(block: Block, values: Sequence[SSAValue], at: int = 0) -> None:
-    """Turns free variables into arguments of the block, from position `at`."""
-    for offset, value in enumerate(values):
-        argument = block.insert_arg(value.type, at + offset)
+def lift(block: Block, values: Sequence[SSAValue]) -> None:
+    """Turns free variables into the first arguments of the block."""
+    for position, value in enumerate(values):
+        argument = block.insert_arg(value.type, position)
         argument.name_hint = value.name_hint
         value.replace_uses_with_if(argument, lambda use: _lies_in(use.operation, block))
 

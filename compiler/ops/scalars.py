@@ -4,9 +4,10 @@ A program is built once per kernel and holds for every index, so that a rule use
 `range` on its values: it uses `select`, `guard` and `fold`.
 """
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial, reduce
 
 from xdsl.dialects.arith import ConstantOp
 from xdsl.dialects.builtin import LocationAttr, StringAttr, i8
@@ -247,9 +248,12 @@ class Scalars:
             conditions.append(self._compare("ge", index, Index.of(0)))
         if high is None or at_most(high, size - 1, {}) is not True:
             conditions.append(self._compare("lt", index, Index.of(size)))
-        if not conditions:
-            return None
-        return conditions[0] if len(conditions) == 1 else self.apply("and", *conditions)
+        return self.all_of(conditions)
+
+    def all_of(self, conditions: Iterable[Scalar | None]) -> Scalar | None:
+        """Whether all of some conditions hold, of which None always does; None if all do."""
+        known = [each for each in conditions if each is not None]
+        return reduce(partial(self.apply, "and"), known) if known else None
 
     def clamp(self, index: Index, low: Size, high: Size) -> Index:
         """The index, moved into [low, high]."""
@@ -377,4 +381,11 @@ def _cast_between(source: str, target: str) -> Cast:
 
 
 _NARROW = ("f16", "bf16")
+
+
+def working(dtype: str) -> str:
+    """The dtype in which numbers of a dtype are computed with."""
+    return "f32" if dtype in _NARROW else dtype
+
+
 _WIDTH = {"bool": 1, "u8": 8, "f16": 16, "bf16": 16, "i32": 32, "f32": 32, "i64": 64, "f64": 64}

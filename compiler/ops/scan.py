@@ -2,21 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 from xdsl.dialects.builtin import TensorType
-from xdsl.ir import Block, Region, SSAValue
+from xdsl.ir import Attribute, Region, SSAValue
 from xdsl.irdl import irdl_op_definition, prop_def, region_def, var_operand_def, var_result_def
 
-from stepwell.compiler.dialects.nd import (
-    Tensor,
-    dtype_of,
-    numpy_dtype,
-    shape_of,
-    tensor,
-    text_of,
-)
+from stepwell.compiler.dialects.nd import Tensor, dtype_of, numpy_dtype, shape_of, tensor, text_of
 from stepwell.compiler.dialects.sizes import NumberAttr, SizeAttr
 from stepwell.compiler.ops.base import (
     Array,
@@ -25,16 +17,15 @@ from stepwell.compiler.ops.base import (
     Transforms,
     concrete,
     evaluate,
-    expect,
-    leading,
+    refusal,
 )
-from stepwell.compiler.ops.control import floating, select, takes, types_yielded
-from stepwell.compiler.ops.emission import emit, emitting_before
+from stepwell.compiler.ops.control import floating, led, select, settled, takes, types_yielded
+from stepwell.compiler.ops.emission import emitting_before
 from stepwell.compiler.ops.host import Host, buffer_of
 from stepwell.compiler.ops.indices import Index
-from stepwell.compiler.ops.regions import copied, inline, replace, written
+from stepwell.compiler.ops.regions import copied, end_of, inline, replace, written
 from stepwell.compiler.ops.structure import yielded
-from stepwell.compiler.ops.value import Value, Zero, dense, zeros
+from stepwell.compiler.ops.value import Value, Zero, dense, emitted, placed, present
 from stepwell.runtime.sizes import Size
 
 
@@ -58,6 +49,12 @@ class Parts:
     @property
     def values(self) -> list[Value]:
         return [*self.constants, *self.carried, *self.slices]
+
+    @property
+    def inner(self) -> list[Tensor]:
+        """The types of what the body takes: of the slices, those of one time."""
+        fixed = (*self.constants, *self.carried)
+        return [*(x.type for x in fixed), *(slice_of(x.type) for x in self.slices)]
 
 
 @irdl_op_definition
@@ -94,19 +91,14 @@ class Scan(PureOp):
         fixed = arguments[: constants + carried]
         inputs = arguments[constants + carried :]
         for each in inputs:
-            expect(
-                len(shape_of(each)) > 0 and shape_of(each)[0] == length,
-                cls,
-                f"the input {text_of(each)} has no leading axis of the length {length}",
-            )
+            if shape_of(each)[:1] != (length,):
+                sentence = f"the input {text_of(each)} has no leading axis of the length {length}"
+                raise refusal(cls, sentence)
         takes(cls, regions[0], [*fixed, *map(slice_of, inputs)], "the body")
         found = types_yielded(regions[0])
         carry = list(fixed[constants:])
-        expect(
-            found[:carried] == carry,
-            cls,
-            "the body does not give carried values of the types it takes",
-        )
+        if found[:carried] != carry:
+            raise refusal(cls, "the body does not give carried values of the types it takes")
         return [*carry, *(stacked(each, length) for each in found[carried:])]
 
     def reference(self, *operands: Array) -> tuple[Array, ...]:
@@ -116,7 +108,7 @@ class Scan(PureOp):
         (length,) = concrete((self.length.data,))
         steps = range(length)[::-1] if self.reverse.data else range(length)
         results = [
-            np.zeros((length, *concrete(shape_of(value.type))), buffer_dtype(value.type))
+            np.zeros((length, *concrete(shape_of(value.type))), numpy_dtype(dtype_of(value.type)))
             for value in yielded(self.body.block)[count:]
         ]
         for step in steps:
@@ -148,51 +140,41 @@ class Scan(PureOp):
         first, last = self.constants.data, self.constants.data + self.carried.data
         return Parts(values[:first], values[first:last], values[last:])
 
-    def again(
-        self, parts: Parts, body: Region, length: Size, reverse: int | None = None
-    ) -> list[Value]:
+    def again(self, parts: Parts, body: Region, reverse: int | None = None) -> list[Value]:
         """A scan like this one, of other operands and another body."""
-        op = emit(
+        return emitted(
             "scan",
-            [value.ssa for value in parts.values],
+            parts.values,
             [body],
             constants=len(parts.constants),
             carried=len(parts.carried),
-            length=length,
+            length=self.length.data,
             reverse=self.reverse.data if reverse is None else reverse,
         )
-        return [Value(result) for result in op.results]
 
     def pullback(
         self, transforms: Transforms, wanted: Sequence[bool], *cotangents: Value | Zero
     ) -> Gradient:
         first, count = self.constants.data, self.carried.data
-        body, length = copied(self.body.block), self.length.data
-        wrt = [
-            is_float and (want or first <= position < first + count)
-            for position, (want, is_float) in enumerate(
-                zip(wanted, floating(body.args), strict=True)
-            )
-        ]
+        body, carried = copied(self.body.block), slice(first, first + count)
+        wrt = [a and b for a, b in zip(wanted, floating(body.args), strict=True)]
+        wrt[carried] = floating(body.args[carried])
         active = floating(yielded(self.body.block))
         half = transforms.split(body, wrt, active)
         constants = [x for x in half.residuals if x in body.args[:first]]
         slices = [x for x in half.residuals if x in body.args[first + count :]]
         saved = [x for x in half.residuals if x not in constants and x not in slices]
-        last = body.last_op
-        assert last is not None
-        last.operands = [*last.operands, *saved]
+        end_of(body).operands = [*yielded(body), *saved]
         operands = [Value(operand) for operand in self.operands]
         with emitting_before(self):
-            results = self.again(self.parts(operands), Region(body), length)
+            results = self.again(self.parts(operands), Region(body))
         produced = len(self.results)
-        types = [x.type for x in operands]
         replace(self, results[:produced])
 
         position: dict[SSAValue, int] = {value: n for n, value in enumerate(body.args)}
         seeds = [dense(cotangent) for cotangent in cotangents]
         carry_flags, stack_flags = active[:count], active[count:]
-        sums = [zeros(Zero(types[n])) for n in range(first) if wrt[n]]
+        sums = [x.like(0) for x in select(wrt[:first], operands[:first])]
         carry_seeds = select(carry_flags, seeds[:count])
         stack_seeds = select(stack_flags, seeds[count:])
         parts = Parts(
@@ -212,53 +194,25 @@ class Scan(PureOp):
                 inline(half.back, [*(given[x] for x in half.residuals), *carry, *rest])
             )
             added = [total + next(gradients) for total in so_far]
-            following = [next(gradients) for flag in wrt[first : first + count] if flag]
+            following = [next(gradients) for flag in wrt[carried] if flag]
             return [*following, *added, *gradients]
 
-        inner = [
-            *(x.type for x in parts.constants),
-            *(x.type for x in parts.carried),
-            *(slice_of(x.type) for x in parts.slices),
-        ]
-        reversed_scan = self.again(parts, written(inner, step), length, 1 - self.reverse.data)
-        return self._gradients(reversed_scan, wrt, wanted, types, len(sums))
-
-    def _gradients(
-        self,
-        results: Sequence[Value],
-        wrt: Sequence[bool],
-        wanted: Sequence[bool],
-        types: Sequence[Tensor],
-        sums: int,
-    ) -> Gradient:
-        """The results of the reversed scan as the cotangents of the operands."""
-        first, count = self.constants.data, self.carried.data
-        carries = sum(wrt[first : first + count])
-        of_carries = iter(results[:carries])
-        of_constants = iter(results[carries : carries + sums])
-        of_slices = iter(results[carries + sums :])
-        sources = [
-            *(of_constants for _ in range(first)),
-            *(of_carries for _ in range(count)),
-            *(of_slices for _ in range(len(types) - first - count)),
-        ]
-        found = [next(s) if flag else None for s, flag in zip(sources, wrt, strict=True)]
-        return [
-            Zero(type) if value is None or not want else value
-            for value, want, type in zip(found, wanted, types, strict=True)
-        ]
+        found = self.again(parts, written(parts.inner, step), 1 - self.reverse.data)
+        last = sum(wrt[carried])
+        of_constants, rest = found[last:][: len(sums)], found[last:][len(sums) :]
+        gradients = placed([*of_constants, *found[:last], *rest], wrt, operands)
+        return [x if want else Zero(x.type) for x, want in zip(gradients, wanted, strict=True)]
 
     def pushforward(
         self, transforms: Transforms, *tangents: Value | Zero
-    ) -> tuple[Sequence[SSAValue], Gradient]:
+    ) -> tuple[Sequence[Value], Gradient]:
         first, count = self.constants.data, self.carried.data
         on = [isinstance(each, Value) for each in tangents]
-        block, flags = self._fixpoint(transforms, on)
+        carried = slice(first, first + count)
+        block, flags = settled(lambda on: transforms.forward(self.body.block, on), on, carried)
         primal = self.parts([Value(operand) for operand in self.operands])
-        moved = [dense(t) if flag else None for t, flag in zip(tangents, on, strict=True)]
-        t_constants = _present(moved[:first])
-        t_carried = _present(moved[first : first + count])
-        t_slices = _present(moved[first + count :])
+        t_constants, t_slices = present(tangents[:first]), present(tangents[first + count :])
+        t_carried = [dense(t) for t in select(on[carried], tangents[carried])]
         parts = Parts(
             [*primal.constants, *t_constants],
             [*primal.carried, *t_carried],
@@ -270,60 +224,30 @@ class Scan(PureOp):
             walk = iter(arguments)
             constants = [next(walk) for _ in range(first)]
             more = [next(walk) for _ in t_constants]
-            carried = [next(walk) for _ in range(count)]
+            current = [next(walk) for _ in range(count)]
             more += [next(walk) for _ in t_carried]
             slices = [next(walk) for _ in primal.slices]
-            values = inline(block, [*constants, *carried, *slices, *more, *walk])
-            results, derived = values[: count + outputs], iter(values[count + outputs :])
-            known = [next(derived) if flag else None for flag in flags]
-            of_carries = [
-                zeros(Zero(result.type)) if tangent is None else tangent
-                for result, tangent, flag in zip(
-                    results[:count], known[:count], on[first : first + count], strict=True
-                )
-                if flag
-            ]
-            return [*results[:count], *of_carries, *results[count:], *_present(known[count:])]
+            values = inline(block, [*constants, *current, *slices, *more, *walk])
+            results = values[: count + outputs]
+            moved = placed(values[count + outputs :], flags, results)
+            following = [dense(t) for t in select(on[carried], moved[:count])]
+            return [*results[:count], *following, *results[count:], *present(moved[count:])]
 
-        inner = [
-            *(x.type for x in parts.constants),
-            *(x.type for x in parts.carried),
-            *(slice_of(x.type) for x in parts.slices),
-        ]
-        results = iter(self.again(parts, written(inner, step), self.length.data))
-        carried = [next(results) for _ in range(count)]
-        t_out = [next(results) if flag else None for flag in on[first : first + count]]
-        stacks = [next(results) for _ in range(outputs)]
-        t_out += [next(results) if flag else None for flag in flags[count:]]
-        values = [*carried, *stacks]
-        found = [Zero(v.type) if t is None else t for v, t in zip(values, t_out, strict=True)]
-        return [value.ssa for value in values], found
-
-    def _fixpoint(self, transforms: Transforms, on: list[bool]) -> tuple[Block, tuple[bool, ...]]:
-        """The body with tangents, once a carried value has one in if it has one out; marks `on`."""
-        first, count = self.constants.data, self.carried.data
-        while True:
-            block, flags = transforms.forward(self.body.block, on)
-            grown = [a or b for a, b in zip(on[first : first + count], flags, strict=False)]
-            if grown == on[first : first + count]:
-                return block, flags
-            on[first : first + count] = grown
+        results = self.again(parts, written(parts.inner, step))
+        last = count + len(t_carried)
+        values = [*results[:count], *results[last : last + outputs]]
+        moved = [*results[count:last], *results[last + outputs :]]
+        return values, placed(moved, [*on[carried], *flags[count:]], values)
 
     def vectorised(
         self, transforms: Transforms, size: Size, on: Sequence[bool], *operands: Value
     ) -> tuple[Sequence[Value], Sequence[bool]]:
         first, count = self.constants.data, self.carried.data
-        marks = list(on)
-        while True:
-            block, flags = transforms.batch(self.body.block, size, marks)
-            grown = [a or b for a, b in zip(marks[first : first + count], flags, strict=False)]
-            if grown == marks[first : first + count]:
-                break
-            marks[first : first + count] = grown
-        carried = [
-            leading(size, has, value) if mark else value
-            for has, mark, value in zip(on[first:], marks[first:], operands[first:], strict=True)
-        ][:count]
+        marks, carried = list(on), slice(first, first + count)
+        block, flags = settled(
+            lambda on: transforms.batch(self.body.block, size, on), marks, carried
+        )
+        initial = led(operands[carried], on[carried], marks[carried], size)
         slices = [
             value.move_axis(0, 1) if has else value
             for has, value in zip(on[first + count :], operands[first + count :], strict=True)
@@ -331,34 +255,22 @@ class Scan(PureOp):
 
         def step(arguments: list[Value]) -> list[Value]:
             values = inline(block, arguments)
-            following = [
-                leading(size, has, value) if mark else value
-                for has, mark, value in zip(flags, marks[first:], values, strict=False)
-            ][:count]
+            following = led(values[:count], flags[:count], marks[carried], size)
             return [*following, *values[count:]]
 
-        parts = Parts(operands[:first], carried, slices)
-        inner = [argument.type for argument in block.args]
-        results = self.again(parts, written(inner, step), self.length.data)
-        out = [*marks[first : first + count], *flags[count:]]
+        parts = Parts(operands[:first], initial, slices)
+        results = self.again(parts, written(parts.inner, step))
+        out = [*marks[carried], *flags[count:]]
         return [
             value.move_axis(1, 0) if flag and position >= count else value
             for position, (value, flag) in enumerate(zip(results, out, strict=True))
         ], out
 
 
-def _present(values: Sequence[Value | None]) -> list[Value]:
-    return [value for value in values if value is not None]
-
-
 def _views(
-    h: Host, stacks: Sequence[SSAValue], types: Sequence[object], place: Index
+    h: Host, stacks: Sequence[SSAValue], types: Sequence[Attribute], place: Index
 ) -> Iterator[SSAValue]:
     """The slice of each stack at a place."""
     for stack, type in zip(stacks, types, strict=True):
-        part = buffer_of(cast(Tensor, type))
+        part = buffer_of(type)
         yield h.view(stack, place * part.count, part)
-
-
-def buffer_dtype(type: object) -> "np.dtype[np.generic]":
-    return numpy_dtype(dtype_of(cast(Tensor, type)))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stepwell.compiler.dialects.sizes import Shape
-from stepwell.compiler.ops.base import concrete, expect
+from stepwell.compiler.ops.base import concrete, expect, refusal
 from stepwell.compiler.ops.emission import Inferring
 from stepwell.compiler.ops.indices import ZERO, Index
 from stepwell.compiler.ops.movement import spread
@@ -57,6 +57,15 @@ class Sliding:
         return slice(first, last), slice(start, start + (last - first) * self.stride, self.stride)
 
 
+def overlaps(
+    windows: Sequence[Sliding], taps: Sequence[int], shape: Sequence[int], counts: Sequence[int]
+) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """For a position of the window, the windows that have an element there, and these elements."""
+    axes = zip(windows, taps, shape, counts, strict=True)
+    pairs = [each.overlap(tap, length, count) for each, tap, length, count in axes]
+    return tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
+
+
 def slidings(
     sizes: Shape, stride: Sequence[int], low: Shape, high: Shape, dilation: Sequence[int] = ()
 ) -> list[Sliding]:
@@ -67,11 +76,8 @@ def slidings(
 
 def expect_sliding(op: type[Inferring], rank: int, *parameters: Sequence[object]) -> None:
     """Checks that each parameter has an entry for each axis, and that the steps are positive."""
-    expect(
-        all(len(each) == rank for each in parameters),
-        op,
-        f"the parameters do not all have {rank} entries, one for each axis",
-    )
+    if any(len(each) != rank for each in parameters):
+        raise refusal(op, f"the parameters do not all have {rank} entries, one for each axis")
     steps = [entry for each in parameters for entry in each if isinstance(entry, int)]
     expect(all(step > 0 for step in steps), op, "a stride or a dilation is not positive")
 
@@ -85,11 +91,4 @@ def spread_out(x: Value, stride: Sequence[int]) -> Value:
 
 def all_inside(s: Scalars, index: Sequence[Index], shape: Shape) -> Scalar | None:
     """Whether an index lies in a shape; None where that always holds."""
-    found = [s.inside(each, size) for each, size in zip(index, shape, strict=True)]
-    conditions = [condition for condition in found if condition is not None]
-    if not conditions:
-        return None
-    inside = conditions[0]
-    for condition in conditions[1:]:
-        inside = s.apply("and", inside, condition)
-    return inside
+    return s.all_of(s.inside(each, size) for each, size in zip(index, shape, strict=True))

@@ -11,11 +11,10 @@ from xdsl.irdl import irdl_op_definition, prop_def, var_operand_def, var_result_
 from stepwell.compiler.dialects.loop.nests import SortOp
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, is_float, shape_of, text_of
 from stepwell.compiler.dialects.sizes import NumberAttr
-from stepwell.compiler.ops.base import Array, Gradient, PureOp, Role, Sample, expect, leading
-from stepwell.compiler.ops.emission import emit
+from stepwell.compiler.ops.base import Array, Gradient, PureOp, Role, Sample, all_leading, expect
 from stepwell.compiler.ops.gathering import gather, scatter_add
 from stepwell.compiler.ops.host import Host
-from stepwell.compiler.ops.value import Value, Zero, iota, zeros
+from stepwell.compiler.ops.value import Value, Zero, emitted, iota
 from stepwell.runtime.sizes import Size
 
 
@@ -82,7 +81,7 @@ class Sort(PureOp):
                 gradients.append(Zero(Value(argument).type))
                 continue
             moved = g.move_axis(axis, last)
-            back = scatter_add(zeros(Zero(moved.type)), order, moved, last)
+            back = scatter_add(moved.like(0), order, moved, last)
             gradients.append(back.move_axis(last, axis))
         return gradients
 
@@ -97,11 +96,9 @@ class Sort(PureOp):
         ]
 
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        wide = [leading(size, flag, x) for flag, x in zip(on, operands, strict=True)]
-        return sort(wide, self.axis.data + 1)
+        return sort(all_leading(size, on, operands), self.axis.data + 1)
 
 
 def sort(operands: Sequence[Value], axis: int) -> list[Value]:
     """The values along an axis in the order of the first one."""
-    results = emit("sort", [each.ssa for each in operands], axis=axis).results
-    return [Value(result) for result in results]
+    return emitted("sort", operands, axis=axis)

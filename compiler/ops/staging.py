@@ -30,12 +30,11 @@ from stepwell.compiler.ops.base import (
     evaluate,
 )
 from stepwell.compiler.ops.control import takes, types_yielded
-from stepwell.compiler.ops.emission import emit
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.paths import paths
-from stepwell.compiler.ops.regions import copied, inline
+from stepwell.compiler.ops.regions import copied, end_of, inline
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
-from stepwell.compiler.ops.value import Value, Zero, again
+from stepwell.compiler.ops.value import Value, Zero, again, emitted, placed, present
 from stepwell.runtime.sizes import Size
 
 
@@ -70,10 +69,10 @@ class Barrier(Identity):
     SAMPLES: ClassVar = ((("f64[3,4]",), {}), (("i32[0]",), {}))
 
     def gradient(self, *cotangents: Value) -> Gradient:
-        return [cotangents[0]]
+        return cotangents
 
     def tangent(self, *tangents: Value | Zero) -> Gradient:
-        return [tangents[0]]
+        return tangents
 
 
 @irdl_op_definition
@@ -122,24 +121,19 @@ class Remat(PureOp):
 
     def pushforward(
         self, transforms: Transforms, *tangents: Value | Zero
-    ) -> tuple[Sequence[SSAValue], Gradient]:
+    ) -> tuple[Sequence[Value], Gradient]:
         on = [isinstance(each, Value) for each in tangents]
         block, flags = transforms.forward(self.body.block, on)
-        operands = [*self.operands, *(t.ssa for t in tangents if isinstance(t, Value))]
-        results = emit("remat", operands, [Region(block)]).results
+        operands = [*map(Value, self.operands), *present(tangents)]
+        results = emitted("remat", operands, [Region(block)])
         count = len(self.results)
-        found = iter(map(Value, results[count:]))
-        return results[:count], [
-            next(found) if flag else Zero(Value(result).type)
-            for flag, result in zip(flags, self.results, strict=True)
-        ]
+        return results[:count], placed(results[count:], flags, results[:count])
 
     def vectorised(
         self, transforms: Transforms, size: Size, on: Sequence[bool], *operands: Value
     ) -> tuple[Sequence[Value], Sequence[bool]]:
         block, flags = transforms.batch(self.body.block, size, on)
-        results = emit("remat", [x.ssa for x in operands], [Region(block)]).results
-        return [Value(result) for result in results], flags
+        return emitted("remat", operands, [Region(block)]), flags
 
 
 def pulled_back_again(
@@ -153,21 +147,18 @@ def pulled_back_again(
     them. The block, which it takes over, is computed again, as far as that needs it."""
     half = transforms.split(block, wanted, [isinstance(each, Value) for each in cotangents])
     compute_again(block, half.residuals)
-    seeds = [each for each in cotangents if isinstance(each, Value)]
-    found = iter(inline(half.back, [*inline(block, values), *seeds]))
-    return [next(found) if want else Zero(x.type) for want, x in zip(wanted, values, strict=True)]
+    found = inline(half.back, [*inline(block, values), *present(cotangents)])
+    return placed(found, wanted, values)
 
 
 def compute_again(block: Block, values: Sequence[SSAValue]) -> None:
     """Ends a block with these values, without what they do not need. What has printed, asserted or
     been called once does not do so again, unless a value is what it gives."""
-    last = block.last_op
-    assert last is not None
+    last = end_of(block)
     last.operands = values
     for op in reversed(tuple(block.ops)):
         if op is not last and not any(tuple(result.uses) for result in op.results):
-            op.detach()
-            op.erase()
+            block.erase_op(op)
     for op in tuple(block.walk()):
         if isinstance(op, Effect) and not op.results:
             op.detach()

@@ -1,5 +1,7 @@
 """What tensor programs are made of: functions with symbols, their ends, and kernels."""
 
+import abc
+
 from xdsl.dialects.builtin import StringAttr, SymbolNameConstraint, TensorType
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.irdl import (
@@ -17,6 +19,7 @@ from xdsl.printer import Printer
 from xdsl.traits import IsolatedFromAbove, IsTerminator, Pure, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 
+from stepwell.compiler.dialects.loop.syntax import parse_bindings, print_binding
 from stepwell.compiler.dialects.nd import symbols_of_tensor
 from stepwell.compiler.dialects.sizes import SymbolsAttr, parse_optional_symbols, print_symbols
 
@@ -107,24 +110,26 @@ def _arguments(op: Operation) -> list[SSAValue]:
     return [value for region in op.regions for block in region.blocks for value in block.args]
 
 
+class End(IRDLOperation, abc.ABC):
+    """Ends a block with its values."""
+
+    values = var_operand_def(TensorType)
+    traits = traits_def(IsTerminator(), Pure())
+    assembly_format = "attr-dict ($values^ `:` type($values))?"
+
+
 @irdl_op_definition
-class ReturnOp(IRDLOperation):
+class ReturnOp(End):
     """Ends a function with its results."""
 
     name = "nd.return"
-    values = var_operand_def(TensorType)
-    traits = traits_def(IsTerminator(), Pure())
-    assembly_format = "attr-dict ($values^ `:` type($values))?"
 
 
 @irdl_op_definition
-class YieldOp(IRDLOperation):
+class YieldOp(End):
     """Ends the region of a tensor op with its values."""
 
     name = "nd.yield"
-    values = var_operand_def(TensorType)
-    traits = traits_def(IsTerminator(), Pure())
-    assembly_format = "attr-dict ($values^ `:` type($values))?"
 
 
 @irdl_op_definition
@@ -156,38 +161,22 @@ class KernelOp(IRDLOperation):
     def print(self, printer: Printer) -> None:
         pairs = tuple(zip(self.body.block.args, self.inputs, strict=True))
         with printer.in_parens():
-            printer.print_list(pairs, lambda pair: _print_input(printer, *pair))
+            printer.print_list(pairs, lambda pair: print_binding(printer, *pair))
         printer.print_op_attributes(self.attributes, print_keyword=True)
         printer.print_string(" ")
         printer.print_region(self.body, print_entry_block_args=False)
 
     @classmethod
     def parse(cls, parser: Parser) -> "KernelOp":
-        def entry() -> tuple[Parser.Argument, SSAValue]:
-            argument = parser.parse_argument(expect_type=False)
-            parser.parse_punctuation("=")
-            operand = parser.parse_unresolved_operand()
-            parser.parse_punctuation(":")
-            type = parser.parse_type()
-            return argument.resolve(type), parser.resolve_operand(operand, type)
-
-        pairs = parser.parse_comma_separated_list(parser.Delimiter.PAREN, entry)
+        arguments, operands = parse_bindings(parser)
         attributes = parser.parse_optional_attr_dict_with_keyword()
-        region = parser.parse_region([argument for argument, _ in pairs])
+        region = parser.parse_region(arguments)
         return cls.create(
-            operands=[value for _, value in pairs],
+            operands=operands,
             result_types=[value.type for value in yielded(region.block)],
             attributes=attributes.data if attributes else {},
             regions=[region],
         )
-
-
-def _print_input(printer: Printer, argument: SSAValue, value: SSAValue) -> None:
-    printer.print_ssa_value(argument)
-    printer.print_string(" = ")
-    printer.print_operand(value)
-    printer.print_string(" : ")
-    printer.print_attribute(value.type)
 
 
 def yielded(block: Block) -> tuple[SSAValue, ...]:

@@ -1,5 +1,6 @@
 """Elementwise ops of one operand."""
 
+import abc
 import math
 from collections.abc import Sequence
 from typing import ClassVar
@@ -19,24 +20,22 @@ from stepwell.compiler.dialects.nd import (
     tensor,
 )
 from stepwell.compiler.ops.base import Array, Gradient, Role, Sample
-from stepwell.compiler.ops.families import Elementwise, Unary
+from stepwell.compiler.ops.families import Elementwise, Unary, alike
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
 from stepwell.compiler.ops.value import Slope, Value, Zero
 
-ANY: Sequence[Sample] = (
-    (("f64[3,4]",), {}),
-    (("f32[5]",), {}),
-    (("f16[2,3]",), {}),
-    (("bf16[7]",), {}),
-    (("i32[6]",), {}),
-    (("i64[2,2]",), {}),
-    (("u8[5]",), {}),
-    (("f64[0,3]",), {}),
-    (("f32[1]",), {}),
-    (("f64[]",), {}),
+FLOATING: Sequence[Sample] = tuple(
+    sample for sample in Unary.SAMPLES if sample[0][0].startswith(("f", "bf"))
 )
-FLOATING: Sequence[Sample] = tuple(sample for sample in ANY if sample[0][0].startswith(("f", "bf")))
+
+
+class Analytic(Unary, abc.ABC):
+    """A function of floats that is dear enough to be kept for several readers."""
+
+    COSTLY: ClassVar = True
+    DTYPES: ClassVar = FLOATS
+    SAMPLES: ClassVar = FLOATING
 
 
 @irdl_op_definition
@@ -44,9 +43,7 @@ class Neg(Unary):
     """Minus x; integers wrap."""
 
     name = "nd.neg"
-    SCALAR: ClassVar = "neg"
     NUMPY: ClassVar = np.negative
-    SAMPLES: ClassVar = ANY
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         x = reads[0](at)
@@ -61,9 +58,7 @@ class Abs(Unary):
     """The magnitude of x; that of the least integer is itself."""
 
     name = "nd.abs"
-    SCALAR: ClassVar = "abs"
     NUMPY: ClassVar = np.abs
-    SAMPLES: ClassVar = ANY
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         x = reads[0](at)
@@ -78,9 +73,7 @@ class Sign(Unary):
     """-1, 0 or 1; NaN stays."""
 
     name = "nd.sign"
-    SCALAR: ClassVar = "sign"
     NUMPY: ClassVar = np.sign
-    SAMPLES: ClassVar = ANY
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         x = reads[0](at)
@@ -96,47 +89,35 @@ class Sign(Unary):
 
 
 @irdl_op_definition
-class Exp(Unary):
+class Exp(Analytic):
     """e to the x."""
 
     name = "nd.exp"
-    SCALAR: ClassVar = "exp"
     NUMPY: ClassVar = np.exp
-    COSTLY: ClassVar = True
-    DTYPES: ClassVar = FLOATS
-    SAMPLES: ClassVar = FLOATING
 
     def slope(self, x: Value, y: Value) -> Slope:
         return y
 
 
 @irdl_op_definition
-class Log(Unary):
+class Log(Analytic):
     """The natural logarithm: -inf at 0, NaN below."""
 
     name = "nd.log"
-    SCALAR: ClassVar = "log"
     NUMPY: ClassVar = np.log
-    COSTLY: ClassVar = True
     DOMAIN: ClassVar = (0.25, 4.0)
-    DTYPES: ClassVar = FLOATS
-    SAMPLES: ClassVar = FLOATING
 
     def slope(self, x: Value, y: Value) -> Slope:
         return 1.0 / x
 
 
 @irdl_op_definition
-class Sqrt(Unary):
+class Sqrt(Analytic):
     """The square root, correctly rounded; NaN below 0."""
 
     name = "nd.sqrt"
-    SCALAR: ClassVar = "sqrt"
     NUMPY: ClassVar = np.sqrt
-    COSTLY: ClassVar = True
     DOMAIN: ClassVar = (0.25, 4.0)
-    DTYPES: ClassVar = FLOATS
-    SAMPLES: ClassVar = FLOATING
 
     def slope(self, x: Value, y: Value) -> Slope:
         return 0.5 / y
@@ -147,61 +128,45 @@ def _rsqrt(x: Array) -> Array:
 
 
 @irdl_op_definition
-class Rsqrt(Unary):
+class Rsqrt(Analytic):
     """One over the square root."""
 
     name = "nd.rsqrt"
-    SCALAR: ClassVar = "rsqrt"
     NUMPY: ClassVar = _rsqrt
-    COSTLY: ClassVar = True
     DOMAIN: ClassVar = (0.25, 4.0)
-    DTYPES: ClassVar = FLOATS
-    SAMPLES: ClassVar = FLOATING
 
     def slope(self, x: Value, y: Value) -> Slope:
         return -0.5 * y / x
 
 
 @irdl_op_definition
-class Sin(Unary):
+class Sin(Analytic):
     """The sine of x in radians."""
 
     name = "nd.sin"
-    SCALAR: ClassVar = "sin"
     NUMPY: ClassVar = np.sin
-    COSTLY: ClassVar = True
-    DTYPES: ClassVar = FLOATS
-    SAMPLES: ClassVar = FLOATING
 
     def slope(self, x: Value, y: Value) -> Slope:
         return x.apply("cos")
 
 
 @irdl_op_definition
-class Cos(Unary):
+class Cos(Analytic):
     """The cosine of x in radians."""
 
     name = "nd.cos"
-    SCALAR: ClassVar = "cos"
     NUMPY: ClassVar = np.cos
-    COSTLY: ClassVar = True
-    DTYPES: ClassVar = FLOATS
-    SAMPLES: ClassVar = FLOATING
 
     def slope(self, x: Value, y: Value) -> Slope:
         return -x.apply("sin")
 
 
 @irdl_op_definition
-class Tanh(Unary):
+class Tanh(Analytic):
     """The hyperbolic tangent."""
 
     name = "nd.tanh"
-    SCALAR: ClassVar = "tanh"
     NUMPY: ClassVar = np.tanh
-    COSTLY: ClassVar = True
-    DTYPES: ClassVar = FLOATS
-    SAMPLES: ClassVar = FLOATING
 
     def slope(self, x: Value, y: Value) -> Slope:
         return 1.0 - y * y
@@ -212,15 +177,11 @@ def _erf(x: Array) -> Array:
 
 
 @irdl_op_definition
-class Erf(Unary):
+class Erf(Analytic):
     """The error function."""
 
     name = "nd.erf"
-    SCALAR: ClassVar = "erf"
     NUMPY: ClassVar = _erf
-    COSTLY: ClassVar = True
-    DTYPES: ClassVar = FLOATS
-    SAMPLES: ClassVar = FLOATING
 
     def slope(self, x: Value, y: Value) -> Slope:
         return (-(x * x)).apply("exp") * (2.0 / math.sqrt(math.pi))
@@ -231,7 +192,6 @@ class Floor(Unary):
     """The greatest integer not above x."""
 
     name = "nd.floor"
-    SCALAR: ClassVar = "floor"
     NUMPY: ClassVar = np.floor
     DTYPES: ClassVar = FLOATS
     SAMPLES: ClassVar = FLOATING
@@ -245,17 +205,13 @@ class Not(Unary):
     """Every bit of an integer, or the truth value, turned around."""
 
     name = "nd.not"
-    SCALAR: ClassVar = "xor"
     NUMPY: ClassVar = np.invert
     DTYPES: ClassVar = ("bool", *INTEGERS)
-    SAMPLES: ClassVar = ((("bool[5]",), {}), (("i32[3]",), {}), (("u8[2,2]",), {}))
+    SAMPLES: ClassVar = alike(1, "bool[5]", "i32[3]", "u8[2,2]")
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         x = reads[0](at)
         return s.apply("xor", x, s.constant(_ONES[x.dtype], x.dtype))
-
-    def slope(self, x: Value, y: Value) -> Slope:
-        return Zero(x.type)
 
 
 @irdl_op_definition

@@ -1,10 +1,10 @@
 """Tensor values as rules write with them: operators and methods that emit ops."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from xdsl.ir import SSAValue
+from xdsl.ir import Region, SSAValue
 
 from stepwell.compiler.dialects.nd import Literal, Tensor, dtype_of, is_tensor, shape_of
 from stepwell.compiler.dialects.sizes import Shape
@@ -78,11 +78,11 @@ class Value:
 
     def apply(self, mnemonic: str, **parameters: Any) -> "Value":
         """A one-operand op by its mnemonic."""
-        return Value(emit(mnemonic, [self.ssa], **parameters).results[0])
+        return emitted(mnemonic, [self], **parameters)[0]
 
     def with_(self, mnemonic: str, other: "Value | Number", **parameters: Any) -> "Value":
         """A two-operand op by its mnemonic."""
-        return Value(emit(mnemonic, [self.ssa, self.like(other).ssa], **parameters).results[0])
+        return emitted(mnemonic, [self, self.like(other)], **parameters)[0]
 
     def like(self, other: "Value | Number") -> "Value":
         """A number as a tensor of this one's type."""
@@ -94,8 +94,7 @@ class Value:
 
     def select(self, true: "Value", false: "Value | Number") -> "Value":
         """This boolean tensor picks, element by element."""
-        operands = [self.ssa, true.ssa, true.like(false).ssa]
-        return Value(emit("select", operands).results[0])
+        return emitted("select", [self, true, true.like(false)])[0]
 
     def convert(self, dtype: str) -> "Value":
         return self if dtype == self.dtype else self.apply("convert", dtype=dtype)
@@ -131,8 +130,7 @@ class Value:
     ) -> "Value":
         """`fill` around, and `interior` times between, the elements of each axis."""
         between = tuple(interior or [0] * self.rank)
-        op = emit("pad", [self.ssa, fill.ssa], low=low, high=high, interior=between)
-        return Value(op.results[0])
+        return emitted("pad", [self, fill], low=low, high=high, interior=between)[0]
 
     # Reductions and contractions.
 
@@ -147,15 +145,22 @@ class Value:
         return self.with_("dot", other, batch=batch, left=tuple(left), right=tuple(right))
 
 
+def emitted(
+    mnemonic: str, operands: Sequence[Value], regions: Sequence[Region] = (), **parameters: Any
+) -> list[Value]:
+    """The results of a new op on these operands."""
+    op = emit(mnemonic, [x.ssa for x in operands], regions, **parameters)
+    return list(map(Value, op.results))
+
+
 def full(value: Number, dtype: str, shape: Shape = ()) -> Value:
     """A tensor with one value everywhere."""
-    literal = Literal.of(value, dtype)
-    return Value(emit("constant", [], value=literal, shape=shape).results[0])
+    return emitted("constant", [], value=Literal.of(value, dtype), shape=shape)[0]
 
 
 def iota(shape: Shape, axis: int, dtype: str = "i64") -> Value:
     """0, 1, 2, … along one axis, the same along the others."""
-    return Value(emit("iota", [], shape=shape, axis=axis, dtype=dtype).results[0])
+    return emitted("iota", [], shape=shape, axis=axis, dtype=dtype)[0]
 
 
 Slope = Value | Zero | float
@@ -164,9 +169,7 @@ Slope = Value | Zero | float
 
 def again(op: Inferring, *operands: Value) -> list[Value]:
     """The results of the same op, with the same parameters, on other operands."""
-    mnemonic = op.name.removeprefix("nd.")
-    results = emit(mnemonic, [x.ssa for x in operands], **op.parameters).results
-    return [Value(result) for result in results]
+    return emitted(op.mnemonic(), operands, **op.parameters)
 
 
 def times(x: Value | Zero, slope: Slope) -> Value | Zero:
@@ -185,11 +188,19 @@ def plus(x: Value | Zero, y: Value | Zero) -> Value | Zero:
     return x if isinstance(y, Zero) else x + y
 
 
-def zeros(zero: Zero) -> Value:
-    """A zero as a tensor, for rules that need one."""
-    return full(0, dtype_of(zero.type), shape_of(zero.type))
-
-
 def dense(x: Value | Zero) -> Value:
     """A value, whether or not it is known to be zero."""
-    return zeros(x) if isinstance(x, Zero) else x
+    return full(0, dtype_of(x.type), shape_of(x.type)) if isinstance(x, Zero) else x
+
+
+def present(values: Iterable[Value | Zero]) -> list[Value]:
+    """The values without those that are known to be zero."""
+    return [x for x in values if isinstance(x, Value)]
+
+
+def placed(
+    found: Iterable[Value], flags: Sequence[bool], like: Iterable[Value]
+) -> list[Value | Zero]:
+    """Of values like these, those whose flags are set, as they were found; the others are zero."""
+    walk = iter(found)
+    return [next(walk) if flag else Zero(x.type) for flag, x in zip(flags, like, strict=True)]

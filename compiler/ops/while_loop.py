@@ -19,11 +19,10 @@ from stepwell.compiler.ops.base import (
     expect,
     leading,
 )
-from stepwell.compiler.ops.control import gives, takes, types_yielded
-from stepwell.compiler.ops.emission import emit
+from stepwell.compiler.ops.control import gives, select, settled, takes, types_yielded
 from stepwell.compiler.ops.host import Host, buffer_of
 from stepwell.compiler.ops.regions import inline, written
-from stepwell.compiler.ops.value import Value, Zero, zeros
+from stepwell.compiler.ops.value import Value, Zero, dense, emitted, placed, present
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
 
@@ -92,27 +91,18 @@ class While(PureOp):
         self, operands: Sequence[Value], constants: int, regions: Sequence[Region]
     ) -> list[Value]:
         """A loop like this one, of other operands and regions."""
-        op = emit("while", [x.ssa for x in operands], regions, constants=constants)
-        return [Value(result) for result in op.results]
+        return emitted("while", operands, regions, constants=constants)
 
     def pushforward(
         self, transforms: Transforms, *tangents: Value | Zero
-    ) -> tuple[Sequence[SSAValue], Gradient]:
+    ) -> tuple[Sequence[Value], Gradient]:
         first = self.constants.data
         on = [isinstance(each, Value) for each in tangents]
-        while True:
-            block, flags = transforms.forward(self.body.block, on)
-            grown = [a or b for a, b in zip(on[first:], flags, strict=True)]
-            if grown == on[first:]:
-                break
-            on[first:] = grown
+        carried = slice(first, None)
+        block, flags = settled(lambda on: transforms.forward(self.body.block, on), on, carried)
         primal = [Value(operand) for operand in self.operands]
-        given = [
-            (zeros(t) if isinstance(t, Zero) else t) if flag else None
-            for t, flag in zip(tangents, on, strict=True)
-        ]
-        t_constants = [t for t in given[:first] if t is not None]
-        t_carried = [t for t in given[first:] if t is not None]
+        t_constants = present(tangents[:first])
+        t_carried = [dense(t) for t in select(on[carried], tangents[carried])]
         operands = [*primal[:first], *t_constants, *primal[first:], *t_carried]
         count, more = len(primal), len(t_constants)
 
@@ -122,14 +112,9 @@ class While(PureOp):
         def step(arguments: list[Value]) -> list[Value]:
             moved = [*arguments[first : first + more], *arguments[count + more :]]
             values = inline(block, [*primals(arguments), *moved])
-            results, derived = values[: count - first], iter(values[count - first :])
-            known = [next(derived) if flag else None for flag in flags]
-            following = [
-                zeros(Zero(result.type)) if tangent is None else tangent
-                for result, tangent, flag in zip(results, known, on[first:], strict=True)
-                if flag
-            ]
-            return [*results, *following]
+            results = values[: count - first]
+            following = placed(values[count - first :], flags, results)
+            return [*results, *map(dense, select(on[carried], following))]
 
         types = [x.type for x in operands]
         regions = [
@@ -137,12 +122,8 @@ class While(PureOp):
             written(types, step),
         ]
         results = self.again(operands, first + more, regions)
-        values, derived = results[: count - first], iter(results[count - first :])
-        found = [
-            next(derived) if flag else Zero(value.type)
-            for flag, value in zip(on[first:], values, strict=True)
-        ]
-        return [value.ssa for value in values], found
+        values = results[: count - first]
+        return values, placed(results[count - first :], on[carried], values)
 
     def vectorised(
         self, transforms: Transforms, size: Size, on: Sequence[bool], *operands: Value

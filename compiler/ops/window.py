@@ -11,13 +11,29 @@ from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def
 from stepwell.compiler.dialects.loop.types import ANY, UNCUT, Combine
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, is_float, shape_of, tensor
 from stepwell.compiler.dialects.sizes import IntsAttr, Shape, SizesAttr, count_of
-from stepwell.compiler.ops.base import Array, Gradient, PureOp, Role, Sample, concrete, expect
+from stepwell.compiler.ops.base import (
+    Array,
+    Gradient,
+    PureOp,
+    Role,
+    Sample,
+    concrete,
+    expect,
+    refusal,
+)
 from stepwell.compiler.ops.emission import Parameters
 from stepwell.compiler.ops.families import NUMBERS
 from stepwell.compiler.ops.gathering import gather_inside, scatter_add, size_value
 from stepwell.compiler.ops.indices import ONE, ZERO, Index, linear
-from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
-from stepwell.compiler.ops.sliding import Sliding, all_inside, expect_sliding, slidings, spread_out
+from stepwell.compiler.ops.scalars import Read, Scalar, Scalars, working
+from stepwell.compiler.ops.sliding import (
+    Sliding,
+    all_inside,
+    expect_sliding,
+    overlaps,
+    slidings,
+    spread_out,
+)
 from stepwell.compiler.ops.value import Value, Zero, full, iota
 from stepwell.runtime.sizes import Size
 
@@ -76,6 +92,9 @@ class Windowed(PureOp, abc.ABC):
 
     ROLE: ClassVar = Role.CONTRACT
     COMBINES: ClassVar[Sequence[str]]
+    RESULT: ClassVar[str | None] = None
+    """The result's dtype, if it is not the operand's."""
+
     x = operand_def(TensorType)
     combine = prop_def(StringAttr)
     size = prop_def(SizesAttr)
@@ -101,27 +120,34 @@ class Windowed(PureOp, abc.ABC):
     ) -> Sequence[Tensor]:
         shape, dtype = shape_of(x), dtype_of(x)
         expect(dtype in NUMBERS, cls, f"is not defined for {dtype}")
-        expect(
-            combine in cls.COMBINES, cls, f"combines by {combine}, not {', '.join(cls.COMBINES)}"
-        )
+        if combine not in cls.COMBINES:
+            raise refusal(cls, f"combines by {combine}, not {', '.join(cls.COMBINES)}")
         expect_sliding(cls, len(shape), size, stride, low, high)
         windows = slidings(size, stride, low, high)
         left = tuple(each.count(length) for each, length in zip(windows, shape, strict=True))
-        return [tensor(cls.dtype_from(dtype), left)]
-
-    @staticmethod
-    @abc.abstractmethod
-    def dtype_from(dtype: str) -> str:
-        """The result's dtype."""
+        return [tensor(cls.RESULT or dtype, left)]
 
     @property
     def windows(self) -> list[Sliding]:
         """How the window slides along each axis."""
         return slidings(self.size.data, self.stride.data, self.low.data, self.high.data)
 
+    def read_at(
+        self, s: Scalars, read: Read, place: tuple[Index, ...], taps: tuple[Index, ...]
+    ) -> tuple[Scalar, Scalar | None, tuple[Index, ...]]:
+        """The element at a position of the window at a place, whether there is one (None where that
+        always holds), and its index; padding is what changes no other number."""
+        shape, wide = shape_of(self.x.type), working(dtype_of(self.x.type))
+        index = _index(self.windows, place, taps)
+        inside = all_inside(s, index, shape)
+        if inside is None:
+            return s.convert(read(index), wide), None, index
+        padding = s.constant(identity(self.combine.data, wide), wide)
+        return s.guard(inside, lambda: s.convert(read(index), wide), padding), inside, index
+
     def again(self, x: Value, parameters: Parameters) -> Value:
         """The same of another operand."""
-        return x.apply(self.name.removeprefix("nd."), **parameters)
+        return x.apply(self.mnemonic(), **parameters)
 
     def with_batch(self, x: Value) -> Value:
         """The same of a value with another axis in front, along which no window slides."""
@@ -146,25 +172,15 @@ class Window(Windowed):
         *_more_samples("min"),
     )
 
-    @staticmethod
-    def dtype_from(dtype: str) -> str:
-        return dtype
-
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
-        shape, dtype, combine = shape_of(self.x.type), dtype_of(self.x.type), self.combine.data
-        wide = "f32" if dtype in ("f16", "bf16") else dtype
+        combine = self.combine.data
 
         def terms(k: tuple[Index, ...]) -> tuple[Scalar, ...]:
-            index = _index(self.windows, at, k)
-            inside = all_inside(s, index, shape)
-            if inside is None:
-                return (s.convert(reads[0](index), wide),)
-            padding = s.constant(identity(combine, wide), wide)
-            return (s.guard(inside, lambda: s.convert(reads[0](index), wide), padding),)
+            return self.read_at(s, reads[0], at, k)[:1]
 
         order = UNCUT if combine == "add" else ANY
         (total,) = s.fold(Combine(combine), order, _folded(self.size.data), terms)
-        return s.convert(total, dtype)
+        return s.convert(total, dtype_of(self.x.type))
 
     def reference(self, *operands: Array) -> Array:
         x, shape = operands[0], concrete(shape_of(self.result.type))
@@ -173,7 +189,7 @@ class Window(Windowed):
         total = np.full(shape, 0 if combine == "add" else identity(combine, dtype), wide.dtype)
         function = {"add": np.add, "max": np.maximum, "min": np.minimum}[combine]
         for taps in np.ndindex(*concrete(self.size.data)):
-            windows, elements = _overlaps(self.windows, taps, x.shape, shape)
+            windows, elements = overlaps(self.windows, taps, x.shape, shape)
             with np.errstate(all="ignore"):
                 total[windows] = function(total[windows], wide[elements])
         return total.astype(x.dtype)
@@ -225,46 +241,33 @@ class WindowPosition(Windowed):
 
     name = "nd.window_position"
     COMBINES: ClassVar = tuple(PICKS)
+    RESULT: ClassVar = "i64"
     SAMPLES: ClassVar = (*_samples("max"), *_more_samples("min"))
 
-    @staticmethod
-    def dtype_from(dtype: str) -> str:
-        return "i64"
-
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
-        shape, dtype, pick = shape_of(self.x.type), dtype_of(self.x.type), self.combine.data
-        wide = "f32" if dtype in ("f16", "bf16") else dtype
+        shape = shape_of(self.x.type)
 
         def pair(k: tuple[Index, ...]) -> tuple[Scalar, ...]:
-            index = _index(self.windows, at, k)
-            inside = all_inside(s, index, shape)
+            value, inside, index = self.read_at(s, reads[0], at, k)
             position = s.value_of(linear(index, shape), "i64")
             if inside is None:
-                return s.convert(reads[0](index), wide), position
-            padding = s.constant(identity(pick, wide), wide)
-            value = s.guard(inside, lambda: s.convert(reads[0](index), wide), padding)
+                return value, position
             return value, s.select(inside, position, s.constant(NOWHERE, "i64"))
 
-        return s.fold(PICKS[pick], ANY, _folded(self.size.data), pair)[1]
+        return s.fold(PICKS[self.combine.data], ANY, _folded(self.size.data), pair)[1]
 
     def reference(self, *operands: Array) -> Array:
         x, shape = operands[0], concrete(shape_of(self.result.type))
         places = np.arange(x.size).reshape(x.shape)
         best, found = np.zeros(shape, x.dtype), np.full(shape, NOWHERE)
         for taps in np.ndindex(*concrete(self.size.data)):
-            windows, elements = _overlaps(self.windows, taps, x.shape, shape)
+            windows, elements = overlaps(self.windows, taps, x.shape, shape)
             new, old, known = x[elements], best[windows], found[windows]
             better = new > old if self.combine.data == "max" else new < old
             taken = better | ((new != new) & (old == old)) | (known == NOWHERE)
             best[windows] = np.where(taken, new, old)
             found[windows] = np.where(taken, places[elements], known)
         return found
-
-    def gradient(self, *cotangents: Value) -> Gradient:
-        return [Zero(Value(self.x).type)]
-
-    def tangent(self, *tangents: Value | Zero) -> Gradient:
-        return [Zero(Value(self.result).type)]
 
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
         """Positions count from the start of each example."""
@@ -287,14 +290,3 @@ def _index(
 
 def _folded(size: Shape) -> Shape:
     return tuple(each for each in size if each != ONE)
-
-
-def _overlaps(
-    windows: Sequence[Sliding], taps: Sequence[int], shape: Sequence[int], counts: Sequence[int]
-) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """For a position of the window, the windows that have an element there, and these elements."""
-    pairs = [
-        each.overlap(tap, length, count)
-        for each, tap, length, count in zip(windows, taps, shape, counts, strict=True)
-    ]
-    return tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)

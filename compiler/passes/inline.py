@@ -54,29 +54,23 @@ def _inline_calls(op: Operation, around: Sequence[str]) -> None:
 
 def _copy(call: Call, body: Block) -> list[Operation]:
     """Copies a function's ops to its call, which disappears; the copies."""
-    home, copies = call.parent_block(), list[Operation]()
+    home, (*ops, last) = call.parent_block(), body.ops
     assert home is not None
     values: dict[SSAValue, SSAValue] = dict(zip(body.args, call.operands, strict=True))
-    for op in body.ops:
-        if op is not body.last_op:
-            copies.append(again(op, values))
+    copies = [again(op, values) for op in ops]
     home.insert_ops_before(copies, call)
-    last = body.last_op
-    assert last is not None
     _replace(call, [values[value] for value in last.operands])
     return copies
 
 
 def _move(op: Operation, body: Block) -> None:
     """Moves a body to its op, which disappears."""
-    home = op.parent_block()
+    home, (*ops, last) = op.parent_block(), body.ops
     assert home is not None
     for argument, operand in zip(body.args, op.operands, strict=True):
         argument.replace_all_uses_with(operand)
-    last = body.last_op
-    assert last is not None
     results = last.operands[: len(op.results)]  # what an op keeps for itself comes behind
-    for inner in list(body.ops)[:-1]:
+    for inner in ops:
         inner.detach()
         home.insert_op_before(inner, op)
     _replace(op, results)

@@ -15,10 +15,10 @@ Flags = Callable[[Operation], str]
 _WRAP = ("", "nsw ", "nuw ", "nuw nsw ")
 
 
-def number(op: Operation, name: str, default: int = 0) -> int:
-    """An integer among the properties."""
+def number(op: Operation, name: str) -> int:
+    """An integer among the properties; 0 if it is not there."""
     value = op.properties.get(name)
-    return value.value.data if isinstance(value, IntegerAttr) else default
+    return value.value.data if isinstance(value, IntegerAttr) else 0
 
 
 def text(op: Operation, name: str) -> str:

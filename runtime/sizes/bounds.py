@@ -78,12 +78,8 @@ def _cases(polynomial: Polynomial, call: Call, ranges: Ranges) -> list[Case]:
     if call in factor.atoms:
         return []
     low, high = enclosure(factor, ranges)
-    if low is not None and low >= 0:
-        limits = _below(call)
-    elif high is not None and high <= 0:
-        limits = _above(call, ranges)
-    else:
-        return []
+    rising, falling = low is not None and low >= 0, high is not None and high <= 0
+    limits = _limits(call, ranges, above=not rising) if rising or falling else []
     return [
         Case(
             tuple(factor * each + rest * constant(limit.scale) for each in limit.polynomials),
@@ -101,28 +97,15 @@ def _split(polynomial: Polynomial, call: Call) -> tuple[Polynomial, Polynomial]:
     return factor, Polynomial(tuple(outside))
 
 
-def _below(call: Call) -> list[Case]:
-    """What a call is at least."""
-    if call.function == "min":
-        return [Case(call.arguments)]
-    if call.function == "max":
-        return [Case((each,)) for each in call.arguments]
+def _limits(call: Call, ranges: Ranges, *, above: bool) -> list[Case]:
+    """What a call is at least, or what it is at most."""
+    if call.function in ("min", "max"):
+        any_of_them = call.function == ("min" if above else "max")
+        return [Case((x,)) for x in call.arguments] if any_of_them else [Case(call.arguments)]
     dividend, divisor = call.arguments
     if call.function == "floordiv" and divisor.constant is not None:
-        return [Case((dividend - divisor + ONE,), divisor.constant)]
-    return []
-
-
-def _above(call: Call, ranges: Ranges) -> list[Case]:
-    """What a call is at most."""
-    if call.function == "max":
-        return [Case(call.arguments)]
-    if call.function == "min":
-        return [Case((each,)) for each in call.arguments]
-    dividend, divisor = call.arguments
-    if call.function == "floordiv" and divisor.constant is not None:
-        return [Case((dividend,), divisor.constant)]
-    if not _not_negative(dividend, ranges) or not _not_negative(divisor, ranges):
+        return [Case((dividend if above else dividend - divisor + ONE,), divisor.constant)]
+    if not above or not _not_negative(dividend, ranges) or not _not_negative(divisor, ranges):
         return []
     return [Case((dividend,))] + [Case((divisor - ONE,))] * (call.function == "mod")
 

@@ -21,6 +21,19 @@ Operator: TypeAlias = Literal["add", "mul", "floordiv", "mod", "min", "max"]
 T = TypeVar("T")
 
 
+def _infix(
+    function: Callable[[Polynomial, Polynomial], Polynomial],
+) -> Callable[[Size, int | Size], Size]:
+    """Python's operator that is this function of polynomials."""
+
+    def method(self: Size, other: int | Size) -> Size:
+        if not _is_size(other):
+            return NotImplemented
+        return Size(function(self.polynomial, Size.of(other).polynomial))
+
+    return method
+
+
 @final
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Size:
@@ -84,32 +97,13 @@ class Size:
             return self.static == other
         return NotImplemented
 
-    def __add__(self, other: int | Size) -> Size:
-        if not _is_size(other):
-            return NotImplemented
-        return Size(self.polynomial + Size.of(other).polynomial)
-
-    def __sub__(self, other: int | Size) -> Size:
-        if not _is_size(other):
-            return NotImplemented
-        return Size(self.polynomial - Size.of(other).polynomial)
-
-    def __mul__(self, other: int | Size) -> Size:
-        if not _is_size(other):
-            return NotImplemented
-        return Size(self.polynomial * Size.of(other).polynomial)
-
-    def __floordiv__(self, other: int | Size) -> Size:
-        """Raises ValueError when `other` is the constant 0."""
-        if not _is_size(other):
-            return NotImplemented
-        return Size(folding.floordiv(self.polynomial, Size.of(other).polynomial))
-
-    def __mod__(self, other: int | Size) -> Size:
-        """Raises ValueError when `other` is the constant 0."""
-        if not _is_size(other):
-            return NotImplemented
-        return Size(folding.mod(self.polynomial, Size.of(other).polynomial))
+    __add__ = _infix(Polynomial.__add__)
+    __sub__ = _infix(Polynomial.__sub__)
+    __mul__ = _infix(Polynomial.__mul__)
+    __floordiv__ = _infix(folding.floordiv)
+    """Raises ValueError when the divisor is the constant 0."""
+    __mod__ = _infix(folding.mod)
+    """Raises ValueError when the divisor is the constant 0."""
 
     def __radd__(self, other: int) -> Size:
         return self + other

@@ -4,7 +4,6 @@ import ctypes
 import functools
 import gc
 import sys
-import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ import pytest
 
 import stepwell as sw
 import stepwell.numpy as xp
+from at_once import at_once
 from stepwell import compiling, entry_points
 from stepwell.effects import assert_
 from stepwell.runtime import pool, system
@@ -313,9 +313,5 @@ def test_threads_may_make_the_first_calls() -> None:
             if not np.array_equal(program(x), 2 * x):
                 wrong.append(seed)
 
-    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(4, work)
     assert wrong == []

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy
 import pytest
 
+from at_once import at_once
 from stepwell import CallError, Compiled, assert_, compile, grad, load, optim, state
 from stepwell import numpy as np
 from stepwell.runtime import verify
@@ -221,15 +221,7 @@ def test_a_call_that_fails_leaves_the_state() -> None:
 
 
 def test_threads_may_train_and_evaluate(counter: Compiled) -> None:
-    def work() -> None:
-        for _ in range(100):
-            counter(1)
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(4, lambda _: [counter(1) for _ in range(100)])
     assert int(counter.state["count"]) == 410
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from at_once import at_once
 from stepwell.runtime import Model, load
 from stepwell.runtime.entry import Argument, Result, Site, SizeRange
 from stepwell.runtime.errors import CallError, LoadError
@@ -374,22 +375,12 @@ def test_threads_may_call_one_model(scale_file):
             if not np.array_equal(model(x), 2 * x + W):
                 wrong.append(seed)
 
-    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(8, work)
     assert wrong == []
 
 
 def test_threads_may_call_a_model_with_state(counter):
-    threads = [
-        threading.Thread(target=lambda: [counter.up(1) for _ in range(200)]) for _ in range(8)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(8, lambda _: [counter.up(1) for _ in range(200)])
     assert counter.state["count"] == 10 + 8 * 200
 
 

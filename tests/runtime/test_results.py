@@ -2,12 +2,12 @@
 
 import gc
 import os
-import threading
 
 import ml_dtypes
 import numpy as np
 import pytest
 
+from at_once import at_once
 from stepwell.runtime import results
 from stepwell.runtime.errors import CallError
 from stepwell.runtime.results import empty
@@ -131,9 +131,5 @@ def test_threads_never_get_the_same():
             if not (array[:: 1 << 16] == number).all():
                 wrong.append(number)
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(4, work)
     assert not wrong

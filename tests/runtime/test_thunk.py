@@ -14,6 +14,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from at_once import at_once
 from stepwell.runtime import Model, artifact, calling, load, results
 from stepwell.runtime.entry import Argument, Result, Site, SizeRange
 from stepwell.runtime.errors import CallError
@@ -510,11 +511,7 @@ def test_threads_may_learn_and_forget(scale):
             if not np.array_equal(scale(x), 2 * x + W):
                 wrong.append(seed)
 
-    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(6, work)
     assert wrong == []
 
 

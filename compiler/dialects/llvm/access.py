@@ -25,7 +25,7 @@ from xdsl.dialects.llvm import (
     TailCallKind,
     TailCallKindAttr,
 )
-from xdsl.ir import Attribute, SSAValue
+from xdsl.ir import Attribute, Operation, SSAValue
 
 from stepwell.compiler.dialects.llvm import memory
 from stepwell.compiler.dialects.llvm.arithmetic import Arithmetic
@@ -60,10 +60,7 @@ class Access(Arithmetic, ABC):
     """
 
     def gep(
-        self,
-        base: SSAValue,
-        indices: Operand | Sequence[Operand],
-        type: Attribute = i8,
+        self, base: SSAValue, indices: Operand | Sequence[Operand], type: Attribute = i8
     ) -> SSAValue:
         """`base` plus an index in units of `type`, then indices into its fields and elements.
 
@@ -120,45 +117,35 @@ class Access(Arithmetic, ABC):
             properties = {**properties, "nontemporal": UnitAttr()}
         self.emit_effect(memory.StoreOp, (value, place), properties)
 
-    def masked_load(
-        self,
-        place: SSAValue,
-        mask: SSAValue,
-        other: SSAValue,
-        alignment: int | None = None,
-    ) -> SSAValue:
+    def masked_load(self, place: SSAValue, mask: SSAValue, other: SSAValue) -> SSAValue:
         """The lanes whose mask is set; the others have `other`'s. Nothing else is touched."""
-        if element(other.type) == i1:
-            byte = self.masked_load(place, mask, self.zext(other, i8), alignment)
-            return self.icmp("ne", byte, 0)
-        properties = _masked(alignment or size(other.type))
-        return self.emit(memory.MaskedLoadOp, (place, mask, other), other.type, properties)
+        return self._read_masked(memory.MaskedLoadOp, place, mask, other)
 
-    def masked_store(
-        self, value: SSAValue, place: SSAValue, mask: SSAValue, alignment: int | None = None
-    ) -> None:
+    def masked_store(self, value: SSAValue, place: SSAValue, mask: SSAValue) -> None:
         """Stores the lanes whose mask is set. Nothing else is touched."""
-        value = self._as_byte(value)
-        properties = _masked(alignment or size(value.type))
-        self.emit_effect(memory.MaskedStoreOp, (value, place, mask), properties)
+        self._write_masked(memory.MaskedStoreOp, value, place, mask)
 
-    def gather(
-        self, places: SSAValue, mask: SSAValue, other: SSAValue, alignment: int | None = None
-    ) -> SSAValue:
+    def gather(self, places: SSAValue, mask: SSAValue, other: SSAValue) -> SSAValue:
         """What lies at each pointer whose mask is set; the other lanes have `other`'s."""
-        if element(other.type) == i1:
-            byte = self.gather(places, mask, self.zext(other, i8), alignment)
-            return self.icmp("ne", byte, 0)
-        properties = _masked(alignment or size(other.type))
-        return self.emit(memory.MaskedGatherOp, (places, mask, other), other.type, properties)
+        return self._read_masked(memory.MaskedGatherOp, places, mask, other)
 
-    def scatter(
-        self, value: SSAValue, places: SSAValue, mask: SSAValue, alignment: int | None = None
-    ) -> None:
+    def scatter(self, value: SSAValue, places: SSAValue, mask: SSAValue) -> None:
         """Stores the lanes whose mask is set, each at its pointer; of equal ones the last wins."""
+        self._write_masked(memory.MaskedScatterOp, value, places, mask)
+
+    def _read_masked(
+        self, kind: type[Operation], places: SSAValue, mask: SSAValue, other: SSAValue
+    ) -> SSAValue:
+        if element(other.type) == i1:
+            byte = self._read_masked(kind, places, mask, self.zext(other, i8))
+            return self.icmp("ne", byte, 0)
+        return self.emit(kind, (places, mask, other), other.type, _masked(size(other.type)))
+
+    def _write_masked(
+        self, kind: type[Operation], value: SSAValue, places: SSAValue, mask: SSAValue
+    ) -> None:
         value = self._as_byte(value)
-        properties = _masked(alignment or size(value.type))
-        self.emit_effect(memory.MaskedScatterOp, (value, places, mask), properties)
+        self.emit_effect(kind, (value, places, mask), _masked(size(value.type)))
 
     def prefetch(self, place: SSAValue) -> None:
         """Hints that a cache line will be read, and more than once."""
@@ -199,8 +186,8 @@ class Access(Arithmetic, ABC):
 
     # Pointers and aggregates.
 
-    def ptrtoint(self, a: SSAValue, type: Attribute = i64) -> SSAValue:
-        return self.emit(llvm.PtrToIntOp, (a,), type)
+    def ptrtoint(self, a: SSAValue) -> SSAValue:
+        return self.emit(llvm.PtrToIntOp, (a,), i64)
 
     def addrspacecast(self, a: SSAValue, space: int) -> SSAValue:
         """The same place through another address space."""
@@ -225,12 +212,7 @@ class Access(Arithmetic, ABC):
         operands, properties = _callee(callee, arguments)
         self.emit_effect(llvm.CallOp, operands, properties)
 
-    def intrinsic(
-        self,
-        name: str,
-        arguments: Sequence[SSAValue],
-        result: Attribute,
-    ) -> SSAValue:
+    def intrinsic(self, name: str, arguments: Sequence[SSAValue], result: Attribute) -> SSAValue:
         """An intrinsic by LLVM's name, `llvm.x86.avx512.…`, for what has no op of its own."""
         return self.emit(llvm.CallIntrinsicOp, arguments, result, _intrinsic(name, len(arguments)))
 

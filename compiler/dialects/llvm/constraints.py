@@ -7,12 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from typing_extensions import TypeVar
-from xdsl.dialects.builtin import (
-    AnyFloatConstr,
-    SignlessIntegerConstraint,
-    VectorType,
-    i1,
-)
+from xdsl.dialects.builtin import AnyFloatConstr, SignlessIntegerConstraint, VectorType, i1
 from xdsl.dialects.llvm import LLVMPointerType
 from xdsl.ir import Attribute
 from xdsl.irdl import (

@@ -3,12 +3,8 @@
 from abc import ABC
 from collections.abc import Mapping, Sequence
 
-from xdsl.dialects.builtin import (
-    UNKNOWN_LOC,
-    LocationAttr,
-    SymbolRefAttr,
-)
-from xdsl.dialects.llvm import AddressOfOp, BitcastOp, ConstantOp, LLVMPointerType, ZeroOp
+from xdsl.dialects.builtin import UNKNOWN_LOC, LocationAttr, SymbolRefAttr
+from xdsl.dialects.llvm import AddressOfOp, BitcastOp, ConstantOp, ZeroOp
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from stepwell.compiler.dialects.construct import NOTHING, append, construct, result_of
@@ -82,17 +78,17 @@ class Cursor(ABC):
         """The vector 0, 1, 2, …"""
         return self.constant(type, range(lanes(type) or 0))
 
-    def null(self, type: LLVMPointerType = ptr) -> SSAValue:
-        return self._once(("null", id(type)), ZeroOp, type)
+    def null(self) -> SSAValue:
+        return self._once(("null", id(ptr)), ZeroOp, ptr)
 
     def poison(self, type: Attribute) -> SSAValue:
         """No value: for lanes and fields that are never read."""
         return self._once(("poison", id(type)), PoisonOp, type)
 
-    def address_of(self, symbol: str, type: LLVMPointerType = ptr) -> SSAValue:
+    def address_of(self, symbol: str) -> SSAValue:
         """Where the function or the global `symbol` lies."""
         properties = {"global_name": SymbolRefAttr(symbol)}
-        return self._once((symbol, id(type)), AddressOfOp, type, properties)
+        return self._once((symbol, id(ptr)), AddressOfOp, ptr, properties)
 
     def value(self, operand: Operand, type: Attribute) -> SSAValue:
         """`operand` itself, or a number as a constant of `type`."""

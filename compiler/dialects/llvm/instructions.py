@@ -26,6 +26,7 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
+from stepwell.compiler.dialects.define import defined_in
 from stepwell.compiler.dialects.llvm.constraints import (
     Bit,
     Comparison,
@@ -129,4 +130,4 @@ class PoisonOp(IRDLOperation):
     assembly_format = "attr-dict `:` type($res)"
 
 
-INSTRUCTION_OPS = (AddrSpaceCastOp, ExtractElementOp, FCmpOp, PoisonOp, SelectOp, UIToFPOp)
+INSTRUCTION_OPS = defined_in(__name__, IRDLOperation)

@@ -38,6 +38,7 @@ from xdsl.traits import (
     Pure,
 )
 
+from stepwell.compiler.dialects.define import defined_in
 from stepwell.compiler.dialects.llvm.constraints import (
     AnyVector,
     Integers,
@@ -46,11 +47,7 @@ from stepwell.compiler.dialects.llvm.constraints import (
     PointerVector,
     ValueAndSuccess,
 )
-from stepwell.compiler.dialects.llvm.syntax import (
-    AtomicOperation,
-    GEPIndices,
-    Ordering,
-)
+from stepwell.compiler.dialects.llvm.syntax import AtomicOperation, GEPIndices, Ordering
 
 READ = frozenset((EffectInstance(MemoryEffectKind.READ),))
 WRITE = frozenset((EffectInstance(MemoryEffectKind.WRITE),))
@@ -213,8 +210,15 @@ class FenceOp(IRDLOperation):
     assembly_format = "custom<Ordering>($ordering) attr-dict"
 
 
+class MaskedAccess(IRDLOperation, ABC):
+    """How accesses of some lanes are qualified."""
+
+    alignment = prop_def(IntegerAttr.constr(i32))
+    irdl_options = (ParsePropInAttrDict(),)
+
+
 @irdl_op_definition
-class MaskedLoadOp(IRDLOperation):
+class MaskedLoadOp(MaskedAccess):
     """Loads the lanes whose mask is set; the others are `pass_thru`'s, or poison without one.
 
     `llvm.intr.masked.load %p, %mask, %other {alignment = 4 : i32}
@@ -225,15 +229,13 @@ class MaskedLoadOp(IRDLOperation):
     data = operand_def(LLVMPointerType)
     mask = operand_def(Mask)
     pass_thru = opt_operand_def(AnyVector)
-    alignment = prop_def(IntegerAttr.constr(i32))
     res = result_def(AnyVector)
     traits = traits_def(MemoryReadEffect())
-    irdl_options = (ParsePropInAttrDict(),)
     assembly_format = "operands attr-dict `:` functional-type(operands, results)"
 
 
 @irdl_op_definition
-class MaskedStoreOp(IRDLOperation):
+class MaskedStoreOp(MaskedAccess):
     """Stores the lanes whose mask is set; upstream's takes floats only and states no effect.
 
     `llvm.intr.masked.store %v, %p, %mask {alignment = 4 : i32}
@@ -244,40 +246,34 @@ class MaskedStoreOp(IRDLOperation):
     value = operand_def(AnyVector)
     data = operand_def(LLVMPointerType)
     mask = operand_def(Mask)
-    alignment = prop_def(IntegerAttr.constr(i32))
     traits = traits_def(MemoryWriteEffect())
-    irdl_options = (ParsePropInAttrDict(),)
     assembly_format = (
         "$value `,` $data `,` $mask attr-dict `:` type($value) `,` type($mask) `into` type($data)"
     )
 
 
 @irdl_op_definition
-class MaskedGatherOp(IRDLOperation):
+class MaskedGatherOp(MaskedAccess):
     """Loads through the pointers whose mask is set; other lanes are `pass_thru`'s, or poison."""
 
     name = "llvm.intr.masked.gather"
     ptrs = operand_def(PointerVector)
     mask = operand_def(Mask)
     pass_thru = opt_operand_def(AnyVector)
-    alignment = prop_def(IntegerAttr.constr(i32))
     res = result_def(AnyVector)
     traits = traits_def(MemoryReadEffect())
-    irdl_options = (ParsePropInAttrDict(),)
     assembly_format = "operands attr-dict `:` functional-type(operands, results)"
 
 
 @irdl_op_definition
-class MaskedScatterOp(IRDLOperation):
+class MaskedScatterOp(MaskedAccess):
     """Stores through each pointer whose mask is set, lane 0 first."""
 
     name = "llvm.intr.masked.scatter"
     value = operand_def(AnyVector)
     ptrs = operand_def(PointerVector)
     mask = operand_def(Mask)
-    alignment = prop_def(IntegerAttr.constr(i32))
     traits = traits_def(MemoryWriteEffect())
-    irdl_options = (ParsePropInAttrDict(),)
     assembly_format = (
         "$value `,` $ptrs `,` $mask attr-dict `:` type($value) `,` type($mask) `into` type($ptrs)"
     )
@@ -295,16 +291,4 @@ class PrefetchOp(IRDLOperation):
     traits = traits_def(MemoryWriteEffect())
 
 
-MEMORY_OPS = (
-    AtomicRMWOp,
-    CmpXchgOp,
-    FenceOp,
-    GEPOp,
-    LoadOp,
-    MaskedGatherOp,
-    MaskedLoadOp,
-    MaskedScatterOp,
-    MaskedStoreOp,
-    PrefetchOp,
-    StoreOp,
-)
+MEMORY_OPS = defined_in(__name__, IRDLOperation)

@@ -4,12 +4,7 @@ from abc import ABC
 from collections.abc import Mapping
 from typing import ClassVar
 
-from xdsl.dialects.builtin import (
-    DenseArrayBase,
-    IntegerAttr,
-    i32,
-    i64,
-)
+from xdsl.dialects.builtin import DenseArrayBase, IntegerAttr, i32, i64
 from xdsl.dialects.llvm import GEP_USE_SSA_VAL, FCmpPredicateFlag
 from xdsl.dialects.utils import parse_dynamic_index_list_without_types, print_dynamic_index_list
 from xdsl.irdl import IRDLOperation
@@ -35,22 +30,12 @@ ORDERINGS: Mapping[str, int] = {
 }
 
 ATOMIC_OPERATIONS: Mapping[str, int] = {
-    "xchg": 0,
-    "add": 1,
-    "sub": 2,
-    "_and": 3,
-    "nand": 4,
-    "_or": 5,
-    "_xor": 6,
-    "max": 7,
-    "min": 8,
-    "umax": 9,
-    "umin": 10,
-    "fadd": 11,
-    "fsub": 12,
-    "fmax": 13,
-    "fmin": 14,
+    name: number
+    for number, name in enumerate(
+        "xchg add sub _and nand _or _xor max min umax umin fadd fsub fmax fmin".split()
+    )
 }
+"""Numbered as MLIR does."""
 
 
 class Keyword(CustomDirective, ABC):

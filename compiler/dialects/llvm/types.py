@@ -13,16 +13,16 @@ from xdsl.dialects.builtin import (
     IntegerType,
     NoneAttr,
     VectorType,
-    bf16,
-    f16,
-    f32,
-    f64,
-    i1,
-    i8,
-    i16,
-    i32,
-    i64,
 )
+from xdsl.dialects.builtin import bf16 as bf16
+from xdsl.dialects.builtin import f16 as f16
+from xdsl.dialects.builtin import f32 as f32
+from xdsl.dialects.builtin import f64 as f64
+from xdsl.dialects.builtin import i1 as i1
+from xdsl.dialects.builtin import i8 as i8
+from xdsl.dialects.builtin import i16 as i16
+from xdsl.dialects.builtin import i32 as i32
+from xdsl.dialects.builtin import i64 as i64
 from xdsl.dialects.llvm import (
     LLVMArrayType,
     LLVMFunctionType,
@@ -31,32 +31,6 @@ from xdsl.dialects.llvm import (
     LLVMVoidType,
 )
 from xdsl.ir import Attribute
-
-__all__ = [
-    "array",
-    "bf16",
-    "bits",
-    "element",
-    "f16",
-    "f32",
-    "f64",
-    "function",
-    "i1",
-    "i8",
-    "i16",
-    "i32",
-    "i64",
-    "integer",
-    "is_vector",
-    "lanes",
-    "like",
-    "pointer",
-    "ptr",
-    "size",
-    "struct",
-    "vector",
-    "void",
-]
 
 ptr = LLVMPointerType()
 void = LLVMVoidType()

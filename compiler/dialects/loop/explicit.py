@@ -1,5 +1,6 @@
 """The explicit half of the loop level: loops, threads, vectors and accesses as they will run."""
 
+from abc import ABC
 from typing import ClassVar
 
 from xdsl.dialects.builtin import UnitAttr, VectorType, i1
@@ -30,6 +31,7 @@ from xdsl.traits import (
 )
 from xdsl.utils.exceptions import VerifyException
 
+from stepwell.compiler.dialects.define import defined_in
 from stepwell.compiler.dialects.loop.syntax import INDEX, parse_carried, parse_known, print_carried
 from stepwell.compiler.dialects.loop.types import BufferType
 from stepwell.compiler.dialects.sizes import IntsAttr, NumberAttr
@@ -127,16 +129,21 @@ class IfOp(IRDLOperation):
     assembly_format = "$condition $then `else` $otherwise attr-dict (`:` type($results_)^)?"
 
 
+class Masked(IRDLOperation, ABC):
+    """An access, of which a mask may leave lanes out; it is the last operand."""
+
+    mask = opt_operand_def()
+    irdl_options = (AttrSizedOperandSegments(as_property=True),)
+
+
 @irdl_op_definition
-class LoadOp(IRDLOperation):
+class LoadOp(Masked):
     """One element or consecutive ones, from a linear offset in elements; masked lanes give 0."""
 
     name = "loop.load"
     source = operand_def(BufferType)
     offset = operand_def(INDEX)
-    mask = opt_operand_def()
     result = result_def()
-    irdl_options = (AttrSizedOperandSegments(as_property=True),)
     traits = traits_def(MemoryReadEffect())
     assembly_format = (
         "$source `[` $offset `]` (`where` $mask^ `:` type($mask))? attr-dict"
@@ -145,7 +152,7 @@ class LoadOp(IRDLOperation):
 
 
 @irdl_op_definition
-class StoreOp(IRDLOperation):
+class StoreOp(Masked):
     """Stores one element or consecutive ones at a linear offset in elements, unless masked.
 
     A vector may be `streamed` past the caches to where it is aligned. Other threads see that behind
@@ -156,9 +163,7 @@ class StoreOp(IRDLOperation):
     value = operand_def()
     target = operand_def(BufferType)
     offset = operand_def(INDEX)
-    mask = opt_operand_def()
     streamed = opt_prop_def(UnitAttr)
-    irdl_options = (AttrSizedOperandSegments(as_property=True),)
     traits = traits_def(MemoryWriteEffect())
     assembly_format = (
         "$value `,` $target `[` $offset `]` (`where` $mask^ `:` type($mask))?"
@@ -167,15 +172,13 @@ class StoreOp(IRDLOperation):
 
 
 @irdl_op_definition
-class GatherOp(IRDLOperation):
+class GatherOp(Masked):
     """Elements at a vector of linear offsets; masked lanes give zero and are not accessed."""
 
     name = "loop.gather"
     source = operand_def(BufferType)
     offsets = operand_def(VectorType)
-    mask = opt_operand_def()
     result = result_def(VectorType)
-    irdl_options = (AttrSizedOperandSegments(as_property=True),)
     traits = traits_def(MemoryReadEffect())
     assembly_format = (
         "$source `[` $offsets `:` type($offsets) `]` (`where` $mask^ `:` type($mask))? attr-dict"
@@ -184,15 +187,13 @@ class GatherOp(IRDLOperation):
 
 
 @irdl_op_definition
-class ScatterOp(IRDLOperation):
+class ScatterOp(Masked):
     """Stores lanes at a vector of distinct linear offsets; masked lanes do not."""
 
     name = "loop.scatter"
     value = operand_def(VectorType)
     target = operand_def(BufferType)
     offsets = operand_def(VectorType)
-    mask = opt_operand_def()
-    irdl_options = (AttrSizedOperandSegments(as_property=True),)
     traits = traits_def(MemoryWriteEffect())
     assembly_format = (
         "$value `,` $target `[` $offsets `:` type($offsets) `]` (`where` $mask^ `:` type($mask))?"
@@ -289,20 +290,4 @@ class FenceOp(IRDLOperation):
     assembly_format = "attr-dict"
 
 
-EXPLICIT_OPS = [
-    ForOp,
-    ParallelOp,
-    IfOp,
-    LoadOp,
-    StoreOp,
-    GatherOp,
-    ScatterOp,
-    StackOp,
-    MaskOp,
-    AnyOp,
-    ShuffleOp,
-    ExtractOp,
-    PrefetchOp,
-    AlignedOp,
-    FenceOp,
-]
+EXPLICIT_OPS = defined_in(__name__, IRDLOperation)

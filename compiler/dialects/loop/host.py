@@ -27,6 +27,7 @@ from xdsl.traits import (
 )
 from xdsl.utils.exceptions import VerifyException
 
+from stepwell.compiler.dialects.define import defined_in
 from stepwell.compiler.dialects.loop.syntax import (
     parse_access,
     parse_carried,
@@ -239,15 +240,4 @@ class CustomOp(IRDLOperation):
     assembly_format = "$symbol `(` $arguments `)` attr-dict `:` type($arguments)"
 
 
-HOST_OPS = [
-    FuncOp,
-    LaunchOp,
-    AllocOp,
-    ViewOp,
-    CopyOp,
-    WhileOp,
-    ConditionOp,
-    HostOp,
-    AssertOp,
-    CustomOp,
-]
+HOST_OPS = defined_in(__name__, IRDLOperation)

@@ -3,14 +3,7 @@
 from enum import auto
 from typing import ClassVar
 
-from xdsl.dialects.builtin import (
-    AnyFloat,
-    FloatAttr,
-    IndexType,
-    IntegerAttr,
-    StringAttr,
-    i1,
-)
+from xdsl.dialects.builtin import AnyFloat, FloatAttr, IndexType, IntegerAttr, StringAttr, i1
 from xdsl.ir import Attribute
 from xdsl.irdl import (
     AnyAttr,
@@ -28,6 +21,7 @@ from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.str_enum import StrEnum
 
+from stepwell.compiler.dialects.define import defined_in
 from stepwell.compiler.dialects.llvm.types import bits, element, integer, like
 from stepwell.compiler.dialects.loop.syntax import INDEX, parse_known
 
@@ -194,4 +188,4 @@ class LanesOp(IRDLOperation):
     assembly_format = "$first attr-dict `:` type($result)"
 
 
-SCALAR_OPS = [CastOp, SelectOp, CompareOp, SplatOp, LanesOp]
+SCALAR_OPS = defined_in(__name__, IRDLOperation)

@@ -5,7 +5,7 @@ from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 
-from stepwell.compiler.dialects.sizes import parse_shape, shape_text
+from stepwell.compiler.dialects.sizes import PARENTHESES, parse_shape, parse_tuple, shape_text
 from stepwell.compiler.dialects.texts import parse_text, print_text
 from stepwell.runtime.dtypes import BY_NAME
 from stepwell.runtime.entry import SITE_KINDS, ArrayType, Site
@@ -26,11 +26,9 @@ class SiteAttr(Data[Site]):
         with parser.in_angle_brackets():
             kind = SITE_KINDS[SITE_KINDS.index(parser.parse_keyword_in(SITE_KINDS))]
             text = parse_text(parser)
-            operands = parser.parse_comma_separated_list(
-                parser.Delimiter.PAREN, lambda: _parse_operand(parser)
-            )
+            operands = parse_tuple(parser, lambda: _parse_operand(parser), PARENTHESES)
             found = parser.parse_optional_keyword("at")
-            return Site(kind, text, tuple(operands), _parse_place(parser) if found else None)
+            return Site(kind, text, operands, _parse_place(parser) if found else None)
 
     def print_parameter(self, printer: Printer) -> None:
         site = self.data

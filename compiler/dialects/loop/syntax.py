@@ -9,11 +9,13 @@ from xdsl.printer import Printer
 
 from stepwell.compiler.dialects.loop.types import AccessAttr, Affine
 from stepwell.compiler.dialects.sizes import (
+    PARENTHESES,
     NumberAttr,
     Shape,
     SymbolsAttr,
     parse_optional_symbols,
     parse_size,
+    parse_tuple,
     print_symbols,
 )
 from stepwell.runtime.sizes import Size
@@ -36,11 +38,7 @@ def print_carried(
     """`carry(%a = %zero : f32) `, or nothing if nothing is carried."""
     for number, (argument, value) in enumerate(zip(arguments, initial, strict=True)):
         printer.print_string(", " if number else "carry(")
-        printer.print_ssa_value(argument)
-        printer.print_string(" = ")
-        printer.print_operand(value)
-        printer.print_string(" : ")
-        printer.print_attribute(value.type)
+        print_binding(printer, argument, value)
     if arguments:
         printer.print_string(") ")
 
@@ -49,11 +47,25 @@ def parse_carried(parser: Parser) -> tuple[list[Parser.Argument], list[SSAValue]
     """The arguments of a loop's body, and what they are first."""
     if not parser.parse_optional_keyword("carry"):
         return [], []
-    pairs = parser.parse_comma_separated_list(parser.Delimiter.PAREN, lambda: _carried(parser))
+    return parse_bindings(parser)
+
+
+def print_binding(printer: Printer, argument: SSAValue, value: SSAValue) -> None:
+    """`%a = %zero : f32`: an argument of a block, and what it is first."""
+    printer.print_ssa_value(argument)
+    printer.print_string(" = ")
+    printer.print_operand(value)
+    printer.print_string(" : ")
+    printer.print_attribute(value.type)
+
+
+def parse_bindings(parser: Parser) -> tuple[list[Parser.Argument], list[SSAValue]]:
+    """`(%a = %zero : f32, …)`: a block's arguments, and what they are first."""
+    pairs = parse_tuple(parser, lambda: _parse_binding(parser), PARENTHESES)
     return [argument for argument, _ in pairs], [value for _, value in pairs]
 
 
-def _carried(parser: Parser) -> tuple[Parser.Argument, SSAValue]:
+def _parse_binding(parser: Parser) -> tuple[Parser.Argument, SSAValue]:
     argument = parser.parse_argument(expect_type=False)
     parser.parse_punctuation("=")
     initial = parser.parse_unresolved_operand()
@@ -82,10 +94,7 @@ def print_affine(printer: Printer, affine: Affine, indices: Sequence[SSAValue]) 
 
 def parse_access(parser: Parser) -> tuple[AccessAttr, list[SSAValue]]:
     indices: list[SSAValue] = []
-    affines = parser.parse_comma_separated_list(
-        parser.Delimiter.SQUARE, lambda: parse_affine(parser, indices)
-    )
-    return AccessAttr(tuple(affines)), indices
+    return AccessAttr(parse_tuple(parser, lambda: parse_affine(parser, indices))), indices
 
 
 def parse_affine(parser: Parser, indices: list[SSAValue]) -> Affine:
@@ -123,7 +132,7 @@ def parse_axes(parser: Parser) -> tuple[list[Parser.Argument], Shape]:
         parser.parse_punctuation(":")
         return argument, parse_size(parser)
 
-    pairs = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, axis)
+    pairs = parse_tuple(parser, axis)
     return [argument for argument, _ in pairs], tuple(size for _, size in pairs)
 
 
@@ -149,8 +158,8 @@ def parse_signature(parser: Parser) -> tuple[dict[str, Attribute], list[Parser.A
     """The properties that a signature states, and the arguments of the body."""
     name = parser.parse_symbol_name()
     symbols = parse_optional_symbols(parser)
-    inputs = parser.parse_comma_separated_list(parser.Delimiter.PAREN, parser.parse_argument)
+    inputs = parse_tuple(parser, parser.parse_argument, PARENTHESES)
     parser.parse_punctuation("->")
-    outputs = parser.parse_comma_separated_list(parser.Delimiter.PAREN, parser.parse_argument)
+    outputs = parse_tuple(parser, parser.parse_argument, PARENTHESES)
     count = NumberAttr(len(outputs))
     return {"sym_name": name, "symbols": symbols, "outputs": count}, [*inputs, *outputs]

@@ -17,6 +17,7 @@ from stepwell.compiler.dialects.sizes import (
     SizesAttr,
     parse_shape,
     parse_size,
+    parse_tuple,
     shape_text,
 )
 from stepwell.runtime.sizes import Size
@@ -96,11 +97,7 @@ class AccessAttr(Data[tuple[Affine, ...]]):
     @classmethod
     def parse_parameter(cls, parser: AttrParser) -> tuple[Affine, ...]:
         with parser.in_angle_brackets():
-            return tuple(
-                parser.parse_comma_separated_list(
-                    parser.Delimiter.SQUARE, lambda: _parse_numbered_affine(parser)
-                )
-            )
+            return parse_tuple(parser, lambda: _parse_numbered_affine(parser))
 
     def print_parameter(self, printer: Printer) -> None:
         highest = max((n for index in self.data for _, n in index.terms), default=-1)
@@ -218,9 +215,7 @@ def _parse_parameter(parser: AttrParser) -> Parameter:
         return number
     if (name := parser.parse_optional_identifier()) is not None:
         return name
-    return tuple(
-        parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_identifier)
-    )
+    return parse_tuple(parser, parser.parse_identifier)
 
 
 def _parameter_text(value: Parameter) -> str:

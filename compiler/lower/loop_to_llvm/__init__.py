@@ -15,27 +15,8 @@ from xdsl.passes import ModulePass
 
 from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.locations import source_line
-from stepwell.compiler.dialects.loop.explicit import (
-    AlignedOp,
-    FenceOp,
-    GatherOp,
-    LoadOp,
-    PrefetchOp,
-    ScatterOp,
-    StackOp,
-    StoreOp,
-)
-from stepwell.compiler.dialects.loop.host import (
-    AssertOp,
-    ConditionOp,
-    CopyOp,
-    CustomOp,
-    FuncOp,
-    HostOp,
-    LaunchOp,
-    ViewOp,
-)
-from stepwell.compiler.dialects.loop.nests import IndexOp, KernelOp, YieldOp
+from stepwell.compiler.dialects.loop.host import ConditionOp, FuncOp
+from stepwell.compiler.dialects.loop.nests import KernelOp, YieldOp
 from stepwell.compiler.lower.loop_to_llvm import host, math_functions, memory
 from stepwell.compiler.lower.loop_to_llvm.callees import imports, survey
 from stepwell.compiler.lower.loop_to_llvm.control import STRUCTURES
@@ -47,21 +28,8 @@ from stepwell.runtime.errors import CompileError
 
 STATEMENTS: Mapping[type[Operation], Callable[..., None]] = {
     **dict.fromkeys(math_functions.NAMES, math_functions.evaluate),
-    LoadOp: memory.load,
-    StoreOp: memory.store,
-    GatherOp: memory.gather,
-    ScatterOp: memory.scatter,
-    PrefetchOp: memory.prefetch,
-    AlignedOp: memory.aligned,
-    FenceOp: memory.fence,
-    StackOp: memory.stack,
-    ViewOp: memory.view,
-    IndexOp: memory.index,
-    CopyOp: memory.copy,
-    LaunchOp: host.launch,
-    AssertOp: host.assert_,
-    HostOp: host.host,
-    CustomOp: host.custom,
+    **memory.STATEMENTS,
+    **host.STATEMENTS,
 }
 TERMINATORS = (YieldOp, ConditionOp)
 

@@ -33,9 +33,7 @@ def _truncate(build: LlvmBuilder, a: SSAValue, source: Attribute, target: Attrib
     return build.bitcast(narrow, i16) if half else narrow
 
 
-def _from_float(
-    convert: Callable[[LlvmBuilder, SSAValue, Attribute], SSAValue],
-) -> Conversion:
+def _from_float(convert: Callable[[LlvmBuilder, SSAValue, Attribute], SSAValue]) -> Conversion:
     def to_integer(
         build: LlvmBuilder, a: SSAValue, source: Attribute, target: Attribute
     ) -> SSAValue:
@@ -45,9 +43,7 @@ def _from_float(
     return to_integer
 
 
-def _from_integer(
-    convert: Callable[[LlvmBuilder, SSAValue, Attribute], SSAValue],
-) -> Conversion:
+def _from_integer(convert: Callable[[LlvmBuilder, SSAValue, Attribute], SSAValue]) -> Conversion:
     def to_float(build: LlvmBuilder, a: SSAValue, source: Attribute, target: Attribute) -> SSAValue:
         """To f16 and bf16 by way of f32."""
         if _is_half(target):
@@ -57,9 +53,7 @@ def _from_integer(
     return to_float
 
 
-def _resize(
-    extend: Callable[[LlvmBuilder, SSAValue, Attribute], SSAValue],
-) -> Conversion:
+def _resize(extend: Callable[[LlvmBuilder, SSAValue, Attribute], SSAValue]) -> Conversion:
     def resized(build: LlvmBuilder, a: SSAValue, source: Attribute, target: Attribute) -> SSAValue:
         type = lowered(target)
         before, after = bits(a.type), bits(type)

@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-from xdsl.ir import Attribute, SSAValue
+from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.llvm.types import i64, ptr
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
@@ -29,8 +29,9 @@ class Error(IntEnum):
     CUSTOM = 3
 
 
-def read(build: LlvmBuilder, context: SSAValue, word: Word, type: Attribute = ptr) -> SSAValue:
-    return build.load(build.gep(context, word, i64), type)
+def read(build: LlvmBuilder, context: SSAValue, word: Word) -> SSAValue:
+    """A word that is a pointer."""
+    return build.load(build.gep(context, word, i64), ptr)
 
 
 def fail(build: LlvmBuilder, context: SSAValue, error: Error, site: int) -> None:

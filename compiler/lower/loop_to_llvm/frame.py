@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import final
 
 from xdsl.dialects.llvm import AddressOfOp, ConstantOp
@@ -41,8 +42,6 @@ class Frame(ABC):
         self.sizes = Sizes(build, self.symbol)
         self._start = build.enter(Block())
         self._types: dict[int, Attribute] = {}
-        self._zero: SSAValue | None = None
-        self._nowhere: SSAValue | None = None
 
     def type_of(self, value: SSAValue) -> Attribute:
         """The type of what the value becomes."""
@@ -71,21 +70,18 @@ class Frame(ABC):
         with at_entry(self.build):
             return self.build.alloca(element, count, alignment)
 
-    @property
+    @cached_property
     def zero(self) -> SSAValue:
         """A place where any scalar is zero: what a load that is masked off reads."""
-        if self._zero is None:
-            self._zero = self.room(i64, 1)
-            with at_entry(self.build):
-                self.build.store(self.build.constant(i64, 0), self._zero)
-        return self._zero
+        place = self.room(i64, 1)
+        with at_entry(self.build):
+            self.build.store(self.build.constant(i64, 0), place)
+        return place
 
-    @property
+    @cached_property
     def nowhere(self) -> SSAValue:
         """A place that nobody reads: where a store that is masked off goes."""
-        if self._nowhere is None:
-            self._nowhere = self.room(i64, 1)
-        return self._nowhere
+        return self.room(i64, 1)
 
     def close(self) -> None:
         """Let the entry block go on to what follows it."""

@@ -1,6 +1,6 @@
 """The program between kernels: launches, and effects carried out by the runtime or a C function."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from xdsl.ir import Operation, SSAValue
 
@@ -86,3 +86,11 @@ def _stored(frame: Frame, values: Sequence[SSAValue]) -> SSAValue:
 def _sizes(frame: Frame, buffer: SSAValue) -> list[SSAValue]:
     assert isinstance(buffer.type, BufferType)
     return [frame.sizes.value(size) for size in buffer.type.shape]
+
+
+STATEMENTS: Mapping[type[Operation], Callable[..., None]] = {
+    LaunchOp: launch,
+    AssertOp: assert_,
+    HostOp: host,
+    CustomOp: custom,
+}

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import final
 
 import numpy as np
-from xdsl.dialects import math
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from stepwell.compiler.dialects.construct import operands_of
@@ -14,17 +13,9 @@ from stepwell.compiler.lower.arithmetic import Arithmetic
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame
 from stepwell.compiler.lower.loop_to_llvm.scalars import any_lane
 from stepwell.compiler.lower.polynomials import FUNCTIONS
+from stepwell.compiler.ops.functions import FLOAT
 
-NAMES: Mapping[type[Operation], str] = {
-    math.CosOp: "cos",
-    math.ErfOp: "erf",
-    math.ExpOp: "exp",
-    math.LogOp: "log",
-    math.PowFOp: "pow",
-    math.RsqrtOp: "rsqrt",
-    math.SinOp: "sin",
-    math.TanhOp: "tanh",
-}
+NAMES: Mapping[type[Operation], str] = {FLOAT[name]: name for name in FUNCTIONS}
 
 
 def evaluate(frame: Frame, op: Operation) -> None:
@@ -36,12 +27,21 @@ def evaluate(frame: Frame, op: Operation) -> None:
     )
 
 
+def _emitted(instruction: Callable[..., SSAValue]) -> Callable[..., SSAValue]:
+    """The method that emits an instruction, one of the builder's methods."""
+
+    def method(self: "LlvmArithmetic", *operands: SSAValue | int) -> SSAValue:
+        return instruction(self.build, *operands)
+
+    return method
+
+
 @final
 class LlvmArithmetic(Arithmetic[SSAValue, SSAValue]):
     """Emits each operation where the frame's builder is; floats and integers differ in type."""
 
     def __init__(self, frame: Frame, name: str, type: Attribute) -> None:
-        self._build = frame.build
+        self.build = frame.build
         self._program = frame.program
         self._name = name
         self._rare = 0
@@ -55,85 +55,62 @@ class LlvmArithmetic(Arithmetic[SSAValue, SSAValue]):
 
     def constant(self, value: float) -> SSAValue:
         rounded = float(np.float32(value)) if self._bits == 32 else value
-        return self._build.constant(self._floats, rounded)
+        return self.build.constant(self._floats, rounded)
 
     def integer(self, value: int) -> SSAValue:
         half = 1 << (self._bits - 1)
-        return self._build.constant(self._integers, (value + half) % (2 * half) - half)
+        return self.build.constant(self._integers, (value + half) % (2 * half) - half)
 
     def lookup(self, table: tuple[float, ...], index: SSAValue) -> SSAValue:
         scalar = element(self._floats)
-        symbol = self._program.table(table, scalar, self._build.location)
-        base = self._build.address_of(symbol)
-        places = self._build.gep(base, index, scalar)
+        symbol = self._program.table(table, scalar, self.build.location)
+        base = self.build.address_of(symbol)
+        places = self.build.gep(base, index, scalar)
         count = lanes(self._floats)
         if count is None:
-            return self._build.load(places, scalar)
-        every = self._build.constant(vector(i1, count), 1)
-        return self._build.gather(places, every, self._build.constant(self._floats, 0.0))
+            return self.build.load(places, scalar)
+        every = self.build.constant(vector(i1, count), 1)
+        return self.build.gather(places, every, self.build.constant(self._floats, 0.0))
 
-    def add(self, a: SSAValue, b: SSAValue) -> SSAValue:
-        return self._build.fadd(a, b)
-
-    def sub(self, a: SSAValue, b: SSAValue) -> SSAValue:
-        return self._build.fsub(a, b)
-
-    def mul(self, a: SSAValue, b: SSAValue) -> SSAValue:
-        return self._build.fmul(a, b)
-
-    def div(self, a: SSAValue, b: SSAValue) -> SSAValue:
-        return self._build.fdiv(a, b)
-
-    def fma(self, a: SSAValue, b: SSAValue, c: SSAValue) -> SSAValue:
-        return self._build.fma(a, b, c)
-
-    def sqrt(self, a: SSAValue) -> SSAValue:
-        return self._build.sqrt(a)
-
-    def round_even(self, a: SSAValue) -> SSAValue:
-        return self._build.roundeven(a)
-
-    def neg(self, a: SSAValue) -> SSAValue:
-        return self._build.fneg(a)
-
-    def abs(self, a: SSAValue) -> SSAValue:
-        return self._build.fabs(a)
-
-    def copysign(self, magnitude: SSAValue, sign: SSAValue) -> SSAValue:
-        return self._build.copysign(magnitude, sign)
+    add = _emitted(LlvmBuilder.fadd)
+    sub = _emitted(LlvmBuilder.fsub)
+    mul = _emitted(LlvmBuilder.fmul)
+    div = _emitted(LlvmBuilder.fdiv)
+    fma = _emitted(LlvmBuilder.fma)
+    sqrt = _emitted(LlvmBuilder.sqrt)
+    round_even = _emitted(LlvmBuilder.roundeven)
+    neg = _emitted(LlvmBuilder.fneg)
+    abs = _emitted(LlvmBuilder.fabs)
+    copysign = _emitted(LlvmBuilder.copysign)
+    mask_and = _emitted(LlvmBuilder.and_)
+    mask_or = _emitted(LlvmBuilder.or_)
+    select = _emitted(LlvmBuilder.select)
+    int_add = _emitted(LlvmBuilder.add)
+    int_sub = _emitted(LlvmBuilder.sub)
+    int_and = _emitted(LlvmBuilder.and_)
+    int_xor = _emitted(LlvmBuilder.xor)
+    shift_left = _emitted(LlvmBuilder.shl)
+    shift_right = _emitted(LlvmBuilder.ashr)
 
     def less(self, a: SSAValue, b: SSAValue) -> SSAValue:
-        return self._build.fcmp("olt", a, b)
+        return self.build.fcmp("olt", a, b)
 
     def equal(self, a: SSAValue, b: SSAValue) -> SSAValue:
-        return self._build.fcmp("oeq", a, b)
+        return self.build.fcmp("oeq", a, b)
 
     def unordered(self, a: SSAValue, b: SSAValue) -> SSAValue:
-        return self._build.fcmp("uno", a, b)
-
-    def mask_and(self, a: SSAValue, b: SSAValue) -> SSAValue:
-        return self._build.and_(a, b)
-
-    def mask_or(self, a: SSAValue, b: SSAValue) -> SSAValue:
-        return self._build.or_(a, b)
+        return self.build.fcmp("uno", a, b)
 
     def mask_not(self, a: SSAValue) -> SSAValue:
-        return self._build.xor(a, 1)
-
-    def select(self, mask: SSAValue, a: SSAValue, b: SSAValue) -> SSAValue:
-        return self._build.select(mask, a, b)
+        return self.build.xor(a, 1)
 
     def rarely(
-        self,
-        mask: SSAValue,
-        slow: Callable[..., SSAValue],
-        usual: SSAValue,
-        *operands: SSAValue,
+        self, mask: SSAValue, slow: Callable[..., SSAValue], usual: SSAValue, *operands: SSAValue
     ) -> SSAValue:
         """A jump over the call of a function that all callers of this program share."""
         # A program has no branches, so that its n-th rare part is the same function each time.
         self._rare += 1
-        build = self._build
+        build = self.build
         symbol = self._program.rare(
             f"{self._name}.rare{self._rare}.",
             operands,
@@ -151,34 +128,16 @@ class LlvmArithmetic(Arithmetic[SSAValue, SSAValue]):
         self, build: LlvmBuilder, slow: Callable[..., SSAValue], arguments: Sequence[SSAValue]
     ) -> SSAValue:
         """What `slow` gives in another function."""
-        here, self._build = self._build, build
+        here, self.build = self.build, build
         result = slow(*arguments)
-        self._build = here
+        self.build = here
         return result
 
     def bits_of(self, a: SSAValue) -> SSAValue:
-        return self._build.bitcast(a, element(self._integers))
+        return self.build.bitcast(a, element(self._integers))
 
     def float_of(self, a: SSAValue) -> SSAValue:
-        return self._build.bitcast(a, element(self._floats))
+        return self.build.bitcast(a, element(self._floats))
 
     def to_float(self, a: SSAValue) -> SSAValue:
-        return self._build.sitofp(a, element(self._floats))
-
-    def int_add(self, a: SSAValue, b: SSAValue) -> SSAValue:
-        return self._build.add(a, b)
-
-    def int_sub(self, a: SSAValue, b: SSAValue) -> SSAValue:
-        return self._build.sub(a, b)
-
-    def int_and(self, a: SSAValue, b: SSAValue) -> SSAValue:
-        return self._build.and_(a, b)
-
-    def int_xor(self, a: SSAValue, b: SSAValue) -> SSAValue:
-        return self._build.xor(a, b)
-
-    def shift_left(self, a: SSAValue, count: int) -> SSAValue:
-        return self._build.shl(a, count)
-
-    def shift_right(self, a: SSAValue, count: int) -> SSAValue:
-        return self._build.ashr(a, count)
+        return self.build.sitofp(a, element(self._floats))

@@ -1,10 +1,10 @@
 """Accesses to buffers: loads, stores, gathers, views, copies and places on the stack."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from xdsl.dialects.arith import ConstantOp
 from xdsl.dialects.builtin import IntegerAttr
-from xdsl.ir import OpResult, SSAValue
+from xdsl.ir import Operation, OpResult, SSAValue
 
 from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.llvm.cursor import Operand
@@ -173,3 +173,18 @@ def _lanes_set(frame: Frame, places: SSAValue, mask: list[SSAValue]) -> SSAValue
 def _buffer(value: SSAValue) -> BufferType:
     assert isinstance(value.type, BufferType)
     return value.type
+
+
+STATEMENTS: Mapping[type[Operation], Callable[..., None]] = {
+    LoadOp: load,
+    StoreOp: store,
+    GatherOp: gather,
+    ScatterOp: scatter,
+    PrefetchOp: prefetch,
+    AlignedOp: aligned,
+    FenceOp: fence,
+    StackOp: stack,
+    ViewOp: view,
+    IndexOp: index,
+    CopyOp: copy,
+}

@@ -2,13 +2,7 @@
 
 from functools import lru_cache
 
-from xdsl.dialects.builtin import (
-    BFloat16Type,
-    Float16Type,
-    IndexType,
-    IntegerType,
-    i1,
-)
+from xdsl.dialects.builtin import BFloat16Type, Float16Type, IndexType, IntegerType, i1
 from xdsl.ir import Attribute
 
 from stepwell.compiler.dialects.llvm.types import (

@@ -163,21 +163,13 @@ class _Row:
         if (short := self.rows.are_short) is not None:
             self._by_ranks() if short else self._by_digits()
             return
-
-        def by_ranks() -> Carried:
-            self._by_ranks()
-            return ()
-
-        def by_digits() -> Carried:
-            self._by_digits()
-            return ()
-
         size, most = map(self.writer.value, (self.length, self.rows.plan.short))
-        self.writer.branch(self.writer.compare("le", size, most), by_ranks, by_digits)
+        is_short = self.writer.compare("le", size, most)
+        self.writer.branch(is_short, self._by_ranks, self._by_digits)
 
     # Ranks.
 
-    def _by_ranks(self) -> None:
+    def _by_ranks(self) -> Carried:
         """Every element goes where as many others lie before it."""
         writer, rows = self.writer, self.rows
         width = lanes_of([self.code], rows.plan.bytes)
@@ -198,6 +190,7 @@ class _Row:
         each(writer, 0, self.length, encode)
         each(writer, 0, self.length, rank, width)
         each(writer, 0, self.length, move)
+        return ()
 
     def _ranks(self, codes: SSAValue, place: Bound, width: int) -> SSAValue:
         """How many codes come before each of those in a vector: all that are less, and equal ones
@@ -233,7 +226,7 @@ class _Row:
 
     # Digits.
 
-    def _by_digits(self) -> None:
+    def _by_digits(self) -> Carried:
         """All positions in the order of their lowest digit, then of the next, …, each stable."""
         writer, rows = self.writer, self.rows
         place = writer.affine([(rows.bytes, self.task)])
@@ -252,6 +245,7 @@ class _Row:
             each(writer, low, high, lambda i: self._copy(end, i, rows.outputs, self._offset(i)))
 
         self._in_chunks(store)
+        return ()
 
     def _rooms(self, half: Bound) -> list[SSAValue]:
         rows, found = self.rows, list[SSAValue]()

@@ -1,6 +1,5 @@
 """What instructions do, on each machine, against NumPy."""
 
-import threading
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -10,6 +9,7 @@ from xdsl.dialects.builtin import BytesAttr, DenseIntOrFPElementsAttr, TensorTyp
 from xdsl.dialects.llvm import GlobalOp
 from xdsl.ir import Attribute, SSAValue
 
+from at_once import at_once
 from stepwell.compiler.dialects.llvm.types import (
     array,
     element,
@@ -400,11 +400,7 @@ def test_threads_count_together(compiled: Compile) -> None:
     b.fence("seq_cst")
     b.ret()
     run, counters = compiled(b), np.zeros(2, np.int64)
-    threads = [threading.Thread(target=run, args=(counters, 20000)) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(4, lambda _: run(counters, 20000))
     np.testing.assert_array_equal(counters, [80000, 160000])
 
 

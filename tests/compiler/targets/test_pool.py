@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from xdsl.dialects.builtin import ModuleOp, i32
 
+from at_once import at_once
 from stepwell.compiler.dialects.llvm.types import i64, ptr
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 from stepwell.compiler.targets.cpu import compile_object, host
@@ -137,17 +138,6 @@ def in_child(check: Callable[[], bool]) -> bool:
     return os.waitpid(child, 0)[1] == 0
 
 
-def run_threads(count: int, body: Callable[[int], None]) -> None:
-    """Runs `body(0)` to `body(count - 1)` at once; fails if they do not all end."""
-    threads = [threading.Thread(target=body, args=(i,), daemon=True) for i in range(count)]
-    for thread in threads:
-        thread.start()
-    end = time.monotonic() + TIMEOUT
-    for thread in threads:
-        thread.join(max(0.0, end - time.monotonic()))
-    assert not any(thread.is_alive() for thread in threads)
-
-
 # The object.
 
 
@@ -218,7 +208,7 @@ def test_sleepers_are_woken(pool: Pool) -> None:
     threads = 1 + len(pool.workers)
     for _ in range(3):
         time.sleep(0.005)
-        run_threads(1, lambda number: meet(pool, threads))
+        at_once(1, lambda number: meet(pool, threads))
 
 
 @pytest.mark.parametrize("longer", [0, 1])
@@ -231,7 +221,7 @@ def test_a_caller_that_sleeps_is_woken(pair: Pool, longer: int) -> None:
 
     for _ in range(3):
         meeting = threading.Barrier(2, timeout=TIMEOUT)
-        run_threads(1, lambda number: pair.run(task, 2))
+        at_once(1, lambda number: pair.run(task, 2))
 
 
 def test_nested_loops_stay_in_their_thread(pool: Pool) -> None:
@@ -261,7 +251,7 @@ def test_concurrent_callers(pool: Pool) -> None:
         lengths = np.random.default_rng(number).integers(0, 200, 1000)
         failures.extend(int(n) for n in lengths if not pool.count(int(n)))
 
-    run_threads(6, caller)
+    at_once(6, caller)
     assert failures == []
 
 
@@ -287,7 +277,7 @@ def test_there_may_be_more_callers_than_slots(pair: Pool) -> None:
         if begin == 0:
             meeting.wait()
 
-    run_threads(callers, lambda number: pair.run(task, 2))
+    at_once(callers, lambda number: pair.run(task, 2))
     assert not meeting.broken
     assert pair.count(100)
 
@@ -296,7 +286,7 @@ def test_workers_share_themselves_out() -> None:
     """With two loops on the board and two workers, both loops are helped."""
     pool = Pool(3)
     meeting = threading.Barrier(4, timeout=TIMEOUT)
-    run_threads(2, lambda number: pool.run(lambda begin, end: void(meeting.wait()), 2))
+    at_once(2, lambda number: pool.run(lambda begin, end: void(meeting.wait()), 2))
     assert not meeting.broken
     pool.destroy()
 
@@ -379,7 +369,7 @@ def test_resizing_under_way(pair: Pool) -> None:
             elif not pair.count(50):
                 failures.append(number)
 
-    run_threads(5, caller)
+    at_once(5, caller)
     assert failures == []
 
 
