@@ -57,7 +57,7 @@ Stage = tuple[str, Callable[[str, Plans], list[ModulePass]]]
 
 STAGES: tuple[Stage, ...] = (
     ("tensor", lambda level, plans: []),
-    ("simple", lambda level, plans: [Inline(), Winograd(), Simplify(), PackWeights()]),
+    ("simple", lambda level, plans: [Inline(), Winograd(), Simplify(), PackWeights(), Simplify()]),
     ("kernels", lambda level, plans: [FormKernels()]),
     ("nests", lambda level, plans: [TensorToLoop()]),
     ("plans", lambda level, plans: [ApplyPlans(plans, level), ChoosePlans(machine=level)]),

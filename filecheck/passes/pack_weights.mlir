@@ -1,4 +1,4 @@
-// RUN: stepwell-opt %s -p pack-weights | filecheck %s
+// RUN: stepwell-opt %s -p pack-weights,simplify | filecheck %s
 
 // The right operand of a product becomes panels of 32 lanes, in which the sum is walked in a row. What
 // the program sees is the matrix again.

@@ -17,6 +17,7 @@ from stepwell.compiler.ops.emission import emit
 from stepwell.compiler.ops.movement import inverse
 from stepwell.compiler.ops.value import Value
 from stepwell.compiler.passes.pack_weights import PackWeights
+from stepwell.compiler.passes.simplify import Simplify
 from stepwell.runtime.sizes import Size
 
 SIZES = st.sampled_from([1, 2, 3, 32, 64])
@@ -85,6 +86,7 @@ def test_nobody_else_is_left_with_the_weight() -> None:
         return [x.dot(w.transpose((1, 0)), 0, (1,), (0,)), x.dot(w, 0, (1,), (1,))]
 
     module = module_of(block_of([tensor("f32", (Size.of(2), Size.of(5)))], write))
-    PackWeights().apply(Context(), module)
+    for each in (PackWeights(), Simplify()):
+        each.apply(Context(), module)
     found = {op.value.data for op in module.walk() if isinstance(op, WeightOp)}
     assert [each.moves[-1] for each in found] == [("transpose", (1, 0, 2))]
