@@ -34,6 +34,7 @@ from stepwell.compiler.passes.assign_buffers import WORKSPACE, AssignBuffers
 from stepwell.compiler.passes.form_kernels import FormKernels
 from stepwell.compiler.passes.inline import Inline
 from stepwell.compiler.passes.interference import BECAUSE, NEEDED, pairs
+from stepwell.compiler.passes.separate_loops import SeparateLoops
 from stepwell.compiler.passes.share_buffers import ShareBuffers
 from stepwell.compiler.passes.simplify import Simplify
 from stepwell.compiler.passes.swap_buffers import SwapBuffers
@@ -53,7 +54,7 @@ Stage = tuple[str, Callable[[Machine], list[ModulePass]]]
 
 STAGES: tuple[Stage, ...] = (
     ("tensor", lambda machine: []),
-    ("simple", lambda machine: [Inline(), Simplify()]),
+    ("simple", lambda machine: [Inline(), Simplify(), SeparateLoops()]),
     ("kernels", lambda machine: [FormKernels()]),
     ("nests", lambda machine: [TensorToLoop()]),
     ("plans", lambda machine: [ChoosePlans(machine=level_of(machine).name)]),

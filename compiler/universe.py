@@ -18,6 +18,7 @@ from stepwell.compiler.ops import ND
 from stepwell.compiler.passes.assign_buffers import AssignBuffers
 from stepwell.compiler.passes.form_kernels import FormKernels
 from stepwell.compiler.passes.inline import Inline
+from stepwell.compiler.passes.separate_loops import SeparateLoops
 from stepwell.compiler.passes.share_buffers import ShareBuffers
 from stepwell.compiler.passes.simplify import Simplify
 from stepwell.compiler.passes.swap_buffers import SwapBuffers
@@ -25,6 +26,7 @@ from stepwell.compiler.passes.swap_buffers import SwapBuffers
 PASSES: tuple[type[ModulePass], ...] = (
     Inline,
     Simplify,
+    SeparateLoops,
     FormKernels,
     TensorToLoop,
     ChoosePlans,

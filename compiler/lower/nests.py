@@ -23,7 +23,7 @@ from stepwell.compiler.dialects.sizes import (
     SymbolsAttr,
 )
 from stepwell.compiler.lower.joined_folds import join_folds
-from stepwell.compiler.ops.base import Role, TensorOp
+from stepwell.compiler.ops.base import Role, TensorOp, read_through
 from stepwell.compiler.ops.host import Host, buffer_of
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import SCALARS, AxisFactors, Chain, Read, Scalar, Scalars
@@ -139,19 +139,7 @@ class _Kernel:
                 ("read", source, *(index.key for index in at), s.condition),
                 lambda: _read(s, source, at, dtype_of(value.type)),
             )
-        op = value.owner
-        assert isinstance(op, TensorOp)
-        return lambda at: s.once(
-            (value, *(index.key for index in at), s.condition),
-            lambda: self._element(op, s, at),
-        )
-
-    def _element(self, op: TensorOp, s: Scalars, at: tuple[Index, ...]) -> Scalar:
-        reads = [self._reader(operand, s) for operand in op.operands]
-        outer, s.location = s.location, op.location
-        scalar = op.element(s, at, *reads)
-        s.location = outer
-        return scalar
+        return read_through(s, value, lambda operand: self._reader(operand, s))
 
 
 def _read(s: Scalars, source: SSAValue, at: tuple[Index, ...], dtype: str) -> Scalar:
@@ -180,9 +168,9 @@ def _access(at: tuple[Index, ...]) -> tuple[AccessAttr, list[SSAValue]]:
 def symbols_of(block: Block) -> list[str]:
     """The symbols of a block's values and parameters, in the order of the alphabet."""
     types = {argument.type for argument in block.args}
-    types.update(result.type for op in block.ops for result in op.results)
+    types.update(result.type for op in block.walk() for result in op.results)
     sizes = {size for type in types for size in shape_of(type)}
-    for each in (each for op in block.ops for each in op.properties.values()):
+    for each in (each for op in block.walk() for each in op.properties.values()):
         sizes.update(each.data if isinstance(each, SizesAttr) else ())
         sizes.update([each.data] if isinstance(each, SizeAttr) else ())
     return sorted({name for size in sizes for name in size.symbols})

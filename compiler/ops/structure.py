@@ -23,6 +23,8 @@ from stepwell.compiler.dialects.sizes import SymbolsAttr, parse_optional_symbols
 PRIVATE = "private"
 KEEP = "nd.keep"
 """The attribute of an op inside a kernel whose result is stored, for several nests to read."""
+SEPARATE = "nd.separate"
+"""The attribute of a loop that each element goes through by itself."""
 
 
 DONATED = "donated"

@@ -1,28 +1,36 @@
 """A loop that goes on while a condition holds."""
 
 from collections.abc import Sequence
+from functools import partial
+from typing import ClassVar
 
+import numpy as np
 from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Block, Region, SSAValue
 from xdsl.irdl import irdl_op_definition, prop_def, region_def, var_operand_def, var_result_def
 
 from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.dialects.loop.host import ConditionOp, WhileOp
-from stepwell.compiler.dialects.nd import Tensor, tensor
+from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of, tensor, text_of
 from stepwell.compiler.dialects.sizes import NumberAttr
 from stepwell.compiler.ops.base import (
     Array,
     Gradient,
     PureOp,
+    Role,
     Transforms,
     evaluate,
     expect,
     leading,
+    read_through,
 )
 from stepwell.compiler.ops.control import gives, takes, types_yielded
 from stepwell.compiler.ops.emission import emit
 from stepwell.compiler.ops.host import Host, buffer_of
+from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.regions import inline, written
+from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
+from stepwell.compiler.ops.structure import yielded
 from stepwell.compiler.ops.value import Value, Zero, zeros
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
@@ -30,9 +38,15 @@ from stepwell.runtime.sizes import Size
 
 @irdl_op_definition
 class While(PureOp):
-    """Repeats the body on the carried values while the condition holds; constants stay."""
+    """Repeats the body on the carried values while the condition holds; constants stay.
+
+    The condition may have leading axes of what is carried. Then the loop goes on while it holds
+    anywhere, and where it does not, values stay.
+    """
 
     name = "nd.while"
+    ROLE: ClassVar = Role.LOOP
+    COSTLY: ClassVar = True
     arguments = var_operand_def(TensorType)
     constants = prop_def(NumberAttr)
     outputs = var_result_def(TensorType)
@@ -50,17 +64,47 @@ class While(PureOp):
         condition, body = regions
         takes(cls, condition, arguments, "the condition")
         takes(cls, body, arguments, "the body")
+        (asked,) = types_yielded(condition)
+        lanes, carried = shape_of(asked), arguments[constants:]
+        expect(dtype_of(asked) == "bool", cls, "the condition gives no bool")
         expect(
-            types_yielded(condition) == [tensor("bool")], cls, "the condition gives no single bool"
+            all(shape_of(each)[: len(lanes)] == lanes for each in carried),
+            cls,
+            f"the axes of the condition, {text_of(asked)}, are not the first ones of each value",
         )
-        gives(cls, body, arguments[constants:], "the body")
-        return list(arguments[constants:])
+        gives(cls, body, carried, "the body")
+        return list(carried)
 
     def reference(self, *operands: Array) -> tuple[Array, ...]:
         constants, carried = operands[: self.constants.data], operands[self.constants.data :]
-        while bool(evaluate(self.condition.block, [*constants, *carried])[0]):
-            carried = tuple(evaluate(self.body.block, [*constants, *carried]))
+        while np.any(holds := evaluate(self.condition.block, [*constants, *carried])[0]):
+            following = evaluate(self.body.block, [*constants, *carried])
+            carried = tuple(
+                np.where(np.reshape(holds, holds.shape + (1,) * (old.ndim - holds.ndim)), new, old)
+                for new, old in zip(following, carried, strict=True)
+            )
         return carried
+
+    def elements(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Sequence[Scalar]:
+        """Of loops that `passes/separate_loops.py` finds to be a loop for each element."""
+        first = self.constants.data
+
+        def inside(block: Block, carried: Sequence[Scalar]) -> Sequence[Scalar]:
+            given = [*reads[:first], *(partial(_known, each) for each in carried)]
+            known: dict[SSAValue, Read] = dict(zip(block.args, given, strict=True))
+
+            def reader(value: SSAValue) -> Read:
+                return known.get(value) or read_through(s, value, reader)
+
+            return [reader(value)(at[: len(shape_of(value.type))]) for value in yielded(block)]
+
+        ranks = [len(shape_of(each.type)) for each in self.results]
+        initial = [read(at[:rank]) for read, rank in zip(reads[first:], ranks, strict=True)]
+        return s.repeat(
+            initial,
+            lambda carried: inside(self.condition.block, carried)[0],
+            partial(inside, self.body.block),
+        )
 
     def lower(self, h: Host, operands: Sequence[SSAValue], results: Sequence[SSAValue]) -> None:
         constants, initial = operands[: self.constants.data], operands[self.constants.data :]
@@ -150,7 +194,8 @@ class While(PureOp):
         first, marks = self.constants.data, list(on)
         while True:
             block, flags = transforms.batch(self.body.block, size, marks)
-            asked, (many,) = transforms.batch(self.condition.block, size, marks)
+            asked, (has_lanes,) = transforms.batch(self.condition.block, size, marks)
+            many = has_lanes or len(shape_of(yielded(asked)[0].type)) > 0
             grown = [a or b or many for a, b in zip(marks[first:], flags, strict=True)]
             if grown == marks[first:]:
                 break
@@ -164,23 +209,16 @@ class While(PureOp):
 
         def goes_on(arguments: list[Value]) -> list[Value]:
             (condition,) = inline(asked, arguments)
-            return [condition.max([0])] if many else [condition]
+            return [leading(size, has_lanes, condition) if many else condition]
 
         def step(arguments: list[Value]) -> list[Value]:
-            """The next values; lanes whose condition no longer holds keep theirs."""
-            following = [
-                leading(size, has, value) if mark else value
-                for has, mark, value in zip(
-                    flags, marks[first:], inline(block, arguments), strict=True
-                )
-            ]
-            if not many:
-                return following
-            (condition,) = inline(asked, arguments)
-            return [
-                condition.broadcast(new.shape, (0,)).select(new, old)
-                for new, old in zip(following, arguments[first:], strict=True)
-            ]
+            following = zip(flags, marks[first:], inline(block, arguments), strict=True)
+            return [leading(size, has, x) if mark else x for has, mark, x in following]
 
         regions = [written(types, goes_on), written(types, step)]
         return self.again(values, first, regions), marks[first:]
+
+
+def _known(scalar: Scalar, _: tuple[Index, ...]) -> Scalar:
+    """A carried value as a function of an index: there is but that of the moment."""
+    return scalar

@@ -7,7 +7,8 @@ all its readers are in one kernel, and that kernel can read it through:
 * elementwise ops, except into a contraction, which would compute them again for every element;
 * a reduction of the last axes into a kernel over the same rows (softmax, norms);
 * a reduction of a few neighbours into the terms of another one (distances of points);
-* a contraction or a cumulative op into elementwise ops at the same index (bias, activation).
+* a contraction, a cumulative op or a loop for each element into elementwise ops at the same
+  index (bias, activation).
 
 Kernels that reduce along the same axes what they share become one with several results, so that
 what is shared is computed or read once: sums over all pairs, the gradients of a norm.
@@ -38,7 +39,15 @@ from stepwell.compiler.dialects.nd import shape_of
 from stepwell.compiler.dialects.sizes import IntsAttr, count_of
 from stepwell.compiler.ops.base import Role, TensorOp
 from stepwell.compiler.ops.reduction import Reduction
-from stepwell.compiler.ops.structure import DONATED, KEEP, FuncOp, KernelOp, YieldOp
+from stepwell.compiler.ops.regions import again
+from stepwell.compiler.ops.structure import (
+    DONATED,
+    KEEP,
+    SEPARATE,
+    FuncOp,
+    KernelOp,
+    YieldOp,
+)
 from stepwell.compiler.passes.groups import Group, are_side_by_side, same_index, unite
 
 SHORT = 8
@@ -67,7 +76,7 @@ class FormKernels(ModulePass):
 def form(block: Block) -> None:
     """Forms the kernels of one block, and of the regions in it."""
     for op in block.ops:
-        if not isinstance(op, KernelOp):
+        if not isinstance(op, KernelOp) and SEPARATE not in op.attributes:
             for region in op.regions:
                 form(region.block)
     groups = _group(block)
@@ -86,7 +95,7 @@ def _group(block: Block) -> list[Group]:
     latest: dict[object, Group] = {}
     order = {op: number for number, op in enumerate(block.ops)}
     for op in reversed(order):
-        if not isinstance(op, TensorOp) or op.ROLE is Role.OPAQUE or _is_in_place(op, order):
+        if not isinstance(op, TensorOp) or _is_opaque(op) or _is_in_place(op, order):
             continue
         readers = [use.operation for result in op.results for use in result.uses]
         if not readers:
@@ -110,6 +119,11 @@ def _group(block: Block) -> list[Group]:
         if isinstance(op, Reduction):
             unite(mine[0], latest, of, order)
     return [group for group in reversed(groups) if group.members]
+
+
+def _is_opaque(op: TensorOp) -> bool:
+    """Whether an op is lowered by itself."""
+    return op.ROLE is Role.OPAQUE or (op.ROLE is Role.LOOP and SEPARATE not in op.attributes)
 
 
 def _is_in_place(op: TensorOp, order: Mapping[Operation, int]) -> bool:
@@ -147,7 +161,7 @@ def _joins(op: TensorOp, group: Group) -> bool:
             return not any(reader.ROLE is Role.CONTRACT for reader in _readers(op))
         case Role.FOLD:
             return _shares_rows(op, group) or _is_short(op, group)
-        case Role.CONTRACT | Role.SCAN:
+        case Role.CONTRACT | Role.SCAN | Role.LOOP:
             return not group.folds and all(map(same_index, _followers(op, group)))
         case _:
             return True
@@ -227,18 +241,13 @@ def _kernel(group: Group) -> KernelOp:
 
 
 def _results(group: Group) -> list[OpResult]:
-    """What the kernel results in, in the order of the program."""
-    return [result for root in reversed(group.roots) for result in root.results]
+    """What the kernel results in that is used, in the order of the program."""
+    results = (result for root in reversed(group.roots) for result in root.results)
+    return [result for result in results if tuple(result.uses)]
 
 
 def _copy(op: TensorOp, block: Block, copies: dict[SSAValue, SSAValue]) -> None:
-    operands = [copies[operand] for operand in op.operands]
-    copy = construct(type(op), operands, op.result_types, op.properties, op.location)
-    copy.attributes = dict(op.attributes)
-    append(block, copy)
-    for old, new in zip(op.results, copy.results, strict=True):
-        new.name_hint = old.name_hint
-        copies[old] = new
+    append(block, again(op, copies))
 
 
 def _mark_kept(
@@ -265,7 +274,8 @@ def _mark_kept(
 
     for op in members:
         for operand in op.operands:
-            repeats = op.ROLE in (Role.FOLD, Role.CONTRACT) or _repeats(op, operand)
+            often = op.ROLE in (Role.FOLD, Role.CONTRACT, Role.LOOP)
+            repeats = often or _repeats(op, operand)
             if (repeats and operand in folds) or (_repeats(op, operand) and operand in dear):
                 keep(operand)
         result = op.results[0]
@@ -290,7 +300,7 @@ def _repeats(op: TensorOp, operand: SSAValue) -> bool:
 
 def _erase_dead(block: Block) -> None:
     for op in reversed(tuple(block.ops)):
-        fusible = isinstance(op, TensorOp) and op.ROLE is not Role.OPAQUE
+        fusible = isinstance(op, TensorOp) and not _is_opaque(op)
         if fusible and not any(tuple(result.uses) for result in op.results):
             op.detach()
             op.erase()

@@ -88,7 +88,7 @@ def _places_of_operands(op: TensorOp, places: set[Place]) -> set[Place]:
 
 
 def same_index(op: TensorOp) -> bool:
-    return op.ROLE is Role.MAP or isinstance(op, Convert) or not op.operands
+    return op.ROLE in (Role.MAP, Role.LOOP) or isinstance(op, Convert) or not op.operands
 
 
 def unite(

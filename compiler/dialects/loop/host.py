@@ -154,7 +154,8 @@ class CopyOp(IRDLOperation):
 
 @irdl_op_definition
 class WhileOp(IRDLOperation):
-    """Repeats the body while the condition holds; both blocks take what is carried.
+    """Repeats the body while the condition holds; both blocks take what is carried, and the body
+    what the condition passes on, too. In a nest each index goes its own way.
 
     ```
     %last, %spare = loop.while carry(%a = %x : T, %b = %y : T) {
@@ -173,9 +174,18 @@ class WhileOp(IRDLOperation):
     body = region_def("single_block")
     traits = traits_def(NoTerminator(), RecursiveMemoryEffect())
 
+    @property
+    def test(self) -> "ConditionOp":
+        last = self.condition.block.last_op
+        assert isinstance(last, ConditionOp)
+        return last
+
     def verify_(self) -> None:
-        if {len(self.condition.block.args), len(self.body.block.args)} != {len(self.initial)}:
+        passed = len(self.test.passed)
+        if len(self.condition.block.args) != len(self.initial):
             raise VerifyException("both blocks take the carried values")
+        if len(self.body.block.args) != len(self.initial) + passed:
+            raise VerifyException("the body takes what is carried and what is passed on")
 
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")
@@ -198,12 +208,13 @@ class WhileOp(IRDLOperation):
 
 @irdl_op_definition
 class ConditionOp(IRDLOperation):
-    """Ends the condition of a `loop.while`."""
+    """Ends the condition of a `loop.while`: `loop.condition %c (%x : f32)` passes on a value."""
 
     name = "loop.condition"
     value = operand_def(i1)
+    passed = var_operand_def()
     traits = traits_def(IsTerminator(), Pure())
-    assembly_format = "$value attr-dict"
+    assembly_format = "$value (`(` $passed^ `:` type($passed) `)`)? attr-dict"
 
 
 @irdl_op_definition

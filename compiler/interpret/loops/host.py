@@ -76,16 +76,21 @@ def copy(op: CopyOp, scope: Translator) -> Step:
 
 
 def repeat(op: WhileOp, scope: Translator) -> Step:
+    """In a nest, where the condition no longer holds for an index, that keeps its values."""
     condition, body = scope.body(op.condition.block), scope.body(op.body.block)
     initial, final = scope.slots(op.initial), scope.slots(op.final)
 
     def run(frame: Frame) -> None:
         values = frame.read(initial)
-        frame.assign(condition.arguments, values)
-        while condition.run(frame)[0]:
-            frame.assign(body.arguments, values)
-            values = body.run(frame)
+        while True:
             frame.assign(condition.arguments, values)
+            holds, *passed = condition.run(frame)
+            if not np.any(holds):
+                break
+            frame.assign(body.arguments, (*values, *passed))
+            old, values = values, body.run(frame)
+            if np.ndim(holds):
+                values = [np.where(holds, *pair) for pair in zip(values, old, strict=True)]
         frame.assign(final, values)
 
     return run

@@ -14,6 +14,7 @@ from stepwell.compiler.dialects.loop.types import BufferType
 from stepwell.compiler.lower.analysis import Analysis, Axis, lanes_of
 from stepwell.compiler.lower.costs import (
     NANOSECONDS,
+    ROUNDS,
     best_lanes,
     length,
     memory,
@@ -152,7 +153,8 @@ def _bytes(buffers: Iterable[SSAValue]) -> int:
 def side_by_side(nest: Analysis) -> int:
     """Vectors of a tile: fewer where the body is long. A processor then finds enough that is
     independent in one, and what is compiled for each takes its time."""
-    return next((count for count, most in LENGTHS if steps(nest) < most), 1)
+    once = steps(nest) / ROUNDS if nest.repeats else steps(nest)
+    return next((count for count, most in LENGTHS if once < most), 1)
 
 
 def columns(nest: Analysis, machine: Machine) -> int:
