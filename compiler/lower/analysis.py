@@ -157,7 +157,7 @@ class Analysis:
             elif isinstance(op, ScanOp):
                 self._scan(op)
             elif isinstance(op, WhileOp):
-                self._while(op)
+                self._repeated(op)
                 continue
             else:
                 self._scalar(op)
@@ -216,25 +216,22 @@ class Analysis:
         self.scans[op] = []
         self._inside(op)
 
-    def _while(self, op: WhileOp) -> None:
-        """Walks what is repeated until it is known along which axes the carried values differ. In
-        it they depend on the loop, for which one of them stands."""
-        asked, step, loop = op.condition.block, op.body.block, frozenset(op.results[:1])
-        found = [self.dependences(value) | loop for value in op.initial]
+    def _repeated(self, op: WhileOp) -> None:
+        """Along which axes carried values differ, is known when walking what is repeated tells
+        nothing new. In there they depend on the loop, for which its first result stands."""
+        loop, counts = frozenset(op.results[:1]), self.counts.copy()
         outer, self._around, self.repeats = self._around, (*self._around, op), True
-        while True:
-            counts = self.counts.copy()
-            self._dependences.update(zip(asked.args, found, strict=True))
-            self._walk(asked)
-            holds, *passed = [self.dependences(value) for value in operands_of(op.test)]
-            self._dependences.update(zip(step.args, (*found, *passed), strict=True))
-            self._walk(step)
-            assert step.last_op is not None
-            following = map(self.dependences, operands_of(step.last_op))
+        found: list[frozenset[SSAValue]] = []
+        grown = [self.dependences(value) | loop for value in op.initial]
+        while grown != found:
+            found, self.counts = grown, counts.copy()
+            self._dependences.update(zip(op.condition.block.args, found, strict=True))
+            self._walk(op.condition.block)
+            holds, *passed = map(self.dependences, op.test.operands)
+            self._dependences.update(zip(op.body.block.args, (*found, *passed), strict=True))
+            self._walk(op.body.block)
+            following = map(self.dependences, op.following)
             grown = [a | b | holds for a, b in zip(found, following, strict=True)]
-            if grown == found:
-                break
-            found, self.counts = grown, counts
         self._around = outer
         self._dependences.update(zip(op.results, (each - loop for each in found), strict=True))
 

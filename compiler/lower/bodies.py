@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import islice
 from typing import cast
 
@@ -257,57 +256,40 @@ class BodyWriter(ABC):
     def _repeat(self, op: WhileOp) -> Iterable[Spread]:
         """What a loop carries in the end. All places of the tile go round together, as long as the
         condition holds at some; those where it does not keep what they have."""
-        asked, body, test = op.condition.block, op.body.block, op.test
-        found = [self.analysis.dependences(result) for result in op.results]
-        starts = [
-            self._spread_out(self.value(value), self.tile.rows in each, self.tile.lanes in each)
-            for value, each in zip(op.initial, found, strict=True)
-        ]
+        asked, body, values, test = op.condition.block, op.body.block, self._values, op.test
+        starts = list(map(self._alike, map(self.value, op.initial), op.results))
         moving = [x for x in test.passed if not self.analysis.dependences(x) <= self._axes]
         passed: list[Spread] = []
 
         def ask(carried: Sequence[SSAValue]) -> tuple[SSAValue, Sequence[SSAValue]]:
-            self._values.update(zip(asked.args, _alike(carried, starts), strict=True))
+            values.update(zip(asked.args, _spreads(carried, starts), strict=True))
             self.write(asked)
-            holds = self._within(self.value(test.value))
+            holds = self.value(test.value)
+            inside = self.tile.masks * (len(holds.values) // holds.columns) if holds.lanes else ()
+            masked = map(self.writer.both, inside, holds.values)
+            holds = replace(holds, values=(*filter(None, masked),) or holds.values)
             passed[:] = [holds, *map(self.value, moving)]
             anywhere = self.writer.any_of(holds.values)
             return self.writer.some(anywhere) if holds.lanes else anywhere, _flat(passed)
 
         def step(carried: Sequence[SSAValue], given: Sequence[SSAValue]) -> Sequence[SSAValue]:
-            before = _alike(carried, starts)
-            holds, *rest = _alike(given, passed)
-            self._values.update(zip(moving, rest, strict=True))
+            before, (holds, *rest) = _spreads(carried, starts), _spreads(given, passed)
+            values.update(zip(moving, rest, strict=True))
             known = (*before, *map(self.value, test.passed))
-            self._values.update(zip(body.args, known, strict=True))
+            values.update(zip(body.args, known, strict=True))
             self.write(body)
-            assert body.last_op is not None
-            after = map(self.value, operands_of(body.last_op))
-            return _flat(map(partial(self._where, holds), after, before))
+            after = _flat(map(self._alike, map(self.value, op.following), op.results))
+            if not (holds.rows or holds.lanes):
+                return after
+            where = _flat(self._alike(holds, result) for result in op.results)
+            return list(map(self.writer.select, where, after, carried))
 
-        return _alike(self.writer.repeat(_flat(starts), ask, step), starts)
+        return _spreads(self.writer.repeat(_flat(starts), ask, step), starts)
 
-    def _within(self, condition: Spread) -> Spread:
-        """The condition, which lanes that are outside do not meet."""
-        if not condition.lanes:
-            return condition
-        values = [
-            self.writer.both(self.tile.masks[j], condition.at(i, j)) or condition.at(i, j)
-            for i, j in self.copies(condition.rows, True)
-        ]
-        return replace(condition, values=tuple(values))
-
-    def _where(self, condition: Spread, new: Spread, old: Spread) -> Spread:
-        """The new values where the condition differs and holds, at the places of the old ones."""
-        new = self._spread_out(new, old.rows, old.lanes)
-        if not (condition.rows or condition.lanes):
-            return new
-        holds = self._spread_out(condition, old.rows, old.lanes)
-        triples = zip(holds.values, new.values, old.values, strict=True)
-        return replace(old, values=tuple(self.writer.select(*each) for each in triples))
-
-    def _spread_out(self, value: Spread, rows: bool, lanes: bool) -> Spread:
-        """A value for each of these places."""
+    def _alike(self, value: Spread, other: SSAValue) -> Spread:
+        """A value at all places of the tile at which another one differs."""
+        along = self.analysis.dependences(other)
+        rows, lanes = self.tile.rows in along, self.tile.lanes in along
         at = self.vector_at if lanes else Spread.at
         return self.spread([at(value, i, j) for i, j in self.copies(rows, lanes)], rows, lanes)
 
@@ -578,7 +560,7 @@ def _flat(spreads: Iterable[Spread]) -> list[SSAValue]:
     return [value for spread in spreads for value in spread.values]
 
 
-def _alike(values: Sequence[SSAValue], spreads: Sequence[Spread]) -> list[Spread]:
+def _spreads(values: Sequence[SSAValue], spreads: Sequence[Spread]) -> list[Spread]:
     """Values at the places of these."""
     walk = iter(values)
     return [replace(each, values=tuple(islice(walk, len(each.values)))) for each in spreads]

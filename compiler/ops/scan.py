@@ -1,13 +1,11 @@
 """A loop of known length that carries values, takes slices in and stacks slices up."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
-from xdsl.dialects.builtin import TensorType
-from xdsl.ir import Block, Region, SSAValue
-from xdsl.irdl import irdl_op_definition, prop_def, region_def, var_operand_def, var_result_def
+from xdsl.ir import Operation, Region, SSAValue
+from xdsl.irdl import irdl_op_definition, prop_def, region_def
 
 from stepwell.compiler.dialects.nd import (
     Tensor,
@@ -21,20 +19,19 @@ from stepwell.compiler.dialects.sizes import NumberAttr, SizeAttr
 from stepwell.compiler.ops.base import (
     Array,
     Gradient,
-    PureOp,
     Transforms,
     concrete,
     evaluate,
     expect,
-    leading,
 )
 from stepwell.compiler.ops.control import floating, select, takes, types_yielded
 from stepwell.compiler.ops.emission import emit, emitting_before
 from stepwell.compiler.ops.host import Host, buffer_of
 from stepwell.compiler.ops.indices import Index
+from stepwell.compiler.ops.loops import Asked, Loop, Parts, slice_of
 from stepwell.compiler.ops.regions import copied, inline, replace, written
 from stepwell.compiler.ops.structure import yielded
-from stepwell.compiler.ops.value import Value, Zero, dense, zeros
+from stepwell.compiler.ops.value import Value, Zero, dense, full, zeros
 from stepwell.runtime.sizes import Size
 
 
@@ -43,25 +40,8 @@ def stacked(type: Tensor, length: Size) -> Tensor:
     return tensor(dtype_of(type), (length, *shape_of(type)))
 
 
-def slice_of(type: Tensor) -> Tensor:
-    return tensor(dtype_of(type), shape_of(type)[1:])
-
-
-@dataclass(frozen=True)
-class Parts:
-    """The constants, the carried values and the slices of a scan, of any kind."""
-
-    constants: Sequence[Value]
-    carried: Sequence[Value]
-    slices: Sequence[Value]
-
-    @property
-    def values(self) -> list[Value]:
-        return [*self.constants, *self.carried, *self.slices]
-
-
 @irdl_op_definition
-class Scan(PureOp):
+class Scan(Loop):
     """`length` times the body, which takes constants, carried values and a slice of each input.
 
     It yields the carried values for the next time, then a slice of each stacked result. With
@@ -69,12 +49,9 @@ class Scan(PureOp):
     """
 
     name = "nd.scan"
-    arguments = var_operand_def(TensorType)
-    constants = prop_def(NumberAttr)
     carried = prop_def(NumberAttr)
     length = prop_def(SizeAttr)
     reverse = prop_def(NumberAttr)
-    outputs = var_result_def(TensorType)
     body = region_def("single_block")
     assembly_format = (
         "`constants` $constants `carried` $carried `length` $length `reverse` $reverse"
@@ -143,22 +120,39 @@ class Scan(PureOp):
             for source, target in zip(following, current, strict=True):
                 h.copy(source, target)
 
-    def parts(self, values: Sequence[Value]) -> Parts:
-        """Values that stand for the operands, or for the body's arguments, apart."""
-        first, last = self.constants.data, self.constants.data + self.carried.data
-        return Parts(values[:first], values[first:last], values[last:])
+    def counting(self) -> Operation:
+        """Puts a loop that carries its number of steps, too, in the place of a scan that only
+        repeats its body, and whose length is known; any other stays."""
+        length, carried = self.length.data.static, self.carried.data
+        stays = (carried, self.constants.data + carried) != (len(self.results), len(self.operands))
+        if stays or length is None or length >= 1 << 31:
+            return self
+        with emitting_before(self):
+            operands = [*map(Value, self.operands), full(0, "i32")]
+            types = [value.type for value in operands]
+            regions = [
+                written(types, lambda values: [values[-1].compare("lt", length)]),
+                written(types, lambda x: [*inline(self.body.block, x[:-1]), x[-1] + 1]),
+            ]
+            given = [value.ssa for value in operands]
+            loop = emit("while", given, regions, constants=self.constants.data)
+        replace(self, [Value(result) for result in loop.results[:-1]])
+        return loop
+
+    @property
+    def carries(self) -> int:
+        return self.carried.data
 
     def again(
-        self, parts: Parts, body: Region, length: Size, reverse: int | None = None
+        self, parts: Parts, body: Region, asked: Asked = list, reverse: int | None = None
     ) -> list[Value]:
-        """A scan like this one, of other operands and another body."""
         op = emit(
             "scan",
             [value.ssa for value in parts.values],
             [body],
             constants=len(parts.constants),
             carried=len(parts.carried),
-            length=length,
+            length=self.length.data,
             reverse=self.reverse.data if reverse is None else reverse,
         )
         return [Value(result) for result in op.results]
@@ -167,7 +161,7 @@ class Scan(PureOp):
         self, transforms: Transforms, wanted: Sequence[bool], *cotangents: Value | Zero
     ) -> Gradient:
         first, count = self.constants.data, self.carried.data
-        body, length = copied(self.body.block), self.length.data
+        body = copied(self.body.block)
         wrt = [
             is_float and (want or first <= position < first + count)
             for position, (want, is_float) in enumerate(
@@ -184,7 +178,7 @@ class Scan(PureOp):
         last.operands = [*last.operands, *saved]
         operands = [Value(operand) for operand in self.operands]
         with emitting_before(self):
-            results = self.again(self.parts(operands), Region(body), length)
+            results = self.again(self.parts(operands), Region(body))
         produced = len(self.results)
         types = [x.type for x in operands]
         replace(self, results[:produced])
@@ -215,12 +209,8 @@ class Scan(PureOp):
             following = [next(gradients) for flag in wrt[first : first + count] if flag]
             return [*following, *added, *gradients]
 
-        inner = [
-            *(x.type for x in parts.constants),
-            *(x.type for x in parts.carried),
-            *(slice_of(x.type) for x in parts.slices),
-        ]
-        reversed_scan = self.again(parts, written(inner, step), length, 1 - self.reverse.data)
+        body = written(parts.inner, step)
+        reversed_scan = self.again(parts, body, reverse=1 - self.reverse.data)
         return self._gradients(reversed_scan, wrt, wanted, types, len(sums))
 
     def _gradients(
@@ -247,108 +237,6 @@ class Scan(PureOp):
             Zero(type) if value is None or not want else value
             for value, want, type in zip(found, wanted, types, strict=True)
         ]
-
-    def pushforward(
-        self, transforms: Transforms, *tangents: Value | Zero
-    ) -> tuple[Sequence[SSAValue], Gradient]:
-        first, count = self.constants.data, self.carried.data
-        on = [isinstance(each, Value) for each in tangents]
-        block, flags = self._fixpoint(transforms, on)
-        primal = self.parts([Value(operand) for operand in self.operands])
-        moved = [dense(t) if flag else None for t, flag in zip(tangents, on, strict=True)]
-        t_constants = _present(moved[:first])
-        t_carried = _present(moved[first : first + count])
-        t_slices = _present(moved[first + count :])
-        parts = Parts(
-            [*primal.constants, *t_constants],
-            [*primal.carried, *t_carried],
-            [*primal.slices, *t_slices],
-        )
-        outputs = len(yielded(self.body.block)) - count
-
-        def step(arguments: list[Value]) -> list[Value]:
-            walk = iter(arguments)
-            constants = [next(walk) for _ in range(first)]
-            more = [next(walk) for _ in t_constants]
-            carried = [next(walk) for _ in range(count)]
-            more += [next(walk) for _ in t_carried]
-            slices = [next(walk) for _ in primal.slices]
-            values = inline(block, [*constants, *carried, *slices, *more, *walk])
-            results, derived = values[: count + outputs], iter(values[count + outputs :])
-            known = [next(derived) if flag else None for flag in flags]
-            of_carries = [
-                zeros(Zero(result.type)) if tangent is None else tangent
-                for result, tangent, flag in zip(
-                    results[:count], known[:count], on[first : first + count], strict=True
-                )
-                if flag
-            ]
-            return [*results[:count], *of_carries, *results[count:], *_present(known[count:])]
-
-        inner = [
-            *(x.type for x in parts.constants),
-            *(x.type for x in parts.carried),
-            *(slice_of(x.type) for x in parts.slices),
-        ]
-        results = iter(self.again(parts, written(inner, step), self.length.data))
-        carried = [next(results) for _ in range(count)]
-        t_out = [next(results) if flag else None for flag in on[first : first + count]]
-        stacks = [next(results) for _ in range(outputs)]
-        t_out += [next(results) if flag else None for flag in flags[count:]]
-        values = [*carried, *stacks]
-        found = [Zero(v.type) if t is None else t for v, t in zip(values, t_out, strict=True)]
-        return [value.ssa for value in values], found
-
-    def _fixpoint(self, transforms: Transforms, on: list[bool]) -> tuple[Block, tuple[bool, ...]]:
-        """The body with tangents, once a carried value has one in if it has one out; marks `on`."""
-        first, count = self.constants.data, self.carried.data
-        while True:
-            block, flags = transforms.forward(self.body.block, on)
-            grown = [a or b for a, b in zip(on[first : first + count], flags, strict=False)]
-            if grown == on[first : first + count]:
-                return block, flags
-            on[first : first + count] = grown
-
-    def vectorised(
-        self, transforms: Transforms, size: Size, on: Sequence[bool], *operands: Value
-    ) -> tuple[Sequence[Value], Sequence[bool]]:
-        first, count = self.constants.data, self.carried.data
-        marks = list(on)
-        while True:
-            block, flags = transforms.batch(self.body.block, size, marks)
-            grown = [a or b for a, b in zip(marks[first : first + count], flags, strict=False)]
-            if grown == marks[first : first + count]:
-                break
-            marks[first : first + count] = grown
-        carried = [
-            leading(size, has, value) if mark else value
-            for has, mark, value in zip(on[first:], marks[first:], operands[first:], strict=True)
-        ][:count]
-        slices = [
-            value.move_axis(0, 1) if has else value
-            for has, value in zip(on[first + count :], operands[first + count :], strict=True)
-        ]
-
-        def step(arguments: list[Value]) -> list[Value]:
-            values = inline(block, arguments)
-            following = [
-                leading(size, has, value) if mark else value
-                for has, mark, value in zip(flags, marks[first:], values, strict=False)
-            ][:count]
-            return [*following, *values[count:]]
-
-        parts = Parts(operands[:first], carried, slices)
-        inner = [argument.type for argument in block.args]
-        results = self.again(parts, written(inner, step), self.length.data)
-        out = [*marks[first : first + count], *flags[count:]]
-        return [
-            value.move_axis(1, 0) if flag and position >= count else value
-            for position, (value, flag) in enumerate(zip(results, out, strict=True))
-        ], out
-
-
-def _present(values: Sequence[Value | None]) -> list[Value]:
-    return [value for value in values if value is not None]
 
 
 def _views(

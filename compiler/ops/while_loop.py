@@ -5,18 +5,15 @@ from functools import partial
 from typing import ClassVar
 
 import numpy as np
-from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Block, Region, SSAValue
-from xdsl.irdl import irdl_op_definition, prop_def, region_def, var_operand_def, var_result_def
+from xdsl.irdl import irdl_op_definition, region_def
 
 from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.dialects.loop.host import ConditionOp, WhileOp
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of, tensor, text_of
-from stepwell.compiler.dialects.sizes import NumberAttr
 from stepwell.compiler.ops.base import (
     Array,
     Gradient,
-    PureOp,
     Role,
     Transforms,
     evaluate,
@@ -25,19 +22,20 @@ from stepwell.compiler.ops.base import (
     read_through,
 )
 from stepwell.compiler.ops.control import gives, takes, types_yielded
-from stepwell.compiler.ops.emission import emit
+from stepwell.compiler.ops.emission import emit, emitting_before
 from stepwell.compiler.ops.host import Host, buffer_of
 from stepwell.compiler.ops.indices import Index
-from stepwell.compiler.ops.regions import inline, written
+from stepwell.compiler.ops.loops import Asked, Loop, Parts
+from stepwell.compiler.ops.regions import inline, replace, written
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
 from stepwell.compiler.ops.structure import yielded
-from stepwell.compiler.ops.value import Value, Zero, zeros
+from stepwell.compiler.ops.value import Value, Zero
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
 
 
 @irdl_op_definition
-class While(PureOp):
+class While(Loop):
     """Repeats the body on the carried values while the condition holds; constants stay.
 
     The condition may have leading axes of what is carried. Then the loop goes on while it holds
@@ -47,9 +45,6 @@ class While(PureOp):
     name = "nd.while"
     ROLE: ClassVar = Role.LOOP
     COSTLY: ClassVar = True
-    arguments = var_operand_def(TensorType)
-    constants = prop_def(NumberAttr)
-    outputs = var_result_def(TensorType)
     condition = region_def("single_block")
     body = region_def("single_block")
     assembly_format = (
@@ -122,6 +117,28 @@ class While(PureOp):
                 h.copy(source, target)
         h.write(WhileOp, (), (), {}, [Region(condition), Region(body)])
 
+    def with_one_condition(self) -> "While":
+        """Puts a loop with a condition for all in the place of this one. Where its own condition
+        does not hold, a value stays."""
+        parts = self.parts([Value(operand) for operand in self.operands])
+
+        def anywhere(arguments: list[Value]) -> list[Value]:
+            (condition,) = self.asked(arguments)
+            return [condition.max(range(condition.rank))]
+
+        def step(arguments: list[Value]) -> list[Value]:
+            (condition,) = self.asked(arguments)
+            pairs = zip(inline(self.body.block, arguments), self.parts(arguments).carried)
+            axes = range(condition.rank)
+            return [condition.broadcast(x.shape, axes).select(x, old) for x, old in pairs]
+
+        with emitting_before(self):
+            results = self.again(parts, written(parts.inner, step), anywhere)
+        replace(self, results)
+        loop = results[0].ssa.owner
+        assert isinstance(loop, While)
+        return loop
+
     def pullback(
         self, transforms: Transforms, wanted: Sequence[bool], *cotangents: Value | Zero
     ) -> Gradient:
@@ -132,91 +149,30 @@ class While(PureOp):
             where=source_line(self.location),
         )
 
-    def again(
-        self, operands: Sequence[Value], constants: int, regions: Sequence[Region]
-    ) -> list[Value]:
-        """A loop like this one, of other operands and regions."""
-        op = emit("while", [x.ssa for x in operands], regions, constants=constants)
+    @property
+    def carries(self) -> int:
+        return len(self.results)
+
+    def asked(self, arguments: Sequence[Value]) -> list[Value]:
+        return inline(self.condition.block, arguments)
+
+    def again(self, parts: Parts, body: Region, asked: Asked) -> list[Value]:
+        regions = [written(parts.inner, asked), body]
+        constants = len(parts.constants)
+        op = emit("while", [x.ssa for x in parts.values], regions, constants=constants)
         return [Value(result) for result in op.results]
 
-    def pushforward(
-        self, transforms: Transforms, *tangents: Value | Zero
-    ) -> tuple[Sequence[SSAValue], Gradient]:
-        first = self.constants.data
-        on = [isinstance(each, Value) for each in tangents]
-        while True:
-            block, flags = transforms.forward(self.body.block, on)
-            grown = [a or b for a, b in zip(on[first:], flags, strict=True)]
-            if grown == on[first:]:
-                break
-            on[first:] = grown
-        primal = [Value(operand) for operand in self.operands]
-        given = [
-            (zeros(t) if isinstance(t, Zero) else t) if flag else None
-            for t, flag in zip(tangents, on, strict=True)
-        ]
-        t_constants = [t for t in given[:first] if t is not None]
-        t_carried = [t for t in given[first:] if t is not None]
-        operands = [*primal[:first], *t_constants, *primal[first:], *t_carried]
-        count, more = len(primal), len(t_constants)
+    def batched_condition(
+        self, transforms: Transforms, size: Size, on: Sequence[bool]
+    ) -> tuple[bool, Asked]:
+        block, (batched,) = transforms.batch(self.condition.block, size, on)
+        apart = batched or len(shape_of(yielded(block)[0].type)) > 0
 
-        def primals(arguments: list[Value]) -> list[Value]:
-            return [*arguments[:first], *arguments[first + more : count + more]]
+        def asked(arguments: list[Value]) -> list[Value]:
+            (condition,) = inline(block, arguments)
+            return [leading(size, batched, condition) if apart else condition]
 
-        def step(arguments: list[Value]) -> list[Value]:
-            moved = [*arguments[first : first + more], *arguments[count + more :]]
-            values = inline(block, [*primals(arguments), *moved])
-            results, derived = values[: count - first], iter(values[count - first :])
-            known = [next(derived) if flag else None for flag in flags]
-            following = [
-                zeros(Zero(result.type)) if tangent is None else tangent
-                for result, tangent, flag in zip(results, known, on[first:], strict=True)
-                if flag
-            ]
-            return [*results, *following]
-
-        types = [x.type for x in operands]
-        regions = [
-            written(types, lambda args: inline(self.condition.block, primals(args))),
-            written(types, step),
-        ]
-        results = self.again(operands, first + more, regions)
-        values, derived = results[: count - first], iter(results[count - first :])
-        found = [
-            next(derived) if flag else Zero(value.type)
-            for flag, value in zip(on[first:], values, strict=True)
-        ]
-        return [value.ssa for value in values], found
-
-    def vectorised(
-        self, transforms: Transforms, size: Size, on: Sequence[bool], *operands: Value
-    ) -> tuple[Sequence[Value], Sequence[bool]]:
-        first, marks = self.constants.data, list(on)
-        while True:
-            block, flags = transforms.batch(self.body.block, size, marks)
-            asked, (has_lanes,) = transforms.batch(self.condition.block, size, marks)
-            many = has_lanes or len(shape_of(yielded(asked)[0].type)) > 0
-            grown = [a or b or many for a, b in zip(marks[first:], flags, strict=True)]
-            if grown == marks[first:]:
-                break
-            marks[first:] = grown
-        carried = [
-            leading(size, has, value) if mark else value
-            for has, mark, value in zip(on[first:], marks[first:], operands[first:], strict=True)
-        ]
-        values = [*operands[:first], *carried]
-        types = [x.type for x in values]
-
-        def goes_on(arguments: list[Value]) -> list[Value]:
-            (condition,) = inline(asked, arguments)
-            return [leading(size, has_lanes, condition) if many else condition]
-
-        def step(arguments: list[Value]) -> list[Value]:
-            following = zip(flags, marks[first:], inline(block, arguments), strict=True)
-            return [leading(size, has, x) if mark else x for has, mark, x in following]
-
-        regions = [written(types, goes_on), written(types, step)]
-        return self.again(values, first, regions), marks[first:]
+        return apart, asked
 
 
 def _known(scalar: Scalar, _: tuple[Index, ...]) -> Scalar:

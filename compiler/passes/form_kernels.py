@@ -48,7 +48,7 @@ from stepwell.compiler.ops.structure import (
     KernelOp,
     YieldOp,
 )
-from stepwell.compiler.passes.groups import Group, are_side_by_side, same_index, unite
+from stepwell.compiler.passes.groups import Group, are_side_by_side, is_opaque, same_index, unite
 
 SHORT = 8
 """Terms of a reduction that is written out for each term of another."""
@@ -95,7 +95,7 @@ def _group(block: Block) -> list[Group]:
     latest: dict[object, Group] = {}
     order = {op: number for number, op in enumerate(block.ops)}
     for op in reversed(order):
-        if not isinstance(op, TensorOp) or _is_opaque(op) or _is_in_place(op, order):
+        if not isinstance(op, TensorOp) or is_opaque(op) or _is_in_place(op, order):
             continue
         readers = [use.operation for result in op.results for use in result.uses]
         if not readers:
@@ -119,11 +119,6 @@ def _group(block: Block) -> list[Group]:
         if isinstance(op, Reduction):
             unite(mine[0], latest, of, order)
     return [group for group in reversed(groups) if group.members]
-
-
-def _is_opaque(op: TensorOp) -> bool:
-    """Whether an op is lowered by itself."""
-    return op.ROLE is Role.OPAQUE or (op.ROLE is Role.LOOP and SEPARATE not in op.attributes)
 
 
 def _is_in_place(op: TensorOp, order: Mapping[Operation, int]) -> bool:
@@ -300,7 +295,7 @@ def _repeats(op: TensorOp, operand: SSAValue) -> bool:
 
 def _erase_dead(block: Block) -> None:
     for op in reversed(tuple(block.ops)):
-        fusible = isinstance(op, TensorOp) and not _is_opaque(op)
+        fusible = isinstance(op, TensorOp) and not is_opaque(op)
         if fusible and not any(tuple(result.uses) for result in op.results):
             op.detach()
             op.erase()

@@ -10,6 +10,7 @@ from stepwell.compiler.dialects.nd import shape_of
 from stepwell.compiler.dialects.sizes import count_of
 from stepwell.compiler.ops.base import Role, TensorOp
 from stepwell.compiler.ops.reduction import Reduction
+from stepwell.compiler.ops.structure import SEPARATE
 from stepwell.compiler.ops.unary import Convert
 from stepwell.runtime.sizes import Size
 
@@ -85,6 +86,11 @@ def _places_of_operands(op: TensorOp, places: set[Place]) -> set[Place]:
     if same_index(op):
         return places
     return {(op, *place) for place in places} if op.ROLE is Role.FREE else {()}
+
+
+def is_opaque(op: TensorOp) -> bool:
+    """Whether an op is lowered by itself."""
+    return op.ROLE is Role.OPAQUE or (op.ROLE is Role.LOOP and SEPARATE not in op.attributes)
 
 
 def same_index(op: TensorOp) -> bool:

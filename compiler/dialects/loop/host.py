@@ -1,7 +1,9 @@
 """The program between kernels: buffers, launches, control flow and ordered effects."""
 
+from collections.abc import Sequence
+
 from xdsl.dialects.builtin import StringAttr, SymbolNameConstraint, SymbolRefAttr, i1
-from xdsl.ir import BlockArgument
+from xdsl.ir import BlockArgument, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
     irdl_op_definition,
@@ -180,11 +182,17 @@ class WhileOp(IRDLOperation):
         assert isinstance(last, ConditionOp)
         return last
 
+    @property
+    def following(self) -> Sequence[SSAValue]:
+        last = self.body.block.last_op
+        assert last is not None
+        return last.operands
+
     def verify_(self) -> None:
-        passed = len(self.test.passed)
-        if len(self.condition.block.args) != len(self.initial):
+        carried, passed = list(self.initial.types), list(self.test.passed.types)
+        if [*self.condition.block.arg_types] != carried:
             raise VerifyException("both blocks take the carried values")
-        if len(self.body.block.args) != len(self.initial) + passed:
+        if [*self.body.block.arg_types] != [*carried, *passed]:
             raise VerifyException("the body takes what is carried and what is passed on")
 
     def print(self, printer: Printer) -> None:

@@ -1,5 +1,6 @@
 """The host form: memory, launches, loops over conditions in buffers, and ordered effects."""
 
+from collections.abc import Sequence
 from typing import final
 
 import numpy as np
@@ -19,7 +20,7 @@ from stepwell.compiler.interpret.loops.frames import Frame, Step
 from stepwell.compiler.interpret.loops.memory import span
 from stepwell.compiler.interpret.loops.places import refuse
 from stepwell.compiler.interpret.loops.translator import Rule, Translator
-from stepwell.compiler.interpret.loops.values import dtype_of, fresh
+from stepwell.compiler.interpret.loops.values import Value, dtype_of, fresh
 
 
 @final
@@ -81,16 +82,19 @@ def repeat(op: WhileOp, scope: Translator) -> Step:
     initial, final = scope.slots(op.initial), scope.slots(op.final)
 
     def run(frame: Frame) -> None:
-        values = frame.read(initial)
-        while True:
+        def asked(values: Sequence[Value]) -> tuple[Value, Sequence[Value]]:
             frame.assign(condition.arguments, values)
             holds, *passed = condition.run(frame)
-            if not np.any(holds):
-                break
+            return holds, passed
+
+        values: Sequence[Value] = frame.read(initial)
+        holds, passed = asked(values)
+        while np.any(holds):
             frame.assign(body.arguments, (*values, *passed))
-            old, values = values, body.run(frame)
-            if np.ndim(holds):
-                values = [np.where(holds, *pair) for pair in zip(values, old, strict=True)]
+            after = body.run(frame)
+            pairs = zip(after, values, strict=True)
+            values = [np.where(holds, *pair) for pair in pairs] if np.ndim(holds) else after
+            holds, passed = asked(values)
         frame.assign(final, values)
 
     return run
