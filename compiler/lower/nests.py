@@ -6,6 +6,7 @@ operand's own scalar there, instead of a read from memory, is fusion.
 
 from collections.abc import Mapping, Sequence
 
+from numpy import ndindex
 from xdsl.dialects.builtin import UNKNOWN_LOC, DenseArrayBase, LocationAttr, StringAttr, i32
 from xdsl.ir import Attribute, Block, Operation, OpResult, Region, SSAValue
 
@@ -27,7 +28,7 @@ from stepwell.compiler.ops.base import Role, TensorOp, read_through
 from stepwell.compiler.ops.host import Host, buffer_of
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import SCALARS, AxisFactors, Chain, Read, Scalar, Scalars
-from stepwell.compiler.ops.structure import KEEP, KernelOp
+from stepwell.compiler.ops.structure import KEEP, SPREAD, KernelOp
 
 Stored = Mapping[SSAValue, Sequence[SSAValue]]
 """Values of one shape, each with the buffers that it is written to."""
@@ -121,12 +122,17 @@ class _Kernel:
     def _attempt(self, stored: Stored, location: LocationAttr, form: Form) -> tuple[NestOp, Form]:
         block = Block()
         s = Scalars(block, location, *form)
-        at, sizes = s.axes(block, shape_of(next(iter(stored)).type))
+        shape, owners = shape_of(next(iter(stored)).type), {value.owner for value in stored}
+        spread = any(isinstance(op, Operation) and SPREAD in op.attributes for op in owners)
+        few = shape[-1:] if spread else ()
+        at, sizes = s.axes(block, shape[: len(shape) - len(few)])
         with s.along_the_chain():
-            scalars = [self._reader(value, s)(at) for value in stored]
-            for scalar, targets in zip(scalars, stored.values(), strict=True):
-                for target in targets:
-                    _write(s, scalar, target, at)
+            for place in ndindex(*(size.static or 0 for size in few)):
+                here = *at, *map(Index.of, place)
+                scalars = [self._reader(value, s)(here) for value in stored]
+                for scalar, targets in zip(scalars, stored.values(), strict=True):
+                    for target in targets:
+                        _write(s, scalar, target, here)
         nest = construct(NestOp, (), (), {"sizes": SizesAttr(sizes)}, location)
         nest.add_region(Region(block))
         return nest, (s.wanted, s.chain)

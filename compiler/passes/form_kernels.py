@@ -38,17 +38,26 @@ from stepwell.compiler.dialects.construct import append, construct
 from stepwell.compiler.dialects.nd import shape_of
 from stepwell.compiler.dialects.sizes import IntsAttr, count_of
 from stepwell.compiler.ops.base import Role, TensorOp
+from stepwell.compiler.ops.indices import ONE
 from stepwell.compiler.ops.reduction import Reduction
 from stepwell.compiler.ops.regions import again
 from stepwell.compiler.ops.structure import (
     DONATED,
     KEEP,
     SEPARATE,
+    SPREAD,
     FuncOp,
     KernelOp,
     YieldOp,
 )
-from stepwell.compiler.passes.groups import Group, are_side_by_side, is_opaque, same_index, unite
+from stepwell.compiler.passes.groups import (
+    MOST_SIDE_BY_SIDE,
+    Group,
+    are_side_by_side,
+    is_opaque,
+    same_index,
+    unite,
+)
 
 SHORT = 8
 """Terms of a reduction that is written out for each term of another."""
@@ -221,7 +230,7 @@ def _kernel(group: Group) -> KernelOp:
     block = Block(arg_types=[value.type for value in inputs])
     copies: dict[SSAValue, SSAValue] = dict(zip(inputs, block.args, strict=True))
     for op in members:
-        _copy(op, block, copies)
+        append(block, again(op, copies))
     root = group.root
     results = _results(group)
     yielded = [copies[result] for result in results]
@@ -239,10 +248,6 @@ def _results(group: Group) -> list[OpResult]:
     """What the kernel results in that is used, in the order of the program."""
     results = (result for root in reversed(group.roots) for result in root.results)
     return [result for result in results if tuple(result.uses)]
-
-
-def _copy(op: TensorOp, block: Block, copies: dict[SSAValue, SSAValue]) -> None:
-    append(block, again(op, copies))
 
 
 def _mark_kept(
@@ -272,7 +277,10 @@ def _mark_kept(
             often = op.ROLE in (Role.FOLD, Role.CONTRACT, Role.LOOP)
             repeats = often or _repeats(op, operand)
             if (repeats and operand in folds) or (_repeats(op, operand) and operand in dear):
-                keep(operand)
+                if operand not in folds and _is_repeated_for(members[-1], op, operand):
+                    members[-1].attributes[SPREAD] = UnitAttr()
+                else:
+                    keep(operand)
         result = op.results[0]
         if op.ROLE in (Role.FOLD, Role.CONTRACT) or any(x in folds for x in op.operands):
             folds.add(result)
@@ -290,6 +298,19 @@ def _repeats(op: TensorOp, operand: SSAValue) -> bool:
     """Whether elements of the operand are read more than once, or under a condition."""
     return op.ROLE is Role.FREE and count_of(shape_of(op.results[0].type)) != count_of(
         shape_of(operand.type)
+    )
+
+
+def _is_repeated_for(root: TensorOp, op: TensorOp, operand: SSAValue) -> bool:
+    """Whether elements are read again only for other results of a reduction that lie side by side,
+    a few along the last axis: folds that share what they compute."""
+    *rows, count = shape_of(root.results[0].type) or (ONE,)
+    return (
+        isinstance(root, Reduction)
+        and len(rows) > 0
+        and 0 < (count.static or 0) <= MOST_SIDE_BY_SIDE
+        and shape_of(op.results[0].type) == (*shape_of(operand.type), count)
+        and len(shape_of(root.x.type)) - 1 not in root.axes.data
     )
 
 
