@@ -17,9 +17,10 @@ PREFIXES = {"tensor": "nd.", "loop": "loop.", "llvm": "llvm."}
 
 LEVELS: Mapping[str, str] = {
     **dict.fromkeys(
-        ("inline", "simplify", "winograd", "pack-weights", "form-kernels", "tensor-to-loop"),
+        ("inline", "winograd", "simplify", "pack-weights", "separate-loops", "form-kernels"),
         "tensor",
     ),
+    "tensor-to-loop": "tensor",
     **dict.fromkeys(("choose-plans", "share-buffers", "swap-buffers", "assign-buffers"), "loop"),
     **dict.fromkeys(("expand-plans", "loop-to-llvm"), "loop"),
 }

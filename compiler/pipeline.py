@@ -35,6 +35,7 @@ from stepwell.compiler.passes.form_kernels import FormKernels
 from stepwell.compiler.passes.inline import Inline
 from stepwell.compiler.passes.interference import BECAUSE, NEEDED, pairs
 from stepwell.compiler.passes.pack_weights import PackWeights
+from stepwell.compiler.passes.separate_loops import SeparateLoops
 from stepwell.compiler.passes.share_buffers import ShareBuffers
 from stepwell.compiler.passes.simplify import Simplify
 from stepwell.compiler.passes.swap_buffers import SwapBuffers
@@ -57,7 +58,17 @@ Stage = tuple[str, Callable[[str, Plans], list[ModulePass]]]
 
 STAGES: tuple[Stage, ...] = (
     ("tensor", lambda level, plans: []),
-    ("simple", lambda level, plans: [Inline(), Winograd(), Simplify(), PackWeights(), Simplify()]),
+    (
+        "simple",
+        lambda level, plans: [
+            Inline(),
+            Winograd(),
+            Simplify(),
+            PackWeights(),
+            Simplify(),
+            SeparateLoops(),
+        ],
+    ),
     ("kernels", lambda level, plans: [FormKernels()]),
     ("nests", lambda level, plans: [TensorToLoop()]),
     ("plans", lambda level, plans: [ApplyPlans(plans, level), ChoosePlans(machine=level)]),

@@ -4,12 +4,13 @@ from collections import Counter
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import gcd
-from typing import final
+from typing import TypeAlias, final
 
 from xdsl.dialects.builtin import f64, i64
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from stepwell.compiler.dialects.construct import operands_of
+from stepwell.compiler.dialects.loop.host import WhileOp
 from stepwell.compiler.dialects.loop.nests import (
     FoldOp,
     IndexOp,
@@ -29,6 +30,9 @@ from stepwell.runtime.sizes import Size
 ZERO = Size.of(0)
 ONE = Size.of(1)
 BACK = Size.of(-1)
+
+
+Around: TypeAlias = tuple[FoldOp | ScanOp | WhileOp, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,15 +69,17 @@ class Analysis:
         self.computed_with: set[SSAValue] = set()
         """Axes and computed indices that serve as numbers, not in accesses only."""
         self.types: set[Attribute] = set()
-        self.around: dict[Operation, tuple[FoldOp | ScanOp, ...]] = {}
-        """The folds and scans that an access lies in, the outer one first."""
-        self.counts: Counter[tuple[type[Operation], tuple[FoldOp | ScanOp, ...]]] = Counter()
-        """How many ops of each kind lie in the same folds and scans."""
+        self.around: dict[Operation, Around] = {}
+        """The folds, scans and loops that an access lies in, the outer one first."""
+        self.counts: Counter[tuple[type[Operation], Around]] = Counter()
+        """How many ops of each kind lie in the same folds, scans and loops."""
+        self.repeats = False
+        """Whether there is a `loop.while`."""
         self.guards: dict[FoldOp, SSAValue] = {}
         """For a fold, the condition without which a position of it contributes nothing."""
         self._sizes: dict[SSAValue, Size] = {}
         self._dependences: dict[SSAValue, frozenset[SSAValue]] = {}
-        self._around: tuple[FoldOp | ScanOp, ...] = ()
+        self._around: Around = ()
         self._enter(nest.axes, nest.sizes.data)
         self._walk(nest.body.block)
 
@@ -150,6 +156,9 @@ class Analysis:
                 self._fold(op)
             elif isinstance(op, ScanOp):
                 self._scan(op)
+            elif isinstance(op, WhileOp):
+                self._repeated(op)
+                continue
             else:
                 self._scalar(op)
             self._depend(op)
@@ -163,7 +172,10 @@ class Analysis:
         if self._around:
             self.around[op] = self._around
         for each in self._around:
-            (self.inside[each] if isinstance(each, FoldOp) else self.scans[each]).append(access)
+            if isinstance(each, FoldOp):
+                self.inside[each].append(access)
+            elif isinstance(each, ScanOp):
+                self.scans[each].append(access)
 
     def _linear(
         self, affines: Sequence[Affine], indices: Sequence[SSAValue], strides: Shape
@@ -203,6 +215,25 @@ class Analysis:
         self._enter(op.axes, op.sizes.data)
         self.scans[op] = []
         self._inside(op)
+
+    def _repeated(self, op: WhileOp) -> None:
+        """Along which axes carried values differ, is known when walking what is repeated tells
+        nothing new. In there they depend on the loop, for which its first result stands."""
+        loop, counts = frozenset(op.results[:1]), self.counts.copy()
+        outer, self._around, self.repeats = self._around, (*self._around, op), True
+        found: list[frozenset[SSAValue]] = []
+        grown = [self.dependences(value) | loop for value in op.initial]
+        while grown != found:
+            found, self.counts = grown, counts.copy()
+            self._dependences.update(zip(op.condition.block.args, found, strict=True))
+            self._walk(op.condition.block)
+            holds, *passed = map(self.dependences, op.test.operands)
+            self._dependences.update(zip(op.body.block.args, (*found, *passed), strict=True))
+            self._walk(op.body.block)
+            following = map(self.dependences, op.following)
+            grown = [a | b | holds for a, b in zip(found, following, strict=True)]
+        self._around = outer
+        self._dependences.update(zip(op.results, (each - loop for each in found), strict=True))
 
     def _inside(self, op: FoldOp | ScanOp) -> None:
         outer, self._around = self._around, (*self._around, op)

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import cast
 
 from xdsl.dialects import arith
@@ -12,6 +13,7 @@ from xdsl.irdl import IRDLOperation
 
 from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.llvm.types import element, vector
+from stepwell.compiler.dialects.loop.host import ConditionOp, WhileOp
 from stepwell.compiler.dialects.loop.nests import (
     FoldOp,
     IndexOp,
@@ -164,7 +166,7 @@ class BodyWriter(ABC):
                 self._write(op)
             elif isinstance(op, ScanOp):
                 self.scan(op)
-            elif not isinstance(op, IndexOp | YieldOp):
+            elif not isinstance(op, IndexOp | YieldOp | ConditionOp):
                 self._define(op)
 
     def value(self, value: SSAValue) -> Spread:
@@ -193,18 +195,20 @@ class BodyWriter(ABC):
 
     def depth(self, value: SSAValue) -> int:
         """How deep the code of a value stands: as deep as the loops it depends on."""
-        dependences = self.analysis.dependences(value)
+        return self._depth_of(self.analysis.dependences(value))
+
+    def _depth_of(self, dependences: Iterable[SSAValue]) -> int:
         return self.writer.innermost(self.bases[axis] for axis in dependences)
 
     # Ops.
 
     def _define(self, op: Operation) -> None:
         """Write the op, unless it is known: tiles share what does not depend on their lanes."""
-        dependences = self.analysis.dependences(op.results[0])
+        dependences = frozenset[SSAValue]().union(*map(self.analysis.dependences, op.results))
         if self.tile.lanes in dependences or not dependences <= self._axes:
             self._compute(op)
             return
-        known = self.writer.remembered(self.depth(op.results[0]))
+        known = self.writer.remembered(self._depth_of(dependences))
         height = self.tile.height if self.tile.rows in dependences else 1
         key = (op, height, *(self.bases[axis] for axis in dependences))
         found = known.get(key)
@@ -219,6 +223,8 @@ class BodyWriter(ABC):
             self._values[op.result] = self._read(op)
         elif isinstance(op, FoldOp):
             self._values.update(zip(op.results, self.fold(op), strict=True))
+        elif isinstance(op, WhileOp):
+            self._values.update(zip(op.results, self._repeat(op), strict=True))
         elif isinstance(op, PrefixOp):
             self._values[op.result] = self._prefix(op)
         elif isinstance(op, arith.ConstantOp):
@@ -246,6 +252,46 @@ class BodyWriter(ABC):
         ]
         after = self.prefixes[op] = replace(before, values=tuple(values))
         return after
+
+    def _repeat(self, op: WhileOp) -> Iterable[Spread]:
+        """What a loop carries in the end. All places of the tile go round together, as long as the
+        condition holds at some; those where it does not keep what they have."""
+        asked, body, values, test = op.condition.block, op.body.block, self._values, op.test
+        starts = list(map(self._alike, map(self.value, op.initial), op.results))
+        moving = [x for x in test.passed if not self.analysis.dependences(x) <= self._axes]
+        passed: list[Spread] = []
+
+        def ask(carried: Sequence[SSAValue]) -> tuple[SSAValue, Sequence[SSAValue]]:
+            values.update(zip(asked.args, _spreads(carried, starts), strict=True))
+            self.write(asked)
+            holds = self.value(test.value)
+            inside = self.tile.masks * (len(holds.values) // holds.columns) if holds.lanes else ()
+            masked = map(self.writer.both, inside, holds.values)
+            holds = replace(holds, values=(*filter(None, masked),) or holds.values)
+            passed[:] = [holds, *map(self.value, moving)]
+            anywhere = self.writer.any_of(holds.values)
+            return self.writer.some(anywhere) if holds.lanes else anywhere, _flat(passed)
+
+        def step(carried: Sequence[SSAValue], given: Sequence[SSAValue]) -> Sequence[SSAValue]:
+            before, (holds, *rest) = _spreads(carried, starts), _spreads(given, passed)
+            values.update(zip(moving, rest, strict=True))
+            known = (*before, *map(self.value, test.passed))
+            values.update(zip(body.args, known, strict=True))
+            self.write(body)
+            after = _flat(map(self._alike, map(self.value, op.following), op.results))
+            if not (holds.rows or holds.lanes):
+                return after
+            where = _flat(self._alike(holds, result) for result in op.results)
+            return list(map(self.writer.select, where, after, carried))
+
+        return _spreads(self.writer.repeat(_flat(starts), ask, step), starts)
+
+    def _alike(self, value: Spread, other: SSAValue) -> Spread:
+        """A value at all places of the tile at which another one differs."""
+        along = self.analysis.dependences(other)
+        rows, lanes = self.tile.rows in along, self.tile.lanes in along
+        at = self.vector_at if lanes else Spread.at
+        return self.spread([at(value, i, j) for i, j in self.copies(rows, lanes)], rows, lanes)
 
     def define(self, value: SSAValue, spread: Spread) -> None:
         """From here on this is what a value of the body has become."""
@@ -508,6 +554,16 @@ class BodyWriter(ABC):
             return self.spread([self._offsets(at, i, j) for i, j in copies], rows, True)
         scalars = [self.writer.value(self._offset(at, i, j)) for i, j in copies]
         return self.spread(scalars, rows, False)
+
+
+def _flat(spreads: Iterable[Spread]) -> list[SSAValue]:
+    return [value for spread in spreads for value in spread.values]
+
+
+def _spreads(values: Sequence[SSAValue], spreads: Sequence[Spread]) -> list[Spread]:
+    """Values at the places of these."""
+    walk = iter(values)
+    return [replace(each, values=tuple(islice(walk, len(each.values)))) for each in spreads]
 
 
 _WRAPS = defaults(arith.AddiOp)

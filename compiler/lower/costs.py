@@ -6,13 +6,17 @@ from math import prod
 from xdsl.dialects import arith, math
 from xdsl.ir import Operation, SSAValue
 
-from stepwell.compiler.dialects.loop.nests import FoldOp, ScanOp, WriteOp
-from stepwell.compiler.lower.analysis import BACK, Access, Analysis, Axis, lanes_of
+from stepwell.compiler.dialects.loop.host import WhileOp
+from stepwell.compiler.dialects.loop.nests import FoldOp, WriteOp
+from stepwell.compiler.lower.analysis import BACK, Access, Analysis, Around, Axis, lanes_of
 from stepwell.compiler.lower.writer import ONE, ZERO
 from stepwell.runtime.sizes import Size
 
 UNKNOWN = 512
 """What a symbolic size counts as."""
+
+ROUNDS = 64
+"""How often a loop counts as going round."""
 
 LOAD, TURNED, GATHER, TABLE, CHAIN = 1.0, 5.0, 1.5, 2.0, 4.0
 """Steps for one vector: an access; one of a tile that is turned; for each of its lanes, a gather;
@@ -52,8 +56,11 @@ def steps(analysis: Analysis) -> float:
     )
 
 
-def _repeats(folds: Sequence[FoldOp | ScanOp]) -> int:
-    return prod(length(size) for fold in folds for size in fold.sizes.data)
+def _repeats(around: Around) -> int:
+    return prod(
+        ROUNDS if isinstance(each, WhileOp) else prod(map(length, each.sizes.data))
+        for each in around
+    )
 
 
 def best_lanes(analysis: Analysis, axes: Sequence[Axis], bytes: int) -> Axis | None:
@@ -105,7 +112,7 @@ def _access(analysis: Analysis, access: Access, lanes: Axis | None, width: int) 
 def turned_axis(analysis: Analysis, access: Access, lanes: Axis) -> SSAValue | None:
     """The axis of the nest along which a read is contiguous that is not so along the lanes."""
     stride = access.stride(lanes.value)
-    if analysis.around.get(access.op) or isinstance(access.op, WriteOp):
+    if analysis.repeats or analysis.around.get(access.op) or isinstance(access.op, WriteOp):
         return None
     if stride in (ZERO, ONE, BACK):
         return None

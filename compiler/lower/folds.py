@@ -32,7 +32,8 @@ FREE_VECTORS = 4
 class Span:
     """A range of positions of a fold, and how to stand at one of them.
 
-    `unit` divides the number of positions; `axes` are those along which it goes.
+    `unit` divides the number of positions; `axes` are those along which it goes. One that `runs`
+    is not empty.
     """
 
     low: Bound
@@ -40,6 +41,7 @@ class Span:
     unit: int
     axes: frozenset[SSAValue]
     stand: Callable[[Bound], None]
+    runs: bool = False
 
 
 Part = Callable[[Sequence[Span]], Accumulators]
@@ -161,7 +163,8 @@ class _Fold:
             high = self.writer.add(low, step)
             if span.unit % step:
                 high = self.writer.smaller(high, span.high)
-            results = part(replace(span, low=low, high=high, unit=gcd(step, span.unit)))
+            unit = gcd(step, span.unit)
+            results = part(replace(span, low=low, high=high, unit=unit, runs=True))
             totals = zip(self._grouped(carried), results, strict=True)
             return _flat([join(self.writer, self.kind, total, each) for total, each in totals])
 
@@ -212,7 +215,8 @@ class _Fold:
             spans[0].stand(index)
             return self._nested(spans[1:], carried, inside)
 
-        return self.writer.loop(spans[0].low, spans[0].high, 1, carried, at)
+        span = spans[0]
+        return self.writer.loop(span.low, span.high, 1, carried, at, span.runs)
 
     def _vectors(self, spans: Sequence[Span]) -> Accumulators:
         """Accumulator i is lane i of some vectors; the last ones of a row are masked."""

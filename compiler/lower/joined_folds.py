@@ -73,9 +73,9 @@ def _key(op: Operation, names: Names, depth: int = 0) -> object:
 def _body_key(block: Block, names: Names, depth: int) -> object:
     inner = {**names, **{axis: (depth, number) for number, axis in enumerate(block.args)}}
     keys: list[object] = []
-    for op in block.ops:
+    for number, op in enumerate(block.ops):
         keys.append(_key(op, inner, depth))
-        inner.update({result: (depth, len(inner), n) for n, result in enumerate(op.results)})
+        inner.update({result: (depth, number, n) for n, result in enumerate(op.results, 1)})
     return tuple(keys)
 
 

@@ -6,6 +6,7 @@ operand's own scalar there, instead of a read from memory, is fusion.
 
 from collections.abc import Mapping, Sequence
 
+from numpy import ndindex
 from xdsl.dialects.builtin import UNKNOWN_LOC, DenseArrayBase, LocationAttr, StringAttr, i32
 from xdsl.ir import Attribute, Block, Operation, OpResult, Region, SSAValue
 
@@ -23,11 +24,11 @@ from stepwell.compiler.dialects.sizes import (
     SymbolsAttr,
 )
 from stepwell.compiler.lower.joined_folds import join_folds
-from stepwell.compiler.ops.base import Role, TensorOp
+from stepwell.compiler.ops.base import Role, TensorOp, read_through
 from stepwell.compiler.ops.host import Host, buffer_of
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import SCALARS, AxisFactors, Chain, Read, Scalar, Scalars
-from stepwell.compiler.ops.structure import KEEP, KernelOp
+from stepwell.compiler.ops.structure import KEEP, SPREAD, KernelOp
 
 Stored = Mapping[SSAValue, Sequence[SSAValue]]
 """Values of one shape, each with the buffers that it is written to."""
@@ -121,12 +122,17 @@ class _Kernel:
     def _attempt(self, stored: Stored, location: LocationAttr, form: Form) -> tuple[NestOp, Form]:
         block = Block()
         s = Scalars(block, location, *form)
-        at, sizes = s.axes(block, shape_of(next(iter(stored)).type))
+        shape, owners = shape_of(next(iter(stored)).type), {value.owner for value in stored}
+        spread = any(isinstance(op, Operation) and SPREAD in op.attributes for op in owners)
+        few = shape[-1:] if spread else ()
+        at, sizes = s.axes(block, shape[: len(shape) - len(few)])
         with s.along_the_chain():
-            scalars = [self._reader(value, s)(at) for value in stored]
-            for scalar, targets in zip(scalars, stored.values(), strict=True):
-                for target in targets:
-                    _write(s, scalar, target, at)
+            for place in ndindex(*(size.static or 0 for size in few)):
+                here = *at, *map(Index.of, place)
+                scalars = [self._reader(value, s)(here) for value in stored]
+                for scalar, targets in zip(scalars, stored.values(), strict=True):
+                    for target in targets:
+                        _write(s, scalar, target, here)
         nest = construct(NestOp, (), (), {"sizes": SizesAttr(sizes)}, location)
         nest.add_region(Region(block))
         return nest, (s.wanted, s.chain)
@@ -139,19 +145,7 @@ class _Kernel:
                 ("read", source, *(index.key for index in at), s.condition),
                 lambda: _read(s, source, at, dtype_of(value.type)),
             )
-        op = value.owner
-        assert isinstance(op, TensorOp)
-        return lambda at: s.once(
-            (value, *(index.key for index in at), s.condition),
-            lambda: self._element(op, s, at),
-        )
-
-    def _element(self, op: TensorOp, s: Scalars, at: tuple[Index, ...]) -> Scalar:
-        reads = [self._reader(operand, s) for operand in op.operands]
-        outer, s.location = s.location, op.location
-        scalar = op.element(s, at, *reads)
-        s.location = outer
-        return scalar
+        return read_through(s, value, lambda operand: self._reader(operand, s))
 
 
 def _read(s: Scalars, source: SSAValue, at: tuple[Index, ...], dtype: str) -> Scalar:
@@ -180,9 +174,9 @@ def _access(at: tuple[Index, ...]) -> tuple[AccessAttr, list[SSAValue]]:
 def symbols_of(block: Block) -> list[str]:
     """The symbols of a block's values and parameters, in the order of the alphabet."""
     types = {argument.type for argument in block.args}
-    types.update(result.type for op in block.ops for result in op.results)
+    types.update(result.type for op in block.walk() for result in op.results)
     sizes = {size for type in types for size in shape_of(type)}
-    for each in (each for op in block.ops for each in op.properties.values()):
+    for each in (each for op in block.walk() for each in op.properties.values()):
         sizes.update(each.data if isinstance(each, SizesAttr) else ())
         sizes.update([each.data] if isinstance(each, SizeAttr) else ())
     return sorted({name for size in sizes for name in size.symbols})

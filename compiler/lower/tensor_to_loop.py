@@ -155,7 +155,8 @@ class Lowering:
 
 
 def structure(block: Block) -> object:
-    """Equal for blocks that compute the same: ops, types and parameters, with values numbered."""
+    """Equal for closed blocks that compute the same: ops, types and parameters, with values
+    numbered."""
     numbers: dict[SSAValue, int] = {value: n for n, value in enumerate(block.args)}
     ops: list[object] = []
     for op in block.ops:
@@ -163,7 +164,8 @@ def structure(block: Block) -> object:
         types = tuple(result.type for result in op.results)
         properties = tuple(sorted(op.properties.items(), key=lambda entry: entry[0]))
         marks = tuple(sorted(op.attributes))
-        ops.append((op.name, operands, types, properties, marks))
+        regions = tuple(structure(region.block) for region in op.regions)
+        ops.append((op.name, operands, types, properties, marks, regions))
         for result in op.results:
             numbers[result] = len(numbers)
     return tuple(argument.type for argument in block.args), tuple(ops)

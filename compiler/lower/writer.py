@@ -41,6 +41,7 @@ from stepwell.compiler.dialects.loop.explicit import (
     StackOp,
     StoreOp,
 )
+from stepwell.compiler.dialects.loop.host import ConditionOp, WhileOp
 from stepwell.compiler.dialects.loop.nests import IndexOp, YieldOp
 from stepwell.compiler.dialects.loop.scalar import CompareOp, LanesOp, SelectOp, SplatOp
 from stepwell.compiler.dialects.loop.syntax import INDEX
@@ -438,6 +439,24 @@ class Writer:
         operands = (*bounds, *initial)
         op = self.effect(ForOp, operands, types, {"step": _step(step)}, [Region(block)])
         return op.results
+
+    def repeat(
+        self,
+        initial: Sequence[SSAValue],
+        ask: Callable[[Sequence[SSAValue]], tuple[SSAValue, Sequence[SSAValue]]],
+        step: Callable[[Sequence[SSAValue], Sequence[SSAValue]], Sequence[SSAValue]],
+    ) -> Sequence[SSAValue]:
+        """A loop with carried values: `ask` gives whether to go on, and what `step` takes, too."""
+        types = [value.type for value in initial]
+        asked = Block(arg_types=types)
+        with self._inside(asked, True):
+            goes_on, passed = ask(asked.args)
+            self.effect(ConditionOp, (goes_on, *passed))
+        body = Block(arg_types=[*types, *(value.type for value in passed)])
+        with self._inside(body, True):
+            final = step(body.args[: len(types)], body.args[len(types) :])
+            self.effect(YieldOp, final)
+        return self.effect(WhileOp, initial, types, NOTHING, (Region(asked), Region(body))).results
 
     def parallel(self, bound: Bound, body: Callable[[Bound], None]) -> None:
         """`body` for every index below `bound`, shared among threads."""

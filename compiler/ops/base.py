@@ -1,16 +1,17 @@
 """What every tensor op answers: its types, its values, its scalar at an index, its derivatives."""
 
 import abc
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum, IntEnum, auto
+from functools import partial
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 from numpy.typing import NDArray
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.ir import Block, Operation, OpResult, SSAValue
 from xdsl.irdl import traits_def
 from xdsl.traits import Pure
 
@@ -75,6 +76,8 @@ class Role(Enum):
     """Combines each element with those before it along an axis."""
     CONTRACT = auto()
     """Folds products: each element is read many times."""
+    LOOP = auto()
+    """Repeats a scalar function of the operands' elements at the same index."""
     ALONE = auto()
     """No function of an index, but a kernel by itself."""
     OPAQUE = auto()
@@ -118,6 +121,10 @@ class TensorOp(Inferring, abc.ABC):
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         """The scalar at an index, given the operands as functions of an index."""
         raise self.missing("element", "how it is lowered to loops")
+
+    def elements(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Sequence[Scalar]:
+        """As `element`, of each result; ops with regions answer this one."""
+        return (self.element(s, at, *reads),)
 
     def lower(self, h: Host, operands: Sequence[SSAValue], results: Sequence[SSAValue]) -> None:
         """Writes host code that fills the result buffers, for ops that are no index function."""
@@ -196,6 +203,28 @@ class Linear(PureOp, abc.ABC):
 def refusal(op: type[Inferring], sentence: str, hint: str | None = None) -> CompileError:
     """The error of an op whose operands do not fit."""
     return CompileError("SW0201", f"{op.mnemonic()}: {sentence}", hint=hint)
+
+
+def read_through(s: Scalars, value: SSAValue, reader: Callable[[SSAValue], Read]) -> Read:
+    """The result of an op as a function of an index, given those of its operands."""
+    assert isinstance(value, OpResult)
+    op, number = value.op, value.index
+    assert isinstance(op, TensorOp)
+
+    def read(at: tuple[Index, ...]) -> Scalar:
+        index = *(each.key for each in at), s.condition
+
+        def make() -> Scalar:
+            outer, s.location = s.location, op.location
+            scalars = op.elements(s, at, *map(reader, op.operands))
+            s.location = outer
+            for n, result in enumerate(op.results):
+                s.once((result, *index), partial(scalars.__getitem__, n))
+            return scalars[number]
+
+        return s.once((value, *index), make)
+
+    return read
 
 
 def expect(condition: bool, op: type[Inferring], sentence: str, hint: str | None = None) -> None:

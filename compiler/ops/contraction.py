@@ -156,13 +156,23 @@ class Dot(Contraction):
         rows, columns = _kept(lhs.rank, batch, left), _kept(rhs.rank, batch, right)
         row_axes = range(batch, batch + len(rows))
         column_axes = range(batch + len(rows), g.rank)
-        # dL = g contracted with rhs over rhs's own axes: shared, rows, then rhs's contracted axes
-        # in the order in which they stand in rhs.
-        by_left = g.dot(rhs, batch, column_axes, columns)
-        of_left = [*range(batch), *rows, *(left[right.index(axis)] for axis in sorted(right))]
-        by_right = g.dot(lhs, batch, row_axes, rows)
-        of_right = [*range(batch), *columns, *(right[left.index(axis)] for axis in sorted(left))]
-        return [by_left.transpose(inverse(of_left)), by_right.transpose(inverse(of_right))]
+
+        def slope(
+            x: Value, over: list[int], axes: Sequence[int], own: list[int], met: list[int]
+        ) -> Value:
+            """Of the operand other than x: g contracted with x gives its own axes, and those that
+            meet x, in the order in which they stand in x. What comes first in it does so here."""
+            first = own < met or not met
+            product = g.dot(x, batch, axes, over) if first else x.dot(g, batch, over, axes)
+            order = [*own, *met] if first else [*met, *own]
+            return product.transpose(inverse([*range(batch), *order]))
+
+        of_left = [left[right.index(axis)] for axis in sorted(right)]
+        of_right = [right[left.index(axis)] for axis in sorted(left)]
+        return [
+            slope(rhs, columns, column_axes, rows, of_left),
+            slope(lhs, rows, row_axes, columns, of_right),
+        ]
 
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
         lhs, rhs = operands

@@ -16,6 +16,7 @@ from xdsl.irdl import IRDLOperation
 
 from stepwell.compiler.dialects.construct import append, construct
 from stepwell.compiler.dialects.llvm.types import vector
+from stepwell.compiler.dialects.loop.host import ConditionOp, WhileOp
 from stepwell.compiler.dialects.loop.nests import FoldOp, IndexOp, PrefixOp, ScanOp, YieldOp
 from stepwell.compiler.dialects.loop.scalar import Cast, CastOp, CompareOp, SelectOp, number
 from stepwell.compiler.dialects.loop.syntax import INDEX
@@ -24,6 +25,7 @@ from stepwell.compiler.dialects.nd import ELEMENTS, is_float
 from stepwell.compiler.dialects.sizes import Shape, SizesAttr
 from stepwell.compiler.ops.functions import COMPARISONS, TABLES, comparison, defaults
 from stepwell.compiler.ops.indices import ONE, ZERO, Index, linear
+from stepwell.compiler.ops.regions import free_variables, lift
 from stepwell.runtime.sizes import Size, at_most
 
 SCALARS: dict[str, Attribute] = {**ELEMENTS, "u8": i8, "index": INDEX}
@@ -189,6 +191,34 @@ class Scalars:
             Scalar(value, each.dtype) for value, each in zip(op.results, results, strict=True)
         )
 
+    def repeat(
+        self,
+        initial: Sequence[Scalar],
+        condition: Callable[[Sequence[Scalar]], Scalar],
+        body: Callable[[Sequence[Scalar]], Sequence[Scalar]],
+    ) -> Sequence[Scalar]:
+        """What is carried when the condition fails. The body uses what the condition computes."""
+        asked, step = Block(arg_types=[SCALARS[each.dtype] for each in initial]), Block()
+        carried = [Scalar(x, y.dtype) for x, y in zip(asked.args, initial, strict=True)]
+        with self._inside(asked):
+            holds = condition(carried)
+            if self.condition is not None:
+                holds = self.apply("and", self.condition, holds)
+            self.block = step
+            following = [each.value for each in body(carried)]
+            append(step, construct(YieldOp, following, (), {}, self.location))
+        inside = dict.fromkeys(result for op in asked.ops for result in op.results)
+        passed = [value for value in free_variables(step) if value in inside]
+        lift(step, [*asked.args, *passed])
+        append(asked, construct(ConditionOp, [holds.value, *passed], (), {}, self.location))
+        values = [each.value for each in initial]
+        types = [value.type for value in values]
+        op = construct(WhileOp, values, types, {}, self.location)
+        op.add_region(Region(asked))
+        op.add_region(Region(step))
+        append(self.block, op)
+        return [Scalar(x, y.dtype) for x, y in zip(op.results, initial, strict=True)]
+
     def prefix(
         self, combine: Combine, along: Index, backwards: bool, term: Callable[[], Scalar]
     ) -> Scalar:
@@ -341,9 +371,14 @@ class Scalars:
     ) -> Scalar:
         values = [each.value for each in operands]
         type = scalar_type(dtype, self._lanes)
-        op = construct(kind, values, (type,), properties or {}, self.location)
-        append(self.block, op)
-        return Scalar(op.results[0], dtype)
+
+        def make() -> Scalar:
+            op = construct(kind, values, (type,), properties or {}, self.location)
+            append(self.block, op)
+            return Scalar(op.results[0], dtype)
+
+        key = kind, type, *values, *sorted((properties or {}).items())
+        return self.once(key, make) if values else make()
 
     @contextmanager
     def _inside(self, block: Block) -> Generator[None]:

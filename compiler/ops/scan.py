@@ -1,31 +1,29 @@
 """A loop of known length that carries values, takes slices in and stacks slices up."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from xdsl.dialects.builtin import TensorType
-from xdsl.ir import Attribute, Region, SSAValue
-from xdsl.irdl import irdl_op_definition, prop_def, region_def, var_operand_def, var_result_def
+from xdsl.ir import Attribute, Operation, Region, SSAValue
+from xdsl.irdl import irdl_op_definition, prop_def, region_def
 
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, numpy_dtype, shape_of, tensor, text_of
 from stepwell.compiler.dialects.sizes import NumberAttr, SizeAttr
 from stepwell.compiler.ops.base import (
     Array,
     Gradient,
-    PureOp,
     Transforms,
     concrete,
     evaluate,
     refusal,
 )
-from stepwell.compiler.ops.control import floating, led, select, settled, takes, types_yielded
+from stepwell.compiler.ops.control import floating, select, takes, types_yielded
 from stepwell.compiler.ops.emission import emitting_before
 from stepwell.compiler.ops.host import Host, buffer_of
 from stepwell.compiler.ops.indices import Index
+from stepwell.compiler.ops.loops import Asked, Loop, Parts, slice_of
 from stepwell.compiler.ops.regions import copied, end_of, inline, replace, written
 from stepwell.compiler.ops.structure import yielded
-from stepwell.compiler.ops.value import Value, Zero, dense, emitted, placed, present
+from stepwell.compiler.ops.value import Value, Zero, dense, emitted, full, placed
 from stepwell.runtime.sizes import Size
 
 
@@ -34,31 +32,8 @@ def stacked(type: Tensor, length: Size) -> Tensor:
     return tensor(dtype_of(type), (length, *shape_of(type)))
 
 
-def slice_of(type: Tensor) -> Tensor:
-    return tensor(dtype_of(type), shape_of(type)[1:])
-
-
-@dataclass(frozen=True)
-class Parts:
-    """The constants, the carried values and the slices of a scan, of any kind."""
-
-    constants: Sequence[Value]
-    carried: Sequence[Value]
-    slices: Sequence[Value]
-
-    @property
-    def values(self) -> list[Value]:
-        return [*self.constants, *self.carried, *self.slices]
-
-    @property
-    def inner(self) -> list[Tensor]:
-        """The types of what the body takes: of the slices, those of one time."""
-        fixed = (*self.constants, *self.carried)
-        return [*(x.type for x in fixed), *(slice_of(x.type) for x in self.slices)]
-
-
 @irdl_op_definition
-class Scan(PureOp):
+class Scan(Loop):
     """`length` times the body, which takes constants, carried values and a slice of each input.
 
     It yields the carried values for the next time, then a slice of each stacked result. With
@@ -66,12 +41,9 @@ class Scan(PureOp):
     """
 
     name = "nd.scan"
-    arguments = var_operand_def(TensorType)
-    constants = prop_def(NumberAttr)
     carried = prop_def(NumberAttr)
     length = prop_def(SizeAttr)
     reverse = prop_def(NumberAttr)
-    outputs = var_result_def(TensorType)
     body = region_def("single_block")
     assembly_format = (
         "`constants` $constants `carried` $carried `length` $length `reverse` $reverse"
@@ -135,13 +107,33 @@ class Scan(PureOp):
             for source, target in zip(following, current, strict=True):
                 h.copy(source, target)
 
-    def parts(self, values: Sequence[Value]) -> Parts:
-        """Values that stand for the operands, or for the body's arguments, apart."""
-        first, last = self.constants.data, self.constants.data + self.carried.data
-        return Parts(values[:first], values[first:last], values[last:])
+    def counting(self) -> Operation:
+        """Puts a loop that carries its number of steps, too, in the place of a scan that only
+        repeats its body, and whose length is known; any other stays."""
+        length, carried = self.length.data.static, self.carried.data
+        stays = (carried, self.constants.data + carried) != (len(self.results), len(self.operands))
+        if stays or length is None or length >= 1 << 31:
+            return self
+        with emitting_before(self):
+            operands = [*map(Value, self.operands), full(0, "i32")]
+            types = [value.type for value in operands]
+            regions = [
+                written(types, lambda values: [values[-1].compare("lt", length)]),
+                written(types, lambda x: [*inline(self.body.block, x[:-1]), x[-1] + 1]),
+            ]
+            results = emitted("while", operands, regions, constants=self.constants.data)
+        replace(self, results[:-1])
+        loop = results[0].ssa.owner
+        assert isinstance(loop, Operation)
+        return loop
 
-    def again(self, parts: Parts, body: Region, reverse: int | None = None) -> list[Value]:
-        """A scan like this one, of other operands and another body."""
+    @property
+    def carries(self) -> int:
+        return self.carried.data
+
+    def again(
+        self, parts: Parts, body: Region, asked: Asked = list, reverse: int | None = None
+    ) -> list[Value]:
         return emitted(
             "scan",
             parts.values,
@@ -197,74 +189,11 @@ class Scan(PureOp):
             following = [next(gradients) for flag in wrt[carried] if flag]
             return [*following, *added, *gradients]
 
-        found = self.again(parts, written(parts.inner, step), 1 - self.reverse.data)
+        found = self.again(parts, written(parts.inner, step), reverse=1 - self.reverse.data)
         last = sum(wrt[carried])
         of_constants, rest = found[last:][: len(sums)], found[last:][len(sums) :]
         gradients = placed([*of_constants, *found[:last], *rest], wrt, operands)
         return [x if want else Zero(x.type) for x, want in zip(gradients, wanted, strict=True)]
-
-    def pushforward(
-        self, transforms: Transforms, *tangents: Value | Zero
-    ) -> tuple[Sequence[Value], Gradient]:
-        first, count = self.constants.data, self.carried.data
-        on = [isinstance(each, Value) for each in tangents]
-        carried = slice(first, first + count)
-        block, flags = settled(lambda on: transforms.forward(self.body.block, on), on, carried)
-        primal = self.parts([Value(operand) for operand in self.operands])
-        t_constants, t_slices = present(tangents[:first]), present(tangents[first + count :])
-        t_carried = [dense(t) for t in select(on[carried], tangents[carried])]
-        parts = Parts(
-            [*primal.constants, *t_constants],
-            [*primal.carried, *t_carried],
-            [*primal.slices, *t_slices],
-        )
-        outputs = len(yielded(self.body.block)) - count
-
-        def step(arguments: list[Value]) -> list[Value]:
-            walk = iter(arguments)
-            constants = [next(walk) for _ in range(first)]
-            more = [next(walk) for _ in t_constants]
-            current = [next(walk) for _ in range(count)]
-            more += [next(walk) for _ in t_carried]
-            slices = [next(walk) for _ in primal.slices]
-            values = inline(block, [*constants, *current, *slices, *more, *walk])
-            results = values[: count + outputs]
-            moved = placed(values[count + outputs :], flags, results)
-            following = [dense(t) for t in select(on[carried], moved[:count])]
-            return [*results[:count], *following, *results[count:], *present(moved[count:])]
-
-        results = self.again(parts, written(parts.inner, step))
-        last = count + len(t_carried)
-        values = [*results[:count], *results[last : last + outputs]]
-        moved = [*results[count:last], *results[last + outputs :]]
-        return values, placed(moved, [*on[carried], *flags[count:]], values)
-
-    def vectorised(
-        self, transforms: Transforms, size: Size, on: Sequence[bool], *operands: Value
-    ) -> tuple[Sequence[Value], Sequence[bool]]:
-        first, count = self.constants.data, self.carried.data
-        marks, carried = list(on), slice(first, first + count)
-        block, flags = settled(
-            lambda on: transforms.batch(self.body.block, size, on), marks, carried
-        )
-        initial = led(operands[carried], on[carried], marks[carried], size)
-        slices = [
-            value.move_axis(0, 1) if has else value
-            for has, value in zip(on[first + count :], operands[first + count :], strict=True)
-        ]
-
-        def step(arguments: list[Value]) -> list[Value]:
-            values = inline(block, arguments)
-            following = led(values[:count], flags[:count], marks[carried], size)
-            return [*following, *values[count:]]
-
-        parts = Parts(operands[:first], initial, slices)
-        results = self.again(parts, written(parts.inner, step))
-        out = [*marks[carried], *flags[count:]]
-        return [
-            value.move_axis(1, 0) if flag and position >= count else value
-            for position, (value, flag) in enumerate(zip(results, out, strict=True))
-        ], out
 
 
 def _views(

@@ -26,6 +26,10 @@ from stepwell.compiler.dialects.sizes import SymbolsAttr, parse_optional_symbols
 PRIVATE = "private"
 KEEP = "nd.keep"
 """The attribute of an op inside a kernel whose result is stored, for several nests to read."""
+SPREAD = "nd.spread"
+"""The attribute of a reduction with few results along the last axis: folds of one nest each."""
+SEPARATE = "nd.separate"
+"""The attribute of a loop that each element goes through by itself."""
 
 
 DONATED = "donated"

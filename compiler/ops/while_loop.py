@@ -1,40 +1,50 @@
 """A loop that goes on while a condition holds."""
 
 from collections.abc import Sequence
+from functools import partial
+from typing import ClassVar
 
-from xdsl.dialects.builtin import TensorType
+import numpy as np
 from xdsl.ir import Block, Region, SSAValue
-from xdsl.irdl import irdl_op_definition, prop_def, region_def, var_operand_def, var_result_def
+from xdsl.irdl import irdl_op_definition, region_def
 
 from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.dialects.loop.host import ConditionOp, WhileOp
-from stepwell.compiler.dialects.nd import Tensor, tensor
-from stepwell.compiler.dialects.sizes import NumberAttr
+from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of, tensor, text_of
 from stepwell.compiler.ops.base import (
     Array,
     Gradient,
-    PureOp,
+    Role,
     Transforms,
     evaluate,
     expect,
     leading,
+    read_through,
 )
-from stepwell.compiler.ops.control import gives, select, settled, takes, types_yielded
+from stepwell.compiler.ops.control import gives, takes, types_yielded
+from stepwell.compiler.ops.emission import emitting_before
 from stepwell.compiler.ops.host import Host, buffer_of
-from stepwell.compiler.ops.regions import inline, written
-from stepwell.compiler.ops.value import Value, Zero, dense, emitted, placed, present
+from stepwell.compiler.ops.indices import Index
+from stepwell.compiler.ops.loops import Asked, Loop, Parts
+from stepwell.compiler.ops.regions import inline, replace, written
+from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
+from stepwell.compiler.ops.structure import yielded
+from stepwell.compiler.ops.value import Value, Zero, emitted
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
 
 
 @irdl_op_definition
-class While(PureOp):
-    """Repeats the body on the carried values while the condition holds; constants stay."""
+class While(Loop):
+    """Repeats the body on the carried values while the condition holds; constants stay.
+
+    The condition may have leading axes of what is carried. Then the loop goes on while it holds
+    anywhere, and where it does not, values stay.
+    """
 
     name = "nd.while"
-    arguments = var_operand_def(TensorType)
-    constants = prop_def(NumberAttr)
-    outputs = var_result_def(TensorType)
+    ROLE: ClassVar = Role.LOOP
+    COSTLY: ClassVar = True
     condition = region_def("single_block")
     body = region_def("single_block")
     assembly_format = (
@@ -49,17 +59,47 @@ class While(PureOp):
         condition, body = regions
         takes(cls, condition, arguments, "the condition")
         takes(cls, body, arguments, "the body")
+        (asked,) = types_yielded(condition)
+        lanes, carried = shape_of(asked), arguments[constants:]
+        expect(dtype_of(asked) == "bool", cls, "the condition gives no bool")
         expect(
-            types_yielded(condition) == [tensor("bool")], cls, "the condition gives no single bool"
+            all(shape_of(each)[: len(lanes)] == lanes for each in carried),
+            cls,
+            f"the axes of the condition, {text_of(asked)}, are not the first ones of each value",
         )
-        gives(cls, body, arguments[constants:], "the body")
-        return list(arguments[constants:])
+        gives(cls, body, carried, "the body")
+        return list(carried)
 
     def reference(self, *operands: Array) -> tuple[Array, ...]:
         constants, carried = operands[: self.constants.data], operands[self.constants.data :]
-        while bool(evaluate(self.condition.block, [*constants, *carried])[0]):
-            carried = tuple(evaluate(self.body.block, [*constants, *carried]))
+        while np.any(holds := evaluate(self.condition.block, [*constants, *carried])[0]):
+            following = evaluate(self.body.block, [*constants, *carried])
+            carried = tuple(
+                np.where(np.reshape(holds, holds.shape + (1,) * (old.ndim - holds.ndim)), new, old)
+                for new, old in zip(following, carried, strict=True)
+            )
         return carried
+
+    def elements(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Sequence[Scalar]:
+        """Of loops that `passes/separate_loops.py` finds to be a loop for each element."""
+        first = self.constants.data
+
+        def inside(block: Block, carried: Sequence[Scalar]) -> Sequence[Scalar]:
+            given = [*reads[:first], *(partial(_known, each) for each in carried)]
+            known: dict[SSAValue, Read] = dict(zip(block.args, given, strict=True))
+
+            def reader(value: SSAValue) -> Read:
+                return known.get(value) or read_through(s, value, reader)
+
+            return [reader(value)(at[: len(shape_of(value.type))]) for value in yielded(block)]
+
+        ranks = [len(shape_of(each.type)) for each in self.results]
+        initial = [read(at[:rank]) for read, rank in zip(reads[first:], ranks, strict=True)]
+        return s.repeat(
+            initial,
+            lambda carried: inside(self.condition.block, carried)[0],
+            partial(inside, self.body.block),
+        )
 
     def lower(self, h: Host, operands: Sequence[SSAValue], results: Sequence[SSAValue]) -> None:
         constants, initial = operands[: self.constants.data], operands[self.constants.data :]
@@ -77,6 +117,28 @@ class While(PureOp):
                 h.copy(source, target)
         h.write(WhileOp, (), (), {}, [Region(condition), Region(body)])
 
+    def with_one_condition(self) -> "While":
+        """Puts a loop with a condition for all in the place of this one. Where its own condition
+        does not hold, a value stays."""
+        parts = self.parts([Value(operand) for operand in self.operands])
+
+        def anywhere(arguments: list[Value]) -> list[Value]:
+            (condition,) = self.asked(arguments)
+            return [condition.max(range(condition.rank))]
+
+        def step(arguments: list[Value]) -> list[Value]:
+            (condition,) = self.asked(arguments)
+            pairs = zip(inline(self.body.block, arguments), self.parts(arguments).carried)
+            axes = range(condition.rank)
+            return [condition.broadcast(x.shape, axes).select(x, old) for x, old in pairs]
+
+        with emitting_before(self):
+            results = self.again(parts, written(parts.inner, step), anywhere)
+        replace(self, results)
+        loop = results[0].ssa.owner
+        assert isinstance(loop, While)
+        return loop
+
     def pullback(
         self, transforms: Transforms, wanted: Sequence[bool], *cotangents: Value | Zero
     ) -> Gradient:
@@ -87,81 +149,30 @@ class While(PureOp):
             where=source_line(self.location),
         )
 
-    def again(
-        self, operands: Sequence[Value], constants: int, regions: Sequence[Region]
-    ) -> list[Value]:
-        """A loop like this one, of other operands and regions."""
-        return emitted("while", operands, regions, constants=constants)
+    @property
+    def carries(self) -> int:
+        return len(self.results)
 
-    def pushforward(
-        self, transforms: Transforms, *tangents: Value | Zero
-    ) -> tuple[Sequence[Value], Gradient]:
-        first = self.constants.data
-        on = [isinstance(each, Value) for each in tangents]
-        carried = slice(first, None)
-        block, flags = settled(lambda on: transforms.forward(self.body.block, on), on, carried)
-        primal = [Value(operand) for operand in self.operands]
-        t_constants = present(tangents[:first])
-        t_carried = [dense(t) for t in select(on[carried], tangents[carried])]
-        operands = [*primal[:first], *t_constants, *primal[first:], *t_carried]
-        count, more = len(primal), len(t_constants)
+    def asked(self, arguments: Sequence[Value]) -> list[Value]:
+        return inline(self.condition.block, arguments)
 
-        def primals(arguments: list[Value]) -> list[Value]:
-            return [*arguments[:first], *arguments[first + more : count + more]]
+    def again(self, parts: Parts, body: Region, asked: Asked) -> list[Value]:
+        regions = [written(parts.inner, asked), body]
+        return emitted("while", parts.values, regions, constants=len(parts.constants))
 
-        def step(arguments: list[Value]) -> list[Value]:
-            moved = [*arguments[first : first + more], *arguments[count + more :]]
-            values = inline(block, [*primals(arguments), *moved])
-            results = values[: count - first]
-            following = placed(values[count - first :], flags, results)
-            return [*results, *map(dense, select(on[carried], following))]
+    def batched_condition(
+        self, transforms: Transforms, size: Size, on: Sequence[bool]
+    ) -> tuple[bool, Asked]:
+        block, (batched,) = transforms.batch(self.condition.block, size, on)
+        apart = batched or len(shape_of(yielded(block)[0].type)) > 0
 
-        types = [x.type for x in operands]
-        regions = [
-            written(types, lambda args: inline(self.condition.block, primals(args))),
-            written(types, step),
-        ]
-        results = self.again(operands, first + more, regions)
-        values = results[: count - first]
-        return values, placed(results[count - first :], on[carried], values)
+        def asked(arguments: list[Value]) -> list[Value]:
+            (condition,) = inline(block, arguments)
+            return [leading(size, batched, condition) if apart else condition]
 
-    def vectorised(
-        self, transforms: Transforms, size: Size, on: Sequence[bool], *operands: Value
-    ) -> tuple[Sequence[Value], Sequence[bool]]:
-        first, marks = self.constants.data, list(on)
-        while True:
-            block, flags = transforms.batch(self.body.block, size, marks)
-            asked, (many,) = transforms.batch(self.condition.block, size, marks)
-            grown = [a or b or many for a, b in zip(marks[first:], flags, strict=True)]
-            if grown == marks[first:]:
-                break
-            marks[first:] = grown
-        carried = [
-            leading(size, has, value) if mark else value
-            for has, mark, value in zip(on[first:], marks[first:], operands[first:], strict=True)
-        ]
-        values = [*operands[:first], *carried]
-        types = [x.type for x in values]
+        return apart, asked
 
-        def goes_on(arguments: list[Value]) -> list[Value]:
-            (condition,) = inline(asked, arguments)
-            return [condition.max([0])] if many else [condition]
 
-        def step(arguments: list[Value]) -> list[Value]:
-            """The next values; lanes whose condition no longer holds keep theirs."""
-            following = [
-                leading(size, has, value) if mark else value
-                for has, mark, value in zip(
-                    flags, marks[first:], inline(block, arguments), strict=True
-                )
-            ]
-            if not many:
-                return following
-            (condition,) = inline(asked, arguments)
-            return [
-                condition.broadcast(new.shape, (0,)).select(new, old)
-                for new, old in zip(following, arguments[first:], strict=True)
-            ]
-
-        regions = [written(types, goes_on), written(types, step)]
-        return self.again(values, first, regions), marks[first:]
+def _known(scalar: Scalar, _: tuple[Index, ...]) -> Scalar:
+    """A carried value as a function of an index: there is but that of the moment."""
+    return scalar

@@ -7,7 +7,8 @@ all its readers are in one kernel, and that kernel can read it through:
 * elementwise ops, except into a contraction, which would compute them again for every element;
 * a reduction of the last axes into a kernel over the same rows (softmax, norms);
 * a reduction of a few neighbours into the terms of another one (distances of points);
-* a contraction or a cumulative op into elementwise ops at the same index (bias, activation).
+* a contraction, a cumulative op or a loop for each element into elementwise ops at the same
+  index (bias, activation).
 
 Kernels that reduce along the same axes what they share become one with several results, so that
 what is shared is computed or read once: sums over all pairs, the gradients of a norm.
@@ -37,9 +38,26 @@ from stepwell.compiler.dialects.construct import append, construct
 from stepwell.compiler.dialects.nd import shape_of
 from stepwell.compiler.dialects.sizes import IntsAttr, count_of
 from stepwell.compiler.ops.base import Role, TensorOp
+from stepwell.compiler.ops.indices import ONE
 from stepwell.compiler.ops.reduction import Reduction
-from stepwell.compiler.ops.structure import DONATED, KEEP, FuncOp, KernelOp, YieldOp
-from stepwell.compiler.passes.groups import Group, are_side_by_side, same_index, unite
+from stepwell.compiler.ops.regions import again
+from stepwell.compiler.ops.structure import (
+    DONATED,
+    KEEP,
+    SEPARATE,
+    SPREAD,
+    FuncOp,
+    KernelOp,
+    YieldOp,
+)
+from stepwell.compiler.passes.groups import (
+    MOST_SIDE_BY_SIDE,
+    Group,
+    are_side_by_side,
+    is_opaque,
+    same_index,
+    unite,
+)
 
 SHORT = 8
 """Terms of a reduction that is written out for each term of another."""
@@ -67,7 +85,7 @@ class FormKernels(ModulePass):
 def form(block: Block) -> None:
     """Forms the kernels of one block, and of the regions in it."""
     for op in block.ops:
-        if not isinstance(op, KernelOp):
+        if not isinstance(op, KernelOp) and SEPARATE not in op.attributes:
             for region in op.regions:
                 form(region.block)
     groups = _group(block)
@@ -86,7 +104,7 @@ def _group(block: Block) -> list[Group]:
     latest: dict[object, Group] = {}
     order = {op: number for number, op in enumerate(block.ops)}
     for op in reversed(order):
-        if not isinstance(op, TensorOp) or op.ROLE is Role.OPAQUE or _is_in_place(op, order):
+        if not isinstance(op, TensorOp) or is_opaque(op) or _is_in_place(op, order):
             continue
         readers = [use.operation for result in op.results for use in result.uses]
         if not readers:
@@ -147,7 +165,7 @@ def _joins(op: TensorOp, group: Group) -> bool:
             return not any(reader.ROLE is Role.CONTRACT for reader in _readers(op))
         case Role.FOLD:
             return _shares_rows(op, group) or _is_short(op, group)
-        case Role.CONTRACT | Role.SCAN:
+        case Role.CONTRACT | Role.SCAN | Role.LOOP:
             return not group.folds and all(map(same_index, _followers(op, group)))
         case _:
             return True
@@ -212,7 +230,7 @@ def _kernel(group: Group) -> KernelOp:
     block = Block(arg_types=[value.type for value in inputs])
     copies: dict[SSAValue, SSAValue] = dict(zip(inputs, block.args, strict=True))
     for op in members:
-        _copy(op, block, copies)
+        append(block, again(op, copies))
     root = group.root
     results = _results(group)
     yielded = [copies[result] for result in results]
@@ -227,18 +245,9 @@ def _kernel(group: Group) -> KernelOp:
 
 
 def _results(group: Group) -> list[OpResult]:
-    """What the kernel results in, in the order of the program."""
-    return [result for root in reversed(group.roots) for result in root.results]
-
-
-def _copy(op: TensorOp, block: Block, copies: dict[SSAValue, SSAValue]) -> None:
-    operands = [copies[operand] for operand in op.operands]
-    copy = construct(type(op), operands, op.result_types, op.properties, op.location)
-    copy.attributes = dict(op.attributes)
-    append(block, copy)
-    for old, new in zip(op.results, copy.results, strict=True):
-        new.name_hint = old.name_hint
-        copies[old] = new
+    """What the kernel results in that is used, in the order of the program."""
+    results = (result for root in reversed(group.roots) for result in root.results)
+    return [result for result in results if tuple(result.uses)]
 
 
 def _mark_kept(
@@ -265,9 +274,13 @@ def _mark_kept(
 
     for op in members:
         for operand in op.operands:
-            repeats = op.ROLE in (Role.FOLD, Role.CONTRACT) or _repeats(op, operand)
+            often = op.ROLE in (Role.FOLD, Role.CONTRACT, Role.LOOP)
+            repeats = often or _repeats(op, operand)
             if (repeats and operand in folds) or (_repeats(op, operand) and operand in dear):
-                keep(operand)
+                if operand not in folds and _is_repeated_for(members[-1], op, operand):
+                    members[-1].attributes[SPREAD] = UnitAttr()
+                else:
+                    keep(operand)
         result = op.results[0]
         if op.ROLE in (Role.FOLD, Role.CONTRACT) or any(x in folds for x in op.operands):
             folds.add(result)
@@ -288,9 +301,22 @@ def _repeats(op: TensorOp, operand: SSAValue) -> bool:
     )
 
 
+def _is_repeated_for(root: TensorOp, op: TensorOp, operand: SSAValue) -> bool:
+    """Whether elements are read again only for other results of a reduction that lie side by side,
+    a few along the last axis: folds that share what they compute."""
+    *rows, count = shape_of(root.results[0].type) or (ONE,)
+    return (
+        isinstance(root, Reduction)
+        and len(rows) > 0
+        and 0 < (count.static or 0) <= MOST_SIDE_BY_SIDE
+        and shape_of(op.results[0].type) == (*shape_of(operand.type), count)
+        and len(shape_of(root.x.type)) - 1 not in root.axes.data
+    )
+
+
 def _erase_dead(block: Block) -> None:
     for op in reversed(tuple(block.ops)):
-        fusible = isinstance(op, TensorOp) and op.ROLE is not Role.OPAQUE
+        fusible = isinstance(op, TensorOp) and not is_opaque(op)
         if fusible and not any(tuple(result.uses) for result in op.results):
             op.detach()
             op.erase()

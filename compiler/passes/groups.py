@@ -10,6 +10,7 @@ from stepwell.compiler.dialects.nd import shape_of
 from stepwell.compiler.dialects.sizes import count_of
 from stepwell.compiler.ops.base import Role, TensorOp
 from stepwell.compiler.ops.reduction import Reduction
+from stepwell.compiler.ops.structure import SEPARATE
 from stepwell.compiler.ops.unary import Convert
 from stepwell.runtime.sizes import Size
 
@@ -87,8 +88,13 @@ def _places_of_operands(op: TensorOp, places: set[Place]) -> set[Place]:
     return {(op, *place) for place in places} if op.ROLE is Role.FREE else {()}
 
 
+def is_opaque(op: TensorOp) -> bool:
+    """Whether an op is lowered by itself."""
+    return op.ROLE is Role.OPAQUE or (op.ROLE is Role.LOOP and SEPARATE not in op.attributes)
+
+
 def same_index(op: TensorOp) -> bool:
-    return op.ROLE is Role.MAP or isinstance(op, Convert) or not op.operands
+    return op.ROLE in (Role.MAP, Role.LOOP) or isinstance(op, Convert) or not op.operands
 
 
 def unite(

@@ -214,7 +214,22 @@ nd.func @while(%x: tensor<4xf32>) {
   } : (tensor<4xf32>) -> tensor<4xf32>
   nd.return
 }
-// CHECK: while: the condition gives no single bool
+// CHECK: while: the condition gives no bool
+
+// -----
+
+nd.func @while(%x: tensor<4xf32>) {
+  %y = nd.while constants <0>(%x) {
+  ^bb0(%a: tensor<4xf32>):
+    %c = nd.constant <bool true> : tensor<3xi1>
+    nd.yield %c : tensor<3xi1>
+  } do {
+  ^bb0(%b: tensor<4xf32>):
+    nd.yield %b : tensor<4xf32>
+  } : (tensor<4xf32>) -> tensor<4xf32>
+  nd.return
+}
+// CHECK: while: the axes of the condition, bool[3], are not the first ones of each value
 
 // -----
 

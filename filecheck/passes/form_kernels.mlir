@@ -326,3 +326,41 @@ nd.func @given(%x: tensor<8xf32>) {
 // CHECK-LABEL: nd.func @given
 // CHECK-NEXT:    %c = nd.kernel() {
 // CHECK:         nd.return %c, %x
+
+// The weight of a pair is the same for the three coordinates: it is not stored, since their sums are
+// folds side by side, which share it.
+nd.func @pulled(%x: tensor<8x8x3xf32>, %m: tensor<8x8xf32>) {
+  %r = nd.sqrt %m : tensor<8x8xf32>
+  %w = nd.broadcast %r to <[8, 8, 3]> axes <[0, 1]> : tensor<8x8xf32> -> tensor<8x8x3xf32>
+  %p = nd.mul %w, %x : tensor<8x8x3xf32>
+  %s = nd.reduce_sum %p axes <[1]> : tensor<8x8x3xf32> -> tensor<8x3xf32>
+  nd.return %s : tensor<8x3xf32>
+}
+// CHECK-LABEL: nd.func @pulled
+// CHECK:         nd.sqrt
+// CHECK-NOT:     nd.keep
+// CHECK:         nd.reduce_sum %{{.*}} axes <[1]> {nd.spread}
+
+// A loop for each element is read through where it starts, and where it is read at the same index.
+nd.func @loops(%x: tensor<8xf32>) {
+  %e = nd.exp %x : tensor<8xf32>
+  %y = nd.while constants <0>(%e) {
+  ^bb0(%a: tensor<8xf32>):
+    %one = nd.constant <f32 1.0> : tensor<8xf32>
+    %c = nd.gt %a, %one : tensor<8xf32>, tensor<8xf32> -> tensor<8xi1>
+    nd.yield %c : tensor<8xi1>
+  } do {
+  ^bb0(%b: tensor<8xf32>):
+    %h = nd.sqrt %b : tensor<8xf32>
+    nd.yield %h : tensor<8xf32>
+  } {nd.separate} : (tensor<8xf32>) -> tensor<8xf32>
+  %n = nd.neg %y : tensor<8xf32>
+  nd.return %n : tensor<8xf32>
+}
+// CHECK-LABEL: nd.func @loops
+// CHECK-NEXT:    %n = nd.kernel(
+// CHECK:           nd.exp
+// CHECK:           nd.while
+// CHECK-NOT:         nd.kernel
+// CHECK:           nd.neg
+// CHECK:         nd.return %n

@@ -192,3 +192,39 @@ loop.func @given(%x: !loop.buffer<[8388608] x f32>) -> (%y: !loop.buffer<[838860
 
 // CHECK-LABEL: loop.kernel @negated
 // CHECK-SAME:    stream = 0>
+
+// Each element goes round as often as it has to. The vectors of a tile go together, as long as the
+// condition holds anywhere; where it does not, what is carried stays. The body takes the square that
+// the condition has computed.
+loop.kernel @rounds(%x: !loop.buffer<[32] x f32>) -> (%y: !loop.buffer<[32] x f32>) {
+  loop.nest [%i : 32] {
+    %u = loop.read %x[%i] : f32
+    %r = loop.while carry(%a = %u : f32) {
+      %square = arith.mulf %a, %a : f32
+      %near = loop.compare lt %square, %u : f32
+      loop.condition %near(%square : f32)
+    } do {
+    ^bb0(%b: f32, %s: f32):
+      %c = arith.addf %s, %u : f32
+      loop.yield %c : f32
+    }
+    loop.write %r, %y[%i] : f32
+  }
+}
+
+// CHECK-LABEL: loop.kernel @rounds
+// CHECK:         [[u0:%\d+]] = loop.load %x
+// CHECK:         [[u1:%\d+]] = loop.load %x
+// CHECK:         loop.while carry([[a0:%\d+]] = [[u0]] : vector<16xf32>, [[a1:%\d+]] = [[u1]] : vector<16xf32>) {
+// CHECK-NEXT:      [[s0:%\d+]] = arith.mulf [[a0]], [[a0]]
+// CHECK-NEXT:      [[s1:%\d+]] = arith.mulf [[a1]], [[a1]]
+// CHECK-NEXT:      [[c0:%\d+]] = loop.compare lt [[s0]], [[u0]]
+// CHECK-NEXT:      [[c1:%\d+]] = loop.compare lt [[s1]], [[u1]]
+// CHECK-NEXT:      [[or:%\d+]] = arith.ori [[c0]], [[c1]]
+// CHECK-NEXT:      [[any:%\d+]] = loop.any [[or]]
+// CHECK-NEXT:      loop.condition [[any]]([[c0]], [[c1]], [[s0]], [[s1]] :
+// CHECK-NEXT:    } do {
+// CHECK:           arith.addf
+// CHECK-NEXT:      arith.addf
+// CHECK-NOT:       arith.mulf
+// CHECK-COUNT-2:   loop.select

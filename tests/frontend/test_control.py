@@ -118,12 +118,50 @@ def test_checkpoint_changes_nothing_but_what_is_kept() -> None:
 def test_control_flow_is_vectorised() -> None:
     x = numpy.array([3.0, 50.0, 0.5])
 
+    def halved(x: Any) -> Any:
+        return while_loop(lambda s: s[0] > 1, lambda s: (s[0] / 2, s[1] + 1), (x, 0))
+
     def steps(x: Any) -> Any:
-        return while_loop(lambda s: s[0] > 1, lambda s: (s[0] / 2, s[1] + 1), (x, 0))[1]
+        return halved(x)[1]
 
     for function in both(vmap(steps)):
         assert function(x).tolist() == [2, 6, 0]
+    for function in both(vmap(vmap(steps))):
+        assert function(numpy.stack([x, x * 4])).tolist() == [[2, 6, 0], [4, 8, 1]]
+    for function in both(lambda x: jvp(vmap(lambda x: halved(x)[0]), (x,), (x,))[1]):
+        close(function(x), x / 2 ** numpy.array([2, 6, 0]))
     for function in both(vmap(lambda x: cond(x > 1, lambda v: -v, lambda v: v, x))):
         assert function(x).tolist() == [-3, -50, 0.5]
     for function in both(vmap(lambda row: scan(lambda c, v: (c + v, c), 0.0, row)[0])):
         close(function(X.astype("f4")), X.astype("f4").sum(1))
+
+
+def test_elements_that_need_no_others_go_round_in_one_kernel() -> None:
+    def collatz(n: Any) -> Any:
+        """The loop would not end for the zeros that pad a vector."""
+
+        def step(s: Any) -> Any:
+            n, count = s
+            return np.where(n % 2 == 0, n // 2, 3 * n + 1), count + 1
+
+        return while_loop(lambda s: s[0] != 1, step, (n, np.asarray(0, "i32")))[1]
+
+    program = compile(vmap(collatz), "i32[N]")
+    assert program.ir("nests").count("loop.launch") == 1
+    assert program(numpy.int32([1, 7, 27, 6, 5])).tolist() == [0, 16, 111, 8, 5]
+    repeated = compile(lambda x: scan(lambda c, _: (c * c + x, None), x, None, 3)[0] * 2, "f64[N]")
+    assert repeated.ir("nests").count("loop.launch") == 1
+    x = numpy.array([0.5, -0.25])
+    y = x
+    for _ in range(3):
+        y = y * y + x
+    close(repeated(x), y * 2)
+
+
+def test_lanes_that_need_others_stay_where_their_condition_fails() -> None:
+    def spread(x: Any) -> Any:
+        return while_loop(lambda x: np.max(x) < 8, lambda x: x + x[::-1] * 2, x)
+
+    x = numpy.float64([[1, 2], [9, 1], [1, 1]])
+    for function in both(vmap(spread)):
+        assert function(x).tolist() == [[13, 14], [9, 1], [9, 9]]

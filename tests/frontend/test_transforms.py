@@ -7,7 +7,7 @@ from typing import Any
 import numpy
 import pytest
 
-from stepwell import checkpoint, custom_gradient, jit, nested, stop_gradient
+from stepwell import checkpoint, compile, custom_gradient, jit, nested, stop_gradient
 from stepwell import numpy as np
 from stepwell.array import asarray
 from stepwell.runtime.errors import CompileError
@@ -270,3 +270,17 @@ def test_the_rest_comes_third() -> None:
             "the function, with has_aux, gives a single value,"
             " and should give a pair: its value and the rest"
         )
+
+
+@pytest.mark.parametrize(
+    ("product", "shapes"),
+    [
+        (lambda a, b: a @ b, ("f32[5,7]", "f32[7,3]")),
+        (lambda a, b: np.tensordot(a, b, ((0,), (0,))), ("f32[7,5]", "f32[7,3]")),
+        (lambda a, b: np.tensordot(a, b, ((1,), (1,))), ("f32[5,7]", "f32[3,7]")),
+    ],
+)
+def test_gradients_of_products_come_out_as_the_operands_lie(product: Any, shapes: Any) -> None:
+    """Else each that reads one would turn it."""
+    slopes = grad(lambda a, b: (product(a, b) ** 2).sum(), (0, 1))
+    assert "nd.transpose" not in compile(slopes, *shapes).ir("simple")

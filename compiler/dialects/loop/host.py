@@ -1,7 +1,9 @@
 """The program between kernels: buffers, launches, control flow and ordered effects."""
 
+from collections.abc import Sequence
+
 from xdsl.dialects.builtin import StringAttr, SymbolNameConstraint, SymbolRefAttr, i1
-from xdsl.ir import BlockArgument
+from xdsl.ir import BlockArgument, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
     irdl_op_definition,
@@ -155,7 +157,8 @@ class CopyOp(IRDLOperation):
 
 @irdl_op_definition
 class WhileOp(IRDLOperation):
-    """Repeats the body while the condition holds; both blocks take what is carried.
+    """Repeats the body while the condition holds; both blocks take what is carried, and the body
+    what the condition passes on, too. In a nest each index goes its own way.
 
     ```
     %last, %spare = loop.while carry(%a = %x : T, %b = %y : T) {
@@ -174,9 +177,24 @@ class WhileOp(IRDLOperation):
     body = region_def("single_block")
     traits = traits_def(NoTerminator(), RecursiveMemoryEffect())
 
+    @property
+    def test(self) -> "ConditionOp":
+        last = self.condition.block.last_op
+        assert isinstance(last, ConditionOp)
+        return last
+
+    @property
+    def following(self) -> Sequence[SSAValue]:
+        last = self.body.block.last_op
+        assert last is not None
+        return last.operands
+
     def verify_(self) -> None:
-        if {len(self.condition.block.args), len(self.body.block.args)} != {len(self.initial)}:
+        carried, passed = list(self.initial.types), list(self.test.passed.types)
+        if [*self.condition.block.arg_types] != carried:
             raise VerifyException("both blocks take the carried values")
+        if [*self.body.block.arg_types] != [*carried, *passed]:
+            raise VerifyException("the body takes what is carried and what is passed on")
 
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")
@@ -199,12 +217,13 @@ class WhileOp(IRDLOperation):
 
 @irdl_op_definition
 class ConditionOp(IRDLOperation):
-    """Ends the condition of a `loop.while`."""
+    """Ends the condition of a `loop.while`: `loop.condition %c (%x : f32)` passes on a value."""
 
     name = "loop.condition"
     value = operand_def(i1)
+    passed = var_operand_def()
     traits = traits_def(IsTerminator(), Pure())
-    assembly_format = "$value attr-dict"
+    assembly_format = "$value (`(` $passed^ `:` type($passed) `)`)? attr-dict"
 
 
 @irdl_op_definition

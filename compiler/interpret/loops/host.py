@@ -1,5 +1,6 @@
 """The host form: memory, launches, loops over conditions in buffers, and ordered effects."""
 
+from collections.abc import Sequence
 from typing import final
 
 import numpy as np
@@ -19,7 +20,7 @@ from stepwell.compiler.interpret.loops.frames import Frame, Step
 from stepwell.compiler.interpret.loops.memory import span
 from stepwell.compiler.interpret.loops.places import refuse
 from stepwell.compiler.interpret.loops.translator import Rule, Translator
-from stepwell.compiler.interpret.loops.values import dtype_of, fresh
+from stepwell.compiler.interpret.loops.values import Value, dtype_of, fresh
 
 
 @final
@@ -76,16 +77,24 @@ def copy(op: CopyOp, scope: Translator) -> Step:
 
 
 def repeat(op: WhileOp, scope: Translator) -> Step:
+    """In a nest, where the condition no longer holds for an index, that keeps its values."""
     condition, body = scope.body(op.condition.block), scope.body(op.body.block)
     initial, final = scope.slots(op.initial), scope.slots(op.final)
 
     def run(frame: Frame) -> None:
-        values = frame.read(initial)
-        frame.assign(condition.arguments, values)
-        while condition.run(frame)[0]:
-            frame.assign(body.arguments, values)
-            values = body.run(frame)
+        def asked(values: Sequence[Value]) -> tuple[Value, Sequence[Value]]:
             frame.assign(condition.arguments, values)
+            holds, *passed = condition.run(frame)
+            return holds, passed
+
+        values: Sequence[Value] = frame.read(initial)
+        holds, passed = asked(values)
+        while np.any(holds):
+            frame.assign(body.arguments, (*values, *passed))
+            after = body.run(frame)
+            pairs = zip(after, values, strict=True)
+            values = [np.where(holds, *pair) for pair in pairs] if np.ndim(holds) else after
+            holds, passed = asked(values)
         frame.assign(final, values)
 
     return run

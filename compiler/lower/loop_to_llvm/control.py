@@ -9,7 +9,7 @@ from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.llvm.types import i64, ptr, void
 from stepwell.compiler.dialects.llvm_builder import Parameter
 from stepwell.compiler.dialects.loop.explicit import ForOp, IfOp, ParallelOp
-from stepwell.compiler.dialects.loop.host import ConditionOp, WhileOp
+from stepwell.compiler.dialects.loop.host import WhileOp
 from stepwell.compiler.dialects.loop.nests import YieldOp
 from stepwell.compiler.lower.loop_to_llvm.context import Word, read
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame, TaskFrame
@@ -41,12 +41,11 @@ def if_(lower: LowerBlock, frame: Frame, op: IfOp) -> None:
 def while_(lower: LowerBlock, frame: Frame, op: WhileOp) -> None:
     values = frame.values
     with frame.build.while_(*[values[operand] for operand in operands_of(op)]) as loop:
-        for block in (op.condition.block, op.body.block):
-            values.update(zip(block.args, loop.carried, strict=True))
+        values.update(zip(op.condition.block.args, loop.carried, strict=True))
         lower(frame, op.condition.block)
-        test = op.condition.block.last_op
-        assert isinstance(test, ConditionOp)
-        loop.test(values[test.value])
+        condition, *passed = [values[operand] for operand in operands_of(op.test)]
+        values.update(zip(op.body.block.args, (*loop.carried, *passed), strict=True))
+        loop.test(condition)
         lower(frame, op.body.block)
         loop.yields(*_yielded(frame, op.body.block))
     values.update(zip(op.results, loop.results, strict=True))

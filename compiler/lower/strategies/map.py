@@ -14,6 +14,7 @@ from stepwell.compiler.dialects.loop.types import BufferType
 from stepwell.compiler.lower.analysis import Analysis, Axis, lanes_of
 from stepwell.compiler.lower.costs import (
     NANOSECONDS,
+    ROUNDS,
     best_lanes,
     length,
     memory,
@@ -152,18 +153,19 @@ def _bytes(buffers: Iterable[SSAValue]) -> int:
 def side_by_side(nest: Analysis) -> int:
     """Vectors of a tile: fewer where the body is long. A processor then finds enough that is
     independent in one, and what is compiled for each takes its time."""
-    return next((count for count, most in LENGTHS if steps(nest) < most), 1)
+    once = steps(nest) / ROUNDS if nest.repeats else steps(nest)
+    return next((count for count, most in LENGTHS if once < most), 1)
 
 
 def columns(nest: Analysis, machine: Machine) -> int:
     """Vectors of a tile: of a matrix whose columns are folded long pieces of a row, since each row
     may lie on another page of memory, as long as there remain tasks enough."""
-    axes = nest.axes()
-    if len(axes) != 1 or not any(fold.order.data.kind == "serial" for fold in nest.inside):
+    axes, folds = nest.axes(), [x for x in nest.inside if x.order.data.kind == "serial"]
+    if len(axes) != 1 or not folds:
         return VECTORS
     width = lanes_of(nest.types, machine.vector_bytes)
-    most = min(machine.vector_registers // 2, length(axes[0].size) // (MINIMUM * width))
-    return max(VECTORS, most)
+    room = machine.vector_registers // 2 // max(len(fold.results) for fold in folds)
+    return max(VECTORS, min(room, length(axes[0].size) // (MINIMUM * width)))
 
 
 def tiling_of(

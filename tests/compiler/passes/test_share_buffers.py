@@ -293,7 +293,7 @@ def test_a_row_of_a_cache_is_written_where_it_lies() -> None:
 
 def test_a_copy_says_why_it_is_made() -> None:
     program = sw.compile(
-        lambda x: sw.scan(lambda c, _: (c * 2, None), x, None, length=3)[0], "f32[9]"
+        lambda x: sw.scan(lambda c, _: (c[::-1] * 2, None), x, None, length=3)[0], "f32[9]"
     )
     assert 'because = "an argument stays as it is"' in program.ir("buffers")
 

@@ -312,6 +312,39 @@ loop.kernel @pool<B: 0, N: 0>(%x: !loop.buffer<[B, 9, N] x f32>)
     loop.write %s, %y[%i, %j, %n] : f32
   }
 }"""
+ROUNDS = """
+loop.kernel @rounds<B: 0, N: 0>(%x: !loop.buffer<[B, N] x f32>, %n: !loop.buffer<[B] x i32>)
+    -> (%y: !loop.buffer<[B, N] x f32>, %z: !loop.buffer<[B, N] x i32>) {{
+  loop.nest [%i : B, %j : N] {{
+    %u = loop.read %x[%i, %j] : f32
+    %most = loop.read %n[%i] : i32
+    %zero = arith.constant 0 : i32
+    %r, %s, %t = loop.while carry(%k = %zero : i32, %a = %u : f32, %b = %most : i32) {{
+      %bound = arith.constant {most} : i32
+      %few = loop.compare lt %k, %bound : i32
+      %row = loop.compare gt %b, %zero : i32
+      %square = arith.mulf %a, %a : f32
+      %four = arith.constant 4.0 : f32
+      %near = loop.compare le %square, %four : f32
+      %more = arith.andi %few, %{which} : i1
+      loop.condition %more (%square : f32)
+    }} do {{
+    ^bb0(%l: i32, %c: f32, %d: i32, %e: f32):
+      %one = arith.constant 1 : i32
+      %m = arith.addi %l, %one : i32
+      %v = arith.addf %e, %u : f32
+      %w = arith.addf %v, %c : f32
+      %f = arith.subi %d, %one : i32
+      loop.yield %m, %w, %f : i32, f32, i32
+    }}
+    loop.write %s, %y[%i, %j] : f32
+    loop.write %r, %z[%i, %j] : i32
+  }}
+}}"""
+BODIES["rounds of each element"] = ROUNDS.format(most=9, which="near")
+BODIES["rounds of each row"] = ROUNDS.format(most=9, which="row")
+BODIES["as many rounds everywhere"] = ROUNDS.format(most=3, which="few")
+BODIES["no rounds"] = ROUNDS.format(most=0, which="near")
 BODIES["greatest in windows"] = POOL.format(combine="max <any>", otherwise="0xFF800000")
 BODIES["sums in windows"] = POOL.format(combine="add <serial>", otherwise="0.0")
 BODIES["lanes in windows"] = POOL.format(combine="add <lanes, 4096>", otherwise="0.0")
