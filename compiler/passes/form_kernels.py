@@ -9,6 +9,8 @@ all its readers are in one kernel, and that kernel can read it through:
 * a reduction of a few neighbours into the terms of another one (distances of points);
 * a contraction or a cumulative op into elementwise ops at the same index (bias, activation).
 
+What goes by the rows of a product, up to the next product, is one kernel with both (attention).
+
 Kernels that reduce along the same axes what they share become one with several results, so that
 what is shared is computed or read once: sums over all pairs, the gradients of a norm.
 
@@ -39,6 +41,7 @@ from stepwell.compiler.dialects.sizes import IntsAttr, count_of
 from stepwell.compiler.ops.base import Role, TensorOp
 from stepwell.compiler.ops.reduction import Reduction
 from stepwell.compiler.ops.structure import DONATED, KEEP, FuncOp, KernelOp, YieldOp
+from stepwell.compiler.passes.attention import attentions
 from stepwell.compiler.passes.groups import Group, are_side_by_side, same_index, unite
 
 SHORT = 8
@@ -85,6 +88,9 @@ def _group(block: Block) -> list[Group]:
     of: dict[Operation, list[Group]] = {}
     latest: dict[object, Group] = {}
     order = {op: number for number, op in enumerate(block.ops)}
+    attended = list(attentions(block))
+    last = {ops[-1] for ops in attended}
+    inner = {op for ops in attended for op in ops[:-1]}
     for op in reversed(order):
         if not isinstance(op, TensorOp) or op.ROLE is Role.OPAQUE or _is_in_place(op, order):
             continue
@@ -96,14 +102,15 @@ def _group(block: Block) -> list[Group]:
             continue
         wanted = list(dict.fromkeys(group for reader in readers for group in of.get(reader, ())))
         leaves = any(reader not in of for reader in readers)
-        mine = [group for group in wanted if _joins(op, group)]
-        if op.ROLE is not Role.FREE and (leaves or len(wanted) != 1):
+        mine = [group for group in wanted if op in inner or _joins(op, group)]
+        if op in last or (op.ROLE is not Role.FREE and (leaves or len(wanted) != 1)):
             mine = []
         if leaves or len(mine) < len(wanted):
             groups.append(Group())
             mine.append(groups[-1])
         for group in mine:
-            if group.members and op.ROLE is Role.FOLD and not _shares_rows(op, group):
+            begins = op in inner or not group.members
+            if not begins and op.ROLE is Role.FOLD and not _shares_rows(op, group):
                 group.short.add(op)
             group.add(op)
         of[op] = mine
@@ -244,8 +251,9 @@ def _copy(op: TensorOp, block: Block, copies: dict[SSAValue, SSAValue]) -> None:
 def _mark_kept(
     members: Sequence[TensorOp], short: Container[Operation], side_by_side: bool
 ) -> None:
-    """Marks what several nests read: no fold in a fold but short ones, and no dear value twice.
-    Reductions side by side are one fold, in which nothing is computed twice."""
+    """Marks what several nests read: no fold in a fold but short ones, and no dear value twice; nor
+    are a contraction's operands computed in it. Reductions side by side are one fold, in which
+    nothing is computed twice."""
     inside = set(members)
     uses = Counter(operand for op in members for operand in op.operands)
     folds: set[SSAValue] = set()
@@ -265,8 +273,9 @@ def _mark_kept(
 
     for op in members:
         for operand in op.operands:
-            repeats = op.ROLE in (Role.FOLD, Role.CONTRACT) or _repeats(op, operand)
-            if (repeats and operand in folds) or (_repeats(op, operand) and operand in dear):
+            repeats = op.ROLE is Role.FOLD or _repeats(op, operand)
+            again = _repeats(op, operand) and operand in dear
+            if op.ROLE is Role.CONTRACT or (repeats and operand in folds) or again:
                 keep(operand)
         result = op.results[0]
         if op.ROLE in (Role.FOLD, Role.CONTRACT) or any(x in folds for x in op.operands):

@@ -101,7 +101,8 @@ def attention(query: Array, key: Array, value: Array, *, causal: bool = False) -
     query sees all keys, the one before it all but the last, and so on.
     """
     width = query.shape[-1]
-    scores = query @ key.mT * (1 / asarray(width).astype(query.dtype) ** 0.5)
+    scale = width**-0.5 if isinstance(width, int) else asarray(width).astype(query.dtype) ** -0.5
+    scores = query @ key.mT * scale
     if causal:
         scores = np.where(_earlier(scores), scores, -np.inf)
     return softmax(scores) @ value

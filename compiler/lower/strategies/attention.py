@@ -1,0 +1,424 @@
+"""The strategy `attention`: products and what is between them, a tile of rows after the other."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import groupby
+from math import prod
+from typing import ClassVar, Self, final
+
+from xdsl.ir import SSAValue
+
+from stepwell.compiler.dialects.llvm.types import size as bytes_of
+from stepwell.compiler.dialects.loop.nests import KernelOp, ReadOp, WriteOp
+from stepwell.compiler.dialects.loop.types import BufferType, buffer
+from stepwell.compiler.lower.analysis import Analysis, lanes_of
+from stepwell.compiler.lower.blocking import FAR_REUSED, TASK, WIDEST, tiles
+from stepwell.compiler.lower.bodies import BodyWriter, Mask, Ready, Spread, masks
+from stepwell.compiler.lower.contraction import Contraction, contraction_of
+from stepwell.compiler.lower.costs import length
+from stepwell.compiler.lower.overwriting import place_of
+from stepwell.compiler.lower.panels import Panels
+from stepwell.compiler.lower.strategies.base import (
+    Refusal,
+    Strategy,
+    buffer_bytes,
+    drop_ops,
+    locals_of,
+    nests_of,
+    take_ops,
+    view,
+)
+from stepwell.compiler.lower.strategies.gemm import product_of
+from stepwell.compiler.lower.strategies.map import VECTORS, tiling_of
+from stepwell.compiler.lower.strategies.rows import shared_axes
+from stepwell.compiler.lower.tiling import (
+    Interval,
+    NestLoops,
+    Tiling,
+    cut,
+    unless_empty,
+)
+from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Writer
+from stepwell.compiler.machines.machine import Machine
+from stepwell.compiler.ops.indices import Index
+from stepwell.runtime.sizes import Size, smallest
+
+TASKS = 16
+"""Tasks at most, for each has a workspace of its own."""
+
+PIECES = 16
+"""So many pieces let two or more threads end together."""
+
+Buffers = Mapping[SSAValue, SSAValue]
+"""Where each local lies."""
+
+
+@final
+@dataclass(frozen=True)
+class Attention(Strategy):
+    """Scores, what softmax makes of them, and the sums that they weigh: of some rows at a time.
+
+    What the nests leave to each other is kept for `rows` rows (whole tiles), of which the products
+    go by tiles of `mr` rows and `nv` vectors of `bytes` bytes, the others row by row. Before the
+    rows of a piece, right operands whose lanes are no neighbours are copied to panels; a piece has
+    `block` rows, or all of a product if that is 0. So many `tasks` at most share the pieces; 0
+    leaves all to one thread.
+    """
+
+    name: ClassVar[str] = "attention"
+    bytes: int = 64
+    mr: int = 8
+    nv: int = 3
+    rows: int = 8
+    block: int = 0
+    tasks: int = 0
+    pack: int = 0
+
+    @classmethod
+    def fits(cls, kernel: KernelOp, machine: Machine) -> Refusal | None:
+        nests = [Analysis(nest) for nest in nests_of(kernel)]
+        if len(nests) < 2 or not shared_axes(nests):
+            return Refusal("what one nest leaves to another is not read along the same rows")
+        axis = tiled_axis(nests)
+        products = list(_products(nests, axis))
+        for nest, found in products:
+            others = [each.value for each in found.axes if each is not found.lanes]
+            if nest.nest.axes[axis] not in others:
+                return Refusal("a product does not go by the rows")
+        return None if len(products) > 1 else Refusal("there are no two products")
+
+    @classmethod
+    def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
+        parts = _Attention(cls(machine.vector_bytes), kernel)
+        products = [product_of(each.contraction, machine) for each in parts.products.values()]
+        tallest = max(each.m for each in products)
+        mr, nv = min(
+            tiles(tallest, WIDEST, machine.vector_registers),
+            key=lambda tile: sum(each.cycles(*tile, machine) for each in products),
+        )
+        count, outer = length(parts.count), prod(map(length, parts.before))
+        tile = max(mr, machine.l2 // 8 // parts.bytes_of_row)
+        blocks = min(-(-PIECES // outer), -(-count // mr))
+        each = -(-count // blocks)
+        rows = -(-each // -(-each // tile) // mr) * mr
+        block = -(-each // rows) * rows if blocks > 1 else 0
+        work = outer * sum(each.work for each in products)
+        known = prod((*parts.before, parts.count), start=ONE).static is not None
+        tasks = 0 if known and work < 2 * TASK else TASKS
+        pack = int(count >= FAR_REUSED * mr)
+        return cls(machine.vector_bytes, mr, nv, rows, block, tasks, pack)
+
+    def workspace(self, kernel: KernelOp) -> Size:
+        parts = _Attention(self, kernel)
+        return parts.bytes * parts.tasks
+
+    def expand(self, kernel: KernelOp) -> None:
+        parts = _Attention(self, kernel)
+        ops = take_ops(kernel)
+        writer = Writer(kernel.body.block)
+        shared, ranges = (*parts.before, parts.count), kernel.symbols.ranges
+        unless_empty(writer, shared, ranges, lambda: parts.write(writer))
+        drop_ops(ops)
+
+
+def tiled_axis(nests: Sequence[Analysis]) -> int:
+    """The last of the shared axes that is longer than one: its positions are the rows."""
+    sizes = nests[0].nest.sizes.data
+    return max(axis for axis in range(shared_axes(nests)) if sizes[axis] != ONE)
+
+
+def _products(nests: Sequence[Analysis], axis: int) -> Iterator[tuple[Analysis, Contraction]]:
+    """The nests that are products, at a position of the axes before this one."""
+    for nest in nests:
+        found = contraction_of(nest, axis)
+        if isinstance(found, Contraction):
+            yield nest, found
+
+
+@final
+class _Attention:
+    """One kernel under one plan."""
+
+    def __init__(self, plan: Attention, kernel: KernelOp):
+        self.plan = plan
+        self.kernel = kernel
+        self.nests = [Analysis(nest) for nest in nests_of(kernel)]
+        self.axis = tiled_axis(self.nests)
+        *self.before, self.count = self.nests[0].nest.sizes.data[: self.axis + 1]
+        products = _products(self.nests, self.axis)
+        self.products = {nest: _Product(plan, found) for nest, found in products}
+        self.height = -(-plan.rows // plan.mr) * plan.mr
+        handed = {access.buffer for nest in self.products for access in nest.accesses.values()}
+        self.homes = homes([op.result for op in locals_of(kernel)], self.nests, self.axis + 1)
+        self.many = {home for local, home in self.homes.items() if local in handed}
+        """What is kept for all rows of a tile, and not just for one."""
+
+    @property
+    def pieces(self) -> Size:
+        block = self._tiles_of_a_block
+        blocks = ONE if block is None else _ceiling(self.count, block * self.height)
+        return prod(self.before, start=blocks)
+
+    @property
+    def tasks(self) -> Size:
+        return smallest(self.pieces, Size.of(self.plan.tasks)) if self.plan.tasks else ONE
+
+    @property
+    def bytes(self) -> Size:
+        """Of the workspace of a task."""
+        panels = (each.memory for each in self.products.values())
+        types = [*self._types.values(), *(each for each in panels if each is not None)]
+        return sum(map(buffer_bytes, types), start=ZERO)
+
+    @property
+    def bytes_of_row(self) -> int:
+        """Of what is kept for each row of a tile."""
+        types = (row_of(home, self.axis + 1) for home in self.many)
+        return sum(prod(map(length, each.shape)) * bytes_of(each.element) for each in types)
+
+    @property
+    def _types(self) -> dict[SSAValue, BufferType]:
+        """Of the memory that locals have in a task."""
+        rows = {home: row_of(home, self.axis + 1) for home in dict.fromkeys(self.homes.values())}
+        height = Size.of(self.height)
+        return {
+            home: buffer((height, *row.shape), row.element) if home in self.many else row
+            for home, row in rows.items()
+        }
+
+    @property
+    def _tiles_of_a_block(self) -> int | None:
+        return -(-self.plan.block // self.height) if self.plan.block else None
+
+    def write(self, writer: Writer) -> None:
+        writer.location = self.nests[0].nest.location
+        pieces = writer.extent(self.pieces)
+        if self.plan.tasks == 0:
+            return self._task(writer, 0, 0, pieces)
+        tasks = writer.extent(self.tasks)
+
+        def task(number: Bound) -> None:
+            ends = (writer.product(each, pieces) for each in (number, writer.add(number, 1)))
+            low, high = (writer.quotient(end, tasks) for end in ends)
+            self._task(writer, number, low, high)
+
+        return writer.parallel(tasks, task)
+
+    def _task(self, writer: Writer, number: Bound, low: Bound, high: Bound) -> None:
+        """The pieces from one to another, in the task's own part of the workspace."""
+        room, offset = writer.multiply(number, self.bytes), ZERO
+
+        def place(type: BufferType) -> SSAValue:
+            nonlocal offset
+            first = writer.affine([(ONE, room)], offset)
+            offset = offset + buffer_bytes(type)
+            return view(writer, self.kernel.arguments[-1], first, type)
+
+        rooms = {home: place(type) for home, type in self._types.items()}
+        buffers = {local: rooms[home] for local, home in self.homes.items()}
+        for each in self.products.values():
+            each.target = None if each.memory is None else place(each.memory)
+
+        def piece(index: Bound, _: Sequence[SSAValue]) -> Sequence[SSAValue]:
+            self._piece(writer, index, buffers)
+            return ()
+
+        writer.loop(low, high, 1, (), piece)
+
+    def _piece(self, writer: Writer, index: Bound, buffers: Buffers) -> None:
+        """A block of rows at one position of the axes before them."""
+        tiles = writer.extent(_ceiling(self.count, self.height))
+        first: Bound = 0
+        last = tiles
+        if (block := self._tiles_of_a_block) is not None:
+            blocks = writer.ceiling(tiles, block)
+            first = writer.multiply(writer.remainder(index, blocks), block)
+            last = writer.smaller(writer.add(first, block), tiles)
+            index = writer.quotient(index, blocks)
+        at: list[Bound] = []
+        for size in self.before[::-1]:
+            at.insert(0, writer.remainder(index, writer.extent(size)))
+            index = writer.quotient(index, writer.extent(size))
+        for each in self.products.values():
+            each.pack(writer, dict(zip(each.analysis.nest.axes, at, strict=False)))
+
+        def tile(number: Bound, _: Sequence[SSAValue]) -> Sequence[SSAValue]:
+            self._tile(writer, at, cut(writer, number, self.count, self.height), buffers)
+            return ()
+
+        writer.loop(first, last, 1, (), tile)
+
+    def _tile(self, writer: Writer, at: Sequence[Bound], rows: Interval, buffers: Buffers) -> None:
+        """Some rows through all nests: products tile by tile, what is between them row by row."""
+        origin = writer.value(rows.low)
+        for nest in self.nests:
+            self._keep_only(nest, origin)
+        for is_product, nests in groupby(self.nests, lambda nest: nest in self.products):
+            stage = partial(self._stage, writer, list(nests), buffers, origin, rows)
+            if is_product:
+                stage(at)
+            else:
+                row = partial(self._row, stage, at)
+                writer.loop(rows.low, rows.high, 1, (), row, runs=True)
+
+    def _row(
+        self,
+        stage: Callable[[Sequence[Bound]], None],
+        at: Sequence[Bound],
+        index: Bound,
+        _: Sequence[SSAValue],
+    ) -> Sequence[SSAValue]:
+        stage((*at, index))
+        return ()
+
+    def _stage(
+        self,
+        writer: Writer,
+        nests: Sequence[Analysis],
+        buffers: Buffers,
+        origin: SSAValue,
+        rows: Interval,
+        at: Sequence[Bound],
+    ) -> None:
+        """Nests at a position of the axes before the rows, or of one row."""
+        for nest in nests:
+            writer.location = nest.nest.location
+            axes = nest.nest.axes
+            bases = {origin: origin, **dict(zip(axes, at, strict=False))}
+            product = self.products.get(nest)
+            if product is not None:
+                loops = product.loops(writer, buffers, bases)
+            else:
+                inner = nest.axes_within(self.axis + 1)
+                tiling = tiling_of(nest, inner, self.plan.bytes, VECTORS, 1)
+                loops = NestLoops(writer, nest, tiling, buffers, bases)
+            intervals = {} if product is None else {axes[self.axis]: rows}
+            sizes, ranges = nest.nest.sizes.data[self.axis + 1 :], self.kernel.symbols.ranges
+            unless_empty(writer, sizes, ranges, partial(loops.write, intervals))
+
+    def _keep_only(self, nest: Analysis, origin: SSAValue) -> None:
+        """Locals hold one row, or those from `origin` on."""
+        nest.privatise(self.homes, self.axis + 1)
+        for op, access in nest.accesses.items():
+            if self.homes.get(access.buffer) in self.many:
+                stride = row_of(access.buffer, self.axis + 1).count
+                terms = {nest.nest.axes[self.axis]: stride, origin: -1 * stride}
+                at = Index({**access.at.terms, **terms}, access.at.offset)
+                nest.accesses[op] = replace(access, at=at)
+
+
+@final
+class _Product:
+    """A product of the kernel, and the panels of its right operand."""
+
+    def __init__(self, plan: Attention, contraction: Contraction):
+        self.contraction = contraction
+        self.analysis, right = contraction.analysis, contraction.right
+        self.element = contraction.fold.results[0].type
+        self.width = lanes_of((self.element,), plan.bytes)
+        self.vectors, self.height = plan.nv, plan.mr
+        wanted = plan.pack or not right.is_contiguous
+        panels = Panels(self.analysis, right, self.width, self.width * plan.nv)
+        self.panels = panels if wanted and right.may_pack else None
+        self.target: SSAValue | None = None
+        """Where the panels lie, once that is known."""
+
+    @property
+    def memory(self) -> BufferType | None:
+        """Of all the panels."""
+        if self.panels is None:
+            return None
+        panels = _ceiling(self.contraction.lanes.size, self.panels.length)
+        return buffer((panels * self.panels.size,), self.element)
+
+    def pack(self, writer: Writer, bases: Mapping[SSAValue, Bound]) -> None:
+        """Copy the right operand, at a position of the axes before the rows."""
+        panels, target, lanes = self.panels, self.target, self.contraction.lanes
+        if panels is None or target is None:
+            return
+        high = writer.extent(lanes.size)
+        whole = writer.round_down(high, panels.length)
+        everywhere = {**dict.fromkeys(self.analysis.nest.axes, 0), **bases}
+
+        def panel(inside: Sequence[Mask], low: Bound, _: Sequence[SSAValue]) -> Sequence[SSAValue]:
+            here = {**everywhere, lanes.value: low}
+            panels.fill(writer, here, inside, target, writer.multiply(low, panels.depth))
+            return ()
+
+        writer.loop(0, whole, panels.length, (), partial(panel, (None,) * self.vectors))
+        size = lanes.size.static
+        rest = self.vectors if size is None else -(-(size % panels.length) // self.width)
+        last = masks(writer, whole, high, self.width, rest)
+        writer.loop(whole, high, panels.length, (), partial(panel, last))
+
+    def loops(self, writer: Writer, buffers: Buffers, bases: Mapping[SSAValue, Bound]) -> NestLoops:
+        """The tiles."""
+        contraction, rows = self.contraction, self.contraction.rows
+        tiling = Tiling(
+            contraction.axes,
+            self.width,
+            contraction.lanes,
+            self.vectors,
+            rows,
+            1 if rows is None else self.height,
+            panels=True,
+            middle=contraction.middle,
+        )
+        right = contraction.right
+        ready = [] if self.panels is None else [Ready(right.value, right.own, self._load)]
+        return NestLoops(writer, self.analysis, tiling, buffers, bases, ready=ready)
+
+    def _load(self, body: BodyWriter) -> Spread:
+        """The vectors of the right operand at a position of the fold."""
+        panels, target = self.panels, self.target
+        assert panels is not None
+        assert target is not None
+        first = body.writer.multiply(body.bases[self.contraction.lanes.value], panels.depth)
+        columns = (column * self.width for column in range(body.tile.vectors))
+        places = [panels.place(body, first, column) for column in columns]
+        type = body.type(self.element, True)
+        return body.spread([body.writer.load(target, at, type) for at in places], False, True)
+
+
+def homes(
+    locals: Sequence[SSAValue], nests: Sequence[Analysis], rows: int
+) -> dict[SSAValue, SSAValue]:
+    """For each local, the first of those that lie in the same place: one may take that of another
+    with rows of its kind which nobody needs any more when it is written."""
+    reads: dict[SSAValue, list[tuple[int, ReadOp]]] = {}
+    writes: dict[SSAValue, tuple[int, WriteOp]] = {}
+    for number, nest in enumerate(nests):
+        for access in nest.accesses.values():
+            if isinstance(access.op, ReadOp):
+                reads.setdefault(access.buffer, []).append((number, access.op))
+            else:
+                writes[access.buffer] = number, access.op
+    found: dict[SSAValue, SSAValue] = {}
+    latest: dict[SSAValue, SSAValue] = {}
+    for local in locals:
+        for home, holder in latest.items():
+            kinds = row_of(local, rows), row_of(holder, rows)
+            if kinds[0] == kinds[1] and _is_over(reads[holder], *writes[local]):
+                found[local], latest[home] = home, local
+                break
+        else:
+            found[local] = latest[local] = local
+    return found
+
+
+def _is_over(reads: Sequence[tuple[int, ReadOp]], number: int, write: WriteOp) -> bool:
+    """Whether nothing is read any more when something else is written: after it, or elsewhere."""
+    return all(
+        nest < number or (nest == number and place_of(op) == place_of(write)) for nest, op in reads
+    )
+
+
+def row_of(local: SSAValue, rows: int) -> BufferType:
+    """A local without its first axes."""
+    assert isinstance(local.type, BufferType)
+    return buffer(local.type.shape[rows:], local.type.element)
+
+
+def _ceiling(size: Size, step: int) -> Size:
+    return (size + (step - 1)) // step

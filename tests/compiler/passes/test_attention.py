@@ -1,0 +1,104 @@
+"""Attention is one kernel if nobody needs the scores as a whole, and takes no memory for them."""
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import stepwell as sw
+from stepwell import Array, nn
+from stepwell import numpy as snp
+from stepwell.runtime.sizes import Size
+
+HEADS = "f32[2,3,40,8]"
+
+
+def kernels(function: Callable[..., object], *specs: str) -> int:
+    return sw.compile(function, *map(sw.spec, specs)).ir("kernels").count("nd.kernel")
+
+
+def masked(q: Array, k: Array, v: Array, seen: Array) -> Array:
+    scores = q @ k.mT / 8**0.5
+    return nn.softmax(snp.where(seen, scores, -1e9)) @ v
+
+
+def biased_heads(q: Array, k: Array, v: Array, slopes: Array) -> Array:
+    """Attention with linear biases (Press, Smith and Lewis, 2022)."""
+    apart = snp.abs(snp.arange(40)[:, None] - snp.arange(40)).astype("f32")
+    return nn.softmax(q @ k.mT - slopes[:, None, None] * apart) @ v
+
+
+def divided_last(q: Array, k: Array, v: Array) -> Array:
+    scores = q @ k.mT
+    weights = snp.exp(scores - scores.max(-1, keepdims=True))
+    return weights @ v / weights.sum(-1, keepdims=True)
+
+
+@pytest.mark.parametrize(
+    ("function", "more"),
+    [
+        (nn.attention, []),
+        (lambda q, k, v: nn.attention(q, k, v, causal=True), []),
+        (masked, ["bool[40,40]"]),
+        (biased_heads, ["f32[3]"]),
+        (divided_last, []),
+    ],
+)
+def test_it_is_one_kernel(function: Callable[..., object], more: list[str]) -> None:
+    specs = [HEADS] * 3 + more
+    program = sw.compile(function, *map(sw.spec, specs))
+    assert program.ir("kernels").count("nd.kernel") == 1
+    assert "plan <attention" in program.ir("plans")
+
+
+def scores_too(q: Array, k: Array, v: Array) -> tuple[Array, Array]:
+    scores = q @ k.mT
+    return scores, nn.softmax(scores) @ v
+
+
+def columns(q: Array, k: Array, v: Array) -> Array:
+    return nn.softmax(q @ k.mT, -2) @ v
+
+
+def turned(q: Array, k: Array, v: Array) -> Array:
+    return nn.softmax(q @ k.mT).mT @ v
+
+
+def norm(x: Array, up: Array, down: Array) -> Array:
+    return nn.layer_norm(x @ up) @ down
+
+
+@pytest.mark.parametrize(
+    ("function", "specs"),
+    [
+        (scores_too, [HEADS] * 3),
+        (columns, [HEADS] * 3),
+        (turned, [HEADS] * 3),
+        (norm, ["f32[100,64]", "f32[64,64]", "f32[64,32]"]),
+    ],
+)
+def test_what_is_needed_otherwise_is_stored(
+    function: Callable[..., object], specs: list[str]
+) -> None:
+    assert kernels(function, *specs) > 1
+
+
+def test_a_long_text_takes_no_memory_for_its_scores() -> None:
+    """Twice the length takes twice the memory: for panels of keys, and for some rows of scores."""
+    function = sw.compile(nn.Attention.init(64, 4, 0, causal=True), sw.spec("f32[1,S,64]"))
+    found = re.search(r"%workspace: !loop.buffer<\[(.*?)\] x i8>", function.ir("buffers"))
+    assert found is not None
+    need = Size.parse(found[1])
+    short, long = (need.evaluate({"S": length}) for length in (16384, 32768))
+    assert long < 2.1 * short
+    assert long < 4 * 32768 * 32768 * 4 / 40
+
+
+def test_it_gives_what_its_steps_give() -> None:
+    random = np.random.default_rng(0)
+    q, k, v = (random.normal(size=(2, 3, 40, 8)).astype("f4") for _ in range(3))
+    seen = random.random((40, 40)) < 0.9
+    found = sw.jit(masked)(q, k, v, seen)
+    expected = masked(*map(snp.asarray, (q, k, v, seen)))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
