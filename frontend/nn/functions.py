@@ -97,15 +97,32 @@ def layer_norm(x: ArrayLike, axis: Axes = -1, epsilon: float = 1e-5) -> Array:
 def attention(query: Array, key: Array, value: Array, *, causal: bool = False) -> Array:
     """softmax(query keyᵀ / √width) value (Vaswani et al., 2017).
 
-    query[…, Q, width], key[…, K, width], value[…, K, out] to […, Q, out]. With `causal` the last
-    query sees all keys, the one before it all but the last, and so on.
+    query[…, H, Q, width], key[…, G, K, width], value[…, G, K, out] to […, H, Q, out]. Without heads
+    they have two axes. Where there are fewer heads of keys, each serves H / G neighbours among the
+    queries (Ainslie et al., 2023). With `causal` the last query sees all keys, the one before it
+    all but the last, and so on.
     """
+    if _are_grouped(query, key):
+        *outer, heads, length, width = query.sizes
+        groups = key.sizes[-3]
+        query = query.reshape((*outer, groups, heads // groups, length, width))
+        key, value = key[..., None, :, :], value[..., None, :, :]
+        seen = attention(query, key, value, causal=causal)
+        return seen.reshape((*outer, heads, length, value.sizes[-1]))
     width = query.shape[-1]
     scale = width**-0.5 if isinstance(width, int) else asarray(width).astype(query.dtype) ** -0.5
     scores = query @ key.mT * scale
     if causal:
         scores = np.where(_earlier(scores), scores, -np.inf)
     return softmax(scores) @ value
+
+
+def _are_grouped(query: Array, key: Array) -> bool:
+    """Whether several heads of queries share one of keys, and there are several of those."""
+    if min(query.ndim, key.ndim) < 3:
+        return False
+    heads, groups = query.sizes[-3].static, key.sizes[-3].static
+    return heads is not None and groups not in (None, 0, 1, heads) and heads % groups == 0
 
 
 def _earlier(scores: Array) -> Array:
