@@ -1,12 +1,14 @@
-"""Which ops are attention: a product, what goes by its rows, and a product with that.
+"""Which ops are attention: a product, what goes by its rows, and products with that.
 
-Everything that depends on the first product, up to where only one value of it is left, is attention
-if each op of it works on one row of scores after another. So the scores are nowhere needed as a
-whole, and the ops can be one kernel that keeps only some rows of them.
+Everything that depends on the first product, up to where nothing as large is left, is attention if
+each op of it works on one row of scores after another. So the scores are nowhere needed as a whole,
+and the ops can be one kernel that keeps only some rows of them. Of the gradients there are two such
+kernels, for the rows of queries and for those of keys.
 """
 
 from collections.abc import Collection, Iterator, Sequence
 from math import prod
+from typing import TypeGuard
 
 from xdsl.ir import Block, Operation, SSAValue
 
@@ -22,13 +24,13 @@ from stepwell.runtime.sizes import Size
 
 
 def attentions(block: Block) -> Iterator[Sequence[Operation]]:
-    """The ops of each attention in a block, the last of which gives its result."""
+    """The ops of each attention in a block; the first is the product of the scores."""
     taken: set[Operation] = set()
     for op in block.ops:
-        if isinstance(op, Dot) and op not in taken and _has_long_rows(op):
+        if is_product(op) and op not in taken and _has_long_rows(op):
             found = _attention(op)
-            taken.update(found)
-            if found:
+            if found and taken.isdisjoint(found):
+                taken.update(found)
                 yield found
 
 
@@ -40,33 +42,40 @@ def _has_long_rows(scores: Dot) -> bool:
     row = shape_of(scores.result.type)[-1:]
     length = row[0].static if row else 1
     batched = scores.batch.data > 0
-    return scores.order == SERIAL and (batched or not length or not depth or length > depth)
+    return batched or not length or not depth or length > depth
+
+
+def is_product(op: Operation) -> TypeGuard[Dot]:
+    """Whether an op is a product of matrices, whose sums are chains."""
+    return isinstance(op, Dot) and op.order == SERIAL
 
 
 def _attention(scores: Dot) -> Sequence[Operation]:
-    """What follows from the scores row by row, as far as the next product and the sums of its
-    rows; nothing if that is not all that follows from them."""
+    """What follows from the scores row by row, up to the products after which nobody reads a value
+    that is as large as they; nothing if there is no such end."""
     rows = len(shape_of(scores.result.type)) - 1
     found: dict[Operation, None] = {scores: None}
-    products = 1
+    products = 0
     op = scores.next_op
     while op is not None:
         read = [x for x in op.operands if x.owner in found]
         if read:
-            products += isinstance(op, Dot)
-            if products > 2 or not _goes_by_rows(op, read, rows):
+            if not _goes_by_rows(op, read, rows):
                 return ()
             found[op] = None
-            if products == 2 and _is_all(found, op):
+            products += isinstance(op, Dot)
+            if products and not any(_is_needed(each, found, scores) for each in found):
                 return tuple(found)
         op = op.next_op
     return ()
 
 
-def _is_all(found: Collection[Operation], last: Operation) -> bool:
-    """Whether nobody else reads anything but the last result."""
-    others = (op for op in found if op is not last)
-    return all(use.operation in found for op in others for x in op.results for use in x.uses)
+def _is_needed(op: Operation, found: Collection[Operation], scores: Dot) -> bool:
+    """Whether others read what is as large as the scores, or only moved."""
+    (result,) = op.results
+    is_whole = shape_of(result.type) == shape_of(scores.result.type)
+    is_moved = isinstance(op, TensorOp) and op.ROLE is Role.FREE
+    return (is_whole or is_moved) and any(use.operation not in found for use in result.uses)
 
 
 def _goes_by_rows(op: Operation, read: Sequence[SSAValue], rows: int) -> bool:
@@ -77,7 +86,7 @@ def _goes_by_rows(op: Operation, read: Sequence[SSAValue], rows: int) -> bool:
     first, shape = tuple(range(rows)), shape_of(op.results[0].type)
     match op:
         case Dot():
-            return read == [op.lhs] and op.left.data == (rows,) and op.order == SERIAL
+            return read == [op.lhs] and op.left.data == (rows,) and is_product(op)
         case Reduction():
             return op.axes.data == (rows,)
         case Broadcast():

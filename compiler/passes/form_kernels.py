@@ -3,7 +3,8 @@
 From the last op to the first, each op joins the kernel of its readers, or begins one. It joins when
 all its readers are in one kernel, and that kernel can read it through:
 
-* movement, constants and conversions always; a copy goes to each kernel that reads them;
+* movement, constants, conversions and what is made of indices alone always; a copy goes to each
+  kernel that reads them;
 * elementwise ops, except into a contraction, which would compute them again for every element;
 * a reduction of the last axes into a kernel over the same rows (softmax, norms);
 * a reduction of a few neighbours into the terms of another one (distances of points);
@@ -41,7 +42,7 @@ from stepwell.compiler.dialects.sizes import IntsAttr, count_of
 from stepwell.compiler.ops.base import Role, TensorOp
 from stepwell.compiler.ops.reduction import Reduction
 from stepwell.compiler.ops.structure import DONATED, KEEP, FuncOp, KernelOp, YieldOp
-from stepwell.compiler.passes.attention import attentions
+from stepwell.compiler.passes.attention import attentions, is_product
 from stepwell.compiler.passes.groups import Group, are_side_by_side, same_index, unite
 
 SHORT = 8
@@ -88,9 +89,10 @@ def _group(block: Block) -> list[Group]:
     of: dict[Operation, list[Group]] = {}
     latest: dict[object, Group] = {}
     order = {op: number for number, op in enumerate(block.ops)}
-    attended = list(attentions(block))
-    last = {ops[-1] for ops in attended}
-    inner = {op for ops in attended for op in ops[:-1]}
+    attended: dict[Operation, Group] = {}
+    for ops in attentions(block):
+        attended.update(dict.fromkeys(ops, Group(scores=shape_of(ops[0].results[0].type))))
+    free = _free(block)
     for op in reversed(order):
         if not isinstance(op, TensorOp) or op.ROLE is Role.OPAQUE or _is_in_place(op, order):
             continue
@@ -102,21 +104,47 @@ def _group(block: Block) -> list[Group]:
             continue
         wanted = list(dict.fromkeys(group for reader in readers for group in of.get(reader, ())))
         leaves = any(reader not in of for reader in readers)
-        mine = [group for group in wanted if op in inner or _joins(op, group)]
-        if op in last or (op.ROLE is not Role.FREE and (leaves or len(wanted) != 1)):
+        if (group := attended.get(op)) is not None:
+            _attend(op, group, groups, is_read=leaves or wanted != [group])
+            of[op] = [group]
+            continue
+        mine = [group for group in wanted if _joins(op, group)]
+        if op not in free and (leaves or len(wanted) != 1):
             mine = []
         if leaves or len(mine) < len(wanted):
             groups.append(Group())
             mine.append(groups[-1])
         for group in mine:
-            begins = op in inner or not group.members
-            if not begins and op.ROLE is Role.FOLD and not _shares_rows(op, group):
+            if group.members and op.ROLE is Role.FOLD and not _shares_rows(op, group):
                 group.short.add(op)
             group.add(op)
         of[op] = mine
         if isinstance(op, Reduction):
             unite(mine[0], latest, of, order)
     return [group for group in reversed(groups) if group.members]
+
+
+def _free(block: Block) -> set[Operation]:
+    """What each kernel does for itself: moving, and cheap steps from numbers that are not read from
+    memory, such as indices."""
+    free: set[Operation] = set()
+    made: set[Operation | Block] = set()
+    for op in block.ops:
+        if isinstance(op, TensorOp) and op.ROLE in (Role.FREE, Role.MAP) and not op.COSTLY:
+            if all(operand.owner in made for operand in op.operands):
+                made.add(op)
+            if op in made or op.ROLE is Role.FREE:
+                free.add(op)
+    return free
+
+
+def _attend(op: TensorOp, group: Group, groups: list[Group], *, is_read: bool) -> None:
+    """Adds an op to the attention that it is part of; others may read it, too."""
+    if not group.members:
+        groups.append(group)
+    elif is_read:
+        group.roots.append(op)
+    group.add(op)
 
 
 def _is_in_place(op: TensorOp, order: Mapping[Operation, int]) -> bool:
@@ -154,6 +182,8 @@ def _joins(op: TensorOp, group: Group) -> bool:
             return not any(reader.ROLE is Role.CONTRACT for reader in _readers(op))
         case Role.FOLD:
             return _shares_rows(op, group) or _is_short(op, group)
+        case Role.CONTRACT if group.scores == shape_of(op.results[0].type):
+            return is_product(op) and group.places[op] == {()}
         case Role.CONTRACT | Role.SCAN:
             return not group.folds and all(map(same_index, _followers(op, group)))
         case _:
@@ -252,12 +282,13 @@ def _mark_kept(
     members: Sequence[TensorOp], short: Container[Operation], side_by_side: bool
 ) -> None:
     """Marks what several nests read: no fold in a fold but short ones, and no dear value twice; nor
-    are a contraction's operands computed in it. Reductions side by side are one fold, in which
-    nothing is computed twice."""
+    are a contraction's operands computed in it, or two of them in one nest. Reductions side by side
+    are one fold, in which nothing is computed twice."""
     inside = set(members)
     uses = Counter(operand for op in members for operand in op.operands)
     folds: set[SSAValue] = set()
     dear: set[SSAValue] = set()
+    products: dict[SSAValue, Operation] = {}
 
     def keep(value: SSAValue) -> None:
         owner = value.owner
@@ -270,6 +301,7 @@ def _mark_kept(
             owner.attributes[KEEP] = UnitAttr()
             folds.discard(value)
             dear.discard(value)
+            products.pop(value, None)
 
     for op in members:
         for operand in op.operands:
@@ -277,7 +309,15 @@ def _mark_kept(
             again = _repeats(op, operand) and operand in dear
             if op.ROLE is Role.CONTRACT or (repeats and operand in folds) or again:
                 keep(operand)
+        summed = [operand for operand in op.operands if operand in products]
+        for operand in summed[:-1]:
+            if products[operand] is not products[summed[-1]]:
+                keep(operand)
         result = op.results[0]
+        if op.ROLE is Role.CONTRACT:
+            products[result] = op
+        elif left := [products[operand] for operand in op.operands if operand in products]:
+            products[result] = left[-1]
         if op.ROLE in (Role.FOLD, Role.CONTRACT) or any(x in folds for x in op.operands):
             folds.add(result)
         if op in short:

@@ -98,7 +98,7 @@ class Attention(Strategy):
             key=lambda tile: sum(each.cycles(*tile, machine) for each in products),
         )
         count, outer = length(parts.count), prod(map(length, parts.before))
-        tile = max(mr, machine.l2 // 8 // parts.bytes_of_row)
+        tile = max(mr, machine.l2 // 8 // max(1, parts.bytes_of_row))
         blocks = min(-(-PIECES // outer), -(-count // mr))
         each = -(-count // blocks)
         rows = -(-each // -(-each // tile) // mr) * mr
