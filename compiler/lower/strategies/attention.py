@@ -1,6 +1,6 @@
 """The strategy `attention`: products and what is between them, a tile of rows after the other."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
@@ -10,14 +10,14 @@ from typing import ClassVar, Self, final
 from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.llvm.types import size as bytes_of
-from stepwell.compiler.dialects.loop.nests import KernelOp, ReadOp, WriteOp
+from stepwell.compiler.dialects.loop.nests import KernelOp, ReadOp
 from stepwell.compiler.dialects.loop.types import BufferType, buffer
 from stepwell.compiler.lower.analysis import Analysis, lanes_of
 from stepwell.compiler.lower.blocking import FAR_REUSED, TASK, WIDEST, tiles
 from stepwell.compiler.lower.bodies import BodyWriter, Mask, Ready, Spread, masks
 from stepwell.compiler.lower.contraction import Contraction, contraction_of
-from stepwell.compiler.lower.costs import length
-from stepwell.compiler.lower.overwriting import place_of
+from stepwell.compiler.lower.costs import UNKNOWN, length
+from stepwell.compiler.lower.overwriting import Place, place_of
 from stepwell.compiler.lower.panels import Panels
 from stepwell.compiler.lower.strategies.base import (
     Refusal,
@@ -59,11 +59,10 @@ Buffers = Mapping[SSAValue, SSAValue]
 class Attention(Strategy):
     """Scores, what softmax makes of them, and the sums that they weigh: of some rows at a time.
 
-    What the nests leave to each other is kept for `rows` rows (whole tiles), of which the products
-    go by tiles of `mr` rows and `nv` vectors of `bytes` bytes, the others row by row. Before the
-    rows of a piece, right operands whose lanes are no neighbours are copied to panels; a piece has
-    `block` rows, or all of a product if that is 0. So many `tasks` at most share the pieces; 0
-    leaves all to one thread.
+    What the nests leave to each other is kept for a piece of `rows` rows (whole tiles). Products go
+    by tiles of `mr` rows and `nv` vectors of `bytes` bytes, other nests row by row. Right operands
+    are copied to panels first: with `pack` all that may be, else those whose lanes are no
+    neighbours. So many `tasks` at most share the pieces; 0 leaves all to one thread.
     """
 
     name: ClassVar[str] = "attention"
@@ -71,7 +70,6 @@ class Attention(Strategy):
     mr: int = 8
     nv: int = 3
     rows: int = 8
-    block: int = 0
     tasks: int = 0
     pack: int = 0
 
@@ -90,7 +88,7 @@ class Attention(Strategy):
 
     @classmethod
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
-        parts = _Attention(cls(machine.vector_bytes), kernel)
+        parts = _Attention(cls(machine.vector_bytes, mr=1, rows=1), kernel)
         products = [product_of(each.contraction, machine) for each in parts.products.values()]
         tallest = max(each.m for each in products)
         mr, nv = min(
@@ -98,16 +96,18 @@ class Attention(Strategy):
             key=lambda tile: sum(each.cycles(*tile, machine) for each in products),
         )
         count, outer = length(parts.count), prod(map(length, parts.before))
-        tile = max(mr, machine.l2 // 8 // max(1, parts.bytes_of_row))
-        blocks = min(-(-PIECES // outer), -(-count // mr))
-        each = -(-count // blocks)
-        rows = -(-each // -(-each // tile) // mr) * mr
-        block = -(-each // rows) * rows if blocks > 1 else 0
+        row = sum(
+            (type.count * bytes_of(type.element) for type in parts.types.values()), start=ZERO
+        )
+        bytes = row.evaluate(dict.fromkeys(row.symbols, UNKNOWN))
+        wanted = min(machine.l2 // 8 // max(1, bytes), outer * count // PIECES)
+        pieces = -(-count // max(mr, wanted))
+        rows = -(-count // pieces // mr) * mr
         work = outer * sum(each.work for each in products)
         known = prod((*parts.before, parts.count), start=ONE).static is not None
         tasks = 0 if known and work < 2 * TASK else TASKS
         pack = int(count >= FAR_REUSED * mr)
-        return cls(machine.vector_bytes, mr, nv, rows, block, tasks, pack)
+        return cls(machine.vector_bytes, mr, nv, rows, tasks, pack)
 
     def workspace(self, kernel: KernelOp) -> Size:
         parts = _Attention(self, kernel)
@@ -149,16 +149,18 @@ class _Attention:
         products = _products(self.nests, self.axis)
         self.products = {nest: _Product(plan, found) for nest, found in products}
         self.height = -(-plan.rows // plan.mr) * plan.mr
-        handed = {access.buffer for nest in self.products for access in nest.accesses.values()}
-        self.homes = homes([op.result for op in locals_of(kernel)], self.nests, self.axis + 1)
-        self.many = {home for local, home in self.homes.items() if local in handed}
-        """What is kept for all rows of a tile, and not just for one."""
+        self.homes = homes([op.result for op in locals_of(kernel)], self.nests)
+        kept = dict.fromkeys(self.homes.values())
+        self.types = {home: _rows_of(home, self.axis, self.height) for home in kept}
+
+    @property
+    def tiles(self) -> Size:
+        """Pieces at each position of the axes before the rows."""
+        return _ceiling(self.count, self.height)
 
     @property
     def pieces(self) -> Size:
-        block = self._tiles_of_a_block
-        blocks = ONE if block is None else _ceiling(self.count, block * self.height)
-        return prod(self.before, start=blocks)
+        return prod(self.before, start=self.tiles)
 
     @property
     def tasks(self) -> Size:
@@ -168,28 +170,8 @@ class _Attention:
     def bytes(self) -> Size:
         """Of the workspace of a task."""
         panels = (each.memory for each in self.products.values())
-        types = [*self._types.values(), *(each for each in panels if each is not None)]
+        types = [*self.types.values(), *(each for each in panels if each is not None)]
         return sum(map(buffer_bytes, types), start=ZERO)
-
-    @property
-    def bytes_of_row(self) -> int:
-        """Of what is kept for each row of a tile."""
-        types = (row_of(home, self.axis + 1) for home in self.many)
-        return sum(prod(map(length, each.shape)) * bytes_of(each.element) for each in types)
-
-    @property
-    def _types(self) -> dict[SSAValue, BufferType]:
-        """Of the memory that locals have in a task."""
-        rows = {home: row_of(home, self.axis + 1) for home in dict.fromkeys(self.homes.values())}
-        height = Size.of(self.height)
-        return {
-            home: buffer((height, *row.shape), row.element) if home in self.many else row
-            for home, row in rows.items()
-        }
-
-    @property
-    def _tiles_of_a_block(self) -> int | None:
-        return -(-self.plan.block // self.height) if self.plan.block else None
 
     def write(self, writer: Writer) -> None:
         writer.location = self.nests[0].nest.location
@@ -215,97 +197,80 @@ class _Attention:
             offset = offset + buffer_bytes(type)
             return view(writer, self.kernel.arguments[-1], first, type)
 
-        rooms = {home: place(type) for home, type in self._types.items()}
+        rooms = {home: place(type) for home, type in self.types.items()}
         buffers = {local: rooms[home] for local, home in self.homes.items()}
         for each in self.products.values():
             each.target = None if each.memory is None else place(each.memory)
 
         def piece(index: Bound, _: Sequence[SSAValue]) -> Sequence[SSAValue]:
-            self._piece(writer, index, buffers)
+            self._piece(writer, index, writer.value(low), buffers)
             return ()
 
         writer.loop(low, high, 1, (), piece)
 
-    def _piece(self, writer: Writer, index: Bound, buffers: Buffers) -> None:
-        """A block of rows at one position of the axes before them."""
-        tiles = writer.extent(_ceiling(self.count, self.height))
-        first: Bound = 0
-        last = tiles
-        if (block := self._tiles_of_a_block) is not None:
-            blocks = writer.ceiling(tiles, block)
-            first = writer.multiply(writer.remainder(index, blocks), block)
-            last = writer.smaller(writer.add(first, block), tiles)
-            index = writer.quotient(index, blocks)
+    def _piece(self, writer: Writer, index: Bound, first: SSAValue, buffers: Buffers) -> None:
+        """Some rows through all nests: products tile by tile, what is between them row by row."""
+        tiles = writer.extent(self.tiles)
+        number, before = writer.remainder(index, tiles), writer.quotient(index, tiles)
+        rows = cut(writer, number, self.count, self.height)
         at: list[Bound] = []
         for size in self.before[::-1]:
-            at.insert(0, writer.remainder(index, writer.extent(size)))
-            index = writer.quotient(index, writer.extent(size))
+            at.insert(0, writer.remainder(before, writer.extent(size)))
+            before = writer.quotient(before, writer.extent(size))
+        starts = ((number, writer.value(0)), (index, first))
+        begins = [writer.compare("eq", writer.value(each), other) for each, other in starts]
+        writer.branch(writer.any_of(begins), partial(self._pack, writer, at), tuple[SSAValue, ...])
+        origin = writer.value(rows.low)
+        for is_product, nests in groupby(self.nests, lambda nest: nest in self.products):
+            stage = [self._keeping(nest, origin) for nest in nests]
+            write = partial(self._stage, writer, stage, at, origin, rows, buffers)
+            if is_product:
+                write(None, ())
+            else:
+                writer.loop(rows.low, rows.high, 1, (), write, runs=True)
+
+    def _pack(self, writer: Writer, at: Sequence[Bound]) -> Sequence[SSAValue]:
         for each in self.products.values():
             each.pack(writer, dict(zip(each.analysis.nest.axes, at, strict=False)))
-
-        def tile(number: Bound, _: Sequence[SSAValue]) -> Sequence[SSAValue]:
-            self._tile(writer, at, cut(writer, number, self.count, self.height), buffers)
-            return ()
-
-        writer.loop(first, last, 1, (), tile)
-
-    def _tile(self, writer: Writer, at: Sequence[Bound], rows: Interval, buffers: Buffers) -> None:
-        """Some rows through all nests: products tile by tile, what is between them row by row."""
-        origin = writer.value(rows.low)
-        for nest in self.nests:
-            self._keep_only(nest, origin)
-        for is_product, nests in groupby(self.nests, lambda nest: nest in self.products):
-            stage = partial(self._stage, writer, list(nests), buffers, origin, rows)
-            if is_product:
-                stage(at)
-            else:
-                row = partial(self._row, stage, at)
-                writer.loop(rows.low, rows.high, 1, (), row, runs=True)
-
-    def _row(
-        self,
-        stage: Callable[[Sequence[Bound]], None],
-        at: Sequence[Bound],
-        index: Bound,
-        _: Sequence[SSAValue],
-    ) -> Sequence[SSAValue]:
-        stage((*at, index))
         return ()
+
+    def _keeping(self, nest: Analysis, origin: SSAValue) -> Analysis:
+        """The nest, for which locals hold the rows from `origin` on."""
+        nest.privatise(self.homes, self.axis + 1)
+        for op, access in nest.accesses.items():
+            if access.buffer in self.homes:
+                stride = self.types[self.homes[access.buffer]].strides[0]
+                terms = {nest.nest.axes[self.axis]: stride, origin: -1 * stride}
+                at = Index({**access.at.terms, **terms}, access.at.offset)
+                nest.accesses[op] = replace(access, at=at)
+        return nest
 
     def _stage(
         self,
         writer: Writer,
         nests: Sequence[Analysis],
-        buffers: Buffers,
+        at: Sequence[Bound],
         origin: SSAValue,
         rows: Interval,
-        at: Sequence[Bound],
-    ) -> None:
-        """Nests at a position of the axes before the rows, or of one row."""
+        buffers: Buffers,
+        row: Bound | None,
+        _: Sequence[SSAValue],
+    ) -> Sequence[SSAValue]:
+        """Products of all rows, or other nests of one."""
+        first = at if row is None else (*at, row)
         for nest in nests:
             writer.location = nest.nest.location
-            axes = nest.nest.axes
-            bases = {origin: origin, **dict(zip(axes, at, strict=False))}
-            product = self.products.get(nest)
-            if product is not None:
-                loops = product.loops(writer, buffers, bases)
+            bases = {origin: origin, **dict(zip(nest.nest.axes, first, strict=False))}
+            if row is None:
+                loops = self.products[nest].loops(writer, buffers, bases)
             else:
-                inner = nest.axes_within(self.axis + 1)
-                tiling = tiling_of(nest, inner, self.plan.bytes, VECTORS, 1)
+                axes = nest.axes_within(self.axis + 1)
+                tiling = tiling_of(nest, axes, self.plan.bytes, VECTORS, 1)
                 loops = NestLoops(writer, nest, tiling, buffers, bases)
-            intervals = {} if product is None else {axes[self.axis]: rows}
+            intervals = {nest.nest.axes[self.axis]: rows} if row is None else {}
             sizes, ranges = nest.nest.sizes.data[self.axis + 1 :], self.kernel.symbols.ranges
             unless_empty(writer, sizes, ranges, partial(loops.write, intervals))
-
-    def _keep_only(self, nest: Analysis, origin: SSAValue) -> None:
-        """Locals hold one row, or those from `origin` on."""
-        nest.privatise(self.homes, self.axis + 1)
-        for op, access in nest.accesses.items():
-            if self.homes.get(access.buffer) in self.many:
-                stride = row_of(access.buffer, self.axis + 1).count
-                terms = {nest.nest.axes[self.axis]: stride, origin: -1 * stride}
-                at = Index({**access.at.terms, **terms}, access.at.offset)
-                nest.accesses[op] = replace(access, at=at)
+        return ()
 
 
 @final
@@ -381,43 +346,35 @@ class _Product:
         return body.spread([body.writer.load(target, at, type) for at in places], False, True)
 
 
-def homes(
-    locals: Sequence[SSAValue], nests: Sequence[Analysis], rows: int
-) -> dict[SSAValue, SSAValue]:
+def homes(locals: Sequence[SSAValue], nests: Sequence[Analysis]) -> dict[SSAValue, SSAValue]:
     """For each local, the first of those that lie in the same place: one may take that of another
-    with rows of its kind which nobody needs any more when it is written."""
-    reads: dict[SSAValue, list[tuple[int, ReadOp]]] = {}
-    writes: dict[SSAValue, tuple[int, WriteOp]] = {}
+    of its type which nobody reads any more when it is written, but where it is."""
+    reads: dict[SSAValue, set[tuple[int, Place]]] = {}
+    writes: dict[SSAValue, set[tuple[int, Place]]] = {}
     for number, nest in enumerate(nests):
-        for access in nest.accesses.values():
-            if isinstance(access.op, ReadOp):
-                reads.setdefault(access.buffer, []).append((number, access.op))
-            else:
-                writes[access.buffer] = number, access.op
-    found: dict[SSAValue, SSAValue] = {}
+        for op, access in nest.accesses.items():
+            found = reads if isinstance(op, ReadOp) else writes
+            found.setdefault(access.buffer, set()).add((number, place_of(access.op)))
+    homes: dict[SSAValue, SSAValue] = {}
     latest: dict[SSAValue, SSAValue] = {}
     for local in locals:
-        for home, holder in latest.items():
-            kinds = row_of(local, rows), row_of(holder, rows)
-            if kinds[0] == kinds[1] and _is_over(reads[holder], *writes[local]):
-                found[local], latest[home] = home, local
-                break
-        else:
-            found[local] = latest[local] = local
-    return found
+        written = writes[local]
+        first = min(number for number, _ in written)
+        over = (
+            home
+            for home, other in latest.items()
+            if other.type == local.type
+            and all(each[0] < first or {each} == written for each in reads[other])
+        )
+        home = homes[local] = next(over, local)
+        latest[home] = local
+    return homes
 
 
-def _is_over(reads: Sequence[tuple[int, ReadOp]], number: int, write: WriteOp) -> bool:
-    """Whether nothing is read any more when something else is written: after it, or elsewhere."""
-    return all(
-        nest < number or (nest == number and place_of(op) == place_of(write)) for nest, op in reads
-    )
-
-
-def row_of(local: SSAValue, rows: int) -> BufferType:
-    """A local without its first axes."""
+def _rows_of(local: SSAValue, axis: int, height: int) -> BufferType:
+    """What is kept of a local at a time: so many positions of one axis, of those before it one."""
     assert isinstance(local.type, BufferType)
-    return buffer(local.type.shape[rows:], local.type.element)
+    return buffer((Size.of(height), *local.type.shape[axis + 1 :]), local.type.element)
 
 
 def _ceiling(size: Size, step: int) -> Size:

@@ -135,7 +135,6 @@ plans = st.builds(
     mr=st.sampled_from([1, 2, 5, 14]),
     nv=st.integers(1, 3),
     rows=st.sampled_from([1, 4, 16, 64]),
-    block=st.sampled_from([0, 1, 17, 40]),
     tasks=st.sampled_from([0, 1, 3, 32]),
     pack=st.integers(0, 1),
 )
@@ -175,7 +174,7 @@ def test_any_plan_gives_the_bits_of_the_nests(
 def test_machine_code_gives_the_bits_of_the_nests(name: str) -> None:
     text = KERNELS[name]
     agree(text, {"B": 3, "K": 75, "Q": 35}, special=True, native=True)
-    agree(text, {"B": 2, "K": 70, "Q": 40}, Attention(64, 4, 2, 8, 16, 3, 1), native=True)
+    agree(text, {"B": 2, "K": 70, "Q": 40}, Attention(64, 4, 2, 8, 3, 1), native=True)
     agree(fixed(text, 35, 100), {"B": 2}, native=True)
 
 
@@ -185,11 +184,11 @@ def test_it_is_chosen_for_products_with_rows_between_them(name: str) -> None:
 
 
 def test_scores_and_weights_lie_in_one_place() -> None:
-    """Rows of each for a tile, one row of what only rows read, and the panels of the keys."""
+    """So do the sums and what is greatest; then there are panels of the keys."""
     kernel = expanded(fixed(KERNELS["plain"], 64, 1024), Attention(rows=16, mr=4))
     sizes = [str(op.result.type) for op in kernel.walk() if isinstance(op, ViewOp)]
     assert sorted(sizes) == sorted(
-        f"!loop.buffer<[{shape}] x f32>" for shape in ("16, 1024", "", str(22 * 48 * 5))
+        f"!loop.buffer<[{shape}] x f32>" for shape in ("16, 1024", "16", str(22 * 48 * 5))
     )
 
 
@@ -209,12 +208,15 @@ def test_rows_of_a_tile_stay_in_the_second_cache() -> None:
         assert plan.rows == plan.mr or plan.rows * keys * 4 <= MACHINE.l2 // 2
 
 
-def test_few_heads_are_shared_by_blocks_of_their_rows() -> None:
-    for batch, blocks in (("1", True), ("64", False)):
-        text = fixed(KERNELS["plain"], 1024, 1024, batch)
-        plan = choose_plan(parse_kernel(text), MACHINE)
-        assert isinstance(plan, Attention)
-        assert (plan.block > 0) is blocks
+def test_few_rows_make_many_pieces() -> None:
+    few, many = (
+        choose_plan(parse_kernel(fixed(KERNELS["plain"], 512, 64, batch)), MACHINE)
+        for batch in ("1", "64")
+    )
+    assert isinstance(few, Attention)
+    assert isinstance(many, Attention)
+    assert few.rows < 512 * 2 / 8
+    assert few.rows < many.rows
 
 
 def test_little_is_left_to_one_thread() -> None:
