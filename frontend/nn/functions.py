@@ -113,9 +113,15 @@ def attention(query: Array, key: Array, value: Array, *, causal: bool = False) -
         return seen.reshape((*outer, heads, length, value.sizes[-1]))
     attend = partial(_attention, causal)
     parts = _with_all_heads(*promoted(query, key, value))
-    if query.dtype in ("f16", "bf16"):
-        return attend(*parts)[0]
-    return custom_gradient(attend)(*parts)
+    return custom_gradient(attend)(*parts) if _forgets(*parts) else attend(*parts)[0]
+
+
+def _forgets(query: Array, key: Array, value: Array) -> bool:
+    """Whether a gradient computes scores again: if they are much larger than what is kept anyway,
+    and precise enough."""
+    keys, kept = key.sizes[-2].static, (query.sizes[-1] + value.sizes[-1]).static
+    is_long = keys is None or kept is None or keys > 2 * kept
+    return is_long and query.dtype in ("f32", "f64")
 
 
 def _with_all_heads(*parts: Array) -> list[Array]:

@@ -80,10 +80,11 @@ class Attention(Strategy):
             return Refusal("what one nest leaves to another is not read along the same rows")
         axis = tiled_axis(nests)
         products = list(_products(nests, axis))
-        for nest, found in products:
-            others = [each.value for each in found.axes if each is not found.lanes]
-            if nest.nest.axes[axis] not in others:
-                return Refusal("a product does not go by the rows")
+        if nests[0].nest.sizes.data[axis] != ONE:
+            for nest, found in products:
+                rows = found.rows and found.rows.value, *(each.value for each in found.middle)
+                if nest.nest.axes[axis] not in rows:
+                    return Refusal("a product does not go by the rows")
         return None if len(products) > 1 else Refusal("there are no two products")
 
     @classmethod
@@ -123,9 +124,15 @@ class Attention(Strategy):
 
 
 def tiled_axis(nests: Sequence[Analysis]) -> int:
-    """The last of the shared axes that is longer than one: its positions are the rows."""
-    sizes = nests[0].nest.sizes.data
-    return max(axis for axis in range(shared_axes(nests)) if sizes[axis] != ONE)
+    """The shared axis whose positions are the rows: the last one that is longer than one, if right
+    operands do not vary along it, or else the last."""
+    sizes, shared = nests[0].nest.sizes.data, shared_axes(nests)
+    longest = max(axis for axis in range(shared) if sizes[axis] != ONE)
+    varies = any(
+        nest.nest.axes[longest] in [each.value for each in found.outer]
+        for nest, found in _products(nests, longest)
+    )
+    return shared - 1 if varies else longest
 
 
 def _products(nests: Sequence[Analysis], axis: int) -> Iterator[tuple[Analysis, Contraction]]:

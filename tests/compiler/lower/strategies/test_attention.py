@@ -165,9 +165,11 @@ def test_any_plan_gives_the_bits_of_the_nests(
 ) -> None:
     text, sizes = KERNELS[name], {"B": batch, "K": keys, "Q": queries}
     if static:
-        queries, keys, sizes = max(2, queries), max(2, keys), {"B": batch}
+        queries, keys, sizes = max(1, queries), max(2, keys), {"B": batch}
         text = fixed(text, queries, keys)
-    agree(text, sizes, plan, special=True)
+    fits = Attention.fits(parse_kernel(text), MACHINE) is None
+    assert fits or name == "one head"
+    agree(text, sizes, plan if fits else None, special=True)
 
 
 @pytest.mark.parametrize("name", KERNELS)
@@ -176,6 +178,7 @@ def test_machine_code_gives_the_bits_of_the_nests(name: str) -> None:
     agree(text, {"B": 3, "K": 75, "Q": 35}, special=True, native=True)
     agree(text, {"B": 2, "K": 70, "Q": 40}, Attention(64, 4, 2, 8, 3, 1), native=True)
     agree(fixed(text, 35, 100), {"B": 2}, native=True)
+    agree(fixed(text, 1, 100), {"B": 2}, native=True)
 
 
 @pytest.mark.parametrize("name", KERNELS)
