@@ -40,7 +40,7 @@ loop.kernel @attention<S: 1>(%q: !loop.buffer<[12, S, 64] x f32>, %k: !loop.buff
 }
 
 // CHECK-LABEL: loop.kernel @attention
-// CHECK-SAME:    x i8>) plan <attention, bytes = 64, mr = [[MR:\d+]], nv = {{\d+}}, rows = [[ROWS:\d+]], tasks = 16, pack = 1>
+// CHECK-SAME:    x i8>) plan <attention, bytes = 64, mr = [[MR:\d+]], nv = {{\d+}}, rows = [[ROWS:\d+]], tasks = 16>
 // CHECK:         loop.parallel
 // CHECK:           [[E:%\d+]] = loop.view %{{.*}} to !loop.buffer<[[[ROWS]], S] x f32>
 // CHECK:           [[M:%\d+]] = loop.view %{{.*}} to !loop.buffer<[[[ROWS]]] x f32>

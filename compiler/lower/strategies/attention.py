@@ -13,7 +13,7 @@ from stepwell.compiler.dialects.llvm.types import size as bytes_of
 from stepwell.compiler.dialects.loop.nests import KernelOp, ReadOp
 from stepwell.compiler.dialects.loop.types import BufferType, buffer
 from stepwell.compiler.lower.analysis import Analysis, lanes_of
-from stepwell.compiler.lower.blocking import FAR_REUSED, TASK, WIDEST, tiles
+from stepwell.compiler.lower.blocking import TASK, WIDEST, tiles
 from stepwell.compiler.lower.bodies import BodyWriter, Mask, Ready, Spread, masks
 from stepwell.compiler.lower.contraction import Contraction, contraction_of
 from stepwell.compiler.lower.costs import UNKNOWN, length
@@ -61,8 +61,8 @@ class Attention(Strategy):
 
     What the nests leave to each other is kept for a piece of `rows` rows (whole tiles). Products go
     by tiles of `mr` rows and `nv` vectors of `bytes` bytes, other nests row by row. Right operands
-    are copied to panels first: with `pack` all that may be, else those whose lanes are no
-    neighbours. So many `tasks` at most share the pieces; 0 leaves all to one thread.
+    whose lanes are no neighbours are copied to panels first. So many `tasks` at most share the
+    pieces; 0 leaves all to one thread.
     """
 
     name: ClassVar[str] = "attention"
@@ -71,7 +71,6 @@ class Attention(Strategy):
     nv: int = 3
     rows: int = 8
     tasks: int = 0
-    pack: int = 0
 
     @classmethod
     def fits(cls, kernel: KernelOp, machine: Machine) -> Refusal | None:
@@ -107,8 +106,7 @@ class Attention(Strategy):
         work = outer * sum(each.work for each in products)
         known = prod((*parts.before, parts.count), start=ONE).static is not None
         tasks = 0 if known and work < 2 * TASK else TASKS
-        pack = int(count >= FAR_REUSED * mr)
-        return cls(machine.vector_bytes, mr, nv, rows, tasks, pack)
+        return cls(machine.vector_bytes, mr, nv, rows, tasks)
 
     def workspace(self, kernel: KernelOp) -> Size:
         parts = _Attention(self, kernel)
@@ -290,9 +288,8 @@ class _Product:
         self.element = contraction.fold.results[0].type
         self.width = lanes_of((self.element,), plan.bytes)
         self.vectors, self.height = plan.nv, plan.mr
-        wanted = plan.pack or not right.is_contiguous
         panels = Panels(self.analysis, right, self.width, self.width * plan.nv)
-        self.panels = panels if wanted and right.may_pack else None
+        self.panels = panels if right.may_pack and not right.is_contiguous else None
         self.target: SSAValue | None = None
         """Where the panels lie, once that is known."""
 
