@@ -10,7 +10,8 @@ all its readers are in one kernel, and that kernel can read it through:
 * a reduction of a few neighbours into the terms of another one (distances of points);
 * a contraction or a cumulative op into elementwise ops at the same index (bias, activation).
 
-What goes by the rows of a product, up to the next product, is one kernel with both (attention).
+What goes by the rows of a product, up to the next products, is one kernel with them (attention).
+What comes from several arrays, as keys do with a cache, is stored before that: it is read often.
 
 Kernels that reduce along the same axes what they share become one with several results, so that
 what is shared is computed or read once: sums over all pairs, the gradients of a norm.
@@ -187,7 +188,7 @@ def _joins(op: TensorOp, group: Group) -> bool:
         case Role.CONTRACT | Role.SCAN:
             return not group.folds and all(map(same_index, _followers(op, group)))
         case _:
-            return True
+            return group.scores is None or len(op.operands) == 1
 
 
 def _readers(op: Operation) -> Iterator[TensorOp]:

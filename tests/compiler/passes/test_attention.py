@@ -177,3 +177,32 @@ def many(function: Callable[[Array], Array], x: np.ndarray) -> Array:
 
 
 MODES = (forward, twice, many)
+
+
+def step(
+    q: Array, k: Array, v: Array, at: Array, keys: Array, values: Array
+) -> tuple[Array, Array, Array]:
+    """One query more, that sees the keys and values before it, and its own."""
+    keys, values = (
+        snp.dynamic_update_slice(cache, new, (0, 0, at, 0))
+        for cache, new in ((keys, k), (values, v))
+    )
+    scores = snp.where(snp.arange(keys.shape[2]) <= at, q @ keys.mT / 8**0.5, -np.inf)
+    return nn.softmax(scores) @ values, keys, values
+
+
+def test_a_cache_of_keys_is_state_of_any_length() -> None:
+    random = np.random.default_rng(0)
+    q, k, v = (random.normal(size=(1, 2, 12, 8)).astype("f4") for _ in range(3))
+    caches = [
+        sw.state(name, np.zeros((1, 2, 20, 8), "f4"), "f32[1,2,T,8]") for name in ("keys", "values")
+    ]
+    program = sw.compile(step, *["f32[1,2,1,8]"] * 3, "i64", *caches)
+    text = program.ir("plans")
+    assert text.count("plan <attention") == 1
+    attention = text[text.index("loop.kernel @dot") :]
+    assert " where " not in attention
+    whole = nn.attention(*map(snp.asarray, (q, k, v)), causal=True)
+    for n in range(12):
+        found = program(*(x[:, :, n : n + 1] for x in (q, k, v)), n)
+        np.testing.assert_allclose(found, whole[:, :, n : n + 1], rtol=1e-5, atol=1e-5)
