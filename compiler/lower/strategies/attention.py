@@ -29,7 +29,7 @@ from stepwell.compiler.lower.strategies.base import (
     take_ops,
     view,
 )
-from stepwell.compiler.lower.strategies.gemm import product_of
+from stepwell.compiler.lower.strategies.gemm import UNKNOWN_STRIDES, product_of
 from stepwell.compiler.lower.strategies.map import VECTORS, tiling_of
 from stepwell.compiler.lower.strategies.rows import shared_axes
 from stepwell.compiler.lower.tiling import (
@@ -90,15 +90,17 @@ class Attention(Strategy):
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
         parts = _Attention(cls(machine.vector_bytes, mr=1, rows=1), kernel)
         products = [product_of(each.contraction, machine) for each in parts.products.values()]
+        row = sum(
+            (type.count * bytes_of(type.element) for type in parts.types.values()), start=ZERO
+        )
         tallest = max(each.m for each in products)
+        if row.static is None:
+            tallest = min(tallest, UNKNOWN_STRIDES)
         mr, nv = min(
             tiles(tallest, WIDEST, machine.vector_registers),
             key=lambda tile: sum(each.cycles(*tile, machine) for each in products),
         )
         count, outer = length(parts.count), prod(map(length, parts.before))
-        row = sum(
-            (type.count * bytes_of(type.element) for type in parts.types.values()), start=ZERO
-        )
         bytes = row.evaluate(dict.fromkeys(row.symbols, UNKNOWN))
         wanted = min(machine.l2 // 8 // max(1, bytes), outer * count // PIECES)
         pieces = -(-count // max(mr, wanted))
