@@ -119,8 +119,8 @@ def slice_of(
     return frozenset(found)
 
 
-def contraction_of(analysis: Analysis) -> Contraction | str:
-    """The nest as a contraction, or why it is none."""
+def contraction_of(analysis: Analysis, first: int = 0) -> Contraction | str:
+    """The nest, but for so many of its first axes, as a contraction, or why it is none."""
     folds = list(analysis.inside)
     if analysis.scans:
         return "it has prefixes"
@@ -129,15 +129,15 @@ def contraction_of(analysis: Analysis) -> Contraction | str:
     (fold,) = folds
     if not isinstance(fold.results[0].type, AnyFloat):
         return "it does not multiply floats"
-    axes = analysis.axes()
+    axes = analysis.axes_within(first)
     lanes = next((axis for axis in reversed(axes) if _is_written_along(analysis, axis)), None)
     if lanes is None:
         return "no axis is contiguous in what it writes"
-    first, second = fold.terms
-    along = [lanes.value in analysis.dependences(term) for term in (first, second)]
+    terms = fold.terms
+    along = [lanes.value in analysis.dependences(term) for term in terms]
     if along[0] == along[1]:
         return "both terms or none vary along the contiguous axis of the result"
-    left, right = (first, second) if along[1] else (second, first)
+    left, right = terms if along[1] else terms[::-1]
     others = [axis for axis in axes if axis is not lanes]
     varying = [axis for axis in others if axis.value in analysis.dependences(right)]
     inner = [axis for axis in others if axis not in varying]

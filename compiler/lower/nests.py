@@ -18,7 +18,6 @@ from stepwell.compiler.dialects.nd import dtype_of, shape_of
 from stepwell.compiler.dialects.sizes import (
     NumberAttr,
     Range,
-    Shape,
     SizeAttr,
     SizesAttr,
     SymbolsAttr,
@@ -87,11 +86,15 @@ class _Kernel:
                     self.memory.update({value: targets[0] for value, targets in stored.items()})
 
     def _together(self) -> dict[SSAValue, Stored]:
-        """What is yielded, by the last of the values of one shape, which share a nest."""
-        found: dict[Shape, dict[SSAValue, Sequence[SSAValue]]] = {}
-        for value in (result for op in self.region.ops for result in op.results):
-            if value in self.targets:
-                found.setdefault(shape_of(value.type), {})[value] = self.targets[value]
+        """What is yielded, by the last of the values of one shape, which share a nest; contractions
+        do not."""
+        found: dict[object, dict[SSAValue, Sequence[SSAValue]]] = {}
+        for op in self.region.ops:
+            apart = op if isinstance(op, TensorOp) and op.ROLE is Role.CONTRACT else None
+            for value in op.results:
+                if value in self.targets:
+                    key = shape_of(value.type), apart
+                    found.setdefault(key, {})[value] = self.targets[value]
         return {list(values)[-1]: values for values in found.values()}
 
     def _alone(self, op: TensorOp) -> None:

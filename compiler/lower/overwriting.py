@@ -20,11 +20,11 @@ def overwritable(kernel: KernelOp) -> Iterator[tuple[int, int]]:
     late: set[tuple[SSAValue, Place]] = set()
     for op in kernel.walk():
         if isinstance(op, ReadOp):
-            place = _place(op)
+            place = place_of(op)
             read.setdefault(op.source, set()).add(place)
             late.update((target, place) for target, places in written.items() if place in places)
         elif isinstance(op, WriteOp):
-            written.setdefault(op.target, set()).add(_place(op))
+            written.setdefault(op.target, set()).add(place_of(op))
         else:
             for operand in op.operands:
                 if isinstance(operand.type, BufferType):
@@ -40,7 +40,7 @@ def overwritable(kernel: KernelOp) -> Iterator[tuple[int, int]]:
                 yield input, output
 
 
-def _place(op: ReadOp | WriteOp) -> Place:
+def place_of(op: ReadOp | WriteOp) -> Place:
     """Where the op itself stands directly in a nest; others are of no nest, and like no other."""
     parent = op.parent_op()
     index = (op.access, tuple(op.indices)) if isinstance(parent, NestOp) else op

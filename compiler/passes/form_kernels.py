@@ -3,12 +3,16 @@
 From the last op to the first, each op joins the kernel of its readers, or begins one. It joins when
 all its readers are in one kernel, and that kernel can read it through:
 
-* movement, constants and conversions always; a copy goes to each kernel that reads them;
+* movement, constants, conversions and what is made of indices alone always; a copy goes to each
+  kernel that reads them;
 * elementwise ops, except into a contraction, which would compute them again for every element;
 * a reduction of the last axes into a kernel over the same rows (softmax, norms);
 * a reduction of a few neighbours into the terms of another one (distances of points);
 * a contraction, a cumulative op or a loop for each element into elementwise ops at the same
   index (bias, activation).
+
+What goes by the rows of a product, up to the next products, is one kernel with them (attention).
+What comes from several arrays, as keys do with a cache, is stored before that: it is read often.
 
 Kernels that reduce along the same axes what they share become one with several results, so that
 what is shared is computed or read once: sums over all pairs, the gradients of a norm.
@@ -50,6 +54,7 @@ from stepwell.compiler.ops.structure import (
     KernelOp,
     YieldOp,
 )
+from stepwell.compiler.passes.attention import attentions, is_product
 from stepwell.compiler.passes.groups import (
     MOST_SIDE_BY_SIDE,
     Group,
@@ -103,6 +108,10 @@ def _group(block: Block) -> list[Group]:
     of: dict[Operation, list[Group]] = {}
     latest: dict[object, Group] = {}
     order = {op: number for number, op in enumerate(block.ops)}
+    attended: dict[Operation, Group] = {}
+    for ops in attentions(block):
+        attended.update(dict.fromkeys(ops, Group(scores=shape_of(ops[0].results[0].type))))
+    free = _free(block)
     for op in reversed(order):
         if not isinstance(op, TensorOp) or is_opaque(op) or _is_in_place(op, order):
             continue
@@ -114,8 +123,12 @@ def _group(block: Block) -> list[Group]:
             continue
         wanted = list(dict.fromkeys(group for reader in readers for group in of.get(reader, ())))
         leaves = any(reader not in of for reader in readers)
+        if (group := attended.get(op)) is not None:
+            _attend(op, group, groups, is_read=leaves or wanted != [group])
+            of[op] = [group]
+            continue
         mine = [group for group in wanted if _joins(op, group)]
-        if op.ROLE is not Role.FREE and (leaves or len(wanted) != 1):
+        if op not in free and (leaves or len(wanted) != 1):
             mine = []
         if leaves or len(mine) < len(wanted):
             groups.append(Group())
@@ -128,6 +141,29 @@ def _group(block: Block) -> list[Group]:
         if isinstance(op, Reduction):
             unite(mine[0], latest, of, order)
     return [group for group in reversed(groups) if group.members]
+
+
+def _free(block: Block) -> set[Operation]:
+    """What each kernel does for itself: moving, and cheap steps from numbers that are not read from
+    memory, such as indices."""
+    free: set[Operation] = set()
+    made: set[Operation | Block] = set()
+    for op in block.ops:
+        if isinstance(op, TensorOp) and op.ROLE in (Role.FREE, Role.MAP) and not op.COSTLY:
+            if all(operand.owner in made for operand in op.operands):
+                made.add(op)
+            if op in made or op.ROLE is Role.FREE:
+                free.add(op)
+    return free
+
+
+def _attend(op: TensorOp, group: Group, groups: list[Group], *, is_read: bool) -> None:
+    """Adds an op to the attention that it is part of; others may read it, too."""
+    if not group.members:
+        groups.append(group)
+    elif is_read:
+        group.roots.append(op)
+    group.add(op)
 
 
 def _is_in_place(op: TensorOp, order: Mapping[Operation, int]) -> bool:
@@ -165,10 +201,12 @@ def _joins(op: TensorOp, group: Group) -> bool:
             return not any(reader.ROLE is Role.CONTRACT for reader in _readers(op))
         case Role.FOLD:
             return _shares_rows(op, group) or _is_short(op, group)
+        case Role.CONTRACT if group.scores == shape_of(op.results[0].type):
+            return is_product(op) and group.places[op] == {()}
         case Role.CONTRACT | Role.SCAN | Role.LOOP:
             return not group.folds and all(map(same_index, _followers(op, group)))
         case _:
-            return True
+            return group.scores is None or len(op.operands) == 1
 
 
 def _readers(op: Operation) -> Iterator[TensorOp]:
@@ -253,12 +291,14 @@ def _results(group: Group) -> list[OpResult]:
 def _mark_kept(
     members: Sequence[TensorOp], short: Container[Operation], side_by_side: bool
 ) -> None:
-    """Marks what several nests read: no fold in a fold but short ones, and no dear value twice.
-    Reductions side by side are one fold, in which nothing is computed twice."""
+    """Marks what several nests read: no fold in a fold but short ones, and no dear value twice; nor
+    are a contraction's operands computed in it, or two of them in one nest. Reductions side by side
+    are one fold, in which nothing is computed twice."""
     inside = set(members)
     uses = Counter(operand for op in members for operand in op.operands)
     folds: set[SSAValue] = set()
     dear: set[SSAValue] = set()
+    products: dict[SSAValue, Operation] = {}
 
     def keep(value: SSAValue) -> None:
         owner = value.owner
@@ -271,17 +311,25 @@ def _mark_kept(
             owner.attributes[KEEP] = UnitAttr()
             folds.discard(value)
             dear.discard(value)
+            products.pop(value, None)
 
     for op in members:
         for operand in op.operands:
-            often = op.ROLE in (Role.FOLD, Role.CONTRACT, Role.LOOP)
-            repeats = often or _repeats(op, operand)
-            if (repeats and operand in folds) or (_repeats(op, operand) and operand in dear):
-                if operand not in folds and _is_repeated_for(members[-1], op, operand):
-                    members[-1].attributes[SPREAD] = UnitAttr()
-                else:
-                    keep(operand)
+            repeats = op.ROLE in (Role.FOLD, Role.LOOP) or _repeats(op, operand)
+            dearly = _repeats(op, operand) and operand in dear
+            if dearly and operand not in folds and _is_repeated_for(members[-1], op, operand):
+                members[-1].attributes[SPREAD] = UnitAttr()
+            elif op.ROLE is Role.CONTRACT or (repeats and operand in folds) or dearly:
+                keep(operand)
+        summed = [operand for operand in op.operands if operand in products]
+        for operand in summed[:-1]:
+            if products[operand] is not products[summed[-1]]:
+                keep(operand)
         result = op.results[0]
+        if op.ROLE is Role.CONTRACT:
+            products[result] = op
+        elif left := [products[operand] for operand in op.operands if operand in products]:
+            products[result] = left[-1]
         if op.ROLE in (Role.FOLD, Role.CONTRACT) or any(x in folds for x in op.operands):
             folds.add(result)
         if op in short:

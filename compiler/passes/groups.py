@@ -7,7 +7,7 @@ from typing import final
 from xdsl.ir import Operation, OpResult, SSAValue
 
 from stepwell.compiler.dialects.nd import shape_of
-from stepwell.compiler.dialects.sizes import count_of
+from stepwell.compiler.dialects.sizes import Shape, count_of
 from stepwell.compiler.ops.base import Role, TensorOp
 from stepwell.compiler.ops.reduction import Reduction
 from stepwell.compiler.ops.structure import SEPARATE
@@ -37,6 +37,8 @@ class Group:
     short: set[Operation] = field(default_factory=set[Operation])
     """Members that fold a few elements for each term of a reduction."""
     contracts: bool = False
+    scores: Shape | None = None
+    """Of attention: the shape of what it keeps some rows of."""
     rows: int | None = None
     """How many leading axes are rows, once a reduction of the others has joined."""
     depths: dict[Operation, int] = field(default_factory=dict[Operation, int])

@@ -364,3 +364,32 @@ nd.func @loops(%x: tensor<8xf32>) {
 // CHECK-NOT:         nd.kernel
 // CHECK:           nd.neg
 // CHECK:         nd.return %n
+// Attention: what follows from the scores row by row, up to the sums that they weigh, is one kernel,
+// which keeps some rows of the scores and of the weights. The mask is computed with the scores.
+nd.func @attention<S: 1>(%q: tensor<?x8xf32, #nd.info<dims = [S, 8]>>, %k: tensor<?x8xf32, #nd.info<dims = [S, 8]>>, %v: tensor<?x8xf32, #nd.info<dims = [S, 8]>>) {
+  %s = nd.dot %q, %k batch <0> over <[1]>, <[1]> : tensor<?x8xf32, #nd.info<dims = [S, 8]>>, tensor<?x8xf32, #nd.info<dims = [S, 8]>> -> tensor<?x?xf32, #nd.info<dims = [S, S]>>
+  %i = nd.iota "i64" <[S, S]> axis <0> : tensor<?x?xi64, #nd.info<dims = [S, S]>>
+  %j = nd.iota "i64" <[S, S]> axis <1> : tensor<?x?xi64, #nd.info<dims = [S, S]>>
+  %c = nd.ge %i, %j : tensor<?x?xi64, #nd.info<dims = [S, S]>>, tensor<?x?xi64, #nd.info<dims = [S, S]>> -> tensor<?x?xi1, #nd.info<dims = [S, S]>>
+  %never = nd.constant <f32 -inf> : tensor<?x?xf32, #nd.info<dims = [S, S]>>
+  %m = nd.select %c, %s, %never : tensor<?x?xi1, #nd.info<dims = [S, S]>>, tensor<?x?xf32, #nd.info<dims = [S, S]>>, tensor<?x?xf32, #nd.info<dims = [S, S]>> -> tensor<?x?xf32, #nd.info<dims = [S, S]>>
+  %e = nd.exp %m : tensor<?x?xf32, #nd.info<dims = [S, S]>>
+  %t = nd.reduce_sum %e axes <[1]> : tensor<?x?xf32, #nd.info<dims = [S, S]>> -> tensor<?xf32, #nd.info<dims = [S]>>
+  %b = nd.broadcast %t to <[S, S]> axes <[0]> : tensor<?xf32, #nd.info<dims = [S]>> -> tensor<?x?xf32, #nd.info<dims = [S, S]>>
+  %w = nd.div %e, %b : tensor<?x?xf32, #nd.info<dims = [S, S]>>
+  %y = nd.dot %w, %v batch <0> over <[1]>, <[0]> : tensor<?x?xf32, #nd.info<dims = [S, S]>>, tensor<?x8xf32, #nd.info<dims = [S, 8]>> -> tensor<?x8xf32, #nd.info<dims = [S, 8]>>
+  nd.return %y : tensor<?x8xf32, #nd.info<dims = [S, 8]>>
+}
+// CHECK-LABEL: nd.func @attention
+// CHECK-NEXT:    %y = nd.kernel(
+// CHECK-NEXT:      nd.dot
+// CHECK:           nd.ge
+// CHECK:           nd.select
+// CHECK-NEXT:      nd.exp %{{\w+}} {nd.keep}
+// CHECK-NEXT:      nd.reduce_sum %{{\w+}} axes <[1]> {nd.keep}
+// CHECK-NEXT:      nd.broadcast
+// CHECK-NEXT:      nd.div %{{\w+}}, %{{\w+}} {nd.keep}
+// CHECK-NEXT:      nd.dot
+// CHECK-NEXT:      nd.yield %y
+// CHECK-NOT:     nd.kernel
+// CHECK:         nd.return %y

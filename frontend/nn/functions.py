@@ -1,13 +1,15 @@
 """The functions that networks are made of: activations, losses, attention, convolution, pooling."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from math import prod
 from typing import Literal, TypeAlias
 
 from stepwell import numpy as np
-from stepwell.array import Array, ArrayLike, apply, asarray, promoted
+from stepwell.array import Array, ArrayLike, apply, asarray, broadcast_to, promoted
+from stepwell.broadcasting import broadcast_shapes
 from stepwell.compiler.dialects.nd import INTEGERS, text_of
-from stepwell.control import stop_gradient
+from stepwell.control import custom_gradient, stop_gradient
 from stepwell.indexing import ONE, ZERO
 from stepwell.methods import Axes
 from stepwell.places import user_line
@@ -97,23 +99,92 @@ def layer_norm(x: ArrayLike, axis: Axes = -1, epsilon: float = 1e-5) -> Array:
 def attention(query: Array, key: Array, value: Array, *, causal: bool = False) -> Array:
     """softmax(query keyᵀ / √width) value (Vaswani et al., 2017).
 
-    query[…, Q, width], key[…, K, width], value[…, K, out] to […, Q, out]. With `causal` the last
-    query sees all keys, the one before it all but the last, and so on.
+    query[…, H, Q, width], key[…, G, K, width], value[…, G, K, out] to […, H, Q, out]. Without heads
+    they have two axes. Where there are fewer heads of keys, each serves H / G neighbours among the
+    queries (Ainslie et al., 2023). With `causal` the last query sees all keys, the one before it
+    all but the last, and so on.
     """
+    if _are_grouped(query, key):
+        *outer, heads, length, width = query.sizes
+        groups = key.sizes[-3]
+        query = query.reshape((*outer, groups, heads // groups, length, width))
+        key, value = key[..., None, :, :], value[..., None, :, :]
+        seen = attention(query, key, value, causal=causal)
+        return seen.reshape((*outer, heads, length, value.sizes[-1]))
+    attend = partial(_attention, causal)
+    parts = _with_all_heads(*promoted(query, key, value))
+    return custom_gradient(attend)(*parts) if _forgets(*parts) else attend(*parts)[0]
+
+
+def _forgets(query: Array, key: Array, value: Array) -> bool:
+    """Whether a gradient computes scores again: if they are much larger than what is kept anyway,
+    and precise enough."""
+    keys, kept = key.sizes[-2].static, (query.sizes[-1] + value.sizes[-1]).static
+    is_long = keys is None or kept is None or keys > 2 * kept
+    return is_long and query.dtype in ("f32", "f64")
+
+
+def _with_all_heads(*parts: Array) -> list[Array]:
+    """Queries, keys and values with the same axes before the last two."""
+    outer = broadcast_shapes(*(x.sizes[:-2] for x in parts))
+    return [broadcast_to(x, (*outer, *x.sizes[-2:])) for x in parts]
+
+
+def _attention(
+    causal: bool, query: Array, key: Array, value: Array
+) -> tuple[Array, Callable[[Array], tuple[Array, Array, Array]]]:
+    """Attention, and a pullback that keeps no scores but computes them again, for rows of queries
+    and for rows of keys (Dao, 2024)."""
+    scores = _scores(query, key, causal)
+    most = stop_gradient(scores.max(-1, keepdims=True))
+    powers = np.exp(scores - most)
+    total = powers.sum(-1, keepdims=True)
+    logs = most + np.log(total)
+    seen = powers / total @ value
+
+    def back(slope: Array) -> tuple[Array, Array, Array]:
+        q, k, v = (apply("barrier", x) for x in (query, key, value))
+        scale = _scale(query)
+        along = (slope * seen).sum(-1, keepdims=True)
+        weights = np.exp(_scores(q, k, causal) - logs)
+        of_query = (weights * (slope @ v.mT - along) * scale) @ k
+        turned = np.exp(_scores(k, q, causal, turned=True) - logs.mT)
+        of_value = turned @ slope
+        of_key = (turned * (v @ slope.mT - along.mT) * scale) @ q
+        return of_query, of_key, of_value
+
+    return seen, back
+
+
+def _scale(query: Array) -> float | Array:
     width = query.shape[-1]
-    scores = query @ key.mT * (1 / asarray(width).astype(query.dtype) ** 0.5)
-    if causal:
-        scores = np.where(_earlier(scores), scores, -np.inf)
-    return softmax(scores) @ value
+    known = isinstance(width, int)
+    return width**-0.5 if known else asarray(width).astype(query.dtype) ** -0.5
 
 
-def _earlier(scores: Array) -> Array:
+def _scores(rows: Array, columns: Array, causal: bool, *, turned: bool = False) -> Array:
+    """The products of queries and keys; `turned` has a row for each key."""
+    scores = rows @ columns.mT * _scale(rows)
+    return np.where(_earlier(scores, turned), scores, -np.inf) if causal else scores
+
+
+def _are_grouped(query: Array, key: Array) -> bool:
+    """Whether several heads of queries share one of keys, and there are several of those."""
+    if min(query.ndim, key.ndim) < 3:
+        return False
+    heads, groups = query.sizes[-3].static, key.sizes[-3].static
+    return heads is not None and groups not in (None, 0, 1, heads) and heads % groups == 0
+
+
+def _earlier(scores: Array, turned: bool) -> Array:
     """Where a key is not later than its query."""
-    rank = scores.ndim
     shape = scores.shape[-2:]
-    queries, keys = np.iota(shape, 0), np.iota(shape, 1)
-    seen = queries + (shape[1] - shape[0]) >= keys
-    return seen if rank == 2 else np.broadcast_to(seen, scores.shape)
+    rows, columns = np.iota(shape, 0), np.iota(shape, 1)
+    if turned:
+        seen = columns + (shape[0] - shape[1]) >= rows
+    else:
+        seen = rows + (shape[1] - shape[0]) >= columns
+    return seen if scores.ndim == 2 else np.broadcast_to(seen, scores.shape)
 
 
 # Convolution and pooling of images x[N, height, width, channels].

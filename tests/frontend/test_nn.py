@@ -8,7 +8,7 @@ import pytest
 
 from stepwell import nested, nn
 from stepwell import numpy as np
-from stepwell.array import asarray
+from stepwell.array import Array, asarray
 from stepwell.compiling import compile, jit
 from stepwell.runtime.errors import CompileError
 from stepwell.specs import spec
@@ -183,6 +183,22 @@ def test_a_query_may_come_late() -> None:
     q, k, v = (asarray(rng.normal(size=(4, 3))) for _ in range(3))
     whole = nn.attention(q, k, v, causal=True)
     close(nn.attention(q[-1:], k, v, causal=True), whole[-1:])
+
+
+@pytest.mark.parametrize("groups", [1, 2, 6])
+@pytest.mark.parametrize("causal", [False, True])
+def test_heads_of_queries_may_share_keys(groups: int, causal: bool) -> None:
+    q = asarray(rng.normal(size=(2, 6, 5, 3)))
+    k, v = (rng.normal(size=(2, groups, 5, 3)) for _ in range(2))
+    repeated = [asarray(numpy.repeat(x, 6 // groups, 1)) for x in (k, v)]
+
+    def shared(q: Array, k: Array, v: Array) -> Array:
+        return nn.attention(q, k, v, causal=causal)
+
+    close(shared(q, asarray(k), asarray(v)), shared(q, *repeated))
+    program = compile(shared, *(spec(f"f64[2,{heads},5,3]") for heads in (6, groups, groups)))
+    close(program(q, k, v), shared(q, *repeated))
+    assert "plan <attention" in program.ir("plans")
 
 
 def test_embeddings_are_rows() -> None:

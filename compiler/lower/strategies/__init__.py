@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.dialects.loop.nests import KernelOp
+from stepwell.compiler.lower.strategies.attention import Attention
 from stepwell.compiler.lower.strategies.base import Refusal as Refusal
 from stepwell.compiler.lower.strategies.base import Strategy as Strategy
 from stepwell.compiler.lower.strategies.gemm import Gemm
@@ -15,7 +16,7 @@ from stepwell.compiler.machines.machine import Machine
 from stepwell.runtime.errors import CompileError
 
 STRATEGIES: Mapping[str, type[Strategy]] = {
-    each.name: each for each in (Sort, Gemm, Rows, Prefix, Map)
+    each.name: each for each in (Sort, Gemm, Attention, Rows, Prefix, Map)
 }
 """In the order in which they are tried: the last one always fits."""
 

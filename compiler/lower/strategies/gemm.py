@@ -72,7 +72,7 @@ class Gemm(Strategy):
     @classmethod
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
         contraction = _contraction(kernel)
-        product = _product(contraction, machine)
+        product = product_of(contraction, machine)
         turned = not contraction.right.is_contiguous and contraction.right.may_pack
         mr, nv = product.tile(_tallest(contraction), turned, machine)
         distance = _distance(contraction.right)
@@ -273,7 +273,7 @@ class _Gemm:
         return body.spread(values, False, True)
 
 
-def _product(contraction: Contraction, machine: Machine) -> Product:
+def product_of(contraction: Contraction, machine: Machine) -> Product:
     """The contraction in numbers."""
     width = lanes_of((contraction.fold.results[0].type,), machine.vector_bytes)
     m = 1 if contraction.rows is None else length(contraction.rows.size)

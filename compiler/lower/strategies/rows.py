@@ -211,7 +211,8 @@ def _aligned_axes(nest: Analysis, access: Access) -> int:
         nest.nest.axes, nest.nest.sizes.data, access.op.access.data, type.shape, strict=False
     ):
         terms = [(coefficient, indices[number]) for coefficient, number in affine.terms]
-        if terms != [(ONE, axis)] or affine.offset != ZERO or size != extent:
+        is_axis = terms == [(ONE, axis)] and affine.offset == ZERO
+        if size != extent or not (is_axis or size == ONE):
             break
         count += 1
     return count
