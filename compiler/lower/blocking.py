@@ -39,7 +39,8 @@ class Product:
     lanes, over `k`.
 
     A tile spans rows of one `m`, and lanes of one `n` only. Each row keeps `kept` elements of the
-    left operand in the cache. A vector holds `width` elements of `size` bytes.
+    left operand in the cache. A vector holds `width` elements of `size` bytes. Sums are joined from
+    chunks of `chunk` products; 0 if they are not.
     """
 
     m: int
@@ -51,6 +52,7 @@ class Product:
     kept: int
     width: int
     size: int
+    chunk: int = 0
 
     def tile(self, tallest: int, turned: bool, machine: Machine) -> tuple[int, int]:
         """The rows and vectors of the best tile with at most so many rows; of a right operand that
@@ -105,6 +107,21 @@ class Product:
         panels = self.columns * -(-self.n // (nv * self.width))
         return panels >= FAR_REUSED and self.k > lines // 2
 
+    def block(
+        self, mr: int, nv: int, depth: int | None, distance: int | None, machine: Machine
+    ) -> int:
+        """Positions of the fold in a block, in whole chunks, so that a panel's stay in the first
+        cache; 0, which is all, if one tile has all rows, or if all `depth` positions, if that is
+        known, stay in the second cache: beside little else, where only few tiles use a panel or
+        the left operand is read from places so far apart."""
+        panel = nv * self.width * self.size
+        many = self.rows > 2 * REUSED * mr and distance == 1
+        cached = machine.l2 // 2 if many else machine.l2 // 8
+        if self.rows <= mr or (depth is not None and depth * panel <= cached):
+            return 0
+        unit = self.chunk or 1
+        return -(-machine.l1 // panel // unit) * unit
+
     def ahead(self, nv: int, distance: int | None, machine: Machine) -> int:
         """How many positions ahead to ask for rows of the right operand that lie so far apart: not
         at all if it stays in the second cache, or is read in a row."""
@@ -112,17 +129,24 @@ class Product:
             return 0
         return max(1, AHEAD // (nv * self.width * self.size))
 
-    def task(self, mr: int, nv: int, packs: bool, machine: Machine) -> tuple[int, int]:
+    def task(self, mr: int, nv: int, kc: int, packs: bool, machine: Machine) -> tuple[int, int]:
         """The rows and lanes of a task, in whole tiles or whole `m`, and tasks enough: as many rows
-        as stay in the second cache; if each task packs its panels, rather in the third."""
+        as stay, for a block of `kc` positions, in the second cache; if each task packs its panels,
+        rather in the third. Of a product in blocks, tasks are large: each reads all from afar."""
         panel = nv * self.width
         cache = machine.l3 // 4 if packs else machine.l2 // 2
-        cached = max(mr, cache // (max(1, self.kept) * self.size))
+        kept = min(self.kept, kc or self.k)
+        cached = max(mr, cache // (max(1, kept) * self.size))
         most = max(1, self.work // TASK)
         lane_tasks, row_tasks = min(LANE_TASKS, most), min(ROW_TASKS, most)
-        if packs:
+        panels = -(-self.lanes // panel)
+        if kc:
+            unit = min(self.m, REUSED * mr)
+            row_tasks = min(row_tasks, -(-self.rows // (-(-REUSED * mr // unit) * unit)))
+            panels = max(1, panels // FAR_REUSED)
+        elif packs:
             row_tasks = min(row_tasks, max(1, self.rows // (self._reused(machine) * mr)))
-        lane_blocks = max(1, min(-(-self.lanes // panel), -(-lane_tasks // self.outer)))
+        lane_blocks = max(1, min(panels, -(-lane_tasks // self.outer)))
         row_blocks = -(-row_tasks // (lane_blocks * self.outer))
         mc = self._rows(mr, max(mr, min(cached, -(-self.rows // row_blocks))))
         tasks = -(-self.rows // mc) * self.outer

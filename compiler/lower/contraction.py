@@ -1,6 +1,6 @@
 """A nest seen as a matrix product: which term of its fold varies along rows, which along lanes."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -103,6 +103,33 @@ class Contraction:
     def depth(self) -> Size:
         """The number of products in a sum."""
         return prod(self.fold.sizes.data, start=ONE)
+
+    def blocks(self, positions: int) -> tuple[tuple[Axis, int], ...]:
+        """Axes of the fold, and how far a block goes along each, so that it has about so many
+        positions, in whole chunks; none if all is one block, or if a sum belongs to several tiles.
+        """
+        axes, count = self.analysis.axes_of(self.fold), self.depth.static
+        steps, varies = chunk_steps(self.fold, axes), self.left.axes | self.right.axes
+        is_whole = positions == 0 or (count is not None and count <= positions)
+        if is_whole or steps is None or not varies.issuperset(axis.value for axis in self.axes):
+            return ()
+        chunk = self.fold.order.data.chunk
+        if steps:
+            return ((axes[0], steps * max(1, positions // chunk)),)
+        inner = [prod(length(axis.size) for axis in axes[n:]) for n in range(1, len(axes) + 1)]
+        last = next(number for number, count in enumerate(inner) if count <= positions)
+        outer = [(axis, 1) for axis in axes[:last]]
+        return (*outer, (axes[last], positions // inner[last]))
+
+
+def chunk_steps(fold: FoldOp, axes: Sequence[Axis]) -> int | None:
+    """How many steps of the fold's first axis make a chunk: 0 if all of it is one, None if chunks
+    end within steps."""
+    chunk, count = fold.order.data.chunk, prod((axis.size for axis in axes), start=ONE).static
+    if chunk == 0 or (count is not None and count <= chunk):
+        return 0
+    inner = prod((axis.size for axis in axes[1:]), start=ONE).static
+    return None if inner is None or inner == 0 or chunk % inner else chunk // inner
 
 
 def slice_of(

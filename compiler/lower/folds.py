@@ -1,6 +1,6 @@
 """Folds as explicit loops that keep the order of their terms, whatever the tile around them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import gcd, prod
 from typing import final
@@ -13,10 +13,11 @@ from stepwell.compiler.dialects.loop.types import LANE_COUNT, Combine
 from stepwell.compiler.lower.analysis import Axis, divisor
 from stepwell.compiler.lower.bodies import BodyWriter, Guard, Mask, Spread, masks
 from stepwell.compiler.lower.combine import Parts, identity, join, pairwise, take, tree
-from stepwell.compiler.lower.contraction import slice_of
+from stepwell.compiler.lower.contraction import chunk_steps, slice_of
 from stepwell.compiler.lower.scans import Scan
 from stepwell.compiler.lower.tables import Table
-from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term
+from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term, Writer
+from stepwell.runtime.sizes import Size
 
 Accumulators = Sequence[Parts]
 """One for each copy of the fold in the tile; a fold within a vector has one for each vector."""
@@ -26,6 +27,35 @@ UNROLLED = 8
 
 FREE_VECTORS = 4
 """How many vectors of accumulators a fold in any order has, to hide the latency of its steps."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Positions of an axis of some size: from `low`, a multiple of every tile, to `high`, another
+    one or the end. `unit` divides their number."""
+
+    low: Bound
+    high: Bound
+    unit: int
+    size: Size
+
+    @staticmethod
+    def whole(writer: Writer, size: Size) -> "Interval":
+        return Interval(0, writer.extent(size), divisor(size), size)
+
+    def rest(self, tile: int) -> int | None:
+        """Positions behind the last whole tile; None if their number is not known."""
+        return None if self.size.static is None else self.size.static % tile
+
+
+Intervals = Mapping[SSAValue, Interval]
+"""The positions to take along some axes; along the others, all."""
+ALL: Intervals = {}
+
+
+def interval_of(intervals: Intervals, axis: Axis, writer: Writer) -> Interval:
+    """The positions to take along an axis."""
+    return intervals.get(axis.value) or Interval.whole(writer, axis.size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +74,21 @@ class Span:
     runs: bool = False
 
 
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Some positions of a serial fold: those of intervals along some axes, which are whole chunks.
+
+    Where it is not the `first`, a tile's accumulators go on from what the blocks before have left
+    in `sums`, from where `place` tells; what follows the fold is written behind the `last` only.
+    """
+
+    intervals: Intervals
+    first: SSAValue
+    last: SSAValue
+    sums: SSAValue
+    place: Callable[[BodyWriter], Bound]
+
+
 Part = Callable[[Sequence[Span]], Accumulators]
 """Writes one chunk: the results of all positions in the spans, nested."""
 
@@ -56,6 +101,37 @@ class NestWriter(BodyWriter):
     where the order is free) in the lanes of some vectors along the fold's last axis. A *table* is
     64 accumulators for each copy in memory.
     """
+
+    block: Block | None = None
+    """What it takes of the nest's only fold, if not all."""
+
+    def write_nest(self) -> None:
+        """The body, or as much of it as is due with the block."""
+        body, block = self.analysis.nest.body.block, self.block
+        if block is None:
+            return self.write(body)
+        (fold,) = self.analysis.inside
+        ops = list(body.ops)
+        behind = ops[ops.index(fold) + 1 :]
+        self.write(body, set(ops).difference(behind))
+
+        def finish() -> Sequence[SSAValue]:
+            self.write(body, behind)
+            return ()
+
+        def keep() -> Sequence[SSAValue]:
+            values = self.value(fold.results[0]).values
+            for value, place in zip(values, self.places(block, len(values)), strict=True):
+                self.writer.store(value, block.sums, place)
+            return ()
+
+        self.writer.branch(block.last, finish, keep)
+        return None
+
+    def places(self, block: Block, count: int) -> list[Bound]:
+        """Where so many accumulators of the tile lie between blocks."""
+        first = block.place(self)
+        return [self.writer.add(first, number * self.tile.width) for number in range(count)]
 
     def fold(self, op: FoldOp) -> Iterable[Spread]:
         axes = self.analysis.axes_of(op)
@@ -84,6 +160,7 @@ class _Fold:
         self.axes = axes
         self.rows = rows
         self.lanes = lanes
+        self.steps = chunk_steps(op, axes)
         self.count = prod((axis.size for axis in axes), start=ONE)
         self.types = [result.type for result in op.results]
         for axis in op.axes:
@@ -115,31 +192,19 @@ class _Fold:
         if self.order.kind == "any" or len(self.axes) == 1:
             return True
         aligned = self.axes[-1].size.static
-        return aligned is not None and aligned % LANE_COUNT == 0 and self._cut() is not None
+        return aligned is not None and aligned % LANE_COUNT == 0 and self.steps is not None
 
     # Chunks.
 
     def _chunks(self, part: Part) -> Accumulators:
         """The results of all chunks, joined in ascending order."""
-        if self._is_uncut():
-            return part([self._span(axis) for axis in self.axes])
-        rows = self._cut()
-        if rows is None:
+        if self.steps is None:
             return self._chunks_of_positions(part)
-        outer, *inner = [self._span(axis) for axis in self.axes]
-        return self._joined(outer, rows, lambda cut: part([cut, *inner]))
-
-    def _is_uncut(self) -> bool:
-        chunk, count = self.order.chunk, self.count.static
-        return chunk == 0 or (count is not None and count <= chunk)
-
-    def _cut(self) -> int | None:
-        """How many steps of the first axis make a chunk, if chunks end with them."""
-        if self._is_uncut():
-            return 0
-        inner = prod((axis.size for axis in self.axes[1:]), start=ONE).static
-        chunk = self.order.chunk
-        return None if inner is None or inner == 0 or chunk % inner else chunk // inner
+        spans = [self._span(axis) for axis in self.axes]
+        if self.steps == 0:
+            return part(spans)
+        outer, *inner = spans
+        return self._joined(outer, self.steps, lambda cut: part([cut, *inner]))
 
     def _chunks_of_positions(self, part: Part) -> Accumulators:
         """Chunks that end within rows: every position is divided into its indices."""
@@ -169,8 +234,8 @@ class _Fold:
             return _flat([join(self.writer, self.kind, total, each) for total, each in totals])
 
         neutral = self._neutral(span.high)
-        start = _flat([neutral for _ in self.body.copies(self.rows, self.lanes)])
-        return self._grouped(self.writer.loop(span.low, span.high, step, start, chunk))
+        start = self._resumed([neutral for _ in self.body.copies(self.rows, self.lanes)])
+        return self._grouped(self.writer.loop(span.low, span.high, step, _flat(start), chunk))
 
     def _neutral(self, count: Bound) -> Parts:
         """What leaves the first chunk's result as it is, and is the result of no chunk."""
@@ -187,8 +252,9 @@ class _Fold:
         def stand(index: Bound) -> None:
             self.body.bases[axis.value] = index
 
-        high, axes = self.writer.extent(axis.size), frozenset((axis.value,))
-        return Span(0, high, divisor(axis.size), axes, stand)
+        block = self.body.block
+        part = interval_of(ALL if block is None else block.intervals, axis, self.writer)
+        return Span(part.low, part.high, part.unit, frozenset((axis.value,)), stand)
 
     # One chunk.
 
@@ -196,7 +262,20 @@ class _Fold:
         return self._grouped(self._guarded(spans, _flat(self._start())))
 
     def _start(self) -> Accumulators:
-        return [self._identity(self.lanes) for _ in self.body.copies(self.rows, self.lanes)]
+        start = [self._identity(self.lanes) for _ in self.body.copies(self.rows, self.lanes)]
+        return start if self.steps else self._resumed(start)
+
+    def _resumed(self, start: Accumulators) -> Accumulators:
+        """What the blocks before have come to, if there were any."""
+        block, type = self.body.block, start[0][0].type
+        if block is None:
+            return start
+
+        def kept() -> Sequence[SSAValue]:
+            places = self.body.places(block, len(start))
+            return [self.writer.reload(block.sums, place, type) for place in places]
+
+        return self._grouped(self.writer.branch(block.first, lambda: _flat(start), kept))
 
     def _link(self, carried: Sequence[SSAValue]) -> Sequence[SSAValue]:
         return _flat(self._taken(self._grouped(carried), self.rows, self.lanes))

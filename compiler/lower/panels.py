@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
-from math import prod
+from functools import partial
 from typing import final
 
 from xdsl.ir import SSAValue
@@ -11,7 +10,7 @@ from xdsl.ir import SSAValue
 from stepwell.compiler.lower.analysis import Analysis, Axis
 from stepwell.compiler.lower.bodies import Ahead, BodyWriter, Guard, Mask, Tile
 from stepwell.compiler.lower.contraction import Factor
-from stepwell.compiler.lower.folds import NestWriter
+from stepwell.compiler.lower.folds import Intervals, NestWriter, interval_of
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term, Writer
 from stepwell.runtime.sizes import Size
 
@@ -23,16 +22,13 @@ AHEAD = 16
 @dataclass(frozen=True, eq=False)
 class Panels:
     """For each position of the fold, `length` elements of the factor along its axis: what one tile
-    takes. A panel holds all positions for one tile."""
+    takes. A panel holds the positions for one tile: `depth`, which are all or those of a block."""
 
     analysis: Analysis
     factor: Factor
     width: int
     length: int
-
-    @cached_property
-    def depth(self) -> Size:
-        return prod(self.factor.fold.sizes.data, start=ONE)
+    depth: Size
 
     @property
     def size(self) -> Size:
@@ -45,31 +41,34 @@ class Panels:
         bases: Mapping[SSAValue, Bound],
         masks: Sequence[Mask],
         target: SSAValue,
+        part: Intervals,
         first: Bound = 0,
     ) -> None:
-        """Copy the panel of the tile at `bases` to `target`, from element `first` on.
+        """Copy the panel of the tile at `bases` to `target`, from element `first` on: of the fold a
+        part, or all.
 
         A mask for each vector leaves out what is behind the last element of the axis: 0 stands
         there.
         """
-        vectors = [_Vector(self, writer, bases, *each) for each in enumerate(masks)]
+        vectors = [_Vector(self, writer, bases, part, *each) for each in enumerate(masks)]
         axes = self.analysis.axes_of(self.factor.fold)
         with writer.memory():
             if axes and self._is_turned(axes[-1]):
                 whole = masks.count(None)
-                self._turn(writer, axes, _Vector(self, writer, bases), whole, target, first)
+                self._turn(writer, axes, _Vector(self, writer, bases, part), whole, target, first)
                 vectors = vectors[whole:]
             if vectors:
                 self._along(writer, axes, vectors, target, first)
 
-    def place(self, body: BodyWriter, *before: Bound) -> Bound:
+    def place(self, body: BodyWriter, part: Intervals, *before: Bound) -> Bound:
         """Where the element with so many before it lies at the position where the body stands."""
         terms: list[Term] = [(ONE, each) for each in before]
         stride = Size.of(self.length)
-        fold = self.factor.fold
-        for axis, size in zip(fold.axes[::-1], fold.sizes.data[::-1], strict=True):
-            terms.append((stride, body.bases[axis]))
-            stride = stride * size
+        for axis in self.analysis.axes_of(self.factor.fold)[::-1]:
+            terms.append((stride, body.bases[axis.value]))
+            if (some := part.get(axis.value)) is not None:
+                terms.append((-stride, some.low))
+            stride = stride * axis.size
         return body.writer.affine(terms)
 
     def _is_turned(self, last: Axis) -> bool:
@@ -111,8 +110,8 @@ class Panels:
         The positions left over are copied.
         """
         *outer, last = axes
-        high = writer.extent(last.size)
-        whole = writer.round_down(high, self.width)
+        low, high = vector.limits(last)
+        whole = writer.add(low, writer.round_down(writer.subtract(high, low), self.width))
 
         def along(
             copy: Callable[[], None], index: Bound, _: Sequence[SSAValue]
@@ -128,7 +127,7 @@ class Panels:
         def inside() -> None:
             turn = partial(along, partial(vector.turn, last, target, first))
             copy = partial(along, partial(vector.copy, target, first))
-            writer.loop(0, whole, self.width, (), turn)
+            writer.loop(low, whole, self.width, (), turn)
             writer.loop(whole, high, 1, (), copy)
 
         self._loops(writer, outer, [vector], inside)
@@ -149,7 +148,7 @@ class Panels:
             self._loops(writer, axes[1:], vectors, inside)
             return ()
 
-        writer.loop(0, writer.extent(axes[0].size), 1, (), body)
+        writer.loop(*vectors[0].limits(axes[0]), 1, (), body)
         return None
 
 
@@ -162,10 +161,12 @@ class _Vector:
         panels: Panels,
         writer: Writer,
         bases: Mapping[SSAValue, Bound],
+        part: Intervals,
         number: int = 0,
         mask: Mask = None,
     ):
         self._panels = panels
+        self._part = part
         self._writer = writer
         factor, axis = panels.factor, panels.factor.axis
         assert axis is not None
@@ -187,12 +188,17 @@ class _Vector:
     def stand(self, axis: Axis, index: Bound) -> None:
         self._body.bases[axis.value] = index
 
+    def limits(self, axis: Axis) -> tuple[Bound, Bound]:
+        """The positions to take along an axis of the fold."""
+        interval = interval_of(self._part, axis, self._writer)
+        return interval.low, interval.high
+
     def copy(self, target: SSAValue, first: Bound, ahead: Ahead | None = None) -> None:
         """The vector at this position."""
         self._body.ahead = ahead
         self._compute()
         value = self._body.vector_at(self._body.value(self._panels.factor.value), 0, 0)
-        self._store(value, target, self._panels.place(self._body, first, self._first))
+        self._store(value, target, self._panels.place(self._body, self._part, first, self._first))
 
     def turn(self, last: Axis, target: SSAValue, first: Bound) -> None:
         """The vectors at this position and behind it along the fold's last axis."""
@@ -201,7 +207,9 @@ class _Vector:
         self._compute()
         value = body.value(self._panels.factor.value)
         for row in range(width):
-            place = self._panels.place(body, first, self._first, row * self._panels.length)
+            place = self._panels.place(
+                body, self._part, first, self._first, row * self._panels.length
+            )
             self._store(body.vector_at(value, row, 0), target, place)
         body.tile = Tile(width, body.tile.lanes, (None,))
 

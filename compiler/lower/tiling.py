@@ -13,9 +13,9 @@ from xdsl.ir import SSAValue
 from stepwell.compiler.dialects.sizes import Range
 from stepwell.compiler.lower.analysis import Analysis, Axis, divisor
 from stepwell.compiler.lower.bodies import Ahead, Mask, Ready, Tile, masks
-from stepwell.compiler.lower.folds import NestWriter
+from stepwell.compiler.lower.folds import Block, Interval, Intervals, NestWriter, interval_of
 from stepwell.compiler.lower.writer import ONE, Bound, Writer
-from stepwell.runtime.sizes import Size
+from stepwell.runtime.sizes import Size, largest
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,29 +55,6 @@ class Tiling:
         return self.block if axis is self.lanes else self.height if axis is self.rows else 1
 
 
-@dataclass(frozen=True)
-class Interval:
-    """Positions of an axis of some size: from `low`, a multiple of every tile, to `high`, another
-    one or the end. `unit` divides their number."""
-
-    low: Bound
-    high: Bound
-    unit: int
-    size: Size
-
-    @staticmethod
-    def whole(writer: Writer, size: Size) -> "Interval":
-        return Interval(0, writer.extent(size), divisor(size), size)
-
-    def rest(self, tile: int) -> int | None:
-        """Positions behind the last whole tile; None if their number is not known."""
-        return None if self.size.static is None else self.size.static % tile
-
-
-Intervals = Mapping[SSAValue, Interval]
-"""The positions to take along some axes; along the others, all."""
-
-
 @final
 class NestLoops:
     """Writes one nest."""
@@ -93,9 +70,10 @@ class NestLoops:
         panel: Callable[[Mapping[SSAValue, Bound], tuple[Mask, ...]], None] | None = None,
         ahead: Ahead | None = None,
         streamed: Container[SSAValue] = (),
+        block: Block | None = None,
     ):
         """`panel` writes what comes before the tiles of a panel, where that begins. Buffers that
-        are `streamed` are written past the caches."""
+        are `streamed` are written past the caches. Of its fold a nest may take but a `block`."""
         self._writer = writer
         self._analysis = analysis
         self._tiling = tiling
@@ -106,13 +84,13 @@ class NestLoops:
         self._before_panel = panel
         self._ahead = ahead
         self._streamed = streamed
+        self._block = block
         self._intervals: dict[SSAValue, Interval] = {}
 
     def write(self, intervals: Intervals) -> None:
         """All positions, along some axes only those of an interval; no axis may be empty."""
         self._intervals = {
-            axis.value: intervals.get(axis.value) or Interval.whole(self._writer, axis.size)
-            for axis in self._tiling.axes
+            axis.value: interval_of(intervals, axis, self._writer) for axis in self._tiling.axes
         }
         with self._writer.memory():
             self._along(self._tiling.outer, self._tiles)
@@ -260,19 +238,26 @@ class NestLoops:
         tile = Tile(tiling.width, lanes, masks, rows, height, last_row)
         bases = self._bases
         body = NestWriter(self._writer, self._analysis, tile, bases, self._buffers, self._ready)
-        body.ahead, body.streamed = self._ahead, self._streamed
-        body.write(self._analysis.nest.body.block)
+        body.ahead, body.streamed, body.block = self._ahead, self._streamed, self._block
+        body.write_nest()
 
 
 @dataclass(frozen=True, eq=False)
 class Tasks:
-    """How a nest is shared: a task is a block of each of these axes, the last one varying first."""
+    """How a nest is shared: a task is a block of each of these axes, the last one varying first.
+    Axes have `least` positions or more; one that is empty is a block, too."""
 
     blocks: tuple[tuple[Axis, int], ...]
+    least: int = 1
 
     @property
     def count(self) -> Size:
-        return prod(((axis.size + (n - 1)) // n for axis, n in self.blocks), start=ONE)
+        return prod(self._counts, start=ONE)
+
+    @property
+    def _counts(self) -> list[Size]:
+        counts = [(axis.size + (n - 1)) // n for axis, n in self.blocks]
+        return counts if self.least else [largest(each, 1) for each in counts]
 
     def write(
         self,
@@ -282,7 +267,7 @@ class Tasks:
         parallel: bool = True,
     ) -> None:
         """`inside` for every task, with the positions it takes and its number."""
-        counts = [writer.ceiling(writer.extent(axis.size), block) for axis, block in self.blocks]
+        counts = [writer.extent(each) for each in self._counts]
         total = reduce(writer.product, counts)
 
         def task(index: Bound) -> None:
@@ -290,10 +275,11 @@ class Tasks:
             number = index
             for (axis, block), count in zip(self.blocks[:0:-1], counts[:0:-1], strict=True):
                 place = writer.remainder(number, count)
-                intervals[axis.value] = cut(writer, place, axis.size, block)
+                intervals[axis.value] = cut(writer, place, axis.size, block, self.least)
                 number = writer.quotient(number, count)
             axis, block = self.blocks[0]
-            inside({axis.value: cut(writer, number, axis.size, block), **intervals}, index)
+            first = cut(writer, number, axis.size, block, self.least)
+            inside({axis.value: first, **intervals}, index)
 
         def in_turn(number: Bound, _: Sequence[SSAValue]) -> Sequence[SSAValue]:
             task(number)
@@ -327,11 +313,11 @@ def unless_empty(
     writer.branch(condition, then, lambda: ())
 
 
-def cut(writer: Writer, task: Bound, size: Size, block: int) -> Interval:
-    """The positions of a task that takes `block` of an axis."""
+def cut(writer: Writer, task: Bound, size: Size, block: int, least: int = 1) -> Interval:
+    """The positions of a task that takes `block` of an axis, which has at least so many."""
     low = writer.multiply(task, block)
     unit = divisor(size)
     high = writer.add(low, block)
-    if unit % block:
+    if unit % block or (size.static is None and least == 0):
         high = writer.smaller(high, writer.extent(size))
     return Interval(low, high, gcd(unit, block), size)

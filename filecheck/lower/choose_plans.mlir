@@ -5,9 +5,9 @@
 // Each kernel gets the first strategy that fits, with parameters for the machine, here the bytes of its
 // vectors. A product of two operands is for gemm. Its right operand lies across, so that it is packed
 // first; the memory for that is the kernel's last argument, which the launch allocates.
-loop.kernel @product<B: 0>(%x: !loop.buffer<[64, B] x f32>, %w: !loop.buffer<[64, B] x f32>) -> (%y: !loop.buffer<[64, 64] x f32>) {
-  loop.nest [%m : 64, %n : 64] {
-    %s = loop.fold fma <serial, 1024> [%k : B] {
+loop.kernel @product<B: 0>(%x: !loop.buffer<[B, 64] x f32>, %w: !loop.buffer<[64, 64] x f32>) -> (%y: !loop.buffer<[B, 64] x f32>) {
+  loop.nest [%m : B, %n : 64] {
+    %s = loop.fold fma <serial, 1024> [%k : 64] {
       %u = loop.read %x[%m, %k] : f32
       %v = loop.read %w[%n, %k] : f32
       loop.yield %u, %v : f32, f32
@@ -15,15 +15,15 @@ loop.kernel @product<B: 0>(%x: !loop.buffer<[64, B] x f32>, %w: !loop.buffer<[64
     loop.write %s, %y[%m, %n] : f32
   }
 }
-loop.func @entry<N: 0>(%x: !loop.buffer<[64, 2*N] x f32>, %w: !loop.buffer<[64, 2*N] x f32>) -> (%y: !loop.buffer<[64, 64] x f32>) {
-  loop.launch @product <B = 2*N> (%x, %w, %y) : !loop.buffer<[64, 2*N] x f32>, !loop.buffer<[64, 2*N] x f32>, !loop.buffer<[64, 64] x f32>
+loop.func @entry<N: 0>(%x: !loop.buffer<[2*N, 64] x f32>, %w: !loop.buffer<[64, 64] x f32>) -> (%y: !loop.buffer<[2*N, 64] x f32>) {
+  loop.launch @product <B = 2*N> (%x, %w, %y) : !loop.buffer<[2*N, 64] x f32>, !loop.buffer<[64, 64] x f32>, !loop.buffer<[2*N, 64] x f32>
 }
-// CHECK:       loop.kernel @product<B: 0>(%x: !loop.buffer<[64, B] x f32>, %w: !loop.buffer<[64, B] x f32>) -> (%y: !loop.buffer<[64, 64] x f32>, %{{\d+}}: !loop.buffer<[{{.*}}*B{{.*}}] x i8>) plan
+// CHECK:       loop.kernel @product<B: 0>(%x: !loop.buffer<[B, 64] x f32>, %w: !loop.buffer<[64, 64] x f32>) -> (%y: !loop.buffer<[B, 64] x f32>, %{{\d+}}: !loop.buffer<[{{.*}}B{{.*}}] x i8>) plan
 // V3-SAME:       <gemm, bytes = 32,
 // V4-SAME:       <gemm, bytes = 64,
 // CHECK-SAME:    pack = [right], ahead = 0>
 // CHECK:       loop.func @entry<N: 0>
-// CHECK-NEXT:    [[ROOM:%\d+]] = loop.alloc : !loop.buffer<[{{.*}}*N{{.*}}] x i8>
+// CHECK-NEXT:    [[ROOM:%\d+]] = loop.alloc : !loop.buffer<[{{.*}}N{{.*}}] x i8>
 // CHECK-NEXT:    loop.launch @product <B = 2*N>(%x, %w, %y, [[ROOM]])
 // Z80:         SW0233: there is no machine z80
 

@@ -115,6 +115,45 @@ loop.kernel @ahead(%x: !loop.buffer<[2, 64] x f32>, %w: !loop.buffer<[64, 4096] 
 // CHECK:         loop.load %w[[[HERE]]]
 // CHECK-COUNT-2: math.fma
 
+// A deep product goes through blocks of k. Where a block is not the first one, a tile takes up the sums
+// that the block before has left in the workspace; where it is not the last, it leaves them there again.
+// A panel holds what a tile takes in a block.
+loop.kernel @deep(%x: !loop.buffer<[4096, 64] x f32>, %w: !loop.buffer<[4096, 32] x f32>, %b: !loop.buffer<[32] x f32>)
+    -> (%y: !loop.buffer<[64, 32] x f32>) plan <gemm, mr = 4, nv = 1, kc = 1500, pack = [right]> {
+  loop.nest [%m : 64, %n : 32] {
+    %s = loop.fold fma <serial, 1024> [%k : 4096] {
+      %u = loop.read %x[%k, %m] : f32
+      %v = loop.read %w[%k, %n] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    %c = loop.read %b[%n] : f32
+    %t = arith.addf %s, %c : f32
+    loop.write %t, %y[%m, %n] : f32
+  }
+}
+
+// CHECK-LABEL: loop.kernel @deep
+// CHECK-SAME:    [[ROOM:%\d+]]: !loop.buffer<[73728] x i8>
+// CHECK-DAG:     [[PANEL:%\d+]] = loop.view [[ROOM]][8192] : !loop.buffer<[73728] x i8> to !loop.buffer<[16384] x f32>
+// CHECK-DAG:     [[SUMS:%\d+]] = loop.view [[ROOM]][0] : !loop.buffer<[73728] x i8> to !loop.buffer<[2048] x f32>
+// CHECK:         loop.for [[BLOCK:%\d+]] = {{.*}} step 1 {
+// CHECK:           [[LOW:%\d+]] = loop.index (1024) * [[BLOCK]]
+// CHECK:           [[FIRST:%\d+]] = loop.compare eq [[BLOCK]]
+// CHECK:           [[LAST:%\d+]] = loop.compare eq
+// CHECK:           loop.for {{.*}} step 16 {
+// CHECK:             loop.for {{.*}} = [[LOW]] to
+// CHECK:               loop.store %{{.*}}, [[PANEL]][
+// CHECK:             loop.for {{.*}} step 4 {
+// CHECK:               loop.if [[FIRST]] {
+// CHECK:               } else {
+// CHECK-COUNT-4:         loop.load [[SUMS]][
+// CHECK:               loop.for {{.*}} step 1 carry(
+// CHECK-COUNT-4:         math.fma
+// CHECK:               loop.if [[LAST]] {
+// CHECK-COUNT-4:         loop.store %{{.*}}, %y[
+// CHECK:               } else {
+// CHECK-COUNT-4:         loop.store %{{.*}}, [[SUMS]][
+
 // A convolution is the product of windows with the kernel. Outside of the image a position contributes
 // nothing: its rows of the kernel are skipped, and only at the left and right edge, where it does so in
 // some rows of the tile, are those kept apart.

@@ -17,6 +17,7 @@ from stepwell.compiler.lower.blocking import TASK, WIDEST, tiles
 from stepwell.compiler.lower.bodies import BodyWriter, Mask, Ready, Spread, masks
 from stepwell.compiler.lower.contraction import Contraction, contraction_of
 from stepwell.compiler.lower.costs import UNKNOWN, length
+from stepwell.compiler.lower.folds import ALL
 from stepwell.compiler.lower.overwriting import Place, place_of
 from stepwell.compiler.lower.panels import Panels
 from stepwell.compiler.lower.strategies.base import (
@@ -290,7 +291,8 @@ class _Product:
         self.element = contraction.fold.results[0].type
         self.width = lanes_of((self.element,), plan.bytes)
         self.vectors, self.height = plan.nv, plan.mr
-        panels = Panels(self.analysis, right, self.width, self.width * plan.nv)
+        lanes = self.width * plan.nv
+        panels = Panels(self.analysis, right, self.width, lanes, contraction.depth)
         self.panels = panels if right.may_pack and not right.is_contiguous else None
         self.target: SSAValue | None = None
         """Where the panels lie, once that is known."""
@@ -314,7 +316,7 @@ class _Product:
 
         def panel(inside: Sequence[Mask], low: Bound, _: Sequence[SSAValue]) -> Sequence[SSAValue]:
             here = {**everywhere, lanes.value: low}
-            panels.fill(writer, here, inside, target, writer.multiply(low, panels.depth))
+            panels.fill(writer, here, inside, target, ALL, writer.multiply(low, panels.depth))
             return ()
 
         writer.loop(0, whole, panels.length, (), partial(panel, (None,) * self.vectors))
@@ -347,7 +349,7 @@ class _Product:
         assert target is not None
         first = body.writer.multiply(body.bases[self.contraction.lanes.value], panels.depth)
         columns = (column * self.width for column in range(body.tile.vectors))
-        places = [panels.place(body, first, column) for column in columns]
+        places = [panels.place(body, ALL, first, column) for column in columns]
         type = body.type(self.element, True)
         return body.spread([body.writer.load(target, at, type) for at in places], False, True)
 

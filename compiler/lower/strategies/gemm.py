@@ -1,8 +1,8 @@
 """The strategy `gemm`: matrix products by register tiles, whose operands may be packed.
 
 The loops are those of K. Goto, R. van de Geijn, "Anatomy of high-performance matrix
-multiplication", ACM TOMS 34 (2008), without the one over k: a tile sums all of k in registers, in
-the chunks that the fold's order asks for, so that partial results never go to memory.
+multiplication", ACM TOMS 34 (2008). Where a product is not deep it goes without the one over k: a
+tile sums all of it in registers, in the chunks that the fold's order asks for.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,8 +18,9 @@ from stepwell.compiler.dialects.loop.types import BufferType, buffer
 from stepwell.compiler.lower.analysis import Access, Analysis, Axis, lanes_of
 from stepwell.compiler.lower.blocking import TALLEST, TASK, Product
 from stepwell.compiler.lower.bodies import Ahead, BodyWriter, Mask, Ready, Spread, masks
-from stepwell.compiler.lower.contraction import Contraction, Factor, contraction_of
+from stepwell.compiler.lower.contraction import Contraction, Factor, chunk_steps, contraction_of
 from stepwell.compiler.lower.costs import length
+from stepwell.compiler.lower.folds import ALL, Block, Intervals
 from stepwell.compiler.lower.panels import Panels
 from stepwell.compiler.lower.strategies.base import (
     Refusal,
@@ -30,7 +31,7 @@ from stepwell.compiler.lower.strategies.base import (
     take_ops,
     view,
 )
-from stepwell.compiler.lower.tiling import Intervals, NestLoops, Tasks, Tiling, unless_empty
+from stepwell.compiler.lower.tiling import NestLoops, Tasks, Tiling, unless_empty
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term, Writer
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.passes.assign_buffers import aligned
@@ -45,10 +46,12 @@ UNKNOWN_STRIDES = 6
 class Gemm(Strategy):
     """Tiles of `mr` rows by `nv` vectors of `bytes` bytes.
 
-    A task takes `mc` rows by `nc` lanes; `mc = 0` leaves all to one thread. What is in `pack`, if
-    it may be read before the fold, is copied to panels of what a tile takes at a time: all of the
-    `left` operand first, of the `right` one each panel before the tiles that use it. What is read
-    where it lies is asked for `ahead` positions of the fold before.
+    A task takes `mc` rows by `nc` lanes; `mc = 0` leaves all to one thread. It goes through blocks
+    of `kc` positions of the fold, in whole chunks, if that is not 0: its tiles keep their sums in
+    memory from one block to the next. What is in `pack`, if it may be read before the fold, is
+    copied to panels of what a tile takes at a time: all of the `left` operand first, of the `right`
+    one each block's panel before the tiles that use it. What is read where it lies is asked for
+    `ahead` positions of the fold before.
     """
 
     name: ClassVar[str] = "gemm"
@@ -58,6 +61,7 @@ class Gemm(Strategy):
     nv: int = 3
     mc: int = 0
     nc: int = 0
+    kc: int = 0
     pack: tuple[str, ...] = ()
     ahead: int = 0
 
@@ -79,15 +83,17 @@ class Gemm(Strategy):
         packs = turned or (
             contraction.right.may_pack and product.packs_right(mr, nv, distance, machine)
         )
-        mc, nc = product.task(mr, nv, packs, machine)
+        depth, apart = contraction.depth.static, _distance(contraction.left)
+        kc = product.block(mr, nv, depth, apart, machine)
+        mc, nc = product.task(mr, nv, kc, packs, machine)
         whole = prod(contraction.analysis.nest.sizes.data, start=contraction.depth).static
         if whole is not None and product.work < 2 * TASK:
             mc = nc = 0
         pack = ("left",) if _packs_left(contraction, product, nv, machine) else ()
         if packs:
-            return cls(machine.vector_bytes, mr, nv, mc, nc, (*pack, "right"))
+            return cls(machine.vector_bytes, mr, nv, mc, nc, kc, (*pack, "right"))
         ahead = product.ahead(nv, distance, machine)
-        return cls(machine.vector_bytes, mr, nv, mc, nc, pack, ahead)
+        return cls(machine.vector_bytes, mr, nv, mc, nc, kc, pack, ahead)
 
     def workspace(self, kernel: KernelOp) -> Size:
         return _Gemm(self, kernel).workspace
@@ -122,9 +128,13 @@ class _Gemm:
         self.width = lanes_of((self.element,), plan.bytes)
         self.packs_left = "left" in plan.pack and self.contraction.left.may_pack
         self.packs_right = "right" in plan.pack and self.contraction.right.may_pack
-        self.left = Panels(self.analysis, self.contraction.left, self.width, plan.mr)
-        lanes = self.width * plan.nv
-        self.right = Panels(self.analysis, self.contraction.right, self.width, lanes)
+        self.blocks = Tasks(self.contraction.blocks(plan.kc), least=0)
+        steps = {axis.value: steps for axis, steps in self.blocks.blocks}
+        axes = self.analysis.axes_of(self.contraction.fold)
+        depth = prod((Size.of(steps.get(axis.value, axis.size)) for axis in axes), start=ONE)
+        left, right = self.contraction.left, self.contraction.right
+        self.left = Panels(self.analysis, left, self.width, plan.mr, self.contraction.depth)
+        self.right = Panels(self.analysis, right, self.width, self.width * plan.nv, depth)
         self.tasks = self._tasks()
 
     def write(self, writer: Writer) -> None:
@@ -136,25 +146,34 @@ class _Gemm:
         if self.plan.mc:
             self.tasks.write(writer, partial(self._task, writer, ready))
         else:
-            self._task(writer, ready, {}, 0)
+            self._task(writer, ready, ALL, 0)
 
     def _task(
         self, writer: Writer, ready: Sequence[Ready], intervals: Intervals, number: Bound
     ) -> None:
-        """The tiles in the intervals, panel by panel."""
-        if not self.packs_right:
-            return self._loops(writer, ready).write(intervals)
-        room = writer.multiply(number, aligned(self.right.size * self._bytes))
-        panel = self._view(writer, self._bytes_of_left, self.right.size, room)
-        fill = partial(self.right.fill, writer, target=panel)
-        ready = [*ready, self._ready(self.right, partial(self._load_right, panel))]
-        return self._loops(writer, ready, fill).write(intervals)
+        """The tiles in the intervals, block by block and panel by panel."""
+        panel = None
+        if self.packs_right:
+            room = writer.multiply(number, self._bytes(self.right.size))
+            panel = self._view(writer, self._first_panel, self.right.size, room)
+        if not self.blocks.blocks:
+            return self._loops(writer, ready, panel).write(intervals)
+        sums = self._view(writer, self._bytes(self._left_size), _count_of(self._tiles))
+        ends = [writer.value(writer.extent(each)) for each in (ZERO, self.blocks.count - 1)]
+
+        def block(part: Intervals, number: Bound) -> None:
+            at = [writer.compare("eq", writer.value(number), end) for end in ends]
+            here = Block(part, at[0], at[1], sums, self._place_of_sums)
+            self._loops(writer, ready, panel, here).write(intervals)
+
+        return self.blocks.write(writer, block, parallel=False)
 
     def _loops(
         self,
         writer: Writer,
         ready: Sequence[Ready],
-        fill: Callable[[Mapping[SSAValue, Bound], tuple[Mask, ...]], None] | None = None,
+        panel: SSAValue | None,
+        block: Block | None = None,
     ) -> NestLoops:
         contraction, rows = self.contraction, self.contraction.rows
         tiling = Tiling(
@@ -167,8 +186,15 @@ class _Gemm:
             panels=True,
             middle=contraction.middle,
         )
+        part = ALL if block is None else block.intervals
+        fill: Callable[[Mapping[SSAValue, Bound], tuple[Mask, ...]], None] | None = None
+        if panel is not None:
+            fill = partial(self.right.fill, writer, target=panel, part=part)
+            ready = [*ready, self._ready(self.right, partial(self._load_right, panel, part))]
         last = Ahead(contraction.fold.axes[-1], self.plan.ahead) if self.plan.ahead else None
-        return NestLoops(writer, self.analysis, tiling, {}, ready=ready, panel=fill, ahead=last)
+        return NestLoops(
+            writer, self.analysis, tiling, {}, None, ready, fill, ahead=last, block=block
+        )
 
     def _tasks(self) -> Tasks:
         """Blocks of `mc` rows, over several `middle` positions if those have fewer, and `nc` lanes;
@@ -187,38 +213,48 @@ class _Gemm:
         blocks.extend((axis, 1) for axis in contraction.outer[::-1])
         return Tasks(tuple(blocks[::-1]))
 
-    # Memory for panels: all of the left operand's, then one of the right operand's for each task.
+    # Memory: panels of all of the left operand, the sums of all tiles between blocks, and one panel
+    # of the right operand for each task.
 
     @property
     def workspace(self) -> Size:
-        """Bytes of the panels."""
-        if not self.packs_right:
-            return self._bytes_of_left
         count = self.tasks.count if self.plan.mc else ONE
-        return self._bytes_of_left + aligned(self.right.size * self._bytes) * count
+        size = self.right.size if self.packs_right else ZERO
+        return self._first_panel + self._bytes(size) * count
+
+    def _bytes(self, elements: Size) -> Size:
+        return aligned(elements * (self.plan.bytes // self.width))
 
     @property
-    def _bytes(self) -> int:
-        """Of an element."""
-        return self.plan.bytes // self.width
-
-    @property
-    def _bytes_of_left(self) -> Size:
-        return aligned(self._left_size * self._bytes) if self.packs_left else ZERO
+    def _first_panel(self) -> Size:
+        """Where the panels of the tasks begin."""
+        sums = _count_of(self._tiles) if self.blocks.blocks else ZERO
+        return self._bytes(self._left_size) + self._bytes(sums)
 
     @property
     def _left_size(self) -> Size:
         """Elements of all panels of the left operand."""
-        rows = self.contraction.rows
-        assert rows is not None
-        count = (rows.size + (self.plan.mr - 1)) // self.plan.mr
-        return prod((axis.size for axis in self._left_axes), start=count) * self.left.size
+        return _count_of(self._left_tiles) * self.left.depth if self.packs_left else ZERO
 
     @property
-    def _left_axes(self) -> list[Axis]:
-        """The axes besides the rows along which the left operand varies."""
-        others = (*self.contraction.outer, *self.contraction.middle)
-        return [axis for axis in others if axis.value in self.contraction.left.axes]
+    def _tiles(self) -> "Extents":
+        """The axes of the nest, and how many positions they have in whole tiles."""
+        steps = {self.contraction.rows: self.plan.mr, self.contraction.lanes: self.right.length}
+        axes = [(axis, steps.get(axis, 1)) for axis in self.contraction.axes]
+        return [(axis, (axis.size + (step - 1)) // step * step) for axis, step in axes]
+
+    @property
+    def _left_tiles(self) -> "Extents":
+        """Those along which the left operand varies, and the rows."""
+        left = {self.contraction.rows, *self.contraction.left.axes}
+        return [each for each in self._tiles[:-1] if left & {each[0], each[0].value}]
+
+    def _place_of_sums(self, body: BodyWriter) -> Bound:
+        """Where the sums of a tile begin: those before it have all their rows and lanes."""
+        *others, (lanes, count) = self._tiles
+        height = ONE if self.contraction.rows is None else Size.of(self.plan.mr)
+        terms = _before(others, body.bases, count)
+        return body.writer.affine([(height, body.bases[lanes.value]), *terms])
 
     def _view(self, writer: Writer, first: Size, count: Size, room: Bound = 0) -> SSAValue:
         place = writer.affine([(ONE, room)], first)
@@ -232,45 +268,56 @@ class _Gemm:
     def _pack_left(self, writer: Writer, panels: SSAValue) -> None:
         rows = self.contraction.rows
         assert rows is not None
-        blocks = [*((axis, 1) for axis in self._left_axes), (rows, self.plan.mr)]
+        blocks = [(axis, self.plan.mr if axis is rows else 1) for axis, _ in self._left_tiles]
 
         def panel(intervals: Intervals, _: Bound) -> None:
             bases: dict[SSAValue, Bound] = dict.fromkeys(self.nest.axes, 0)
             bases.update((axis, interval.low) for axis, interval in intervals.items())
             low, high = intervals[rows.value].low, intervals[rows.value].high
             inside = masks(writer, low, high, self.width, -(-self.plan.mr // self.width))
-            self.left.fill(writer, bases, inside, panels, self._left_panel(writer, bases))
+            first = self._left_panel(writer, bases)
+            self.left.fill(writer, bases, inside, panels, ALL, first)
 
         Tasks(tuple(blocks)).write(writer, panel, parallel=self.plan.mc > 0)
 
     def _left_panel(self, writer: Writer, bases: Mapping[SSAValue, Bound]) -> Bound:
         """Where the panel of the tile at `bases` begins."""
-        rows = self.contraction.rows
-        assert rows is not None
-        terms: list[Term] = [(self.left.depth, bases[rows.value])]
-        stride = (rows.size + (self.plan.mr - 1)) // self.plan.mr * self.left.size
-        for axis in self._left_axes[::-1]:
-            terms.append((stride, bases[axis.value]))
-            stride = stride * axis.size
-        return writer.affine(terms)
+        return writer.affine(_before(self._left_tiles, bases, self.left.depth))
 
     def _load_left(self, panels: SSAValue, body: BodyWriter) -> Spread:
         """One element for each row of the tile."""
         first = self._left_panel(body.writer, body.bases)
-        places = [self.left.place(body, first, row) for row in range(body.tile.height)]
+        places = [self.left.place(body, ALL, first, row) for row in range(body.tile.height)]
         values = [body.writer.load(panels, place, self.element) for place in places]
         return body.spread(values, True, False)
 
     # The right operand.
 
-    def _load_right(self, panel: SSAValue, body: BodyWriter) -> Spread:
+    def _load_right(self, panel: SSAValue, part: Intervals, body: BodyWriter) -> Spread:
         """The vectors of the tile."""
         type = body.type(self.element, True)
         places = [
-            self.right.place(body, 0, column * self.width) for column in range(body.tile.vectors)
+            self.right.place(body, part, 0, column * self.width)
+            for column in range(body.tile.vectors)
         ]
         values = [body.writer.load(panel, place, type) for place in places]
         return body.spread(values, False, True)
+
+
+Extents = list[tuple[Axis, Size]]
+
+
+def _count_of(extents: Extents) -> Size:
+    return prod((size for _, size in extents), start=ONE)
+
+
+def _before(extents: Extents, bases: Mapping[SSAValue, Bound], stride: Size) -> list[Term]:
+    """What sums up to the elements before some bases, in row-major order."""
+    terms: list[Term] = []
+    for axis, size in reversed(extents):
+        terms.append((stride, bases[axis.value]))
+        stride = stride * size
+    return terms
 
 
 def product_of(contraction: Contraction, machine: Machine) -> Product:
@@ -284,8 +331,10 @@ def product_of(contraction: Contraction, machine: Machine) -> Product:
     counts = [_count(access).static for access in contraction.left.reads]
     kept = sum(k if count is None else min(k, -(-count // rows)) for count in counts)
     size = machine.vector_bytes // width
-    lanes = length(contraction.lanes.size)
-    return Product(m, lanes, columns, k, middle, outer, kept, width, size)
+    lanes, fold = length(contraction.lanes.size), contraction.fold
+    steps = chunk_steps(fold, contraction.analysis.axes_of(fold))
+    unit = fold.order.data.chunk if steps else 0
+    return Product(m, lanes, columns, k, middle, outer, kept, width, size, unit)
 
 
 def _positions(axes: tuple[Axis, ...]) -> int:
