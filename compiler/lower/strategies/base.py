@@ -91,14 +91,14 @@ class Strategy(ABC):
 
     @classmethod
     def allows(cls, name: str, value: Parameter) -> bool:
-        """Whether a parameter may have a value: a number 0 only where that is the default, which
-        then stands for doing without; `bytes`, the width of a vector, a power of two."""
+        """Whether a parameter may have a value: `bytes`, the width of a vector, is a power of two;
+        0 stands for doing without, which only `task` can and what does so by default."""
         defaults = {field.name: field.default for field in fields(cls)}
         if name not in defaults or type(defaults[name]) is not type(value):
             return False
         if isinstance(value, int):
             powers = name != "bytes" or value & (value - 1) == 0
-            return powers and value >= (0 if defaults[name] == 0 else 1)
+            return powers and value >= (0 if defaults[name] == 0 or name == "task" else 1)
         return isinstance(value, tuple) and set(value) <= set(cls.CHOICES.get(name, ()))
 
 
