@@ -25,6 +25,10 @@ LINE, WAYS = 64, 16
 AHEAD = 1536
 """Bytes of a panel that are asked for before they are used."""
 
+MOST_SHARED = 32
+"""Tiles that each ask for a part of the next panel: for more, the parts would be less than a lane
+at a position, and the first tile, which waits for what is not there, is but one of many."""
+
 TASK = 40_000
 """Multiply-add instructions that a task has at least: some 20 microseconds."""
 
@@ -122,12 +126,21 @@ class Product:
         unit = self.chunk or 1
         return -(-machine.l1 // panel // unit) * unit
 
-    def ahead(self, nv: int, distance: int | None, machine: Machine) -> int:
-        """How many positions ahead to ask for rows of the right operand that lie so far apart: not
-        at all if it stays in the second cache, or is read in a row."""
-        if self._is_in_a_row(nv, distance) or self.k * self.lanes * self.size <= machine.l2 // 2:
-            return 0
-        return max(1, AHEAD // (nv * self.width * self.size))
+    def ahead(
+        self, mr: int, nv: int, mc: int, kc: int, distance: int | None, machine: Machine
+    ) -> tuple[int, int]:
+        """How many positions ahead to ask for rows of the right operand that lie so far apart, and
+        how many tiles share that: the next panel, of several read in a row, where all rows are of
+        one task and all positions of one block; nothing of what else is read so, or stays in the
+        second cache."""
+        tiles = self.middle * -(-self.m // mr)
+        if self._is_in_a_row(nv, distance):
+            whole = kc == 0 and (mc == 0 or mc >= self.rows)
+            few = whole and self.columns > 1 < tiles <= MOST_SHARED
+            return (self.k, tiles) if few else (0, 0)
+        if self.k * self.lanes * self.size <= machine.l2 // 2:
+            return 0, 0
+        return max(1, AHEAD // (nv * self.width * self.size)), 0
 
     def task(self, mr: int, nv: int, kc: int, packs: bool, machine: Machine) -> tuple[int, int]:
         """The rows and lanes of a task, in whole tiles or whole `m`, and tasks enough: as many rows

@@ -115,10 +115,14 @@ class Ready:
 
 @dataclass(frozen=True, eq=False)
 class Ahead:
-    """Vectors are brought into the cache `steps` positions along an axis before they are read."""
+    """Vectors are brought into the cache `steps` positions along an axis before they are read.
+
+    With `terms`, coefficients of axes that are added to the place, only the first of neighbours is.
+    """
 
     axis: SSAValue
     steps: int
+    terms: tuple[tuple[Size, SSAValue], ...] = ()
 
 
 class BodyWriter(ABC):
@@ -409,9 +413,10 @@ class BodyWriter(ABC):
             return turned_around(self.writer, self.writer.load(source, offset, type, mask))
         if step == ONE:
             offset = self._offset(access.at, i, j)
-            if self.ahead is not None and access.stride(self.ahead.axis) not in (ZERO, ONE):
-                distance = access.stride(self.ahead.axis) * self.ahead.steps
-                self.writer.prefetch(source, self.writer.affine([(ONE, offset)], distance))
+            ahead, stride = self.ahead, access.stride(self.ahead.axis) if self.ahead else ZERO
+            if ahead is not None and stride not in (ZERO, ONE) and not (j and ahead.terms):
+                terms = [(ONE, offset), *((size, self.bases[axis]) for size, axis in ahead.terms)]
+                self.writer.prefetch(source, self.writer.affine(terms, stride * ahead.steps))
             return self.writer.load(source, offset, type, mask)
         return self.writer.gather(source, self._offsets(access.at, i, j), type, mask)
 

@@ -95,9 +95,8 @@ class Contraction:
 
     @property
     def axes(self) -> tuple[Axis, ...]:
-        rows = () if self.rows is None else (self.rows,)
-        columns = () if self.columns is None else (self.columns,)
-        return (*self.outer, *columns, *self.middle, *rows, self.lanes)
+        found = (*self.outer, self.columns, *self.middle, self.rows, self.lanes)
+        return tuple(axis for axis in found if axis is not None)
 
     @cached_property
     def depth(self) -> Size:

@@ -153,6 +153,28 @@ loop.kernel @deep(%x: !loop.buffer<[4096, 64] x f32>, %w: !loop.buffer<[4096, 32
 // CHECK-COUNT-4:         loop.store %{{.*}}, %y[
 // CHECK:               } else {
 // CHECK-COUNT-4:         loop.store %{{.*}}, [[SUMS]][
+// Panels that follow each other are read where they lie. Four tiles of rows use a panel of 8 positions by
+// 32 lanes: each asks for a quarter of the next one, of which a line is 16 lanes.
+loop.kernel @next(%x: !loop.buffer<[8, 8] x f32>, %w: !loop.buffer<[2, 8, 32] x f32>)
+    -> (%y: !loop.buffer<[8, 2, 32] x f32>) plan <gemm, mr = 2, nv = 2, ahead = 8, share = 4> {
+  loop.nest [%m : 8, %p : 2, %n : 32] {
+    %s = loop.fold fma <serial, 1024> [%k : 8] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%p, %k, %n] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    loop.write %s, %y[%m, %p, %n] : f32
+  }
+}
+
+// CHECK-LABEL:   loop.kernel @next
+// CHECK:           [[PANEL:%\d+]] = loop.index (256) *
+// CHECK:           [[HERE:%\d+]] = loop.index [[PANEL]] + (32) * [[K:%\d+]]
+// CHECK:           [[MINE:%\d+]] = loop.index {{%\d+}} + [[HERE]] + (-24) * [[K]]
+// CHECK:           [[NEXT:%\d+]] = loop.index [[MINE]] + 256
+// CHECK:           loop.prefetch %w[[[NEXT]]]
+// CHECK-NOT:       loop.prefetch
+// CHECK-COUNT-4:   math.fma
 
 // A convolution is the product of windows with the kernel. Outside of the image a position contributes
 // nothing: its rows of the kernel are skipped, and only at the left and right edge, where it does so in

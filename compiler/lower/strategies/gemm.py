@@ -51,7 +51,8 @@ class Gemm(Strategy):
     memory from one block to the next. What is in `pack`, if it may be read before the fold, is
     copied to panels of what a tile takes at a time: all of the `left` operand first, of the `right`
     one each block's panel before the tiles that use it. What is read where it lies is asked for
-    `ahead` positions of the fold before.
+    `ahead` positions of the fold before; where so many tiles of rows `share` that, as all of them
+    use a panel, each asks for a part of the next one.
     """
 
     name: ClassVar[str] = "gemm"
@@ -64,6 +65,7 @@ class Gemm(Strategy):
     kc: int = 0
     pack: tuple[str, ...] = ()
     ahead: int = 0
+    share: int = 0
 
     @classmethod
     def fits(cls, kernel: KernelOp, machine: Machine) -> Refusal | None:
@@ -92,8 +94,8 @@ class Gemm(Strategy):
         pack = ("left",) if _packs_left(contraction, product, nv, machine) else ()
         if packs:
             return cls(machine.vector_bytes, mr, nv, mc, nc, kc, (*pack, "right"))
-        ahead = product.ahead(nv, distance, machine)
-        return cls(machine.vector_bytes, mr, nv, mc, nc, kc, pack, ahead)
+        ahead = product.ahead(mr, nv, mc, kc, distance, machine)
+        return cls(machine.vector_bytes, mr, nv, mc, nc, kc, pack, *ahead)
 
     def workspace(self, kernel: KernelOp) -> Size:
         return _Gemm(self, kernel).workspace
@@ -191,23 +193,39 @@ class _Gemm:
         if panel is not None:
             fill = partial(self.right.fill, writer, target=panel, part=part)
             ready = [*ready, self._ready(self.right, partial(self._load_right, panel, part))]
-        last = Ahead(contraction.fold.axes[-1], self.plan.ahead) if self.plan.ahead else None
         return NestLoops(
-            writer, self.analysis, tiling, {}, None, ready, fill, ahead=last, block=block
+            writer, self.analysis, tiling, {}, None, ready, fill, ahead=self._ahead(), block=block
         )
+
+    def _ahead(self) -> Ahead | None:
+        """What is asked for before it is read: of the next panel the part of a tile's number."""
+        plan, fold, terms = self.plan, self.contraction.fold, list[tuple[Size, SSAValue]]()
+        if plan.share and (reads := self.contraction.right.reads):
+            strides = {axis: reads[0].stride(axis) for axis in fold.axes}
+            terms += [(stride // plan.share - stride, axis) for axis, stride in strides.items()]
+            part = self.contraction.depth * strides[fold.axes[-1]] // plan.share
+            for axis, tile in self._rows:
+                terms.append((part // tile, axis.value))
+                part = part * ((axis.size + (tile - 1)) // tile)
+        return Ahead(fold.axes[-1], plan.ahead, tuple(terms)) if plan.ahead else None
+
+    @property
+    def _rows(self) -> list[tuple[Axis, int]]:
+        """The axes of rows, and how far a tile goes along each, the one that varies first."""
+        rows = self.contraction.rows
+        own = [] if rows is None else [(rows, self.plan.mr)]
+        return [*own, *((axis, 1) for axis in self.contraction.middle[::-1])]
 
     def _tasks(self) -> Tasks:
         """Blocks of `mc` rows, over several `middle` positions if those have fewer, and `nc` lanes;
         in whole tiles, for there may be more rows than `mc` was chosen for."""
         contraction = self.contraction
-        rows = () if contraction.rows is None else (contraction.rows,)
         lanes = self.width * self.plan.nv
         blocks: list[tuple[Axis, int]] = [(contraction.lanes, -(-self.plan.nc // lanes) * lanes)]
         if (columns := contraction.columns) is not None:
             blocks.append((columns, max(1, self.plan.nc // length(contraction.lanes.size))))
         left = self.plan.mc
-        for axis in (*rows, *contraction.middle[::-1]):
-            tile = self.plan.mr if axis is contraction.rows else 1
+        for axis, tile in self._rows:
             blocks.append((axis, max(1, -(-left // tile)) * tile))
             left //= max(1, length(axis.size))
         blocks.extend((axis, 1) for axis in contraction.outer[::-1])

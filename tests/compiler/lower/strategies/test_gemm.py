@@ -166,12 +166,10 @@ def plans(draw: st.DrawFn) -> Gemm:
         draw(st.integers(1, 3)),
     )
     pack = draw(st.sampled_from([(), ("right",), ("left",), ("left", "right")]))
-    ahead = draw(st.sampled_from([0, 3]))
+    ahead, share = draw(st.sampled_from([(0, 0), (3, 0), (9, 2)]))
     kc = draw(st.sampled_from([0, 1, 5, 16, 40]))
-    if draw(st.booleans()):
-        return Gemm(bytes, mr, nv, 0, 0, kc, pack, ahead)
-    mc, blocks = draw(st.integers(1, 30)), draw(st.integers(1, 2))
-    return Gemm(bytes, mr, nv, mc, nv * bytes // 4 * blocks, kc, pack, ahead)
+    mc, nc = draw(st.sampled_from([0, *range(1, 31)])), draw(st.integers(1, 200))
+    return Gemm(bytes, mr, nv, mc, nc, kc, pack, ahead, share)
 
 
 lengths = st.sampled_from([0, 1, 2, 3, 7, 8, 15, 16, 17, 33, 50, 70])
@@ -359,7 +357,8 @@ def test_panels_are_read_where_they_lie_and_a_task_takes_several(machine: str, r
     text = fixed(kernel.replace("%h : 3", "%h : 96"), rows, 32, 768)
     plan = choose_plan(parse_kernel(text), MACHINES[machine])
     assert isinstance(plan, Gemm)
-    assert (plan.pack, plan.ahead) == ((), 0)
+    assert plan.pack == ()
+    assert (plan.ahead, plan.share) == ((768, -(-16 // plan.mr)) if rows == 16 else (0, 0))
     assert plan.nc > 32
 
 
