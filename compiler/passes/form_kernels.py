@@ -283,9 +283,9 @@ def _kernel(group: Group) -> KernelOp:
 
 
 def _results(group: Group) -> list[OpResult]:
-    """What the kernel results in that is used, in the order of the program."""
+    """What the kernel results in, in the order of the program: of a loop what is used."""
     results = (result for root in reversed(group.roots) for result in root.results)
-    return [result for result in results if tuple(result.uses)]
+    return [x for x in results if group.root.ROLE is not Role.LOOP or tuple(x.uses)]
 
 
 def _mark_kept(

@@ -147,7 +147,7 @@ def test_lines_are_those_of_the_program_at_hand(
 COPIED = """
 def step(carry, _):
     a, b = carry
-    return (b, a + b), None
+    return (b, a + b[::-1]), None
 
 def f(a, b):
     return scan(step, (a, b), None, length=5)[0]
