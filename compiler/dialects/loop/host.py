@@ -157,8 +157,9 @@ class CopyOp(IRDLOperation):
 
 @irdl_op_definition
 class WhileOp(IRDLOperation):
-    """Repeats the body while the condition holds; both blocks take what is carried, and the body
-    what the condition passes on, too. In a nest each index goes its own way.
+    """Repeats the body while the condition holds; both blocks take what is carried.
+
+    The body takes what the condition passes on, too. In a nest each index goes its own way.
 
     ```
     %last, %spare = loop.while carry(%a = %x : T, %b = %y : T) {
