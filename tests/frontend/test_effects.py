@@ -97,8 +97,12 @@ def test_what_is_computed_again_does_not_speak_again(
         stepwell.print("once")
         return total(x * x)
 
-    run(grad(checkpoint(f)))(asarray(X))
-    assert capfd.readouterr().out == "once\n"
+    def in_a_branch(x: Array) -> Array:
+        return cond(total(x) > total(x) - 1, f, total, x)
+
+    for function in (f, in_a_branch):
+        run(grad(checkpoint(function)))(asarray(X))
+        assert capfd.readouterr().out == "once\n"
 
 
 def test_a_text_has_a_place_for_each_value() -> None:
@@ -157,6 +161,8 @@ def test_a_c_function_that_fails(triple: str) -> None:
         program(np.ones(13, np.float32))
     assert caught.value.code == "SW0412"
     assert caught.value.sentence == "main: the C function triple failed"
+    with pytest.raises(CallError, match="the C function triple failed"):
+        stepwell.custom_call(triple, np.ones(13, np.float32), results="f32[13]")
 
 
 def test_a_c_function_has_the_derivative_that_it_is_given(triple: str) -> None:
