@@ -8,14 +8,7 @@ from xdsl.irdl import irdl_op_definition, prop_def, region_def
 
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, numpy_dtype, shape_of, tensor, text_of
 from stepwell.compiler.dialects.sizes import NumberAttr, SizeAttr
-from stepwell.compiler.ops.base import (
-    Array,
-    Gradient,
-    Transforms,
-    concrete,
-    evaluate,
-    refusal,
-)
+from stepwell.compiler.ops.base import Array, Gradient, Transforms, concrete, evaluate, refusal
 from stepwell.compiler.ops.control import floating, select, takes, types_yielded
 from stepwell.compiler.ops.emission import emitting_before
 from stepwell.compiler.ops.host import Host, buffer_of

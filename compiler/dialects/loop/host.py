@@ -40,11 +40,7 @@ from stepwell.compiler.dialects.loop.syntax import (
     print_signature,
 )
 from stepwell.compiler.dialects.loop.types import AccessAttr, BufferType
-from stepwell.compiler.dialects.sizes import (
-    BindingsAttr,
-    NumberAttr,
-    SymbolsAttr,
-)
+from stepwell.compiler.dialects.sizes import BindingsAttr, NumberAttr, SymbolsAttr
 
 
 @irdl_op_definition
