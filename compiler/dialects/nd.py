@@ -276,10 +276,7 @@ class RefAttr(Data[Weight]):
             source = Weight(parser.parse_str_literal())
             moves: list[tuple[str, tuple[int, ...]]] = []
             while (kind := parser.parse_optional_keyword_in(MOVES)) is not None:
-                numbers = parser.parse_comma_separated_list(
-                    parser.Delimiter.SQUARE, parser.parse_integer
-                )
-                moves.append((kind, tuple(numbers)))
+                moves.append((kind, parse_tuple(parser, parser.parse_integer)))
             return source.moved(tuple(moves))
 
     def print_parameter(self, printer: Printer) -> None:

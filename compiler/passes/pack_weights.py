@@ -7,7 +7,7 @@ from typing import final
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from stepwell.compiler.dialects.loop.types import SERIAL
@@ -42,7 +42,7 @@ class PackWeights(ModulePass):
             if isinstance(each, WeightOp):
                 known.setdefault(each.value.data, []).extend(_readers(each.result, ()))
         for weight, readers in known.items():
-            if len({reader.moves for reader in readers}) == 1:
+            if len({reader.moves for reader in readers}) == 1 and readers[0].moves:
                 for reader in readers:
                     reader.read(weight)
 
@@ -58,19 +58,16 @@ class _Reader:
     back: Moves = ()
 
     def read(self, weight: Weight) -> None:
-        """Takes the weight after the moves, if there are any, for what it was."""
-        home, old = self.op.parent, self.op.operands[self.number]
-        if not self.moves or home is None:
-            return
+        """Takes the weight after the moves for what it was."""
+        old = self.op.operands[self.number]
         moved, shape = weight.moved(self.moves), tuple(map(Size.of, self.shape))
-        with emitting(home), emitting_before(self.op):
+        with emitting(Block()), emitting_before(self.op):
             op = emit("weight", [], value=moved, dtype=dtype_of(old.type), shape=shape)
             value = Value(op.results[0])
             value.ssa.name_hint = old.name_hint
             for kind, numbers in self.back:
-                turned = kind == "transpose"
                 sizes = tuple(map(Size.of, numbers))
-                value = value.transpose(numbers) if turned else value.reshape(sizes)
+                value = value.transpose(numbers) if kind == "transpose" else value.reshape(sizes)
         self.op.operands[self.number] = value.ssa
 
 
