@@ -29,7 +29,7 @@ can wait for each other.
 """
 
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -111,7 +111,7 @@ def _group(block: Block) -> list[Group]:
     attended: dict[Operation, Group] = {}
     for ops in attentions(block):
         attended.update(dict.fromkeys(ops, Group(scores=shape_of(ops[0].results[0].type))))
-    free = _free(block)
+    made = _made_of_indices(order)
     for op in reversed(order):
         if not isinstance(op, TensorOp) or is_opaque(op) or _is_in_place(op, order):
             continue
@@ -128,7 +128,8 @@ def _group(block: Block) -> list[Group]:
             of[op] = [group]
             continue
         mine = [group for group in wanted if _joins(op, group)]
-        if op not in free and (leaves or len(wanted) != 1):
+        is_free = op.ROLE is Role.FREE or op in made
+        if not is_free and (leaves or len(wanted) != 1):
             mine = []
         if leaves or len(mine) < len(wanted):
             groups.append(Group())
@@ -143,18 +144,14 @@ def _group(block: Block) -> list[Group]:
     return [group for group in reversed(groups) if group.members]
 
 
-def _free(block: Block) -> set[Operation]:
-    """What each kernel does for itself: moving, and cheap steps from numbers that are not read from
-    memory, such as indices."""
-    free: set[Operation] = set()
+def _made_of_indices(ops: Iterable[Operation]) -> set[Operation]:
+    """What is made cheaply of numbers that are not read from memory."""
     made: set[Operation | Block] = set()
-    for op in block.ops:
+    for op in ops:
         if isinstance(op, TensorOp) and op.ROLE in (Role.FREE, Role.MAP) and not op.COSTLY:
             if all(operand.owner in made for operand in op.operands):
                 made.add(op)
-            if op in made or op.ROLE is Role.FREE:
-                free.add(op)
-    return free
+    return made
 
 
 def _attend(op: TensorOp, group: Group, groups: list[Group], *, is_read: bool) -> None:
@@ -258,7 +255,8 @@ def _is_short(op: TensorOp, group: Group) -> bool:
 def _kernel(group: Group) -> KernelOp:
     """The kernel, where its root stands; whoever needs the root still reads it there."""
     members = group.members[::-1]
-    _mark_kept(members, group.short, are_side_by_side(group))
+    attends = group.scores is not None
+    _mark_kept(members, group.short, are_side_by_side(group), attends)
     inside = set(members)
     inputs = list(
         dict.fromkeys(
@@ -289,16 +287,16 @@ def _results(group: Group) -> list[OpResult]:
 
 
 def _mark_kept(
-    members: Sequence[TensorOp], short: Container[Operation], side_by_side: bool
+    members: Sequence[TensorOp], short: Container[Operation], side_by_side: bool, attends: bool
 ) -> None:
     """Marks what several nests read: no fold in a fold but short ones, and no dear value twice; nor
-    are a contraction's operands computed in it, or two of them in one nest. Reductions side by side
-    are one fold, in which nothing is computed twice."""
+    are a contraction's operands computed in it. Reductions side by side are one fold, in which
+    nothing is computed twice. What attention makes of its scores, which may be in one nest with
+    other products, is stored, too."""
     inside = set(members)
     uses = Counter(operand for op in members for operand in op.operands)
     folds: set[SSAValue] = set()
     dear: set[SSAValue] = set()
-    products: dict[SSAValue, Operation] = {}
 
     def keep(value: SSAValue) -> None:
         owner = value.owner
@@ -311,7 +309,6 @@ def _mark_kept(
             owner.attributes[KEEP] = UnitAttr()
             folds.discard(value)
             dear.discard(value)
-            products.pop(value, None)
 
     for op in members:
         for operand in op.operands:
@@ -321,15 +318,7 @@ def _mark_kept(
                 members[-1].attributes[SPREAD] = UnitAttr()
             elif op.ROLE is Role.CONTRACT or (repeats and operand in folds) or dearly:
                 keep(operand)
-        summed = [operand for operand in op.operands if operand in products]
-        for operand in summed[:-1]:
-            if products[operand] is not products[summed[-1]]:
-                keep(operand)
         result = op.results[0]
-        if op.ROLE is Role.CONTRACT:
-            products[result] = op
-        elif left := [products[operand] for operand in op.operands if operand in products]:
-            products[result] = left[-1]
         if op.ROLE in (Role.FOLD, Role.CONTRACT) or any(x in folds for x in op.operands):
             folds.add(result)
         if op in short:
@@ -337,6 +326,8 @@ def _mark_kept(
             dear.add(result)
         if op.COSTLY or any(x in dear for x in op.operands):
             dear.add(result)
+        if attends and op.COSTLY and result in folds:
+            keep(result)
         if op.ROLE is Role.MAP and result in dear and uses[result] > 1 and not side_by_side:
             if any(reader.ROLE is Role.FOLD for reader in _readers(op)):
                 keep(result)

@@ -13,7 +13,7 @@ from stepwell.compiler.dialects.llvm.types import size as bytes_of
 from stepwell.compiler.dialects.loop.nests import KernelOp, ReadOp
 from stepwell.compiler.dialects.loop.types import BufferType, buffer
 from stepwell.compiler.lower.analysis import Analysis, lanes_of
-from stepwell.compiler.lower.blocking import TASK, WIDEST, tiles
+from stepwell.compiler.lower.blocking import TALLEST, TASK, WIDEST, tiles
 from stepwell.compiler.lower.bodies import BodyWriter, Mask, Ready, Spread, masks
 from stepwell.compiler.lower.contraction import Contraction, contraction_of
 from stepwell.compiler.lower.costs import UNKNOWN, length
@@ -46,10 +46,7 @@ from stepwell.compiler.ops.indices import Index
 from stepwell.runtime.sizes import Size, smallest
 
 TASKS = 16
-"""Tasks at most, for each has a workspace of its own."""
-
-PIECES = 16
-"""So many pieces let two or more threads end together."""
+"""So many tasks let two or more threads end together; each has a workspace of its own."""
 
 Buffers = Mapping[SSAValue, SSAValue]
 """Where each local lies."""
@@ -91,19 +88,17 @@ class Attention(Strategy):
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
         parts = _Attention(cls(machine.vector_bytes, mr=1, rows=1), kernel)
         products = [product_of(each.contraction, machine) for each in parts.products.values()]
-        row = sum(
-            (type.count * bytes_of(type.element) for type in parts.types.values()), start=ZERO
-        )
+        kept = (type.count * bytes_of(type.element) for type in parts.types.values())
+        row = sum(kept, start=ZERO)
         tallest = max(each.m for each in products)
-        if row.static is None:
-            tallest = min(tallest, UNKNOWN_STRIDES)
+        tallest = min(tallest, UNKNOWN_STRIDES if row.static is None else TALLEST)
         mr, nv = min(
             tiles(tallest, WIDEST, machine.vector_registers),
             key=lambda tile: sum(each.cycles(*tile, machine) for each in products),
         )
         count, outer = length(parts.count), prod(map(length, parts.before))
         bytes = row.evaluate(dict.fromkeys(row.symbols, UNKNOWN))
-        wanted = min(machine.l2 // 8 // max(1, bytes), outer * count // PIECES)
+        wanted = min(machine.l2 // 8 // max(1, bytes), outer * count // TASKS)
         pieces = -(-count // max(mr, wanted))
         rows = -(-count // pieces // mr) * mr
         work = outer * sum(each.work for each in products)
@@ -160,26 +155,12 @@ class _Attention:
         self.homes = homes([op.result for op in locals_of(kernel)], self.nests)
         kept = dict.fromkeys(self.homes.values())
         self.types = {home: _rows_of(home, self.axis, self.height) for home in kept}
-
-    @property
-    def tiles(self) -> Size:
-        """Pieces at each position of the axes before the rows."""
-        return _ceiling(self.count, self.height)
-
-    @property
-    def pieces(self) -> Size:
-        return prod(self.before, start=self.tiles)
-
-    @property
-    def tasks(self) -> Size:
-        return smallest(self.pieces, Size.of(self.plan.tasks)) if self.plan.tasks else ONE
-
-    @property
-    def bytes(self) -> Size:
+        self.tiles = _ceiling(self.count, self.height)
+        self.pieces = prod(self.before, start=self.tiles)
+        self.tasks = smallest(self.pieces, Size.of(plan.tasks)) if plan.tasks else ONE
+        panels = [each.memory for each in self.products.values() if each.memory]
+        self.bytes = sum(map(buffer_bytes, (*self.types.values(), *panels)), start=ZERO)
         """Of the workspace of a task."""
-        panels = (each.memory for each in self.products.values())
-        types = [*self.types.values(), *(each for each in panels if each is not None)]
-        return sum(map(buffer_bytes, types), start=ZERO)
 
     def write(self, writer: Writer) -> None:
         writer.location = self.nests[0].nest.location
