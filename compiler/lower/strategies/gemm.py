@@ -131,7 +131,7 @@ class _Gemm:
         self.packs_left = "left" in plan.pack and self.contraction.left.may_pack
         self.packs_right = "right" in plan.pack and self.contraction.right.may_pack
         self.blocks = Tasks(self.contraction.blocks(plan.kc), least=0)
-        steps = {axis.value: steps for axis, steps in self.blocks.blocks}
+        steps = {axis.value: Size.of(steps) for axis, steps in self.blocks.blocks}
         axes = self.analysis.axes_of(self.contraction.fold)
         depth = prod((Size.of(steps.get(axis.value, axis.size)) for axis in axes), start=ONE)
         left, right = self.contraction.left, self.contraction.right
