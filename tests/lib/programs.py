@@ -35,6 +35,7 @@ from stepwell.compiler.ops.value import Value
 from stepwell.compiler.passes.assign_buffers import WORKSPACE
 from stepwell.compiler.targets.cpu import host
 from stepwell.compiler.targets.support import support_object
+from stepwell.compiler.tuning.plans import NONE
 from stepwell.runtime import program
 from stepwell.runtime.dtypes import BY_NAME, BY_NUMPY
 from stepwell.runtime.entry import Argument, ArrayType, Entry, Result, SizeRange
@@ -211,8 +212,9 @@ def stages(module: ModuleOp, machine: Machine | None = None) -> Iterator[tuple[s
     """The module after each pass of each stage, by the names of both."""
     module = module.clone()
     yield "tensor", module
+    level = pipeline.level_of(machine or host()).name
     for stage, passes in pipeline.STAGES:
-        for each in passes(machine or host()):
+        for each in passes(level, NONE):
             each.apply(Context(), module)
             yield f"{stage}: {each.name}", module
 
