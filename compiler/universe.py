@@ -27,8 +27,8 @@ from stepwell.compiler.passes.winograd import Winograd
 
 PASSES: tuple[type[ModulePass], ...] = (
     Inline,
-    Simplify,
     Winograd,
+    Simplify,
     PackWeights,
     SeparateLoops,
     FormKernels,
