@@ -126,21 +126,19 @@ class Product:
         unit = self.chunk or 1
         return -(-machine.l1 // panel // unit) * unit
 
-    def ahead(
-        self, mr: int, nv: int, mc: int, kc: int, distance: int | None, machine: Machine
-    ) -> tuple[int, int]:
-        """How many positions ahead to ask for rows of the right operand that lie so far apart, and
-        how many tiles share that: the next panel, of several read in a row, where all rows are of
-        one task and all positions of one block; nothing of what else is read so, or stays in the
-        second cache."""
+    def shares(self, mr: int, nv: int, distance: int | None) -> int:
+        """How many tiles of rows share the asking for the next panel, of several that are read in a
+        row: all that use one, unless they are too many; 0 if there is nothing to share."""
         tiles = self.middle * -(-self.m // mr)
-        if self._is_in_a_row(nv, distance):
-            whole = kc == 0 and (mc == 0 or mc >= self.rows)
-            few = whole and self.columns > 1 < tiles <= MOST_SHARED
-            return (self.k, tiles) if few else (0, 0)
-        if self.k * self.lanes * self.size <= machine.l2 // 2:
-            return 0, 0
-        return max(1, AHEAD // (nv * self.width * self.size)), 0
+        few = self.columns > 1 < tiles <= MOST_SHARED
+        return tiles if few and self._is_in_a_row(nv, distance) else 0
+
+    def ahead(self, nv: int, distance: int | None, machine: Machine) -> int:
+        """How many positions ahead to ask for rows of the right operand that lie so far apart: not
+        at all if it stays in the second cache, or is read in a row."""
+        if self._is_in_a_row(nv, distance) or self.k * self.lanes * self.size <= machine.l2 // 2:
+            return 0
+        return max(1, AHEAD // (nv * self.width * self.size))
 
     def task(self, mr: int, nv: int, kc: int, packs: bool, machine: Machine) -> tuple[int, int]:
         """The rows and lanes of a task, in whole tiles or whole `m`, and tasks enough: as many rows

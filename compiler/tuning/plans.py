@@ -100,12 +100,7 @@ class Plans:
     @staticmethod
     def load(path: str | Path) -> "Plans":
         """The plans of a file (LoadError SW0301, SW0304, SW0307)."""
-        try:
-            text = Path(path).read_bytes()
-        except OSError as error:
-            sentence = f"{path} cannot be read: {error.strerror or error}"
-            raise LoadError("SW0301", sentence) from None
-        root = Field.parse(text, str(path))
+        root = Field.parse(_bytes(path), str(path))
         if (version := root["format"].count()) > FORMAT:
             sentence = (
                 f"{path} has format {version}, and this stepwell reads formats up to {FORMAT}"
@@ -115,6 +110,14 @@ class Plans:
 
 
 NONE: Final = Plans()
+
+
+def _bytes(path: str | Path) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        sentence = f"{path} cannot be read: {error.strerror or error}"
+        raise LoadError("SW0301", sentence) from None
 
 
 def _read(entry: Field) -> tuple[Place, Tuned]:

@@ -24,6 +24,9 @@ from stepwell.compiler.passes.assign_buffers import aligned
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
 
+TILE = {"bytes", "vectors", "rows", "mr", "nv", "band"}
+"""The parameters that say what a tile is."""
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -92,13 +95,13 @@ class Strategy(ABC):
     @classmethod
     def allows(cls, name: str, value: Parameter) -> bool:
         """Whether a parameter may have a value: `bytes`, the width of a vector, is a power of two;
-        0 stands for doing without, which only `task` can and what does so by default."""
+        of what a tile has there is some, and 0 of anything else stands for doing without."""
         defaults = {field.name: field.default for field in fields(cls)}
         if name not in defaults or type(defaults[name]) is not type(value):
             return False
         if isinstance(value, int):
             powers = name != "bytes" or value & (value - 1) == 0
-            return powers and value >= (0 if defaults[name] == 0 or name == "task" else 1)
+            return powers and value >= (1 if name in TILE else 0)
         return isinstance(value, tuple) and set(value) <= set(cls.CHOICES.get(name, ()))
 
 

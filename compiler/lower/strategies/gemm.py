@@ -86,7 +86,8 @@ class Gemm(Strategy):
             contraction.right.may_pack and product.packs_right(mr, nv, distance, machine)
         )
         depth, apart = contraction.depth.static, _distance(contraction.left)
-        kc = product.block(mr, nv, depth, apart, machine)
+        share = 0 if packs else product.shares(mr, nv, distance)
+        kc = 0 if share else product.block(mr, nv, depth, apart, machine)
         mc, nc = product.task(mr, nv, kc, packs, machine)
         whole = prod(contraction.analysis.nest.sizes.data, start=contraction.depth).static
         if whole is not None and product.work < 2 * TASK:
@@ -94,8 +95,10 @@ class Gemm(Strategy):
         pack = ("left",) if _packs_left(contraction, product, nv, machine) else ()
         if packs:
             return cls(machine.vector_bytes, mr, nv, mc, nc, kc, (*pack, "right"))
-        ahead = product.ahead(mr, nv, mc, kc, distance, machine)
-        return cls(machine.vector_bytes, mr, nv, mc, nc, kc, pack, *ahead)
+        if share and (mc == 0 or mc >= product.rows):
+            return cls(machine.vector_bytes, mr, nv, mc, nc, kc, pack, product.k, share)
+        ahead = product.ahead(nv, distance, machine)
+        return cls(machine.vector_bytes, mr, nv, mc, nc, kc, pack, ahead)
 
     def workspace(self, kernel: KernelOp) -> Size:
         return _Gemm(self, kernel).workspace

@@ -81,7 +81,7 @@ class Sort(Strategy):
 
     def workspace(self, kernel: KernelOp) -> Size:
         rows = _Rows(self, kernel)
-        return ZERO if rows.are_short else rows.bytes * smallest(rows.count, self.tasks)
+        return ZERO if rows.are_short else rows.bytes * smallest(rows.count, max(1, self.tasks))
 
     def expand(self, kernel: KernelOp) -> None:
         rows = _Rows(self, kernel)
@@ -125,7 +125,7 @@ class _Rows:
 
     def write(self, writer: Writer) -> None:
         writer.location = self.location
-        if self.plan.tasks == 1:
+        if self.plan.tasks <= 1:
             self._task(writer, 0, 0, writer.extent(self.count))
             return
 

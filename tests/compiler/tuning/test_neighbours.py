@@ -45,6 +45,7 @@ def test_numbers_go_up_and_down_by_one_and_by_half() -> None:
 def test_a_number_is_0_only_where_that_stands_for_doing_without() -> None:
     found = [each for each in around(Gemm(mr=1, ahead=1)) if isinstance(each, Gemm)]
     assert {each.mr for each in found} == {1, 2}
+    assert {each.task for each in around(Map(task=1)) if isinstance(each, Map)} >= {0, 1, 2}
     assert {each.ahead for each in found} == {0, 1, 2}
 
 
