@@ -23,6 +23,11 @@ from stepwell.compiler.passes.groups import same_index
 from stepwell.runtime.sizes import Size
 
 
+MUCH = 4
+"""So many times as long as its sums is a row of a layer, and one of attention without heads longer.
+"""
+
+
 def attentions(block: Block) -> Iterator[Sequence[Operation]]:
     """The ops of each attention in a block; the first is the product of the scores."""
     taken: set[Operation] = set()
@@ -35,14 +40,15 @@ def attentions(block: Block) -> Iterator[Sequence[Operation]]:
 
 
 def _has_long_rows(scores: Dot) -> bool:
-    """Whether rows of scores are worth keeping: there are many products, or they are longer than
-    the sums in them."""
+    """Whether rows of scores are worth keeping: there are many products, or they are much longer
+    than the sums in them. For few rows, what they are products with would come from memory again
+    and again, as weights of layers do."""
     shape = shape_of(scores.lhs.type)
     depth = prod((shape[axis] for axis in scores.left.data), start=Size.of(1)).static
     row = shape_of(scores.result.type)[-1:]
     length = row[0].static if row else 1
     batched = scores.batch.data > 0
-    return batched or not length or not depth or length > depth
+    return batched or not length or not depth or length > MUCH * depth
 
 
 def is_product(op: Operation) -> TypeGuard[Dot]:
@@ -65,9 +71,14 @@ def _attention(scores: Dot) -> Sequence[Operation]:
             found[op] = None
             products += isinstance(op, Dot)
             if products and not any(_is_needed(each, found, scores) for each in found):
-                return tuple(found)
+                return tuple(found) if _is_weighed(scores, found) else ()
         op = op.next_op
     return ()
+
+
+def _is_weighed(scores: Dot, found: Collection[Operation]) -> bool:
+    """Whether this is more than two layers of a network: for each head, or with sums of rows."""
+    return scores.batch.data > 0 or any(isinstance(op, Reduction) for op in found)
 
 
 def _is_needed(op: Operation, found: Collection[Operation], scores: Dot) -> bool:

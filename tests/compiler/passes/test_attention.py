@@ -62,9 +62,20 @@ def norm(x: Array, up: Array, down: Array) -> Array:
     return nn.layer_norm(x @ up) @ down
 
 
+def layers(x: Array, up: Array, down: Array) -> Array:
+    return nn.gelu(x @ up) @ down
+
+
+def narrow(x: Array, up: Array, down: Array) -> Array:
+    """The rows between the layers are four times as long as their sums, as is usual."""
+    return nn.softmax(x @ up) @ down
+
+
 @pytest.mark.parametrize(
     ("function", "specs"),
     [
+        (layers, ["f32[100,8]", "f32[8,96]", "f32[96,8]"]),
+        (narrow, ["f32[100,24]", "f32[24,96]", "f32[96,24]"]),
         (scores_too, [HEADS] * 3),
         (columns, [HEADS] * 3),
         (turned, [HEADS] * 3),
