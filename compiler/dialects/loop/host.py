@@ -31,11 +31,10 @@ from xdsl.utils.exceptions import VerifyException
 
 from stepwell.compiler.dialects.define import defined_in
 from stepwell.compiler.dialects.loop.syntax import (
-    parse_access,
+    INDEX,
+    Access,
     parse_carried,
-    parse_known,
     parse_signature,
-    print_access,
     print_carried,
     print_signature,
 )
@@ -112,32 +111,14 @@ class ViewOp(IRDLOperation):
 
     name = "loop.view"
     base = operand_def(BufferType)
-    indices = var_operand_def()
+    indices = var_operand_def(INDEX)
     access = prop_def(AccessAttr)
     result = result_def(BufferType)
     traits = traits_def(Pure())
-
-    def print(self, printer: Printer) -> None:
-        printer.print_string(" ")
-        printer.print_operand(self.base)
-        print_access(printer, self.access, self.indices)
-        printer.print_string(" : ")
-        printer.print_attribute(self.base.type)
-        printer.print_string(" to ")
-        printer.print_attribute(self.result.type)
-
-    @classmethod
-    def parse(cls, parser: Parser) -> "ViewOp":
-        base = parse_known(parser)
-        access, indices = parse_access(parser)
-        parser.parse_punctuation(":")
-        parser.parse_type()
-        parser.parse_keyword("to")
-        return cls.create(
-            operands=[base, *indices],
-            properties={"access": access},
-            result_types=[parser.parse_type()],
-        )
+    custom_directives = (Access,)
+    assembly_format = (
+        "$base custom<Access>($access, $indices) attr-dict `:` type($base) `to` type($result)"
+    )
 
 
 @irdl_op_definition
