@@ -115,17 +115,12 @@ class NestWriter(BodyWriter):
         behind = ops[ops.index(fold) + 1 :]
         self.write(body, set(ops).difference(behind))
 
-        def finish() -> Sequence[SSAValue]:
-            self.write(body, behind)
-            return ()
-
-        def keep() -> Sequence[SSAValue]:
+        def keep() -> None:
             values = self.value(fold.results[0]).values
             for value, place in zip(values, self.places(block, len(values)), strict=True):
                 self.writer.store(value, block.sums, place)
-            return ()
 
-        self.writer.branch(block.last, finish, keep)
+        self.writer.branch(block.last, lambda: self.write(body, behind), keep)
         return None
 
     def places(self, block: Block, count: int) -> list[Bound]:

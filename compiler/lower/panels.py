@@ -113,22 +113,19 @@ class Panels:
         low, high = vector.limits(last)
         whole = writer.add(low, writer.round_down(writer.subtract(high, low), self.width))
 
-        def along(
-            copy: Callable[[], None], index: Bound, _: Sequence[SSAValue]
-        ) -> Sequence[SSAValue]:
-            def column(number: Bound, _: Sequence[SSAValue]) -> Sequence[SSAValue]:
+        def along(copy: Callable[[], None], index: Bound) -> None:
+            def column(number: Bound) -> None:
                 vector.move(number)
                 copy()
-                return ()
 
             vector.stand(last, index)
-            return writer.loop(0, count * self.width, self.width, (), column)
+            writer.each(0, count * self.width, column, self.width)
 
         def inside() -> None:
             turn = partial(along, partial(vector.turn, last, target, first))
             copy = partial(along, partial(vector.copy, target, first))
-            writer.loop(low, whole, self.width, (), turn)
-            writer.loop(whole, high, 1, (), copy)
+            writer.each(low, whole, turn, self.width)
+            writer.each(whole, high, copy)
 
         self._loops(writer, outer, [vector], inside)
 
@@ -142,14 +139,12 @@ class Panels:
         if not axes:
             return inside()
 
-        def body(index: Bound, _: Sequence[SSAValue]) -> Sequence[SSAValue]:
+        def body(index: Bound) -> None:
             for each in vectors:
                 each.stand(axes[0], index)
             self._loops(writer, axes[1:], vectors, inside)
-            return ()
 
-        writer.loop(*vectors[0].limits(axes[0]), 1, (), body)
-        return None
+        return writer.each(*vectors[0].limits(axes[0]), body)
 
 
 @final

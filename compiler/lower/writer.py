@@ -367,10 +367,9 @@ class Writer:
         aligned = self.once((), AlignedOp, (target,), i1)
         plain = {"operandSegmentSizes": segments(1, 1, 1, 0)}
 
-        def store(properties: Mapping[str, Attribute]) -> Sequence[SSAValue]:
+        def store(properties: Mapping[str, Attribute]) -> None:
             for offset, value in values.items():
                 self.effect(StoreOp, (value, target, offset), (), properties)
-            return ()
 
         streamed = partial(store, {**plain, "streamed": UnitAttr()})
         self.branch(aligned, streamed, partial(store, plain))
@@ -440,6 +439,23 @@ class Writer:
         op = self.effect(ForOp, operands, types, {"step": _step(step)}, [Region(block)])
         return op.results
 
+    def each(
+        self,
+        low: Bound,
+        high: Bound,
+        inside: Callable[[Bound], object],
+        step: int = 1,
+        *,
+        runs: bool = False,
+    ) -> None:
+        """A counted loop without carried values."""
+
+        def body(index: Bound, _: Sequence[SSAValue]) -> Sequence[SSAValue]:
+            inside(index)
+            return ()
+
+        self.loop(low, high, step, (), body, runs)
+
     def repeat(
         self,
         initial: Sequence[SSAValue],
@@ -472,14 +488,15 @@ class Writer:
     def branch(
         self,
         condition: SSAValue,
-        then: Callable[[], Sequence[SSAValue]],
-        otherwise: Callable[[], Sequence[SSAValue]],
+        then: Callable[[], Sequence[SSAValue] | None],
+        otherwise: Callable[[], Sequence[SSAValue] | None],
     ) -> Sequence[SSAValue]:
+        """One of two ways, which give the same number of values, or none."""
         blocks = (Block(), Block())
         types: list[Attribute] = []
         for block, write in zip(blocks, (then, otherwise), strict=True):
             with self._inside(block, False):
-                values = write()
+                values = write() or ()
                 self.effect(YieldOp, values)
             types = [value.type for value in values]
         regions = [Region(block) for block in blocks]

@@ -191,11 +191,7 @@ class _Attention:
         for each in self.products.values():
             each.target = None if each.memory is None else place(each.memory)
 
-        def piece(index: Bound, _: Sequence[SSAValue]) -> Sequence[SSAValue]:
-            self._piece(writer, index, writer.value(low), buffers)
-            return ()
-
-        writer.loop(low, high, 1, (), piece)
+        writer.each(low, high, lambda index: self._piece(writer, index, writer.value(low), buffers))
 
     def _piece(self, writer: Writer, index: Bound, first: SSAValue, buffers: Buffers) -> None:
         """Some rows through all nests: products tile by tile, what is between them row by row."""
@@ -208,20 +204,19 @@ class _Attention:
             before = writer.quotient(before, writer.extent(size))
         starts = ((number, writer.value(0)), (index, first))
         begins = [writer.compare("eq", writer.value(each), other) for each, other in starts]
-        writer.branch(writer.any_of(begins), partial(self._pack, writer, at), tuple[SSAValue, ...])
+        writer.branch(writer.any_of(begins), partial(self._pack, writer, at), lambda: None)
         origin = writer.value(rows.low)
         for is_product, nests in groupby(self.nests, lambda nest: nest in self.products):
             stage = [self._keeping(nest, origin) for nest in nests]
             write = partial(self._stage, writer, stage, at, origin, rows, buffers)
             if is_product:
-                write(None, ())
+                write(None)
             else:
-                writer.loop(rows.low, rows.high, 1, (), write, runs=True)
+                writer.each(rows.low, rows.high, write, runs=True)
 
-    def _pack(self, writer: Writer, at: Sequence[Bound]) -> Sequence[SSAValue]:
+    def _pack(self, writer: Writer, at: Sequence[Bound]) -> None:
         for each in self.products.values():
             each.pack(writer, dict(zip(each.analysis.nest.axes, at, strict=False)))
-        return ()
 
     def _keeping(self, nest: Analysis, origin: SSAValue) -> Analysis:
         """The nest, for which locals hold the rows from `origin` on."""
@@ -243,8 +238,7 @@ class _Attention:
         rows: Interval,
         buffers: Buffers,
         row: Bound | None,
-        _: Sequence[SSAValue],
-    ) -> Sequence[SSAValue]:
+    ) -> None:
         """Products of all rows, or other nests of one."""
         first = at if row is None else (*at, row)
         for nest in nests:
@@ -259,7 +253,6 @@ class _Attention:
             intervals = {nest.nest.axes[self.axis]: rows} if row is None else {}
             sizes, ranges = nest.nest.sizes.data[self.axis + 1 :], self.kernel.symbols.ranges
             unless_empty(writer, sizes, ranges, partial(loops.write, intervals))
-        return ()
 
 
 @final
@@ -295,16 +288,15 @@ class _Product:
         whole = writer.round_down(high, panels.length)
         everywhere = {**dict.fromkeys(self.analysis.nest.axes, 0), **bases}
 
-        def panel(inside: Sequence[Mask], low: Bound, _: Sequence[SSAValue]) -> Sequence[SSAValue]:
+        def panel(inside: Sequence[Mask], low: Bound) -> None:
             here = {**everywhere, lanes.value: low}
             panels.fill(writer, here, inside, target, ALL, writer.multiply(low, panels.depth))
-            return ()
 
-        writer.loop(0, whole, panels.length, (), partial(panel, (None,) * self.vectors))
+        writer.each(0, whole, partial(panel, (None,) * self.vectors), panels.length)
         size = lanes.size.static
         rest = self.vectors if size is None else -(-(size % panels.length) // self.width)
         last = masks(writer, whole, high, self.width, rest)
-        writer.loop(whole, high, panels.length, (), partial(panel, last))
+        writer.each(whole, high, partial(panel, last), panels.length)
 
     def loops(self, writer: Writer, buffers: Buffers, bases: Mapping[SSAValue, Bound]) -> NestLoops:
         """The tiles."""

@@ -129,12 +129,11 @@ class _Rows:
     def _task(self, writer: Writer, task: Bound, interval: Interval) -> None:
         buffers = self._buffers(writer, task)
 
-        def row(index: Bound, _: Sequence[SSAValue]) -> Sequence[SSAValue]:
+        def row(index: Bound) -> None:
             for nest in self.nests:
                 self._nest(writer, nest, index, buffers)
-            return ()
 
-        writer.loop(interval.low, interval.high, 1, (), row)
+        writer.each(interval.low, interval.high, row)
         if self.streamed:
             writer.fence()
 
