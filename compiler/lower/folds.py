@@ -211,12 +211,8 @@ class _Fold:
         )
 
     def _stand_at_position(self, position: Bound) -> None:
-        writer = self.writer
-        for axis in self.axes[:0:-1]:
-            size = writer.extent(axis.size)
-            self.body.bases[axis.value] = writer.remainder(position, size)
-            position = writer.quotient(position, size)
-        self.body.bases[self.axes[0].value] = position
+        indices = self.writer.unravel(position, [axis.size for axis in self.axes])
+        self.body.bases.update(zip((axis.value for axis in self.axes), indices, strict=True))
 
     def _joined(self, span: Span, step: int, part: Callable[[Span], Accumulators]) -> Accumulators:
         def chunk(low: Bound, carried: Sequence[SSAValue]) -> Sequence[SSAValue]:

@@ -7,8 +7,9 @@ from typing import final
 
 from xdsl.ir import SSAValue
 
+from stepwell.compiler.dialects.llvm.types import vector
 from stepwell.compiler.lower.analysis import Analysis, Axis
-from stepwell.compiler.lower.bodies import Ahead, BodyWriter, Guard, Mask, Tile
+from stepwell.compiler.lower.bodies import Ahead, BodyWriter, Guard, Mask, Spread, Tile
 from stepwell.compiler.lower.contraction import Factor
 from stepwell.compiler.lower.folds import Intervals, NestWriter, interval_of
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term, Writer
@@ -70,6 +71,13 @@ class Panels:
                 terms.append((-stride, some.low))
             stride = stride * axis.size
         return body.writer.affine(terms)
+
+    def vectors(self, source: SSAValue, part: Intervals, first: Bound, body: BodyWriter) -> Spread:
+        """Those of a panel at the position where the body stands: as many as the tile has."""
+        type = vector(self.factor.value.type, self.width)
+        columns = (column * self.width for column in range(body.tile.vectors))
+        places = [self.place(body, part, first, column) for column in columns]
+        return body.spread([body.writer.load(source, at, type) for at in places], False, True)
 
     def _is_turned(self, last: Axis) -> bool:
         """Whether the factor is contiguous along the fold rather than along its axis."""

@@ -259,6 +259,15 @@ class Writer:
             return first % divisor
         return 0 if divisor == 1 else self.index_op(arith.RemUIOp, first, divisor)
 
+    def unravel(self, position: Bound, sizes: Sequence[Size]) -> list[Bound]:
+        """The indices along axes of these sizes, in row-major order; without axes none."""
+        indices: list[Bound] = []
+        for size in sizes[:0:-1]:
+            extent = self.extent(size)
+            indices.append(self.remainder(position, extent))
+            position = self.quotient(position, extent)
+        return [position, *reversed(indices)] if sizes else []
+
     def ceiling(self, first: Bound, divisor: int) -> Bound:
         """The quotient, rounded up."""
         return self.quotient(self.add(first, divisor - 1), divisor)

@@ -21,8 +21,9 @@ from stepwell.compiler.lower.strategies.base import (
     Refusal,
     Strategy,
     buffer_bytes,
-    drop_ops,
-    take_ops,
+    expanding,
+    place,
+    total_bytes,
     view,
 )
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Writer
@@ -85,9 +86,8 @@ class Sort(Strategy):
 
     def expand(self, kernel: KernelOp) -> None:
         rows = _Rows(self, kernel)
-        ops = take_ops(kernel)
-        rows.write(Writer(kernel.body.block))
-        drop_ops(ops)
+        with expanding(kernel) as writer:
+            rows.write(writer)
 
 
 Carried = Sequence[SSAValue]
@@ -113,7 +113,7 @@ class _Rows:
         self.chunks = (self.length + plan.chunk - 1) // plan.chunk if plan.chunk else ONE
         self.counts = buffer((self.chunks * VALUES,), i64)
         self.rooms = [buffer((self.length,), type) for type in self.elements]
-        self.half = sum(map(buffer_bytes, self.rooms), start=ZERO)
+        self.half = total_bytes(self.rooms)
         self.bytes = buffer_bytes(self.counts) + self.half * 2
         self.workspace = kernel.arguments[-1]
 
@@ -246,13 +246,10 @@ class _Row:
         self._in_chunks(store)
 
     def _rooms(self, half: Bound) -> list[SSAValue]:
-        rows, found = self.rows, list[SSAValue]()
-        offset = buffer_bytes(rows.counts)
-        for room in rows.rooms:
-            place = self.writer.affine([(rows.bytes, self.task), (rows.half, half)], offset)
-            found.append(view(self.writer, rows.workspace, place, room))
-            offset = offset + buffer_bytes(room)
-        return found
+        rows = self.rows
+        before = [(rows.bytes, self.task), (rows.half, half), (buffer_bytes(rows.counts), 1)]
+        types = dict(enumerate(rows.rooms))
+        return list(place(self.writer, rows.workspace, types, before).values())
 
     def _in_chunks(self, inside: Callable[[Bound, Bound, Bound], None]) -> None:
         """`inside` for each chunk, with its first position and that behind its last."""
