@@ -183,12 +183,7 @@ class Analysis:
         terms: dict[SSAValue, Size] = {}
         offset = ZERO
         for affine, stride in zip(affines, strides, strict=True):
-            index = self._index(affine, indices)
-            for value, coefficient in index.terms.items():
-                scaled = _times(coefficient, stride)
-                terms[value] = terms[value] + scaled if value in terms else scaled
-            if index.offset != ZERO:
-                offset = offset + _times(index.offset, stride)
+            offset = _add(terms, offset, self._index(affine, indices), stride)
         return Index({value: c for value, c in terms.items() if c != ZERO}, offset)
 
     def _index(self, affine: Affine, indices: Sequence[SSAValue]) -> Index:
@@ -197,11 +192,7 @@ class Analysis:
         offset = affine.offset
         for coefficient, number in affine.terms:
             inner = self.affines.get(indices[number]) or Index.axis(indices[number])
-            for value, factor in inner.terms.items():
-                scaled = _times(factor, coefficient)
-                terms[value] = terms[value] + scaled if value in terms else scaled
-            if inner.offset != ZERO:
-                offset = offset + _times(inner.offset, coefficient)
+            offset = _add(terms, offset, inner, coefficient)
         return Index(terms, offset)
 
     def _fold(self, op: FoldOp) -> None:
@@ -267,6 +258,14 @@ class Analysis:
 
 def _rank(access: Access) -> int:
     return len(access.op.access.data)
+
+
+def _add(terms: dict[SSAValue, Size], offset: Size, index: Index, factor: Size) -> Size:
+    """Adds an index, so many times, to terms; gives the offset with its own."""
+    for value, coefficient in index.terms.items():
+        scaled = _times(coefficient, factor)
+        terms[value] = terms[value] + scaled if value in terms else scaled
+    return offset if index.offset == ZERO else offset + _times(index.offset, factor)
 
 
 def _times(first: Size, second: Size) -> Size:

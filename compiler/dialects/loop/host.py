@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from xdsl.dialects.builtin import StringAttr, SymbolNameConstraint, SymbolRefAttr, i1
-from xdsl.ir import BlockArgument, SSAValue
+from xdsl.dialects.builtin import StringAttr, SymbolRefAttr, i1
+from xdsl.ir import SSAValue
 from xdsl.irdl import (
     IRDLOperation,
     irdl_op_definition,
@@ -33,50 +33,23 @@ from stepwell.compiler.dialects.define import defined_in
 from stepwell.compiler.dialects.loop.syntax import (
     INDEX,
     Access,
+    Function,
     parse_carried,
-    parse_signature,
     print_carried,
-    print_signature,
 )
 from stepwell.compiler.dialects.loop.types import AccessAttr, BufferType
-from stepwell.compiler.dialects.sizes import BindingsAttr, NumberAttr, SymbolsAttr
+from stepwell.compiler.dialects.sizes import BindingsAttr, NumberAttr
 
 
 @irdl_op_definition
-class FuncOp(IRDLOperation):
+class FuncOp(Function):
     """A function over buffers and scalars, with its symbols; it writes the last `outputs` of them.
 
     An entry point is one, and so is a micro-kernel that several kernels share.
     """
 
     name = "loop.func"
-    sym_name = prop_def(SymbolNameConstraint())
-    symbols = prop_def(SymbolsAttr)
-    outputs = prop_def(NumberAttr)
-    body = region_def("single_block")
     traits = traits_def(IsolatedFromAbove(), SymbolOpInterface(), NoTerminator())
-
-    @property
-    def arguments(self) -> tuple[BlockArgument, ...]:
-        return self.body.block.args
-
-    def print(self, printer: Printer) -> None:
-        split = len(self.arguments) - self.outputs.data
-        inputs, outputs = self.arguments[:split], self.arguments[split:]
-        print_signature(printer, self.sym_name.data, self.symbols, inputs, outputs)
-        printer.print_op_attributes(self.attributes, print_keyword=True)
-        printer.print_string(" ")
-        printer.print_region(self.body, print_entry_block_args=False, print_empty_block=False)
-
-    @classmethod
-    def parse(cls, parser: Parser) -> "FuncOp":
-        properties, arguments = parse_signature(parser)
-        attributes = parser.parse_optional_attr_dict_with_keyword()
-        return cls.create(
-            properties=properties,
-            attributes=attributes.data if attributes else {},
-            regions=[parser.parse_region(arguments)],
-        )
 
 
 @irdl_op_definition

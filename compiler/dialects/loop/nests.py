@@ -3,8 +3,8 @@
 from abc import ABC
 from typing import ClassVar, Self
 
-from xdsl.dialects.builtin import StringAttr, SymbolNameConstraint, i1
-from xdsl.ir import BlockArgument, SSAValue
+from xdsl.dialects.builtin import StringAttr, i1
+from xdsl.ir import SSAValue
 from xdsl.irdl import (
     AnyAttr,
     AttrSizedOperandSegments,
@@ -40,14 +40,13 @@ from stepwell.compiler.dialects.define import defined_in
 from stepwell.compiler.dialects.loop.syntax import (
     INDEX,
     Access,
+    Function,
     Known,
     parse_affine_of,
     parse_axes,
     parse_known,
-    parse_signature,
     print_affine,
     print_axes,
-    print_signature,
 )
 from stepwell.compiler.dialects.loop.types import (
     AccessAttr,
@@ -56,7 +55,7 @@ from stepwell.compiler.dialects.loop.types import (
     OrderAttr,
     PlanAttr,
 )
-from stepwell.compiler.dialects.sizes import NumberAttr, SizesAttr, SymbolsAttr
+from stepwell.compiler.dialects.sizes import NumberAttr, SizesAttr
 
 TERMS_AND_RESULTS = {
     Combine.FMA: (2, 1),
@@ -66,7 +65,7 @@ TERMS_AND_RESULTS = {
 
 
 @irdl_op_definition
-class KernelOp(IRDLOperation):
+class KernelOp(Function):
     """One function over buffers: its nests run in order. The last `outputs` arguments are written.
 
     ```
@@ -75,53 +74,14 @@ class KernelOp(IRDLOperation):
     """
 
     name = "loop.kernel"
-    sym_name = prop_def(SymbolNameConstraint())
-    symbols = prop_def(SymbolsAttr)
-    outputs = prop_def(NumberAttr)
     plan = opt_prop_def(PlanAttr)
-    body = region_def("single_block")
     traits = traits_def(IsolatedFromAbove(), SymbolOpInterface(), NoTerminator())
-
-    @property
-    def arguments(self) -> tuple[BlockArgument, ...]:
-        return self.body.block.args
-
-    @property
-    def inputs(self) -> tuple[BlockArgument, ...]:
-        return self.arguments[: len(self.arguments) - self.outputs.data]
-
-    @property
-    def results_written(self) -> tuple[BlockArgument, ...]:
-        return self.arguments[len(self.arguments) - self.outputs.data :]
 
     def verify_(self) -> None:
         if any(not isinstance(argument.type, BufferType) for argument in self.arguments):
             raise VerifyException("a kernel's arguments are buffers")
         if self.outputs.data > len(self.arguments):
             raise VerifyException("a kernel writes no more buffers than it has")
-
-    def print(self, printer: Printer) -> None:
-        name, symbols = self.sym_name.data, self.symbols
-        print_signature(printer, name, symbols, self.inputs, self.results_written)
-        if self.plan is not None:
-            printer.print_string(" plan ")
-            self.plan.print_parameter(printer)
-        printer.print_op_attributes(self.attributes, print_keyword=True)
-        printer.print_string(" ")
-        printer.print_region(self.body, print_entry_block_args=False, print_empty_block=False)
-
-    @classmethod
-    def parse(cls, parser: Parser) -> "KernelOp":
-        properties, arguments = parse_signature(parser)
-        if parser.parse_optional_keyword("plan"):
-            properties["plan"] = PlanAttr(PlanAttr.parse_parameter(parser))
-        attributes = parser.parse_optional_attr_dict_with_keyword()
-        region = parser.parse_region(arguments)
-        return cls.create(
-            properties=properties,
-            attributes=attributes.data if attributes else {},
-            regions=[region],
-        )
 
 
 @irdl_op_definition

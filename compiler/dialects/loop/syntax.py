@@ -1,10 +1,12 @@
 """Pieces of custom syntax that several loop ops share."""
 
+from abc import ABC
 from collections.abc import Sequence
+from typing import Self
 
-from xdsl.dialects.builtin import IndexType
+from xdsl.dialects.builtin import IndexType, SymbolNameConstraint
 from xdsl.ir import Attribute, BlockArgument, SSAValue
-from xdsl.irdl import IRDLOperation
+from xdsl.irdl import IRDLOperation, prop_def, region_def
 from xdsl.irdl.declarative_assembly_format import (
     AttributeVariable,
     CustomDirective,
@@ -18,7 +20,7 @@ from xdsl.irdl.declarative_assembly_format import (
 from xdsl.parser import Parser, UnresolvedOperand
 from xdsl.printer import Printer
 
-from stepwell.compiler.dialects.loop.types import AccessAttr, Affine, parse_affine
+from stepwell.compiler.dialects.loop.types import AccessAttr, Affine, PlanAttr, parse_affine
 from stepwell.compiler.dialects.sizes import (
     PARENTHESES,
     NumberAttr,
@@ -167,30 +169,62 @@ def parse_axes(parser: Parser) -> tuple[list[Parser.Argument], Shape]:
     return [argument for argument, _ in pairs], tuple(size for _, size in pairs)
 
 
-def print_signature(
-    printer: Printer,
-    name: str,
-    symbols: SymbolsAttr,
-    inputs: Sequence[BlockArgument],
-    outputs: Sequence[BlockArgument],
-) -> None:
-    """`@scale<B: 1>(%x: !loop.buffer<[B] x f32>) -> (%y: !loop.buffer<[B] x f32>)`"""
-    printer.print_string(" ")
-    printer.print_symbol_name(name)
-    print_symbols(printer, symbols)
-    with printer.in_parens():
-        printer.print_list(inputs, printer.print_block_argument)
-    printer.print_string(" -> ")
-    with printer.in_parens():
-        printer.print_list(outputs, printer.print_block_argument)
+class Function(IRDLOperation, ABC):
+    """What is done with buffers, of which it writes the last `outputs`, with symbols.
 
+    ```
+    @scale<B: 1>(%x: !loop.buffer<[B] x f32>) -> (%y: !loop.buffer<[B] x f32>) plan <…> { … }
+    ```
+    """
 
-def parse_signature(parser: Parser) -> tuple[dict[str, Attribute], list[Parser.Argument]]:
-    """The properties that a signature states, and the arguments of the body."""
-    name = parser.parse_symbol_name()
-    symbols = parse_optional_symbols(parser)
-    inputs = parse_tuple(parser, parser.parse_argument, PARENTHESES)
-    parser.parse_punctuation("->")
-    outputs = parse_tuple(parser, parser.parse_argument, PARENTHESES)
-    count = NumberAttr(len(outputs))
-    return {"sym_name": name, "symbols": symbols, "outputs": count}, [*inputs, *outputs]
+    sym_name = prop_def(SymbolNameConstraint())
+    symbols = prop_def(SymbolsAttr)
+    outputs = prop_def(NumberAttr)
+    body = region_def("single_block")
+
+    @property
+    def arguments(self) -> tuple[BlockArgument, ...]:
+        return self.body.block.args
+
+    @property
+    def inputs(self) -> tuple[BlockArgument, ...]:
+        return self.arguments[: len(self.arguments) - self.outputs.data]
+
+    @property
+    def results_written(self) -> tuple[BlockArgument, ...]:
+        return self.arguments[len(self.arguments) - self.outputs.data :]
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_symbol_name(self.sym_name.data)
+        print_symbols(printer, self.symbols)
+        with printer.in_parens():
+            printer.print_list(self.inputs, printer.print_block_argument)
+        printer.print_string(" -> ")
+        with printer.in_parens():
+            printer.print_list(self.results_written, printer.print_block_argument)
+        if isinstance(plan := self.properties.get("plan"), PlanAttr):
+            printer.print_string(" plan ")
+            plan.print_parameter(printer)
+        printer.print_op_attributes(self.attributes, print_keyword=True)
+        printer.print_string(" ")
+        printer.print_region(self.body, print_entry_block_args=False, print_empty_block=False)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> Self:
+        properties: dict[str, Attribute] = {
+            "sym_name": parser.parse_symbol_name(),
+            "symbols": parse_optional_symbols(parser),
+        }
+        inputs = parse_tuple(parser, parser.parse_argument, PARENTHESES)
+        parser.parse_punctuation("->")
+        outputs = parse_tuple(parser, parser.parse_argument, PARENTHESES)
+        properties["outputs"] = NumberAttr(len(outputs))
+        if "plan" in cls.get_irdl_definition().properties and parser.parse_optional_keyword("plan"):
+            properties["plan"] = PlanAttr(PlanAttr.parse_parameter(parser))
+        attributes = parser.parse_optional_attr_dict_with_keyword()
+        return cls.create(
+            properties=properties,
+            attributes=attributes.data if attributes else {},
+            regions=[parser.parse_region([*inputs, *outputs])],
+        )

@@ -127,8 +127,9 @@ def _write(writer: Writer, loops: NestLoops, fence: bool, tasks: Tasks | None) -
 
 def last_written(kernel: KernelOp) -> frozenset[SSAValue]:
     """The outputs that no nest of the kernel reads."""
-    outputs = frozenset(kernel.arguments[len(kernel.arguments) - kernel.outputs.data :])
-    return outputs - {op.source for op in kernel.walk() if isinstance(op, ReadOp)}
+    return frozenset(kernel.results_written) - {
+        op.source for op in kernel.walk() if isinstance(op, ReadOp)
+    }
 
 
 def leaves_caches(nests: Sequence[Analysis], machine: Machine) -> bool:
