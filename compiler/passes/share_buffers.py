@@ -23,13 +23,7 @@ from stepwell.compiler.dialects.loop.nests import KernelOp
 from stepwell.compiler.dialects.loop.types import AccessAttr, Affine, BufferType
 from stepwell.compiler.dialects.sizes import IntsAttr
 from stepwell.compiler.ops.structure import DONATED
-from stepwell.compiler.passes.interference import (
-    BECAUSE,
-    NEEDED,
-    OVERWRITES,
-    Interference,
-    bits,
-)
+from stepwell.compiler.passes.interference import BECAUSE, NEEDED, OVERWRITES, Interference, bits
 from stepwell.runtime.sizes import Size
 
 
