@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import gcd, prod
 from typing import final
 
@@ -456,8 +457,7 @@ class _Fold:
             self.body.guards[guard] = Guard()
             return results
 
-        def in_all() -> Sequence[SSAValue]:
-            return given(Guard(holds=True))
+        in_all = partial(given, Guard(holds=True))
 
         def in_some() -> Sequence[SSAValue]:
             along = frozenset[SSAValue]().union(*(span.axes for span in spans))

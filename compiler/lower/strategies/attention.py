@@ -231,7 +231,7 @@ class _Attention:
             if row is None:
                 loops = self.products[nest].loops(writer, buffers, bases)
             else:
-                axes = nest.axes_within(self.axis + 1)
+                axes = nest.axes(self.axis + 1)
                 tiling = tiling_of(nest, axes, self.plan.bytes, VECTORS, 1)
                 loops = NestLoops(writer, nest, tiling, buffers, bases)
             intervals = {nest.nest.axes[self.axis]: rows} if row is None else {}

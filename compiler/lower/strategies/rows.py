@@ -144,7 +144,7 @@ class _Rows:
         self, writer: Writer, nest: Analysis, row: Bound, buffers: dict[SSAValue, SSAValue]
     ) -> None:
         writer.location = nest.nest.location
-        axes = nest.axes_within(self.outer)
+        axes = nest.axes(self.outer)
         tiling = tiling_of(nest, axes, self.plan.bytes, self.plan.vectors, 1)
         bases = self._indices(writer, nest, row)
         loops = NestLoops(writer, nest, tiling, buffers, bases, streamed=self.streamed)
@@ -208,7 +208,7 @@ def _count(shape: Shape) -> Size:
 
 def _row_cost(nest: Analysis, outer: int, bytes: int) -> float:
     """Nanoseconds that one row of a nest takes."""
-    axes = nest.axes_within(outer)
+    axes = nest.axes(outer)
     width = lanes_of(nest.types, bytes)
     tiling = tiling_of(nest, axes, bytes, 1, 1)
     cost = steps(nest) / width + memory(nest, tiling.lanes, width)
