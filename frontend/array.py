@@ -28,13 +28,7 @@ from stepwell.compiler.dialects.nd import (
 )
 from stepwell.compiler.dialects.sizes import Shape
 from stepwell.compiler.ops.base import TensorOp
-from stepwell.compiler.ops.emission import (
-    Inferring,
-    attributes_of,
-    current_or_none,
-    emit,
-    located,
-)
+from stepwell.compiler.ops.emission import Inferring, attributes_of, current_or_none, emit, located
 from stepwell.compiler.ops.unary import converted
 from stepwell.compiler.ops.value import Value, full
 from stepwell.indexing import ONE

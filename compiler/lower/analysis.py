@@ -83,16 +83,12 @@ class Analysis:
         self._enter(nest.axes, nest.sizes.data)
         self._walk(nest.body.block)
 
-    def axes(self) -> list[Axis]:
-        """The nest's axes."""
-        return self.axes_within(0)
-
     def axes_of(self, op: FoldOp | ScanOp) -> list[Axis]:
         """The axes of a fold or a scan."""
         accesses = self.inside[op] if isinstance(op, FoldOp) else self.scans[op]
         return collapse(op.axes, op.sizes.data, accesses, self.computed_with)
 
-    def axes_within(self, outer: int) -> list[Axis]:
+    def axes(self, outer: int = 0) -> list[Axis]:
         """The nest's axes behind the first `outer` ones."""
         axes, sizes = self.nest.axes[outer:], self.nest.sizes.data[outer:]
         return collapse(axes, sizes, self.accesses.values(), self.computed_with)
@@ -152,10 +148,8 @@ class Analysis:
                 self.affines[op.result] = self._index(op.access.data[0], op.indices)
             elif isinstance(op, ReadOp | WriteOp):
                 self._access(op)
-            elif isinstance(op, FoldOp):
-                self._fold(op)
-            elif isinstance(op, ScanOp):
-                self._scan(op)
+            elif isinstance(op, FoldOp | ScanOp):
+                self._inside(op)
             elif isinstance(op, WhileOp):
                 self._repeated(op)
                 continue
@@ -183,12 +177,7 @@ class Analysis:
         terms: dict[SSAValue, Size] = {}
         offset = ZERO
         for affine, stride in zip(affines, strides, strict=True):
-            index = self._index(affine, indices)
-            for value, coefficient in index.terms.items():
-                scaled = _times(coefficient, stride)
-                terms[value] = terms[value] + scaled if value in terms else scaled
-            if index.offset != ZERO:
-                offset = offset + _times(index.offset, stride)
+            offset = _add(terms, offset, self._index(affine, indices), stride)
         return Index({value: c for value, c in terms.items() if c != ZERO}, offset)
 
     def _index(self, affine: Affine, indices: Sequence[SSAValue]) -> Index:
@@ -197,24 +186,8 @@ class Analysis:
         offset = affine.offset
         for coefficient, number in affine.terms:
             inner = self.affines.get(indices[number]) or Index.axis(indices[number])
-            for value, factor in inner.terms.items():
-                scaled = _times(factor, coefficient)
-                terms[value] = terms[value] + scaled if value in terms else scaled
-            if inner.offset != ZERO:
-                offset = offset + _times(inner.offset, coefficient)
+            offset = _add(terms, offset, inner, coefficient)
         return Index(terms, offset)
-
-    def _fold(self, op: FoldOp) -> None:
-        self._enter(op.axes, op.sizes.data)
-        self.inside[op] = []
-        if (guard := guard_of(op)) is not None:
-            self.guards[op] = guard
-        self._inside(op)
-
-    def _scan(self, op: ScanOp) -> None:
-        self._enter(op.axes, op.sizes.data)
-        self.scans[op] = []
-        self._inside(op)
 
     def _repeated(self, op: WhileOp) -> None:
         """Along which axes carried values differ, is known when walking what is repeated tells
@@ -236,6 +209,13 @@ class Analysis:
         self._dependences.update(zip(op.results, (each - loop for each in found), strict=True))
 
     def _inside(self, op: FoldOp | ScanOp) -> None:
+        self._enter(op.axes, op.sizes.data)
+        if isinstance(op, ScanOp):
+            self.scans[op] = []
+        else:
+            self.inside[op] = []
+            if (guard := guard_of(op)) is not None:
+                self.guards[op] = guard
         outer, self._around = self._around, (*self._around, op)
         self._walk(op.body.block)
         self._around = outer
@@ -267,6 +247,14 @@ class Analysis:
 
 def _rank(access: Access) -> int:
     return len(access.op.access.data)
+
+
+def _add(terms: dict[SSAValue, Size], offset: Size, index: Index, factor: Size) -> Size:
+    """Adds an index, so many times, to terms; gives the offset with its own."""
+    for value, coefficient in index.terms.items():
+        scaled = _times(coefficient, factor)
+        terms[value] = terms[value] + scaled if value in terms else scaled
+    return offset if index.offset == ZERO else offset + _times(index.offset, factor)
 
 
 def _times(first: Size, second: Size) -> Size:

@@ -155,7 +155,7 @@ def contraction_of(analysis: Analysis, first: int = 0) -> Contraction | str:
     (fold,) = folds
     if not isinstance(fold.results[0].type, AnyFloat):
         return "it does not multiply floats"
-    axes = analysis.axes_within(first)
+    axes = analysis.axes(first)
     lanes = next((axis for axis in reversed(axes) if _is_written_along(analysis, axis)), None)
     if lanes is None:
         return "no axis is contiguous in what it writes"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import gcd, prod
 from typing import final
 
@@ -115,17 +116,12 @@ class NestWriter(BodyWriter):
         behind = ops[ops.index(fold) + 1 :]
         self.write(body, set(ops).difference(behind))
 
-        def finish() -> Sequence[SSAValue]:
-            self.write(body, behind)
-            return ()
-
-        def keep() -> Sequence[SSAValue]:
+        def keep() -> None:
             values = self.value(fold.results[0]).values
             for value, place in zip(values, self.places(block, len(values)), strict=True):
                 self.writer.store(value, block.sums, place)
-            return ()
 
-        self.writer.branch(block.last, finish, keep)
+        self.writer.branch(block.last, lambda: self.write(body, behind), keep)
         return None
 
     def places(self, block: Block, count: int) -> list[Bound]:
@@ -216,12 +212,8 @@ class _Fold:
         )
 
     def _stand_at_position(self, position: Bound) -> None:
-        writer = self.writer
-        for axis in self.axes[:0:-1]:
-            size = writer.extent(axis.size)
-            self.body.bases[axis.value] = writer.remainder(position, size)
-            position = writer.quotient(position, size)
-        self.body.bases[self.axes[0].value] = position
+        indices = self.writer.unravel(position, [axis.size for axis in self.axes])
+        self.body.bases.update(zip((axis.value for axis in self.axes), indices, strict=True))
 
     def _joined(self, span: Span, step: int, part: Callable[[Span], Accumulators]) -> Accumulators:
         def chunk(low: Bound, carried: Sequence[SSAValue]) -> Sequence[SSAValue]:
@@ -465,8 +457,7 @@ class _Fold:
             self.body.guards[guard] = Guard()
             return results
 
-        def in_all() -> Sequence[SSAValue]:
-            return given(Guard(holds=True))
+        in_all = partial(given, Guard(holds=True))
 
         def in_some() -> Sequence[SSAValue]:
             along = frozenset[SSAValue]().union(*(span.axes for span in spans))

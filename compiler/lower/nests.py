@@ -15,13 +15,7 @@ from stepwell.compiler.dialects.loop.nests import KernelOp as LoopKernel
 from stepwell.compiler.dialects.loop.nests import LocalOp, NestOp, ReadOp, WriteOp
 from stepwell.compiler.dialects.loop.types import AccessAttr, Affine
 from stepwell.compiler.dialects.nd import dtype_of, shape_of
-from stepwell.compiler.dialects.sizes import (
-    NumberAttr,
-    Range,
-    SizeAttr,
-    SizesAttr,
-    SymbolsAttr,
-)
+from stepwell.compiler.dialects.sizes import NumberAttr, Range, SizeAttr, SizesAttr, SymbolsAttr
 from stepwell.compiler.lower.joined_folds import join_folds
 from stepwell.compiler.ops.base import Role, TensorOp, read_through
 from stepwell.compiler.ops.host import Host, buffer_of

@@ -30,12 +30,11 @@ def overwritable(kernel: KernelOp) -> Iterator[tuple[int, int]]:
                 if isinstance(operand.type, BufferType):
                     read.setdefault(operand, set()).add((op, None))
                     written.setdefault(operand, set()).add((op, None))
-    split = len(kernel.arguments) - kernel.outputs.data
-    for output, target in enumerate(kernel.arguments[split:], split):
+    for output, target in enumerate(kernel.results_written, len(kernel.inputs)):
         places = written.get(target, set())
         if len(places) != 1 or any((target, place) in late for place in places):
             continue
-        for input, source in enumerate(kernel.arguments[:split]):
+        for input, source in enumerate(kernel.inputs):
             if read.get(source) == places and _layout(source) == _layout(target):
                 yield input, output
 

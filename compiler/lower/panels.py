@@ -7,8 +7,9 @@ from typing import final
 
 from xdsl.ir import SSAValue
 
+from stepwell.compiler.dialects.llvm.types import vector
 from stepwell.compiler.lower.analysis import Analysis, Axis
-from stepwell.compiler.lower.bodies import Ahead, BodyWriter, Guard, Mask, Tile
+from stepwell.compiler.lower.bodies import Ahead, BodyWriter, Guard, Mask, Spread, Tile
 from stepwell.compiler.lower.contraction import Factor
 from stepwell.compiler.lower.folds import Intervals, NestWriter, interval_of
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term, Writer
@@ -71,6 +72,13 @@ class Panels:
             stride = stride * axis.size
         return body.writer.affine(terms)
 
+    def vectors(self, source: SSAValue, part: Intervals, first: Bound, body: BodyWriter) -> Spread:
+        """Those of a panel at the position where the body stands: as many as the tile has."""
+        type = vector(self.factor.value.type, self.width)
+        columns = (column * self.width for column in range(body.tile.vectors))
+        places = [self.place(body, part, first, column) for column in columns]
+        return body.spread([body.writer.load(source, at, type) for at in places], False, True)
+
     def _is_turned(self, last: Axis) -> bool:
         """Whether the factor is contiguous along the fold rather than along its axis."""
         axis = self.factor.axis
@@ -113,22 +121,19 @@ class Panels:
         low, high = vector.limits(last)
         whole = writer.add(low, writer.round_down(writer.subtract(high, low), self.width))
 
-        def along(
-            copy: Callable[[], None], index: Bound, _: Sequence[SSAValue]
-        ) -> Sequence[SSAValue]:
-            def column(number: Bound, _: Sequence[SSAValue]) -> Sequence[SSAValue]:
+        def along(copy: Callable[[], None], index: Bound) -> None:
+            def column(number: Bound) -> None:
                 vector.move(number)
                 copy()
-                return ()
 
             vector.stand(last, index)
-            return writer.loop(0, count * self.width, self.width, (), column)
+            writer.each(0, count * self.width, column, self.width)
 
         def inside() -> None:
             turn = partial(along, partial(vector.turn, last, target, first))
             copy = partial(along, partial(vector.copy, target, first))
-            writer.loop(low, whole, self.width, (), turn)
-            writer.loop(whole, high, 1, (), copy)
+            writer.each(low, whole, turn, self.width)
+            writer.each(whole, high, copy)
 
         self._loops(writer, outer, [vector], inside)
 
@@ -142,14 +147,12 @@ class Panels:
         if not axes:
             return inside()
 
-        def body(index: Bound, _: Sequence[SSAValue]) -> Sequence[SSAValue]:
+        def body(index: Bound) -> None:
             for each in vectors:
                 each.stand(axes[0], index)
             self._loops(writer, axes[1:], vectors, inside)
-            return ()
 
-        writer.loop(*vectors[0].limits(axes[0]), 1, (), body)
-        return None
+        return writer.each(*vectors[0].limits(axes[0]), body)
 
 
 @final

@@ -124,16 +124,15 @@ class Scan:
     ) -> None:
         body, width = self.body, self.body.tile.width
 
-        def vector(place: Bound, _: Sequence[SSAValue]) -> Sequence[SSAValue]:
+        def vector(place: Bound) -> None:
             whole = divisor(axis.size) % width == 0
             inner = (None,) if whole else masks(self.writer, place, count, width, 1)
             outer, body.tile = body.tile, body.tile.along(axis.value, inner)
             body.bases[axis.value] = self.writer.add(low, place)
             inside(place)
             body.tile = outer
-            return ()
 
-        self.writer.loop(0, count, width, (), vector)
+        self.writer.each(0, count, vector, width)
 
     def _terms(self, place: Bound) -> None:
         """A vector of terms of each row, which go to memory."""

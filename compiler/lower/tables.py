@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import final
 
-from xdsl.ir import Attribute, SSAValue
+from xdsl.ir import Attribute
 
 from stepwell.compiler.dialects.llvm.types import element
 from stepwell.compiler.dialects.llvm.types import lanes as width
@@ -58,12 +58,7 @@ class Table:
 
     def _each(self, rows: int, inside: Callable[[Bound], None]) -> None:
         """`inside` at every copy of the first rows."""
-
-        def body(place: Bound, _: Sequence[SSAValue]) -> Sequence[SSAValue]:
-            inside(place)
-            return ()
-
-        self._writer.loop(0, self._copies * self._width * rows, self._width, (), body)
+        self._writer.each(0, self._copies * self._width * rows, inside, self._width)
 
     def _places(self, slot: Bound) -> list[Bound]:
         return [

@@ -224,12 +224,11 @@ class NestLoops:
     def _each(
         self, axis: SSAValue, low: Bound, high: Bound, step: int, inside: Callable[[], None]
     ) -> None:
-        def body(index: Bound, _: Sequence[SSAValue]) -> Sequence[SSAValue]:
+        def body(index: Bound) -> None:
             self._bases[axis] = index
             inside()
-            return ()
 
-        self._writer.loop(low, high, step, (), body, runs=True)
+        self._writer.each(low, high, body, step, runs=True)
 
     def _tile(self, masks: tuple[Mask, ...], height: int, last_row: Bound | None) -> None:
         tiling = self._tiling
@@ -281,14 +280,10 @@ class Tasks:
             first = cut(writer, number, axis.size, block, self.least)
             inside({axis.value: first, **intervals}, index)
 
-        def in_turn(number: Bound, _: Sequence[SSAValue]) -> Sequence[SSAValue]:
-            task(number)
-            return ()
-
         if parallel:
             writer.parallel(total, task)
         else:
-            writer.loop(0, total, 1, (), in_turn, runs=True)
+            writer.each(0, total, task, runs=True)
 
 
 def unless_empty(
@@ -305,12 +300,7 @@ def unless_empty(
     zero = writer.value(0)
     conditions = [writer.compare("gt", each, zero) for each in extents]
     condition = reduce(lambda a, b: writer.pure(arith.AndIOp, (a, b), i1), conditions)
-
-    def then() -> Sequence[SSAValue]:
-        inside()
-        return ()
-
-    writer.branch(condition, then, lambda: ())
+    writer.branch(condition, inside, lambda: None)
 
 
 def cut(writer: Writer, task: Bound, size: Size, block: int, least: int = 1) -> Interval:

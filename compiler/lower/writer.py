@@ -259,6 +259,15 @@ class Writer:
             return first % divisor
         return 0 if divisor == 1 else self.index_op(arith.RemUIOp, first, divisor)
 
+    def unravel(self, position: Bound, sizes: Sequence[Size]) -> list[Bound]:
+        """The indices along axes of these sizes, in row-major order; without axes none."""
+        indices: list[Bound] = []
+        for size in sizes[:0:-1]:
+            extent = self.extent(size)
+            indices.append(self.remainder(position, extent))
+            position = self.quotient(position, extent)
+        return [position, *reversed(indices)] if sizes else []
+
     def ceiling(self, first: Bound, divisor: int) -> Bound:
         """The quotient, rounded up."""
         return self.quotient(self.add(first, divisor - 1), divisor)
@@ -367,10 +376,9 @@ class Writer:
         aligned = self.once((), AlignedOp, (target,), i1)
         plain = {"operandSegmentSizes": segments(1, 1, 1, 0)}
 
-        def store(properties: Mapping[str, Attribute]) -> Sequence[SSAValue]:
+        def store(properties: Mapping[str, Attribute]) -> None:
             for offset, value in values.items():
                 self.effect(StoreOp, (value, target, offset), (), properties)
-            return ()
 
         streamed = partial(store, {**plain, "streamed": UnitAttr()})
         self.branch(aligned, streamed, partial(store, plain))
@@ -440,6 +448,23 @@ class Writer:
         op = self.effect(ForOp, operands, types, {"step": _step(step)}, [Region(block)])
         return op.results
 
+    def each(
+        self,
+        low: Bound,
+        high: Bound,
+        inside: Callable[[Bound], object],
+        step: int = 1,
+        *,
+        runs: bool = False,
+    ) -> None:
+        """A counted loop without carried values."""
+
+        def body(index: Bound, _: Sequence[SSAValue]) -> Sequence[SSAValue]:
+            inside(index)
+            return ()
+
+        self.loop(low, high, step, (), body, runs)
+
     def repeat(
         self,
         initial: Sequence[SSAValue],
@@ -472,14 +497,15 @@ class Writer:
     def branch(
         self,
         condition: SSAValue,
-        then: Callable[[], Sequence[SSAValue]],
-        otherwise: Callable[[], Sequence[SSAValue]],
+        then: Callable[[], Sequence[SSAValue] | None],
+        otherwise: Callable[[], Sequence[SSAValue] | None],
     ) -> Sequence[SSAValue]:
+        """One of two ways, which give the same number of values, or none."""
         blocks = (Block(), Block())
         types: list[Attribute] = []
         for block, write in zip(blocks, (then, otherwise), strict=True):
             with self._inside(block, False):
-                values = write()
+                values = write() or ()
                 self.effect(YieldOp, values)
             types = [value.type for value in values]
         regions = [Region(block) for block in blocks]

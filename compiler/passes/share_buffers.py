@@ -23,13 +23,7 @@ from stepwell.compiler.dialects.loop.nests import KernelOp
 from stepwell.compiler.dialects.loop.types import AccessAttr, Affine, BufferType
 from stepwell.compiler.dialects.sizes import IntsAttr
 from stepwell.compiler.ops.structure import DONATED
-from stepwell.compiler.passes.interference import (
-    BECAUSE,
-    NEEDED,
-    OVERWRITES,
-    Interference,
-    bits,
-)
+from stepwell.compiler.passes.interference import BECAUSE, NEEDED, OVERWRITES, Interference, bits
 from stepwell.runtime.sizes import Size
 
 
@@ -56,7 +50,7 @@ def _share(function: FuncOp, callees: Mapping[str, FuncOp | KernelOp]) -> None:
     groups = _Groups(function, callees, given.data)
     for copy in sorted(copies, key=_depth, reverse=True):
         groups.join(copy.source, copy.target)
-    results = function.arguments[len(function.arguments) - function.outputs.data :]
+    results = function.results_written
     for number in given.data:
         any(groups.join(function.arguments[number], result) for result in results)
     for copy in copies:

@@ -7,6 +7,7 @@ from typing import final
 import numpy as np
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.ir import Block
 from xdsl.passes import ModulePass
 
 from stepwell.compiler.dialects.nd import Moves, Weight, dtype_of, shape_of
@@ -18,6 +19,7 @@ from stepwell.compiler.ops.emission import emit, emitting, emitting_before
 from stepwell.compiler.ops.indices import ONE, ZERO
 from stepwell.compiler.ops.joining import concatenate
 from stepwell.compiler.ops.movement import Reshape, Transpose
+from stepwell.compiler.ops.regions import replace
 from stepwell.compiler.ops.sliding import Sliding
 from stepwell.compiler.ops.structure import NUMERICS, FuncOp
 from stepwell.compiler.ops.value import Value, full
@@ -106,14 +108,10 @@ def _cost(op: Convolution, m: int) -> int:
 
 
 def _rewrite(op: Convolution, m: int) -> None:
-    home = op.parent
-    assert home is not None
-    with emitting(home), emitting_before(op):
+    with emitting(Block()), emitting_before(op):
         result = _tiled(op, m)
     result.ssa.name_hint = op.result.name_hint
-    op.result.replace_all_uses_with(result.ssa)
-    op.detach()
-    op.erase()
+    replace(op, [result])
 
 
 def _tiled(op: Convolution, m: int) -> Value:

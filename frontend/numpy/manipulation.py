@@ -3,13 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
-from stepwell.array import (
-    Array,
-    ArrayLike,
-    apply,
-    asarray,
-    promoted,
-)
+from stepwell.array import Array, ArrayLike, apply, asarray, promoted
 from stepwell.array import broadcast_arrays as _broadcast_arrays
 from stepwell.array import broadcast_to as _broadcast_to
 from stepwell.indexing import ONE, normal_axes, normal_axis

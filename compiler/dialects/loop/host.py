@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from xdsl.dialects.builtin import StringAttr, SymbolNameConstraint, SymbolRefAttr, i1
-from xdsl.ir import BlockArgument, SSAValue
+from xdsl.dialects.builtin import StringAttr, SymbolRefAttr, i1
+from xdsl.ir import SSAValue
 from xdsl.irdl import (
     IRDLOperation,
     irdl_op_definition,
@@ -31,53 +31,25 @@ from xdsl.utils.exceptions import VerifyException
 
 from stepwell.compiler.dialects.define import defined_in
 from stepwell.compiler.dialects.loop.syntax import (
-    parse_access,
+    INDEX,
+    Access,
+    Function,
     parse_carried,
-    parse_known,
-    parse_signature,
-    print_access,
     print_carried,
-    print_signature,
 )
 from stepwell.compiler.dialects.loop.types import AccessAttr, BufferType
-from stepwell.compiler.dialects.sizes import BindingsAttr, NumberAttr, SymbolsAttr
+from stepwell.compiler.dialects.sizes import BindingsAttr, NumberAttr
 
 
 @irdl_op_definition
-class FuncOp(IRDLOperation):
+class FuncOp(Function):
     """A function over buffers and scalars, with its symbols; it writes the last `outputs` of them.
 
     An entry point is one, and so is a micro-kernel that several kernels share.
     """
 
     name = "loop.func"
-    sym_name = prop_def(SymbolNameConstraint())
-    symbols = prop_def(SymbolsAttr)
-    outputs = prop_def(NumberAttr)
-    body = region_def("single_block")
     traits = traits_def(IsolatedFromAbove(), SymbolOpInterface(), NoTerminator())
-
-    @property
-    def arguments(self) -> tuple[BlockArgument, ...]:
-        return self.body.block.args
-
-    def print(self, printer: Printer) -> None:
-        split = len(self.arguments) - self.outputs.data
-        inputs, outputs = self.arguments[:split], self.arguments[split:]
-        print_signature(printer, self.sym_name.data, self.symbols, inputs, outputs)
-        printer.print_op_attributes(self.attributes, print_keyword=True)
-        printer.print_string(" ")
-        printer.print_region(self.body, print_entry_block_args=False, print_empty_block=False)
-
-    @classmethod
-    def parse(cls, parser: Parser) -> "FuncOp":
-        properties, arguments = parse_signature(parser)
-        attributes = parser.parse_optional_attr_dict_with_keyword()
-        return cls.create(
-            properties=properties,
-            attributes=attributes.data if attributes else {},
-            regions=[parser.parse_region(arguments)],
-        )
 
 
 @irdl_op_definition
@@ -112,32 +84,14 @@ class ViewOp(IRDLOperation):
 
     name = "loop.view"
     base = operand_def(BufferType)
-    indices = var_operand_def()
+    indices = var_operand_def(INDEX)
     access = prop_def(AccessAttr)
     result = result_def(BufferType)
     traits = traits_def(Pure())
-
-    def print(self, printer: Printer) -> None:
-        printer.print_string(" ")
-        printer.print_operand(self.base)
-        print_access(printer, self.access, self.indices)
-        printer.print_string(" : ")
-        printer.print_attribute(self.base.type)
-        printer.print_string(" to ")
-        printer.print_attribute(self.result.type)
-
-    @classmethod
-    def parse(cls, parser: Parser) -> "ViewOp":
-        base = parse_known(parser)
-        access, indices = parse_access(parser)
-        parser.parse_punctuation(":")
-        parser.parse_type()
-        parser.parse_keyword("to")
-        return cls.create(
-            operands=[base, *indices],
-            properties={"access": access},
-            result_types=[parser.parse_type()],
-        )
+    custom_directives = (Access,)
+    assembly_format = (
+        "$base custom<Access>($access, $indices) attr-dict `:` type($base) `to` type($result)"
+    )
 
 
 @irdl_op_definition

@@ -1,9 +1,10 @@
 """The declarative half of the loop level: kernels of nests, which say what is computed, not how."""
 
-from typing import ClassVar
+from abc import ABC
+from typing import ClassVar, Self
 
-from xdsl.dialects.builtin import StringAttr, SymbolNameConstraint
-from xdsl.ir import BlockArgument, SSAValue
+from xdsl.dialects.builtin import StringAttr, i1
+from xdsl.ir import SSAValue
 from xdsl.irdl import (
     AnyAttr,
     AttrSizedOperandSegments,
@@ -20,7 +21,7 @@ from xdsl.irdl import (
     var_operand_def,
     var_result_def,
 )
-from xdsl.parser import Parser
+from xdsl.parser import Parser, UnresolvedOperand
 from xdsl.printer import Printer
 from xdsl.traits import (
     HasParent,
@@ -35,17 +36,17 @@ from xdsl.traits import (
 )
 from xdsl.utils.exceptions import VerifyException
 
+from stepwell.compiler.dialects.define import defined_in
 from stepwell.compiler.dialects.loop.syntax import (
     INDEX,
-    parse_access,
-    parse_affine,
+    Access,
+    Function,
+    Known,
+    parse_affine_of,
     parse_axes,
     parse_known,
-    parse_signature,
-    print_access,
     print_affine,
     print_axes,
-    print_signature,
 )
 from stepwell.compiler.dialects.loop.types import (
     AccessAttr,
@@ -54,12 +55,7 @@ from stepwell.compiler.dialects.loop.types import (
     OrderAttr,
     PlanAttr,
 )
-from stepwell.compiler.dialects.sizes import (
-    NumberAttr,
-    Shape,
-    SizesAttr,
-    SymbolsAttr,
-)
+from stepwell.compiler.dialects.sizes import NumberAttr, SizesAttr
 
 TERMS_AND_RESULTS = {
     Combine.FMA: (2, 1),
@@ -69,7 +65,7 @@ TERMS_AND_RESULTS = {
 
 
 @irdl_op_definition
-class KernelOp(IRDLOperation):
+class KernelOp(Function):
     """One function over buffers: its nests run in order. The last `outputs` arguments are written.
 
     ```
@@ -78,53 +74,14 @@ class KernelOp(IRDLOperation):
     """
 
     name = "loop.kernel"
-    sym_name = prop_def(SymbolNameConstraint())
-    symbols = prop_def(SymbolsAttr)
-    outputs = prop_def(NumberAttr)
     plan = opt_prop_def(PlanAttr)
-    body = region_def("single_block")
     traits = traits_def(IsolatedFromAbove(), SymbolOpInterface(), NoTerminator())
-
-    @property
-    def arguments(self) -> tuple[BlockArgument, ...]:
-        return self.body.block.args
-
-    @property
-    def inputs(self) -> tuple[BlockArgument, ...]:
-        return self.arguments[: len(self.arguments) - self.outputs.data]
-
-    @property
-    def results_written(self) -> tuple[BlockArgument, ...]:
-        return self.arguments[len(self.arguments) - self.outputs.data :]
 
     def verify_(self) -> None:
         if any(not isinstance(argument.type, BufferType) for argument in self.arguments):
             raise VerifyException("a kernel's arguments are buffers")
         if self.outputs.data > len(self.arguments):
             raise VerifyException("a kernel writes no more buffers than it has")
-
-    def print(self, printer: Printer) -> None:
-        name, symbols = self.sym_name.data, self.symbols
-        print_signature(printer, name, symbols, self.inputs, self.results_written)
-        if self.plan is not None:
-            printer.print_string(" plan ")
-            self.plan.print_parameter(printer)
-        printer.print_op_attributes(self.attributes, print_keyword=True)
-        printer.print_string(" ")
-        printer.print_region(self.body, print_entry_block_args=False, print_empty_block=False)
-
-    @classmethod
-    def parse(cls, parser: Parser) -> "KernelOp":
-        properties, arguments = parse_signature(parser)
-        if parser.parse_optional_keyword("plan"):
-            properties["plan"] = PlanAttr(PlanAttr.parse_parameter(parser))
-        attributes = parser.parse_optional_attr_dict_with_keyword()
-        region = parser.parse_region(arguments)
-        return cls.create(
-            properties=properties,
-            attributes=attributes.data if attributes else {},
-            regions=[region],
-        )
 
 
 @irdl_op_definition
@@ -136,21 +93,19 @@ class LocalOp(IRDLOperation):
     assembly_format = "attr-dict `:` type($result)"
 
 
-@irdl_op_definition
-class NestOp(IRDLOperation):
-    """The body for every index of the axes, in any order: `loop.nest [%m : B, %n : 512] { … }`."""
+class OverAxes(IRDLOperation, ABC):
+    """The body for indices of some axes: `[%m : B, %n : 512] { … }`."""
 
-    name = "loop.nest"
     sizes = prop_def(SizesAttr)
     body = region_def("single_block")
-    traits = traits_def(NoTerminator(), RecursiveMemoryEffect(), HasParent(KernelOp))
 
     @property
     def axes(self) -> tuple[SSAValue, ...]:
         return tuple(self.body.block.args)
 
     def verify_(self) -> None:
-        _verify_axes(self.axes, self.sizes.data)
+        if len(self.axes) != len(self.sizes.data):
+            raise VerifyException(f"{len(self.axes)} axes, but {len(self.sizes.data)} sizes")
 
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")
@@ -160,7 +115,7 @@ class NestOp(IRDLOperation):
         printer.print_region(self.body, print_entry_block_args=False)
 
     @classmethod
-    def parse(cls, parser: Parser) -> "NestOp":
+    def parse(cls, parser: Parser) -> Self:
         axes, sizes = parse_axes(parser)
         attributes = parser.parse_optional_attr_dict_with_keyword()
         return cls.create(
@@ -168,6 +123,14 @@ class NestOp(IRDLOperation):
             attributes=attributes.data if attributes else {},
             regions=[parser.parse_region(axes)],
         )
+
+
+@irdl_op_definition
+class NestOp(OverAxes):
+    """The body for every index of the axes, in any order: `loop.nest [%m : B, %n : 512] { … }`."""
+
+    name = "loop.nest"
+    traits = traits_def(NoTerminator(), RecursiveMemoryEffect(), HasParent(KernelOp))
 
 
 @irdl_op_definition
@@ -181,7 +144,7 @@ class YieldOp(IRDLOperation):
 
 
 @irdl_op_definition
-class FoldOp(IRDLOperation):
+class FoldOp(OverAxes):
     """The terms of all indices of the reduced axes, combined in the given order.
 
     ```
@@ -195,14 +158,8 @@ class FoldOp(IRDLOperation):
     name = "loop.fold"
     combine = prop_def(StringAttr)
     order = prop_def(OrderAttr)
-    sizes = prop_def(SizesAttr)
     accumulators = var_result_def()
-    body = region_def("single_block")
     traits = traits_def(RecursiveMemoryEffect())
-
-    @property
-    def axes(self) -> tuple[SSAValue, ...]:
-        return tuple(self.body.block.args)
 
     @property
     def terms(self) -> tuple[SSAValue, ...]:
@@ -215,7 +172,7 @@ class FoldOp(IRDLOperation):
         return Combine(self.combine.data)
 
     def verify_(self) -> None:
-        _verify_axes(self.axes, self.sizes.data)
+        super().verify_()
         if self.kind not in TERMS_AND_RESULTS:
             types = [term.type for term in self.terms]
             if len(set(types)) != 1 or types != list(self.accumulators.types):
@@ -228,10 +185,7 @@ class FoldOp(IRDLOperation):
     def print(self, printer: Printer) -> None:
         printer.print_string(f" {self.combine.data} ")
         self.order.print_parameter(printer)
-        printer.print_string(" ")
-        print_axes(printer, self.axes, self.sizes.data)
-        printer.print_string(" ")
-        printer.print_region(self.body, print_entry_block_args=False)
+        super().print(printer)
         printer.print_string(" : ")
         printer.print_list(self.result_types, printer.print_attribute)
 
@@ -257,7 +211,7 @@ class FoldOp(IRDLOperation):
 
 
 @irdl_op_definition
-class ScanOp(IRDLOperation):
+class ScanOp(OverAxes):
     """The body for every index of the axes in ascending order, with what its prefixes come to.
 
     ```
@@ -270,28 +224,7 @@ class ScanOp(IRDLOperation):
     """
 
     name = "loop.scan"
-    sizes = prop_def(SizesAttr)
-    body = region_def("single_block")
     traits = traits_def(NoTerminator(), RecursiveMemoryEffect())
-
-    @property
-    def axes(self) -> tuple[SSAValue, ...]:
-        return tuple(self.body.block.args)
-
-    def verify_(self) -> None:
-        _verify_axes(self.axes, self.sizes.data)
-
-    def print(self, printer: Printer) -> None:
-        printer.print_string(" ")
-        print_axes(printer, self.axes, self.sizes.data)
-        printer.print_string(" ")
-        printer.print_region(self.body, print_entry_block_args=False)
-
-    @classmethod
-    def parse(cls, parser: Parser) -> "ScanOp":
-        axes, sizes = parse_axes(parser)
-        region = parser.parse_region(axes)
-        return cls.create(properties={"sizes": SizesAttr(sizes)}, regions=[region])
 
 
 @irdl_op_definition
@@ -372,33 +305,16 @@ class ReadOp(IRDLOperation):
     name = "loop.read"
     source = operand_def(BufferType)
     indices = var_operand_def(INDEX)
-    condition = opt_operand_def()
+    condition = opt_operand_def(i1)
     access = prop_def(AccessAttr)
     result = result_def()
     irdl_options = (AttrSizedOperandSegments(as_property=True),)
     traits = traits_def(MemoryReadEffect())
-
-    def print(self, printer: Printer) -> None:
-        printer.print_string(" ")
-        printer.print_operand(self.source)
-        print_access(printer, self.access, self.indices)
-        if self.condition is not None:
-            printer.print_string(" where ")
-            printer.print_operand(self.condition)
-        printer.print_string(" : ")
-        printer.print_attribute(self.result.type)
-
-    @classmethod
-    def parse(cls, parser: Parser) -> "ReadOp":
-        source = parse_known(parser)
-        access, indices = parse_access(parser)
-        condition = [parse_known(parser)] if parser.parse_optional_keyword("where") else []
-        parser.parse_punctuation(":")
-        return cls.build(
-            operands=[source, indices, condition],
-            properties={"access": access},
-            result_types=[parser.parse_type()],
-        )
+    custom_directives = (Known, Access)
+    assembly_format = (
+        "custom<Known>($source, type($source)) custom<Access>($access, $indices)"
+        " (`where` $condition^)? attr-dict `:` type($result)"
+    )
 
 
 @irdl_op_definition
@@ -411,25 +327,11 @@ class WriteOp(IRDLOperation):
     indices = var_operand_def(INDEX)
     access = prop_def(AccessAttr)
     traits = traits_def(MemoryWriteEffect())
-
-    def print(self, printer: Printer) -> None:
-        printer.print_string(" ")
-        printer.print_operand(self.value)
-        printer.print_string(", ")
-        printer.print_operand(self.target)
-        print_access(printer, self.access, self.indices)
-        printer.print_string(" : ")
-        printer.print_attribute(self.value.type)
-
-    @classmethod
-    def parse(cls, parser: Parser) -> "WriteOp":
-        value = parse_known(parser)
-        parser.parse_punctuation(",")
-        target = parse_known(parser)
-        access, indices = parse_access(parser)
-        parser.parse_punctuation(":")
-        parser.parse_type()
-        return cls.build(operands=[value, target, indices], properties={"access": access})
+    custom_directives = (Known, Access)
+    assembly_format = (
+        "$value `,` custom<Known>($target, type($target)) custom<Access>($access, $indices)"
+        " attr-dict `:` type($value)"
+    )
 
 
 @irdl_op_definition
@@ -448,30 +350,13 @@ class IndexOp(IRDLOperation):
 
     @classmethod
     def parse(cls, parser: Parser) -> "IndexOp":
-        indices: list[SSAValue] = []
-        affine = parse_affine(parser, indices)
+        operands: list[UnresolvedOperand] = []
+        affine = parse_affine_of(parser, operands)
         return cls.create(
-            operands=indices,
+            operands=[parser.resolve_operand(each, INDEX) for each in operands],
             properties={"access": AccessAttr((affine,))},
             result_types=[INDEX],
         )
 
 
-def _verify_axes(axes: tuple[SSAValue, ...], sizes: Shape) -> None:
-    if len(axes) != len(sizes):
-        raise VerifyException(f"{len(axes)} axes, but {len(sizes)} sizes")
-
-
-NEST_OPS = [
-    KernelOp,
-    LocalOp,
-    NestOp,
-    YieldOp,
-    FoldOp,
-    ScanOp,
-    PrefixOp,
-    SortOp,
-    ReadOp,
-    WriteOp,
-    IndexOp,
-]
+NEST_OPS = defined_in(__name__, IRDLOperation)

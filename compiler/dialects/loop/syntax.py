@@ -1,13 +1,26 @@
 """Pieces of custom syntax that several loop ops share."""
 
+from abc import ABC
 from collections.abc import Sequence
+from typing import Self
 
-from xdsl.dialects.builtin import IndexType
+from xdsl.dialects.builtin import IndexType, SymbolNameConstraint
 from xdsl.ir import Attribute, BlockArgument, SSAValue
-from xdsl.parser import Parser
+from xdsl.irdl import IRDLOperation, prop_def, region_def
+from xdsl.irdl.declarative_assembly_format import (
+    AttributeVariable,
+    CustomDirective,
+    OperandVariable,
+    ParsingState,
+    PrintingState,
+    TypeDirective,
+    VariadicOperandVariable,
+    irdl_custom_directive,
+)
+from xdsl.parser import Parser, UnresolvedOperand
 from xdsl.printer import Printer
 
-from stepwell.compiler.dialects.loop.types import AccessAttr, Affine
+from stepwell.compiler.dialects.loop.types import AccessAttr, Affine, PlanAttr, parse_affine
 from stepwell.compiler.dialects.sizes import (
     PARENTHESES,
     NumberAttr,
@@ -26,10 +39,50 @@ INDEX = IndexType()
 def parse_known(parser: Parser) -> SSAValue:
     """An operand whose type is not written, since it is defined before."""
     operand = parser.parse_unresolved_operand()
+    return parser.resolve_operand(operand, _known_type(parser, operand))
+
+
+def _known_type(parser: Parser, operand: UnresolvedOperand) -> Attribute:
     known = parser.ssa_values.get(operand.operand_name)
     if known is None:
         parser.raise_error(f"%{operand.operand_name} is not defined before its use", operand.span)
-    return parser.resolve_operand(operand, known[operand.index].type)
+    return known[operand.index].type
+
+
+@irdl_custom_directive
+class Known(CustomDirective):
+    """An operand whose type is not written, since it is defined before."""
+
+    operand: OperandVariable
+    type: TypeDirective
+
+    def parse(self, parser: Parser, state: ParsingState) -> None:
+        operand = parser.parse_unresolved_operand()
+        self.operand.set(state, operand)
+        self.type.set(state, (_known_type(parser, operand),))
+
+    def print(self, printer: Printer, state: PrintingState, op: IRDLOperation) -> None:
+        self.operand.print(printer, state, op)
+
+
+@irdl_custom_directive
+class Access(CustomDirective):
+    """An affine index for each axis: `[%m, (2) * %h + %kh + -1]`."""
+
+    access: AttributeVariable
+    indices: VariadicOperandVariable
+
+    def parse(self, parser: Parser, state: ParsingState) -> None:
+        operands: list[UnresolvedOperand] = []
+        affines = parse_tuple(parser, lambda: parse_affine_of(parser, operands))
+        self.access.set(state, AccessAttr(affines))
+        self.indices.set(state, operands)
+
+    def print(self, printer: Printer, state: PrintingState, op: IRDLOperation) -> None:
+        access, indices = self.access.get(op), self.indices.get(op)
+        assert isinstance(access, AccessAttr)
+        with printer.in_square_brackets():
+            printer.print_list(access.data, lambda each: print_affine(printer, each, indices))
 
 
 def print_carried(
@@ -74,15 +127,6 @@ def _parse_binding(parser: Parser) -> tuple[Parser.Argument, SSAValue]:
     return argument.resolve(type), parser.resolve_operand(initial, type)
 
 
-def print_access(printer: Printer, access: AccessAttr, indices: Sequence[SSAValue]) -> None:
-    """`[%m, (2) * %h + %kh + -1]`"""
-    printer.print_string("[")
-    for position, affine in enumerate(access.data):
-        printer.print_string(", " if position else "")
-        print_affine(printer, affine, indices)
-    printer.print_string("]")
-
-
 def print_affine(printer: Printer, affine: Affine, indices: Sequence[SSAValue]) -> None:
     for position, (coefficient, number) in enumerate(affine.terms):
         printer.print_string(" + " if position else "")
@@ -92,28 +136,17 @@ def print_affine(printer: Printer, affine: Affine, indices: Sequence[SSAValue]) 
         printer.print_string(f"{' + ' if affine.terms else ''}{affine.offset}")
 
 
-def parse_access(parser: Parser) -> tuple[AccessAttr, list[SSAValue]]:
-    indices: list[SSAValue] = []
-    return AccessAttr(parse_tuple(parser, lambda: parse_affine(parser, indices))), indices
+def parse_affine_of(parser: Parser, operands: list[UnresolvedOperand]) -> Affine:
+    """An affine index, whose operands join those of the op."""
 
+    def operand() -> int | None:
+        found = parser.parse_optional_unresolved_operand()
+        if found is None:
+            return None
+        operands.append(found)
+        return len(operands) - 1
 
-def parse_affine(parser: Parser, indices: list[SSAValue]) -> Affine:
-    terms: list[tuple[Size, int]] = []
-    offset = Size.of(0)
-    while True:
-        if (operand := parser.parse_optional_unresolved_operand()) is not None:
-            coefficient = Size.of(1)
-        elif parser.parse_optional_punctuation("("):
-            coefficient = parse_size(parser)
-            parser.parse_punctuation(")")
-            parser.parse_punctuation("*")
-            operand = parser.parse_unresolved_operand()
-        else:
-            return Affine(tuple(terms), parse_size(parser))
-        terms.append((coefficient, len(indices)))
-        indices.append(parser.resolve_operand(operand, INDEX))
-        if parser.parse_optional_punctuation("+") is None:
-            return Affine(tuple(terms), offset)
+    return parse_affine(parser, operand)
 
 
 def print_axes(printer: Printer, axes: Sequence[SSAValue], sizes: Shape) -> None:
@@ -136,30 +169,62 @@ def parse_axes(parser: Parser) -> tuple[list[Parser.Argument], Shape]:
     return [argument for argument, _ in pairs], tuple(size for _, size in pairs)
 
 
-def print_signature(
-    printer: Printer,
-    name: str,
-    symbols: SymbolsAttr,
-    inputs: Sequence[BlockArgument],
-    outputs: Sequence[BlockArgument],
-) -> None:
-    """`@scale<B: 1>(%x: !loop.buffer<[B] x f32>) -> (%y: !loop.buffer<[B] x f32>)`"""
-    printer.print_string(" ")
-    printer.print_symbol_name(name)
-    print_symbols(printer, symbols)
-    with printer.in_parens():
-        printer.print_list(inputs, printer.print_block_argument)
-    printer.print_string(" -> ")
-    with printer.in_parens():
-        printer.print_list(outputs, printer.print_block_argument)
+class Function(IRDLOperation, ABC):
+    """What is done with buffers, of which it writes the last `outputs`, with symbols.
 
+    ```
+    @scale<B: 1>(%x: !loop.buffer<[B] x f32>) -> (%y: !loop.buffer<[B] x f32>) plan <…> { … }
+    ```
+    """
 
-def parse_signature(parser: Parser) -> tuple[dict[str, Attribute], list[Parser.Argument]]:
-    """The properties that a signature states, and the arguments of the body."""
-    name = parser.parse_symbol_name()
-    symbols = parse_optional_symbols(parser)
-    inputs = parse_tuple(parser, parser.parse_argument, PARENTHESES)
-    parser.parse_punctuation("->")
-    outputs = parse_tuple(parser, parser.parse_argument, PARENTHESES)
-    count = NumberAttr(len(outputs))
-    return {"sym_name": name, "symbols": symbols, "outputs": count}, [*inputs, *outputs]
+    sym_name = prop_def(SymbolNameConstraint())
+    symbols = prop_def(SymbolsAttr)
+    outputs = prop_def(NumberAttr)
+    body = region_def("single_block")
+
+    @property
+    def arguments(self) -> tuple[BlockArgument, ...]:
+        return self.body.block.args
+
+    @property
+    def inputs(self) -> tuple[BlockArgument, ...]:
+        return self.arguments[: len(self.arguments) - self.outputs.data]
+
+    @property
+    def results_written(self) -> tuple[BlockArgument, ...]:
+        return self.arguments[len(self.arguments) - self.outputs.data :]
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_symbol_name(self.sym_name.data)
+        print_symbols(printer, self.symbols)
+        with printer.in_parens():
+            printer.print_list(self.inputs, printer.print_block_argument)
+        printer.print_string(" -> ")
+        with printer.in_parens():
+            printer.print_list(self.results_written, printer.print_block_argument)
+        if isinstance(plan := self.properties.get("plan"), PlanAttr):
+            printer.print_string(" plan ")
+            plan.print_parameter(printer)
+        printer.print_op_attributes(self.attributes, print_keyword=True)
+        printer.print_string(" ")
+        printer.print_region(self.body, print_entry_block_args=False, print_empty_block=False)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> Self:
+        properties: dict[str, Attribute] = {
+            "sym_name": parser.parse_symbol_name(),
+            "symbols": parse_optional_symbols(parser),
+        }
+        inputs = parse_tuple(parser, parser.parse_argument, PARENTHESES)
+        parser.parse_punctuation("->")
+        outputs = parse_tuple(parser, parser.parse_argument, PARENTHESES)
+        properties["outputs"] = NumberAttr(len(outputs))
+        if "plan" in cls.get_irdl_definition().properties and parser.parse_optional_keyword("plan"):
+            properties["plan"] = PlanAttr(PlanAttr.parse_parameter(parser))
+        attributes = parser.parse_optional_attr_dict_with_keyword()
+        return cls.create(
+            properties=properties,
+            attributes=attributes.data if attributes else {},
+            regions=[parser.parse_region([*inputs, *outputs])],
+        )

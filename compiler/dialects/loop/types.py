@@ -1,6 +1,6 @@
 """Types and attributes of the loop level: buffers, affine accesses, reduction orders and plans."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import auto
 from functools import lru_cache
@@ -106,20 +106,28 @@ class AccessAttr(Data[tuple[Affine, ...]]):
 
 
 def _parse_numbered_affine(parser: AttrParser) -> Affine:
+    def number() -> int | None:
+        name = parser.parse_optional_str_literal()
+        return None if name is None else int(name)
+
+    return parse_affine(parser, number)
+
+
+def parse_affine(parser: AttrParser, operand: Callable[[], int | None]) -> Affine:
+    """`(2) * %h + %kh + -1`; `operand` gives the number of the operand here, if there is one."""
     terms: list[tuple[Size, int]] = []
-    offset = Size.of(0)
     while True:
-        if (name := parser.parse_optional_str_literal()) is not None:
-            terms.append((Size.of(1), int(name)))
+        if (number := operand()) is not None:
+            terms.append((Size.of(1), number))
         elif parser.parse_optional_punctuation("("):
             coefficient = parse_size(parser)
             parser.parse_punctuation(")")
             parser.parse_punctuation("*")
-            terms.append((coefficient, int(parser.parse_str_literal())))
+            terms.append((coefficient, parser.expect(operand, "operand expected")))
         else:
-            offset = parse_size(parser)
+            return Affine(tuple(terms), parse_size(parser))
         if parser.parse_optional_punctuation("+") is None:
-            return Affine(tuple(terms), offset)
+            return Affine(tuple(terms), Size.of(0))
 
 
 class Combine(StrEnum):

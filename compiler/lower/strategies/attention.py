@@ -1,6 +1,6 @@
 """The strategy `attention`: products and what is between them, a tile of rows after the other."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
@@ -23,23 +23,16 @@ from stepwell.compiler.lower.panels import Panels
 from stepwell.compiler.lower.strategies.base import (
     Refusal,
     Strategy,
-    buffer_bytes,
-    drop_ops,
+    expanding,
     locals_of,
     nests_of,
-    take_ops,
-    view,
+    place,
+    total_bytes,
 )
-from stepwell.compiler.lower.strategies.gemm import UNKNOWN_STRIDES, product_of
+from stepwell.compiler.lower.strategies.gemm import UNKNOWN_STRIDES, product_of, tiling_by
 from stepwell.compiler.lower.strategies.map import VECTORS, tiling_of
 from stepwell.compiler.lower.strategies.rows import shared_axes
-from stepwell.compiler.lower.tiling import (
-    Interval,
-    NestLoops,
-    Tiling,
-    cut,
-    unless_empty,
-)
+from stepwell.compiler.lower.tiling import Interval, NestLoops, cut, unless_empty
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Writer
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.ops.indices import Index
@@ -112,11 +105,9 @@ class Attention(Strategy):
 
     def expand(self, kernel: KernelOp) -> None:
         parts = _Attention(self, kernel)
-        ops = take_ops(kernel)
-        writer = Writer(kernel.body.block)
         shared, ranges = (*parts.before, parts.count), kernel.symbols.ranges
-        unless_empty(writer, shared, ranges, lambda: parts.write(writer))
-        drop_ops(ops)
+        with expanding(kernel) as writer:
+            unless_empty(writer, shared, ranges, lambda: parts.write(writer))
 
 
 def tiled_axis(nests: Sequence[Analysis]) -> int:
@@ -152,15 +143,20 @@ class _Attention:
         products = _products(self.nests, self.axis)
         self.products = {nest: _Product(plan, found) for nest, found in products}
         self.height = -(-plan.rows // plan.mr) * plan.mr
-        self.homes = homes([op.result for op in locals_of(kernel)], self.nests)
+        locals = locals_of(kernel)
+        self.homes = homes(locals, self.nests)
         kept = dict.fromkeys(self.homes.values())
-        self.types = {home: _rows_of(home, self.axis, self.height) for home in kept}
+        self.types = {home: _rows_of(locals[home], self.axis, self.height) for home in kept}
         self.tiles = _ceiling(self.count, self.height)
         self.pieces = prod(self.before, start=self.tiles)
         self.tasks = smallest(self.pieces, Size.of(plan.tasks)) if plan.tasks else ONE
-        panels = [each.memory for each in self.products.values() if each.memory]
-        self.bytes = sum(map(buffer_bytes, (*self.types.values(), *panels)), start=ZERO)
-        """Of the workspace of a task."""
+        packed = [each for each in self.products.values() if each.panels]
+        self.memory: dict[SSAValue | _Product, BufferType] = {
+            **self.types,
+            **{each: each.memory for each in packed},
+        }
+        """What a task keeps in the workspace."""
+        self.bytes = total_bytes(self.memory.values())
 
     def write(self, writer: Writer) -> None:
         writer.location = self.nests[0].nest.location
@@ -178,50 +174,33 @@ class _Attention:
 
     def _task(self, writer: Writer, number: Bound, low: Bound, high: Bound) -> None:
         """The pieces from one to another, in the task's own part of the workspace."""
-        room, offset = writer.multiply(number, self.bytes), ZERO
-
-        def place(type: BufferType) -> SSAValue:
-            nonlocal offset
-            first = writer.affine([(ONE, room)], offset)
-            offset = offset + buffer_bytes(type)
-            return view(writer, self.kernel.arguments[-1], first, type)
-
-        rooms = {home: place(type) for home, type in self.types.items()}
+        rooms = place(writer, self.kernel.arguments[-1], self.memory, [(self.bytes, number)])
         buffers = {local: rooms[home] for local, home in self.homes.items()}
         for each in self.products.values():
-            each.target = None if each.memory is None else place(each.memory)
-
-        def piece(index: Bound, _: Sequence[SSAValue]) -> Sequence[SSAValue]:
-            self._piece(writer, index, writer.value(low), buffers)
-            return ()
-
-        writer.loop(low, high, 1, (), piece)
+            each.target = rooms.get(each)
+        writer.each(low, high, lambda index: self._piece(writer, index, writer.value(low), buffers))
 
     def _piece(self, writer: Writer, index: Bound, first: SSAValue, buffers: Buffers) -> None:
         """Some rows through all nests: products tile by tile, what is between them row by row."""
         tiles = writer.extent(self.tiles)
         number, before = writer.remainder(index, tiles), writer.quotient(index, tiles)
         rows = cut(writer, number, self.count, self.height)
-        at: list[Bound] = []
-        for size in self.before[::-1]:
-            at.insert(0, writer.remainder(before, writer.extent(size)))
-            before = writer.quotient(before, writer.extent(size))
+        _, *at = writer.unravel(before, [ONE, *self.before])
         starts = ((number, writer.value(0)), (index, first))
         begins = [writer.compare("eq", writer.value(each), other) for each, other in starts]
-        writer.branch(writer.any_of(begins), partial(self._pack, writer, at), tuple[SSAValue, ...])
+        writer.branch(writer.any_of(begins), partial(self._pack, writer, at), lambda: None)
         origin = writer.value(rows.low)
         for is_product, nests in groupby(self.nests, lambda nest: nest in self.products):
             stage = [self._keeping(nest, origin) for nest in nests]
             write = partial(self._stage, writer, stage, at, origin, rows, buffers)
             if is_product:
-                write(None, ())
+                write(None)
             else:
-                writer.loop(rows.low, rows.high, 1, (), write, runs=True)
+                writer.each(rows.low, rows.high, write, runs=True)
 
-    def _pack(self, writer: Writer, at: Sequence[Bound]) -> Sequence[SSAValue]:
+    def _pack(self, writer: Writer, at: Sequence[Bound]) -> None:
         for each in self.products.values():
             each.pack(writer, dict(zip(each.analysis.nest.axes, at, strict=False)))
-        return ()
 
     def _keeping(self, nest: Analysis, origin: SSAValue) -> Analysis:
         """The nest, for which locals hold the rows from `origin` on."""
@@ -243,8 +222,7 @@ class _Attention:
         rows: Interval,
         buffers: Buffers,
         row: Bound | None,
-        _: Sequence[SSAValue],
-    ) -> Sequence[SSAValue]:
+    ) -> None:
         """Products of all rows, or other nests of one."""
         first = at if row is None else (*at, row)
         for nest in nests:
@@ -253,13 +231,12 @@ class _Attention:
             if row is None:
                 loops = self.products[nest].loops(writer, buffers, bases)
             else:
-                axes = nest.axes_within(self.axis + 1)
+                axes = nest.axes(self.axis + 1)
                 tiling = tiling_of(nest, axes, self.plan.bytes, VECTORS, 1)
                 loops = NestLoops(writer, nest, tiling, buffers, bases)
             intervals = {nest.nest.axes[self.axis]: rows} if row is None else {}
             sizes, ranges = nest.nest.sizes.data[self.axis + 1 :], self.kernel.symbols.ranges
             unless_empty(writer, sizes, ranges, partial(loops.write, intervals))
-        return ()
 
 
 @final
@@ -271,18 +248,16 @@ class _Product:
         self.analysis, right = contraction.analysis, contraction.right
         self.element = contraction.fold.results[0].type
         self.width = lanes_of((self.element,), plan.bytes)
-        self.vectors, self.height = plan.nv, plan.mr
-        lanes = self.width * plan.nv
-        panels = Panels(self.analysis, right, self.width, lanes, contraction.depth)
+        self.tiling = tiling_by(contraction, self.width, plan.mr, plan.nv)
+        panels = Panels(self.analysis, right, self.width, self.tiling.block, contraction.depth)
         self.panels = panels if right.may_pack and not right.is_contiguous else None
         self.target: SSAValue | None = None
         """Where the panels lie, once that is known."""
 
     @property
-    def memory(self) -> BufferType | None:
+    def memory(self) -> BufferType:
         """Of all the panels."""
-        if self.panels is None:
-            return None
+        assert self.panels is not None
         panels = _ceiling(self.contraction.lanes.size, self.panels.length)
         return buffer((panels * self.panels.size,), self.element)
 
@@ -295,33 +270,21 @@ class _Product:
         whole = writer.round_down(high, panels.length)
         everywhere = {**dict.fromkeys(self.analysis.nest.axes, 0), **bases}
 
-        def panel(inside: Sequence[Mask], low: Bound, _: Sequence[SSAValue]) -> Sequence[SSAValue]:
+        def panel(inside: Sequence[Mask], low: Bound) -> None:
             here = {**everywhere, lanes.value: low}
             panels.fill(writer, here, inside, target, ALL, writer.multiply(low, panels.depth))
-            return ()
 
-        writer.loop(0, whole, panels.length, (), partial(panel, (None,) * self.vectors))
-        size = lanes.size.static
-        rest = self.vectors if size is None else -(-(size % panels.length) // self.width)
+        vectors, size = self.tiling.vectors, lanes.size.static
+        writer.each(0, whole, partial(panel, (None,) * vectors), panels.length)
+        rest = vectors if size is None else -(-(size % panels.length) // self.width)
         last = masks(writer, whole, high, self.width, rest)
-        writer.loop(whole, high, panels.length, (), partial(panel, last))
+        writer.each(whole, high, partial(panel, last), panels.length)
 
     def loops(self, writer: Writer, buffers: Buffers, bases: Mapping[SSAValue, Bound]) -> NestLoops:
         """The tiles."""
-        contraction, rows = self.contraction, self.contraction.rows
-        tiling = Tiling(
-            contraction.axes,
-            self.width,
-            contraction.lanes,
-            self.vectors,
-            rows,
-            1 if rows is None else self.height,
-            panels=True,
-            middle=contraction.middle,
-        )
-        right = contraction.right
+        right = self.contraction.right
         ready = [] if self.panels is None else [Ready(right.value, right.own, self._load)]
-        return NestLoops(writer, self.analysis, tiling, buffers, bases, ready=ready)
+        return NestLoops(writer, self.analysis, self.tiling, buffers, bases, ready=ready)
 
     def _load(self, body: BodyWriter) -> Spread:
         """The vectors of the right operand at a position of the fold."""
@@ -329,13 +292,10 @@ class _Product:
         assert panels is not None
         assert target is not None
         first = body.writer.multiply(body.bases[self.contraction.lanes.value], panels.depth)
-        columns = (column * self.width for column in range(body.tile.vectors))
-        places = [panels.place(body, ALL, first, column) for column in columns]
-        type = body.type(self.element, True)
-        return body.spread([body.writer.load(target, at, type) for at in places], False, True)
+        return panels.vectors(target, ALL, first, body)
 
 
-def homes(locals: Sequence[SSAValue], nests: Sequence[Analysis]) -> dict[SSAValue, SSAValue]:
+def homes(locals: Iterable[SSAValue], nests: Sequence[Analysis]) -> dict[SSAValue, SSAValue]:
     """For each local, the first of those that lie in the same place: one may take that of another
     of its type which nobody reads any more when it is written, but where it is."""
     reads: dict[SSAValue, set[tuple[int, Place]]] = {}
@@ -360,10 +320,9 @@ def homes(locals: Sequence[SSAValue], nests: Sequence[Analysis]) -> dict[SSAValu
     return homes
 
 
-def _rows_of(local: SSAValue, axis: int, height: int) -> BufferType:
+def _rows_of(type: BufferType, axis: int, height: int) -> BufferType:
     """What is kept of a local at a time: so many positions of one axis, of those before it one."""
-    assert isinstance(local.type, BufferType)
-    return buffer((Size.of(height), *local.type.shape[axis + 1 :]), local.type.element)
+    return buffer((Size.of(height), *type.shape[axis + 1 :]), type.element)
 
 
 def _ceiling(size: Size, step: int) -> Size:

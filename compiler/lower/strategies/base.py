@@ -1,11 +1,12 @@
 """What a strategy is: a way to write a kernel's nests as explicit loops, with typed parameters."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypeVar
 
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.llvm.types import size as bytes_of
 from stepwell.compiler.dialects.loop.host import ViewOp
@@ -18,7 +19,7 @@ from stepwell.compiler.dialects.loop.types import (
     Plan,
     PlanAttr,
 )
-from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Writer
+from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term, Writer
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.passes.assign_buffers import aligned
 from stepwell.runtime.errors import CompileError
@@ -26,6 +27,8 @@ from stepwell.runtime.sizes import Size
 
 TILE = {"bytes", "vectors", "rows", "mr", "nv", "band"}
 """The parameters that say what a tile is."""
+
+K = TypeVar("K")
 
 
 @dataclass(frozen=True)
@@ -105,22 +108,21 @@ class Strategy(ABC):
         return isinstance(value, tuple) and set(value) <= set(cls.CHOICES.get(name, ()))
 
 
-def take_ops(kernel: KernelOp) -> list[Operation]:
-    """The kernel's ops, which are still whole, out of its block."""
+@contextmanager
+def expanding(kernel: KernelOp) -> Generator[Writer]:
+    """Writes into the kernel in place of its ops, which are still whole as long as that goes on."""
     ops = list(kernel.body.block.ops)
     for op in ops:
         op.detach()
-    return ops
-
-
-def drop_ops(ops: Sequence[Operation]) -> None:
-    """Forget the ops that `take_ops` gave."""
+    yield Writer(kernel.body.block)
     for op in reversed(ops):
         op.erase(safe_erase=False)
 
 
-def locals_of(kernel: KernelOp) -> list[LocalOp]:
-    return [op for op in kernel.body.block.ops if isinstance(op, LocalOp)]
+def locals_of(kernel: KernelOp) -> dict[SSAValue, BufferType]:
+    """What the nests leave to each other."""
+    locals = [op.result for op in kernel.body.block.ops if isinstance(op, LocalOp)]
+    return {local: local.type for local in locals}
 
 
 def nests_of(kernel: KernelOp) -> list[NestOp]:
@@ -141,24 +143,21 @@ def view(writer: Writer, workspace: SSAValue, offset: Bound, type: BufferType) -
     return writer.effect(ViewOp, operands, (type,), {"access": AccessAttr((access,))}).results[0]
 
 
-def place_locals(
-    writer: Writer, workspace: SSAValue, locals: Sequence[LocalOp]
-) -> dict[SSAValue, SSAValue]:
-    """Each local as a whole buffer in the workspace, one after the other."""
-    places: dict[SSAValue, SSAValue] = {}
+def place(
+    writer: Writer,
+    workspace: SSAValue,
+    types: Mapping[K, BufferType],
+    before: Sequence[Term] = (),
+) -> dict[K, SSAValue]:
+    """Buffers in the workspace, one after the other, behind so many bytes."""
+    places: dict[K, SSAValue] = {}
     offset = ZERO
-    for op in locals:
-        type = op.result.type
-        assert isinstance(type, BufferType)
-        writer.location = op.location
-        places[op.result] = view(writer, workspace, writer.extent(offset), type)
+    for key, type in types.items():
+        places[key] = view(writer, workspace, writer.affine(before, offset), type)
         offset = offset + buffer_bytes(type)
     return places
 
 
-def bytes_of_locals(locals: Sequence[LocalOp]) -> Size:
-    total = ZERO
-    for op in locals:
-        assert isinstance(op.result.type, BufferType)
-        total = total + buffer_bytes(op.result.type)
-    return total
+def total_bytes(types: Iterable[BufferType]) -> Size:
+    """Bytes of several buffers, one after the other."""
+    return sum(map(buffer_bytes, types), start=ZERO)

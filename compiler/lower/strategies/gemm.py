@@ -25,10 +25,9 @@ from stepwell.compiler.lower.panels import Panels
 from stepwell.compiler.lower.strategies.base import (
     Refusal,
     Strategy,
-    drop_ops,
+    expanding,
     locals_of,
     nests_of,
-    take_ops,
     view,
 )
 from stepwell.compiler.lower.tiling import NestLoops, Tasks, Tiling, unless_empty
@@ -105,12 +104,10 @@ class Gemm(Strategy):
 
     def expand(self, kernel: KernelOp) -> None:
         product = _Gemm(self, kernel)
-        ops = take_ops(kernel)
-        writer = Writer(kernel.body.block)
-        writer.location = product.nest.location
-        sizes, ranges = product.nest.sizes.data, kernel.symbols.ranges
-        unless_empty(writer, sizes, ranges, lambda: product.write(writer))
-        drop_ops(ops)
+        with expanding(kernel) as writer:
+            writer.location = product.nest.location
+            sizes, ranges = product.nest.sizes.data, kernel.symbols.ranges
+            unless_empty(writer, sizes, ranges, lambda: product.write(writer))
 
 
 def _contraction(kernel: KernelOp) -> Contraction:
@@ -180,22 +177,12 @@ class _Gemm:
         panel: SSAValue | None,
         block: Block | None = None,
     ) -> NestLoops:
-        contraction, rows = self.contraction, self.contraction.rows
-        tiling = Tiling(
-            contraction.axes,
-            self.width,
-            contraction.lanes,
-            self.plan.nv,
-            rows,
-            1 if rows is None else self.plan.mr,
-            panels=True,
-            middle=contraction.middle,
-        )
+        tiling = tiling_by(self.contraction, self.width, self.plan.mr, self.plan.nv)
         part = ALL if block is None else block.intervals
         fill: Callable[[Mapping[SSAValue, Bound], tuple[Mask, ...]], None] | None = None
         if panel is not None:
             fill = partial(self.right.fill, writer, target=panel, part=part)
-            ready = [*ready, self._ready(self.right, partial(self._load_right, panel, part))]
+            ready = [*ready, self._ready(self.right, partial(self.right.vectors, panel, part, 0))]
         return NestLoops(
             writer, self.analysis, tiling, {}, None, ready, fill, ahead=self._ahead(), block=block
         )
@@ -312,18 +299,6 @@ class _Gemm:
         values = [body.writer.load(panels, place, self.element) for place in places]
         return body.spread(values, True, False)
 
-    # The right operand.
-
-    def _load_right(self, panel: SSAValue, part: Intervals, body: BodyWriter) -> Spread:
-        """The vectors of the tile."""
-        type = body.type(self.element, True)
-        places = [
-            self.right.place(body, part, 0, column * self.width)
-            for column in range(body.tile.vectors)
-        ]
-        values = [body.writer.load(panel, place, type) for place in places]
-        return body.spread(values, False, True)
-
 
 Extents = list[tuple[Axis, Size]]
 
@@ -339,6 +314,21 @@ def _before(extents: Extents, bases: Mapping[SSAValue, Bound], stride: Size) -> 
         terms.append((stride, bases[axis.value]))
         stride = stride * size
     return terms
+
+
+def tiling_by(contraction: Contraction, width: int, mr: int, nv: int) -> Tiling:
+    """Tiles of so many rows and vectors."""
+    rows = contraction.rows
+    return Tiling(
+        contraction.axes,
+        width,
+        contraction.lanes,
+        nv,
+        rows,
+        1 if rows is None else mr,
+        panels=True,
+        middle=contraction.middle,
+    )
 
 
 def product_of(contraction: Contraction, machine: Machine) -> Product:

@@ -9,7 +9,7 @@ from typing import ClassVar, Self, final
 from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.llvm.types import size as bytes_of
-from stepwell.compiler.dialects.loop.nests import KernelOp, NestOp, ReadOp, SortOp, WriteOp
+from stepwell.compiler.dialects.loop.nests import KernelOp, ReadOp, SortOp, WriteOp
 from stepwell.compiler.dialects.loop.types import BufferType
 from stepwell.compiler.lower.analysis import Analysis, Axis, lanes_of
 from stepwell.compiler.lower.costs import (
@@ -24,12 +24,11 @@ from stepwell.compiler.lower.costs import (
 from stepwell.compiler.lower.strategies.base import (
     Refusal,
     Strategy,
-    bytes_of_locals,
-    drop_ops,
+    expanding,
     locals_of,
     nests_of,
-    place_locals,
-    take_ops,
+    place,
+    total_bytes,
 )
 from stepwell.compiler.lower.tiling import Intervals, NestLoops, Tasks, Tiling, unless_empty
 from stepwell.compiler.lower.writer import Bound, Writer
@@ -85,7 +84,7 @@ class Map(Strategy):
         return replace(self, stream=0)
 
     def workspace(self, kernel: KernelOp) -> Size:
-        return bytes_of_locals(locals_of(kernel))
+        return total_bytes(locals_of(kernel).values())
 
     def expand(self, kernel: KernelOp) -> None:
         def tiling(nest: Analysis) -> Tiling:
@@ -101,12 +100,10 @@ def expand_tiled(
     streamed: Collection[SSAValue] = (),
 ) -> None:
     """The nests one after the other in such tiles, in tasks of about `task` microseconds."""
-    locals = locals_of(kernel)
-    ops = take_ops(kernel)
-    writer = Writer(kernel.body.block)
-    buffers = place_locals(writer, kernel.arguments[-1], locals) if locals else {}
-    for op in ops:
-        if isinstance(op, NestOp):
+    locals, nests = locals_of(kernel), nests_of(kernel)
+    with expanding(kernel) as writer:
+        buffers = place(writer, kernel.arguments[-1], locals) if locals else {}
+        for op in nests:
             writer.location = op.location
             nest = Analysis(op)
             tiling = tiling_of(nest)
@@ -114,7 +111,6 @@ def expand_tiled(
             inside = partial(_write, writer, loops, bool(streamed))
             tasks = tasks_of(nest, tiling, task * 1000)
             unless_empty(writer, op.sizes.data, kernel.symbols.ranges, partial(inside, tasks))
-    drop_ops(ops)
 
 
 def _write(writer: Writer, loops: NestLoops, fence: bool, tasks: Tasks | None) -> None:
@@ -131,8 +127,9 @@ def _write(writer: Writer, loops: NestLoops, fence: bool, tasks: Tasks | None) -
 
 def last_written(kernel: KernelOp) -> frozenset[SSAValue]:
     """The outputs that no nest of the kernel reads."""
-    outputs = frozenset(kernel.arguments[len(kernel.arguments) - kernel.outputs.data :])
-    return outputs - {op.source for op in kernel.walk() if isinstance(op, ReadOp)}
+    return frozenset(kernel.results_written) - {
+        op.source for op in kernel.walk() if isinstance(op, ReadOp)
+    }
 
 
 def leaves_caches(nests: Sequence[Analysis], machine: Machine) -> bool:

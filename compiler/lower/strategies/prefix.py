@@ -9,9 +9,9 @@ from stepwell.compiler.lower.costs import best_lanes
 from stepwell.compiler.lower.strategies.base import (
     Refusal,
     Strategy,
-    bytes_of_locals,
     locals_of,
     nests_of,
+    total_bytes,
 )
 from stepwell.compiler.lower.strategies.map import VECTORS, expand_tiled, tiling_of
 from stepwell.compiler.lower.tiling import Tiling
@@ -60,7 +60,7 @@ class Prefix(Strategy):
         return cls(machine.vector_bytes, BLOCK // rows, rows)
 
     def workspace(self, kernel: KernelOp) -> Size:
-        return bytes_of_locals(locals_of(kernel))
+        return total_bytes(locals_of(kernel).values())
 
     def expand(self, kernel: KernelOp) -> None:
         expand_tiled(kernel, self.tiling, self.task)

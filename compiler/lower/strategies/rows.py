@@ -15,12 +15,11 @@ from stepwell.compiler.lower.costs import NANOSECONDS, length, memory, steps
 from stepwell.compiler.lower.strategies.base import (
     Refusal,
     Strategy,
-    buffer_bytes,
-    drop_ops,
+    expanding,
     locals_of,
     nests_of,
-    take_ops,
-    view,
+    place,
+    total_bytes,
 )
 from stepwell.compiler.lower.strategies.map import last_written, leaves_caches, tiling_of
 from stepwell.compiler.lower.tiling import Interval, NestLoops, cut, unless_empty
@@ -82,9 +81,8 @@ class Rows(Strategy):
 
     def expand(self, kernel: KernelOp) -> None:
         rows = _Rows(self, kernel)
-        ops = take_ops(kernel)
-        rows.write(Writer(kernel.body.block))
-        drop_ops(ops)
+        with expanding(kernel) as writer:
+            rows.write(writer)
 
 
 @final
@@ -98,8 +96,11 @@ class _Rows:
         self.outer = shared_axes(self.nests)
         self.shape = self.nests[0].nest.sizes.data[: self.outer]
         self.count = _count(self.shape)
-        self.locals = {op.result: self._row_of(op.result) for op in locals_of(kernel)}
-        self.bytes = sum((buffer_bytes(type) for type in self.locals.values()), start=ZERO)
+        self.locals = {
+            local: buffer(type.shape[self.outer :], type.element)
+            for local, type in locals_of(kernel).items()
+        }
+        self.bytes = total_bytes(self.locals.values())
         self.streamed = last_written(kernel) if plan.stream else frozenset[SSAValue]()
         for nest in self.nests:
             nest.privatise(self.locals, self.outer)
@@ -111,10 +112,6 @@ class _Rows:
     @property
     def tasks(self) -> Size:
         return (self.count + self.plan.block - 1) // self.plan.block if self.plan.block else ONE
-
-    def _row_of(self, local: SSAValue) -> BufferType:
-        assert isinstance(local.type, BufferType)
-        return buffer(local.type.shape[self.outer :], local.type.element)
 
     def write(self, writer: Writer) -> None:
         writer.location = self.nests[0].nest.location
@@ -129,12 +126,11 @@ class _Rows:
     def _task(self, writer: Writer, task: Bound, interval: Interval) -> None:
         buffers = self._buffers(writer, task)
 
-        def row(index: Bound, _: Sequence[SSAValue]) -> Sequence[SSAValue]:
+        def row(index: Bound) -> None:
             for nest in self.nests:
                 self._nest(writer, nest, index, buffers)
-            return ()
 
-        writer.loop(interval.low, interval.high, 1, (), row)
+        writer.each(interval.low, interval.high, row)
         if self.streamed:
             writer.fence()
 
@@ -142,19 +138,13 @@ class _Rows:
         """Where the locals of one row lie."""
         if self.fits_stack:
             return {local: writer.stack(type) for local, type in self.locals.items()}
-        places: dict[SSAValue, SSAValue] = {}
-        offset = ZERO
-        for local, type in self.locals.items():
-            place = writer.affine([(self.bytes, task)], offset)
-            places[local] = view(writer, self.kernel.arguments[-1], place, type)
-            offset = offset + buffer_bytes(type)
-        return places
+        return place(writer, self.kernel.arguments[-1], self.locals, [(self.bytes, task)])
 
     def _nest(
         self, writer: Writer, nest: Analysis, row: Bound, buffers: dict[SSAValue, SSAValue]
     ) -> None:
         writer.location = nest.nest.location
-        axes = nest.axes_within(self.outer)
+        axes = nest.axes(self.outer)
         tiling = tiling_of(nest, axes, self.plan.bytes, self.plan.vectors, 1)
         bases = self._indices(writer, nest, row)
         loops = NestLoops(writer, nest, tiling, buffers, bases, streamed=self.streamed)
@@ -166,14 +156,8 @@ class _Rows:
         has them all."""
         values = nest.nest.axes[: self.outer]
         axes = collapse(values, self.shape, nest.accesses.values(), nest.computed_with)
-        indices: dict[SSAValue, Bound] = {}
-        for axis in axes[:0:-1]:
-            size = writer.extent(axis.size)
-            indices[axis.value] = writer.remainder(row, size)
-            row = writer.quotient(row, size)
-        if axes:
-            indices[axes[0].value] = row
-        return indices
+        found = writer.unravel(row, [axis.size for axis in axes])
+        return {axis.value: index for axis, index in zip(axes, found, strict=True)}
 
 
 def shared_axes(nests: Sequence[Analysis]) -> int:
@@ -224,7 +208,7 @@ def _count(shape: Shape) -> Size:
 
 def _row_cost(nest: Analysis, outer: int, bytes: int) -> float:
     """Nanoseconds that one row of a nest takes."""
-    axes = nest.axes_within(outer)
+    axes = nest.axes(outer)
     width = lanes_of(nest.types, bytes)
     tiling = tiling_of(nest, axes, bytes, 1, 1)
     cost = steps(nest) / width + memory(nest, tiling.lanes, width)

@@ -21,8 +21,9 @@ from stepwell.compiler.lower.strategies.base import (
     Refusal,
     Strategy,
     buffer_bytes,
-    drop_ops,
-    take_ops,
+    expanding,
+    place,
+    total_bytes,
     view,
 )
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Writer
@@ -85,9 +86,8 @@ class Sort(Strategy):
 
     def expand(self, kernel: KernelOp) -> None:
         rows = _Rows(self, kernel)
-        ops = take_ops(kernel)
-        rows.write(Writer(kernel.body.block))
-        drop_ops(ops)
+        with expanding(kernel) as writer:
+            rows.write(writer)
 
 
 Carried = Sequence[SSAValue]
@@ -113,7 +113,7 @@ class _Rows:
         self.chunks = (self.length + plan.chunk - 1) // plan.chunk if plan.chunk else ONE
         self.counts = buffer((self.chunks * VALUES,), i64)
         self.rooms = [buffer((self.length,), type) for type in self.elements]
-        self.half = sum(map(buffer_bytes, self.rooms), start=ZERO)
+        self.half = total_bytes(self.rooms)
         self.bytes = buffer_bytes(self.counts) + self.half * 2
         self.workspace = kernel.arguments[-1]
 
@@ -144,7 +144,7 @@ class _Rows:
             first = writer.affine([(self.length * self.stride, outer), (ONE, inner)])
             _Row(writer, self, number, first).write()
 
-        each(writer, low, high, row)
+        writer.each(low, high, row)
 
 
 @final
@@ -169,7 +169,7 @@ class _Row:
 
     # Ranks.
 
-    def _by_ranks(self) -> Carried:
+    def _by_ranks(self) -> None:
         """Every element goes where as many others lie before it."""
         writer, rows = self.writer, self.rows
         width = lanes_of([self.code], rows.plan.bytes)
@@ -187,10 +187,9 @@ class _Row:
             target = self._index(writer.reload(ranks, place, self.code))
             self._copy(rows.inputs, self._offset(place), rows.outputs, self._offset(target))
 
-        each(writer, 0, self.length, encode)
-        each(writer, 0, self.length, rank, width)
-        each(writer, 0, self.length, move)
-        return ()
+        writer.each(0, self.length, encode)
+        writer.each(0, self.length, rank, width)
+        writer.each(0, self.length, move)
 
     def _ranks(self, codes: SSAValue, place: Bound, width: int) -> SSAValue:
         """How many codes come before each of those in a vector: all that are less, and equal ones
@@ -226,7 +225,7 @@ class _Row:
 
     # Digits.
 
-    def _by_digits(self) -> Carried:
+    def _by_digits(self) -> None:
         """All positions in the order of their lowest digit, then of the next, …, each stable."""
         writer, rows = self.writer, self.rows
         place = writer.affine([(rows.bytes, self.task)])
@@ -234,7 +233,7 @@ class _Row:
         start = self._rooms(0)
 
         def load(_: Bound, low: Bound, high: Bound) -> None:
-            each(writer, low, high, lambda i: self._copy(rows.inputs, self._offset(i), start, i))
+            writer.each(low, high, lambda i: self._copy(rows.inputs, self._offset(i), start, i))
 
         self._in_chunks(load)
         zero = writer.value(0)
@@ -242,19 +241,15 @@ class _Row:
         end = self._rooms(half)
 
         def store(_: Bound, low: Bound, high: Bound) -> None:
-            each(writer, low, high, lambda i: self._copy(end, i, rows.outputs, self._offset(i)))
+            writer.each(low, high, lambda i: self._copy(end, i, rows.outputs, self._offset(i)))
 
         self._in_chunks(store)
-        return ()
 
     def _rooms(self, half: Bound) -> list[SSAValue]:
-        rows, found = self.rows, list[SSAValue]()
-        offset = buffer_bytes(rows.counts)
-        for room in rows.rooms:
-            place = self.writer.affine([(rows.bytes, self.task), (rows.half, half)], offset)
-            found.append(view(self.writer, rows.workspace, place, room))
-            offset = offset + buffer_bytes(room)
-        return found
+        rows = self.rows
+        before = [(rows.bytes, self.task), (rows.half, half), (buffer_bytes(rows.counts), 1)]
+        types = dict(enumerate(rows.rooms))
+        return list(place(self.writer, rows.workspace, types, before).values())
 
     def _in_chunks(self, inside: Callable[[Bound, Bound, Bound], None]) -> None:
         """`inside` for each chunk, with its first position and that behind its last."""
@@ -279,8 +274,8 @@ class _Row:
             def clear(value: Bound) -> None:
                 writer.store(zeros, self.counts, self._count(chunk, value))
 
-            each(writer, 0, VALUES, clear, width)
-            each(writer, low, high, lambda i: self._take(source[0], i, chunk, shift))
+            writer.each(0, VALUES, clear, width)
+            writer.each(low, high, lambda i: self._take(source[0], i, chunk, shift))
 
         def move() -> Carried:
             target = self._rooms(other)
@@ -289,7 +284,7 @@ class _Row:
                 def step(place: Bound) -> None:
                     self._copy(source, place, target, self._take(source[0], place, chunk, shift))
 
-                each(writer, low, high, step)
+                writer.each(low, high, step)
 
             self._in_chunks(moved)
             return [writer.value(other)]
@@ -344,13 +339,3 @@ class _Row:
 
     def _index(self, number: SSAValue) -> SSAValue:
         return cast(self.writer, Cast.INDEX, number, INDEX)
-
-
-def each(
-    writer: Writer, low: Bound, high: Bound, inside: Callable[[Bound], object], step: int = 1
-) -> None:
-    def at(place: Bound, _: Carried) -> Carried:
-        inside(place)
-        return ()
-
-    writer.loop(low, high, step, (), at)
