@@ -22,7 +22,6 @@ from stepwell.compiler.ops.staging import StopGradient
 from stepwell.compiler.passes.groups import same_index
 from stepwell.runtime.sizes import Size
 
-
 MUCH = 4
 """So many times as long as its sums is a row of a layer, and one of attention without heads longer.
 """
