@@ -102,6 +102,7 @@ def expand_tiled(
     """The nests one after the other in such tiles, in tasks of about `task` microseconds."""
     locals, nests = locals_of(kernel), nests_of(kernel)
     with expanding(kernel) as writer:
+        writer.location = kernel.location
         buffers = place(writer, kernel.arguments[-1], locals) if locals else {}
         for op in nests:
             writer.location = op.location
