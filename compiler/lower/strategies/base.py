@@ -121,8 +121,7 @@ def expanding(kernel: KernelOp) -> Generator[Writer]:
 
 def locals_of(kernel: KernelOp) -> dict[SSAValue, BufferType]:
     """What the nests leave to each other."""
-    locals = [op.result for op in kernel.body.block.ops if isinstance(op, LocalOp)]
-    return {local: local.type for local in locals}
+    return {op.result: op.result.type for op in kernel.body.block.ops if isinstance(op, LocalOp)}
 
 
 def nests_of(kernel: KernelOp) -> list[NestOp]:
