@@ -144,7 +144,7 @@ def _group(block: Block) -> list[Group]:
     return [group for group in reversed(groups) if group.members]
 
 
-def _made_of_indices(ops: Iterable[Operation]) -> set[Operation]:
+def _made_of_indices(ops: Iterable[Operation]) -> set[Operation | Block]:
     """What is made cheaply of numbers that are not read from memory."""
     made: set[Operation | Block] = set()
     for op in ops:
