@@ -27,6 +27,7 @@ from stepwell.compiler.cache import lookup
 from stepwell.compiler.cache.folder import PLACE, Folder
 from stepwell.compiler.machines.x86 import X86_64_V3
 from stepwell.compiler.targets import cpu
+from stepwell.compiler.tuning.plans import NONE
 from stepwell.runtime import elf
 
 ROUNDS = 5
@@ -44,8 +45,8 @@ def parts() -> Iterator[tuple[str, object, str]]:
     yield "image of the entry", lookup, "restored"
     yield "copy of the functions", compiled, "module_of"
     for stage, passes in pipeline.STAGES:
-        for each in passes(X86_64_V3):
-            yield f"{stage}: {each.name}", type(each), "apply"
+        for kind in dict.fromkeys(map(type, passes(X86_64_V3.name, NONE))):
+            yield f"{stage}: {kind.name}", kind, "apply"
     yield "LLVM IR as text", pipeline, "module_text"
     yield "LLVM: checked before", cpu, "refuse_what_is_fatal"
     yield "LLVM: parse", binding, "parse_assembly"
