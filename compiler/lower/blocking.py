@@ -104,24 +104,22 @@ class Product:
 
     def packs_left(self, nv: int, distance: int | None, machine: Machine) -> bool:
         """Whether to copy the panels of a left operand of which one position of the fold lies so
-        many elements from the next, a line for each: if they are too many for the second cache."""
-        lines = machine.l2 // LINE
+        many elements from the next, a line for each: if they are too many for the first cache."""
+        lines = machine.l1 // LINE
         if distance is not None:
             lines //= gcd(distance * self.size // LINE or 1, lines // WAYS)
         panels = self.columns * -(-self.n // (nv * self.width))
         return panels >= FAR_REUSED and self.k > lines // 2
 
-    def block(
-        self, mr: int, nv: int, depth: int | None, distance: int | None, machine: Machine
-    ) -> int:
+    def block(self, mr: int, nv: int, apart: bool, machine: Machine) -> int:
         """Positions of the fold in a block, in whole chunks, so that a panel's stay in the first
-        cache; 0, which is all, if one tile has all rows, or if all `depth` positions, if that is
-        known, stay in the second cache: beside little else, where only few tiles use a panel or
-        the left operand is read from places so far apart."""
+        cache; 0, which is all, if one tile has all rows, or if all positions stay in the second
+        cache: beside little else, where only few tiles use a panel or the left operand is read
+        from places far apart."""
         panel = nv * self.width * self.size
-        many = self.rows > 2 * REUSED * mr and distance == 1
+        many = self.rows > 2 * REUSED * mr and not apart
         cached = machine.l2 // 2 if many else machine.l2 // 8
-        if self.rows <= mr or (depth is not None and depth * panel <= cached):
+        if self.rows <= mr or self.k * panel <= cached:
             return 0
         unit = self.chunk or 1
         return -(-machine.l1 // panel // unit) * unit

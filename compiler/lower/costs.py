@@ -13,7 +13,7 @@ from stepwell.compiler.lower.writer import ONE, ZERO
 from stepwell.runtime.sizes import Size
 
 UNKNOWN = 512
-"""What a symbolic size counts as."""
+"""What a symbol of a size counts as."""
 
 ROUNDS = 64
 """How often a loop counts as going round."""
@@ -45,7 +45,7 @@ NANOSECONDS = 0.3
 
 
 def length(size: Size) -> int:
-    return UNKNOWN if size.static is None else max(1, size.static)
+    return max(1, size.evaluate(dict.fromkeys(size.symbols, UNKNOWN)))
 
 
 def steps(analysis: Analysis) -> float:

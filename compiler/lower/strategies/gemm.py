@@ -84,14 +84,15 @@ class Gemm(Strategy):
         packs = turned or (
             contraction.right.may_pack and product.packs_right(mr, nv, distance, machine)
         )
-        depth, apart = contraction.depth.static, _distance(contraction.left)
         share = 0 if packs else product.shares(mr, nv, distance)
-        kc = 0 if share else product.block(mr, nv, depth, apart, machine)
+        pack = ("left",) if _packs_left(contraction, product, nv, machine) else ()
+        apart = not pack and _distance(contraction.left) != 1
+        blocks = not share and _may_be_cut(contraction)
+        kc = product.block(mr, nv, apart, machine) if blocks else 0
         mc, nc = product.task(mr, nv, kc, packs, machine)
         whole = prod(contraction.analysis.nest.sizes.data, start=contraction.depth).static
         if whole is not None and product.work < 2 * TASK:
             mc = nc = 0
-        pack = ("left",) if _packs_left(contraction, product, nv, machine) else ()
         if packs:
             return cls(machine.vector_bytes, mr, nv, mc, nc, kc, (*pack, "right"))
         if share and (mc == 0 or mc >= product.rows):
@@ -370,6 +371,13 @@ def _packs_left(contraction: Contraction, product: Product, nv: int, machine: Ma
     left = contraction.left
     fits = left.may_pack and left.is_contiguous
     return fits and product.packs_left(nv, _distance(left), machine)
+
+
+def _may_be_cut(contraction: Contraction) -> bool:
+    """Whether blocks of the fold are worth their code, which is written for each form of a guard:
+    not for a guess of how deep it is."""
+    guarded = contraction.fold in contraction.analysis.guards
+    return not guarded or contraction.depth.static is not None
 
 
 def _distance(factor: Factor) -> int | None:
