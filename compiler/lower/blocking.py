@@ -138,6 +138,17 @@ class Product:
             return 0
         return max(1, AHEAD // (nv * self.width * self.size))
 
+    def stays(self, nv: int, distance: int | None, machine: Machine) -> bool:
+        """Whether a right operand that is read in a row is no larger than the second cache."""
+        whole = self.k * self.lanes * self.size
+        return self._is_in_a_row(nv, distance) and whole <= machine.l2
+
+    def short_task(self, mr: int) -> tuple[int, int]:
+        """The rows and lanes of a task with all lanes, and with no more tiles of rows than make it
+        long enough: what it reads and writes are few pages, which it is done with."""
+        tile = mr * self.k * self.columns * -(-self.n // self.width)
+        return self._rows(mr, -(-TASK // tile) * mr), self.lanes
+
     def task(self, mr: int, nv: int, kc: int, packs: bool, machine: Machine) -> tuple[int, int]:
         """The rows and lanes of a task, in whole tiles or whole `m`, and tasks enough: as many rows
         as stay, for a block of `kc` positions, in the second cache; if each task packs its panels,

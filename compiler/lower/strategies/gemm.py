@@ -89,7 +89,10 @@ class Gemm(Strategy):
         apart = not pack and _distance(contraction.left) != 1
         blocks = not share and _may_be_cut(contraction)
         kc = product.block(mr, nv, apart, machine) if blocks else 0
-        mc, nc = product.task(mr, nv, kc, packs, machine)
+        if not packs and not share and product.stays(nv, distance, machine):
+            mc, nc = product.short_task(mr)
+        else:
+            mc, nc = product.task(mr, nv, kc, packs, machine)
         whole = prod(contraction.analysis.nest.sizes.data, start=contraction.depth).static
         if whole is not None and product.work < 2 * TASK:
             mc = nc = 0

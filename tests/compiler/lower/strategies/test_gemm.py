@@ -12,7 +12,7 @@ from expanding import agree, expanded
 from loop_text import parse_kernel
 from stepwell.compiler.dialects.loop.explicit import GatherOp, LoadOp, ParallelOp
 from stepwell.compiler.lower.analysis import Analysis
-from stepwell.compiler.lower.blocking import Product, tiles
+from stepwell.compiler.lower.blocking import TASK, Product, tiles
 from stepwell.compiler.lower.contraction import contraction_of
 from stepwell.compiler.lower.strategies import choose_plan
 from stepwell.compiler.lower.strategies.base import nests_of
@@ -361,6 +361,17 @@ def test_panels_are_read_where_they_lie_and_a_task_takes_several(machine: str, r
     assert plan.pack == ()
     assert (plan.ahead, plan.share) == ((768, -(-16 // plan.mr)) if rows == 16 else (0, 0))
     assert plan.nc > 32
+
+
+@pytest.mark.parametrize(("k", "long"), [(64, False), (256, False), (768, True)])
+def test_a_task_is_short_where_all_panels_stay_in_the_second_cache(k: int, long: bool) -> None:
+    kernel = KERNELS["right in panels"].replace("3, K", "16, K").replace("M, 3", "M, 16")
+    text = fixed(kernel.replace("%h : 3", "%h : 16"), 5000, 32, k)
+    plan = choose_plan(parse_kernel(text), MACHINE)
+    assert isinstance(plan, Gemm)
+    vectors = plan.mc * k * 16 * 32 * 4 // plan.bytes
+    assert (plan.mc > 5 * plan.mr) is long
+    assert long or (plan.nc == 16 * 32 and TASK <= vectors < TASK + plan.mr * k * 32)
 
 
 def test_rows_at_a_distance_known_at_run_time_are_few() -> None:
