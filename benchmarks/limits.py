@@ -132,7 +132,8 @@ class Memory(Peer):
     def _part(self, read: int, written: int) -> tuple[NDArray[Any], NDArray[Any]]:
         step = VECTORS * self._machine.lanes(4)
         sizes = (max(step, size // 4 // step * step) for size in (read, written))
-        origin, place = (np.zeros(size, np.float32) for size in sizes)
+        # Pages that nobody has written are one page of zeros, which is read from the first cache.
+        origin, place = (np.ones(size, np.float32) for size in sizes)
         return origin, place
 
     def notes(self) -> Mapping[str, float]:

@@ -19,7 +19,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.peers.peer import Call, Peer, UnsupportedError, threads
+from benchmarks.peers.peer import Call, Peer, UnsupportedError
 from benchmarks.variants import VARIANTS
 from benchmarks.workloads import named
 from benchmarks.workloads.workload import Workload
@@ -30,8 +30,8 @@ LOSSES = 3
 SLOW = 0.05
 """Seconds of a call that caches of another process's data do not matter to."""
 SETTLING = 0.01
-"""Seconds of calls until the threads of a process that was stopped are on processors of their own
-again: the system may wake them all on one."""
+"""Seconds of calls until a process that was stopped has its data back in the caches, and its
+threads are on processors of their own again: the system may wake them all on one."""
 
 
 @final
@@ -82,7 +82,7 @@ class Worker:
         return self._time(times)
 
     def _settle(self) -> None:
-        settled = time.perf_counter() + (SETTLING if threads() > 1 else 0)
+        settled = time.perf_counter() + SETTLING
         self._time(1)
         while time.perf_counter() < settled:
             self._time(1)

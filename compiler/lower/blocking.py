@@ -29,8 +29,15 @@ MOST_SHARED = 32
 """Tiles that each ask for a part of the next panel: for more, the parts would be less than a lane
 at a position, and the first tile, which waits for what is not there, is but one of many."""
 
+STREAMS, RUN = 16, 2048
+"""Rows of memory that a core reads ahead of side by side, if it is asked for the next bytes of each
+soon; and how many bytes in a row are worth it."""
+
 TASK = 40_000
-"""Multiply-add instructions that a task has at least: some 20 microseconds."""
+"""Multiply-add instructions that a task has at least: some 6 microseconds."""
+
+FAR, NEAR = 16, 4
+"""Multiply-adds in the time in which a vector comes from memory, and from the second cache."""
 
 LANE_TASKS, ROW_TASKS = 16, 8
 """So many tasks let two or more threads end together: rather of lanes, whose operand each task
@@ -136,7 +143,18 @@ class Product:
         at all if it stays in the second cache, or is read in a row."""
         if self._is_in_a_row(nv, distance) or self.k * self.lanes * self.size <= machine.l2 // 2:
             return 0
-        return max(1, AHEAD // (nv * self.width * self.size))
+        return max(LATENCY, AHEAD // (nv * self.width * self.size))
+
+    def streams(self, mr: int, nv: int, distance: int | None, machine: Machine) -> bool:
+        """Whether a right operand whose rows lie so far apart comes from afar for few tiles: then
+        some of its rows at a time are best read to their ends."""
+        far = self.k * self.lanes * self.size > machine.l2 and not self._is_in_a_row(nv, distance)
+        return far and self.rows <= FAR_REUSED * mr and self.chunk == 0
+
+    def wide_task(self, mr: int, nv: int) -> tuple[int, int]:
+        """The rows and lanes of a task with all rows."""
+        lanes = max(RUN // self.size, -(-self.lanes // LANE_TASKS))
+        return self._rows(mr, self.rows), -(-lanes // (nv * self.width)) * nv * self.width
 
     def stays(self, nv: int, distance: int | None, machine: Machine) -> bool:
         """Whether a right operand that is read in a row is no larger than the second cache."""
@@ -157,7 +175,7 @@ class Product:
         cache = machine.l3 // 4 if packs else machine.l2 // 2
         kept = min(self.kept, kc or self.k)
         cached = max(mr, cache // (max(1, kept) * self.size))
-        most = max(1, self.work // TASK)
+        most = max(1, self.effort(machine) // TASK)
         lane_tasks, row_tasks = min(LANE_TASKS, most), min(ROW_TASKS, most)
         panels = -(-self.lanes // panel)
         if kc:
@@ -180,6 +198,13 @@ class Product:
     @property
     def lanes(self) -> int:
         return self.columns * self.n
+
+    def effort(self, machine: Machine) -> int:
+        """Multiply-adds in the time that the product takes, which may be that of loading its right
+        operand."""
+        whole = self.k * self.lanes * self.size
+        each = FAR if whole > machine.l2 else NEAR if whole > machine.l1 else 1
+        return max(self.work, self.outer * whole // (self.width * self.size) * each)
 
     @property
     def work(self) -> int:

@@ -16,7 +16,7 @@ from xdsl.ir import SSAValue
 from stepwell.compiler.dialects.loop.nests import KernelOp
 from stepwell.compiler.dialects.loop.types import BufferType, buffer
 from stepwell.compiler.lower.analysis import Access, Analysis, Axis, lanes_of
-from stepwell.compiler.lower.blocking import TALLEST, TASK, Product
+from stepwell.compiler.lower.blocking import STREAMS, TALLEST, TASK, Product
 from stepwell.compiler.lower.bodies import Ahead, BodyWriter, Mask, Ready, Spread, masks
 from stepwell.compiler.lower.contraction import Contraction, Factor, chunk_steps, contraction_of
 from stepwell.compiler.lower.costs import length
@@ -81,27 +81,32 @@ class Gemm(Strategy):
         turned = not contraction.right.is_contiguous and contraction.right.may_pack
         mr, nv = product.tile(_tallest(contraction), turned, machine)
         distance = _distance(contraction.right)
+        cut = _may_be_cut(contraction)
+        streams = not turned and cut and product.streams(mr, nv, distance, machine)
         packs = turned or (
-            contraction.right.may_pack and product.packs_right(mr, nv, distance, machine)
+            not streams
+            and contraction.right.may_pack
+            and product.packs_right(mr, nv, distance, machine)
         )
-        share = 0 if packs else product.shares(mr, nv, distance)
         pack = ("left",) if _packs_left(contraction, product, nv, machine) else ()
+        share = 0 if packs else product.shares(mr, nv, distance)
         apart = not pack and _distance(contraction.left) != 1
-        blocks = not share and _may_be_cut(contraction)
-        kc = product.block(mr, nv, apart, machine) if blocks else 0
-        if not packs and not share and product.stays(nv, distance, machine):
+        kc = product.block(mr, nv, apart, machine) if cut and not share else 0
+        whole = prod(contraction.analysis.nest.sizes.data, start=contraction.depth).static
+        if whole is not None and product.effort(machine) < 2 * TASK:
+            mc = nc = 0
+        elif streams:
+            mc, nc = product.wide_task(mr, nv)
+        elif not packs and not share and product.stays(nv, distance, machine):
             mc, nc = product.short_task(mr)
         else:
             mc, nc = product.task(mr, nv, kc, packs, machine)
-        whole = prod(contraction.analysis.nest.sizes.data, start=contraction.depth).static
-        if whole is not None and product.work < 2 * TASK:
-            mc = nc = 0
         if packs:
             return cls(machine.vector_bytes, mr, nv, mc, nc, kc, (*pack, "right"))
         if share and (mc == 0 or mc >= product.rows):
             return cls(machine.vector_bytes, mr, nv, mc, nc, kc, pack, product.k, share)
         ahead = product.ahead(nv, distance, machine)
-        return cls(machine.vector_bytes, mr, nv, mc, nc, kc, pack, ahead)
+        return cls(machine.vector_bytes, mr, nv, mc, nc, STREAMS if streams else kc, pack, ahead)
 
     def workspace(self, kernel: KernelOp) -> Size:
         return _Gemm(self, kernel).workspace

@@ -10,7 +10,7 @@ from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.llvm.types import size as bytes_of
 from stepwell.compiler.dialects.loop.nests import KernelOp, ReadOp, SortOp, WriteOp
-from stepwell.compiler.dialects.loop.types import BufferType
+from stepwell.compiler.dialects.loop.types import LANE_COUNT, BufferType
 from stepwell.compiler.lower.analysis import Analysis, Axis, lanes_of
 from stepwell.compiler.lower.costs import (
     NANOSECONDS,
@@ -31,7 +31,7 @@ from stepwell.compiler.lower.strategies.base import (
     total_bytes,
 )
 from stepwell.compiler.lower.tiling import Intervals, NestLoops, Tasks, Tiling, unless_empty
-from stepwell.compiler.lower.writer import Bound, Writer
+from stepwell.compiler.lower.writer import ONE, Bound, Writer
 from stepwell.compiler.machines.machine import Machine
 from stepwell.runtime.sizes import Size
 
@@ -40,8 +40,9 @@ LENGTHS = ((VECTORS, 48), (2, 192))
 """Vectors of a tile for bodies of fewer steps than this."""
 BAND = 32
 """Rows of a band of squares: several lines, next to each other, of what is read along the rows."""
-CHAINED_ROWS = 4
-"""Rows whose chains go side by side, since each waits for its own last sum."""
+ROWS, BRIEF = 4, 4
+"""Rows whose folds go side by side: chains, each of which waits for its own last sum, and rows that
+are read more slowly than they are folded, in so few steps, as a core reads ahead in several."""
 
 
 @final
@@ -73,8 +74,7 @@ class Map(Strategy):
     @classmethod
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
         nests = [Analysis(nest) for nest in nests_of(kernel)]
-        kinds = {fold.order.data.kind for nest in nests for fold in nest.inside}
-        rows = CHAINED_ROWS if "serial" in kinds else 1
+        rows = max((rows_at_once(nest, machine) for nest in nests), default=1)
         wide = max((columns(nest, machine) for nest in nests), default=VECTORS)
         vectors = min((side_by_side(nest) for nest in nests), default=VECTORS)
         stream = int(leaves_caches(nests, machine))
@@ -153,6 +153,19 @@ def side_by_side(nest: Analysis) -> int:
     independent in one, and what is compiled for each takes its time."""
     once = steps(nest) / ROUNDS if nest.repeats else steps(nest)
     return next((count for count, most in LENGTHS if once < most), 1)
+
+
+def rows_at_once(nest: Analysis, machine: Machine) -> int:
+    """Rows of a tile: some where they are folded by chains, or along vectors whose accumulators all
+    have registers."""
+    if any(fold.order.data.kind == "serial" for fold in nest.inside):
+        return ROWS
+    terms = sum(length(prod(fold.sizes.data, start=ONE)) for fold in nest.inside)
+    if best_lanes(nest, nest.axes(), machine.vector_bytes) or steps(nest) >= BRIEF * terms:
+        return 1
+    results = sum(len(fold.results) for fold in nest.inside)
+    vectors = LANE_COUNT // lanes_of(nest.types, machine.vector_bytes)
+    return max(1, min(ROWS, machine.vector_registers // 2 // max(1, results * vectors)))
 
 
 def columns(nest: Analysis, machine: Machine) -> int:

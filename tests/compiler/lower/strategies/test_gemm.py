@@ -12,7 +12,7 @@ from expanding import agree, expanded
 from loop_text import parse_kernel
 from stepwell.compiler.dialects.loop.explicit import GatherOp, LoadOp, ParallelOp
 from stepwell.compiler.lower.analysis import Analysis
-from stepwell.compiler.lower.blocking import TASK, Product, tiles
+from stepwell.compiler.lower.blocking import RUN, STREAMS, TASK, Product, tiles
 from stepwell.compiler.lower.contraction import contraction_of
 from stepwell.compiler.lower.strategies import choose_plan
 from stepwell.compiler.lower.strategies.base import nests_of
@@ -361,6 +361,23 @@ def test_panels_are_read_where_they_lie_and_a_task_takes_several(machine: str, r
     assert plan.pack == ()
     assert (plan.ahead, plan.share) == ((768, -(-16 // plan.mr)) if rows == 16 else (0, 0))
     assert plan.nc > 32
+
+
+def test_few_tiles_read_rows_from_afar_to_their_ends() -> None:
+    one_chunk = KERNELS["plain"].replace(ORDER, "<serial, 1024>")
+    for rows in (1, 8, 32):
+        plan = chosen(rows, 3072, 768, one_chunk)
+        assert (plan.pack, plan.kc) == ((), STREAMS)
+        assert 4 * plan.nc >= RUN
+    assert chosen(8, 256, 768, one_chunk).kc == 0
+    assert chosen(100, 3072, 768, one_chunk).pack == ("right",)
+    assert chosen(8, 3072, 3072, one_chunk).kc == 0
+
+
+def test_one_row_is_as_many_tasks_as_it_takes_to_load_the_matrix() -> None:
+    assert chosen(1, 3072, 768).nc <= 3072 // 8
+    assert chosen(1, 512, 784).nc < 512
+    assert chosen(1, 128, 128).mc == 0
 
 
 @pytest.mark.parametrize(("k", "long"), [(64, False), (256, False), (768, True)])

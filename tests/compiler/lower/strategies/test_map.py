@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from drawing import examples
 from expanding import agree, expanded
+from loop_text import parse_kernel
 from stepwell.compiler.dialects.loop.explicit import (
     FenceOp,
     GatherOp,
@@ -15,7 +16,9 @@ from stepwell.compiler.dialects.loop.explicit import (
     ScatterOp,
     ShuffleOp,
 )
+from stepwell.compiler.lower.strategies import choose_plan
 from stepwell.compiler.lower.strategies.map import Map
+from stepwell.compiler.machines import MACHINES
 
 
 def fold(
@@ -431,6 +434,25 @@ loop.kernel @negate{symbols}(%x: !loop.buffer<[{size}] x f32>)
   }}
 }}""")
         assert any(isinstance(op, ParallelOp) for op in kernel.walk()) is shared
+
+
+@pytest.mark.parametrize(
+    ("name", "machine", "rows"),
+    [
+        ("rows", "x86-64-v4", 4),
+        ("rows", "x86-64-v3", 1),
+        ("greatest of rows", "x86-64-v4", 4),
+        ("side by side", "x86-64-v4", 2),
+        ("columns", "x86-64-v4", 1),
+        ("chains of rows", "x86-64-v3", 4),
+    ],
+)
+def test_rows_are_folded_side_by_side_as_far_as_registers_go(
+    name: str, machine: str, rows: int
+) -> None:
+    plan = choose_plan(parse_kernel(KERNELS[name]), MACHINES[machine])
+    assert isinstance(plan, Map)
+    assert plan.rows == rows
 
 
 def test_vectors_follow_the_memory() -> None:
