@@ -67,11 +67,13 @@ class Product:
 
     def tile(self, tallest: int, turned: bool, machine: Machine) -> tuple[int, int]:
         """The rows and vectors of the best tile with at most so many rows; of a right operand that
-        is `turned`, a panel should stay in the second cache."""
+        is `turned`, a panel should stay in the second cache; in the first for one row, which uses
+        it but once."""
         widest = -(-self.n // self.width)
         if turned:
             panel = self.k * self.width * self.size
-            widest = max(1, min(widest, machine.l2 // 2 // max(1, panel)))
+            cache = machine.l1 if self.rows == 1 else machine.l2 // 2
+            widest = max(1, min(widest, cache // max(1, panel)))
         shapes = tiles(min(self.m, tallest), widest, machine.vector_registers)
         return min(shapes, key=lambda shape: self.cycles(*shape, machine))
 
@@ -118,14 +120,14 @@ class Product:
         panels = self.columns * -(-self.n // (nv * self.width))
         return panels >= FAR_REUSED and self.k > lines // 2
 
-    def block(self, mr: int, nv: int, apart: bool, machine: Machine) -> int:
+    def block(self, mr: int, nv: int, turned: bool, apart: bool, machine: Machine) -> int:
         """Positions of the fold in a block, in whole chunks, so that a panel's stay in the first
         cache; 0, which is all, if one tile has all rows, or if all positions stay in the second
-        cache: beside little else, where only few tiles use a panel or the left operand is read
-        from places far apart."""
+        cache: beside little else, where only few tiles use a panel that is not `turned` or the left
+        operand is read from places far `apart`."""
         panel = nv * self.width * self.size
-        many = self.rows > 2 * REUSED * mr and not apart
-        cached = machine.l2 // 2 if many else machine.l2 // 8
+        many = turned or self.rows > 2 * REUSED * mr
+        cached = machine.l2 // 2 if many and not apart else machine.l2 // 8
         if self.rows <= mr or self.k * panel <= cached:
             return 0
         unit = self.chunk or 1
@@ -138,10 +140,11 @@ class Product:
         few = self.columns > 1 < tiles <= MOST_SHARED
         return tiles if few and self._is_in_a_row(nv, distance) else 0
 
-    def ahead(self, nv: int, distance: int | None, machine: Machine) -> int:
+    def ahead(self, mr: int, nv: int, distance: int | None, machine: Machine) -> int:
         """How many positions ahead to ask for rows of the right operand that lie so far apart: not
-        at all if it stays in the second cache, or is read in a row."""
-        if self._is_in_a_row(nv, distance) or self.k * self.lanes * self.size <= machine.l2 // 2:
+        at all if it stays in the second cache, or is read in a row by many tiles."""
+        many = self.rows > FAR_REUSED * mr and self._is_in_a_row(nv, distance)
+        if many or self.k * self.lanes * self.size <= machine.l2 // 2:
             return 0
         return max(LATENCY, AHEAD // (nv * self.width * self.size))
 
@@ -151,9 +154,10 @@ class Product:
         far = self.k * self.lanes * self.size > machine.l2 and not self._is_in_a_row(nv, distance)
         return far and self.rows <= FAR_REUSED * mr and self.chunk == 0
 
-    def wide_task(self, mr: int, nv: int) -> tuple[int, int]:
-        """The rows and lanes of a task with all rows."""
-        lanes = max(RUN // self.size, -(-self.lanes // LANE_TASKS))
+    def wide_task(self, mr: int, nv: int, run: int, machine: Machine) -> tuple[int, int]:
+        """The rows and lanes of a task with all rows, and with so many bytes of lanes at least."""
+        tasks = max(1, min(LANE_TASKS, self.effort(machine) // TASK))
+        lanes = max(run // self.size, -(-self.lanes // tasks))
         return self._rows(mr, self.rows), -(-lanes // (nv * self.width)) * nv * self.width
 
     def stays(self, nv: int, distance: int | None, machine: Machine) -> bool:

@@ -16,7 +16,7 @@ from xdsl.ir import SSAValue
 from stepwell.compiler.dialects.loop.nests import KernelOp
 from stepwell.compiler.dialects.loop.types import BufferType, buffer
 from stepwell.compiler.lower.analysis import Access, Analysis, Axis, lanes_of
-from stepwell.compiler.lower.blocking import STREAMS, TALLEST, TASK, Product
+from stepwell.compiler.lower.blocking import RUN, STREAMS, TALLEST, TASK, Product
 from stepwell.compiler.lower.bodies import Ahead, BodyWriter, Mask, Ready, Spread, masks
 from stepwell.compiler.lower.contraction import Contraction, Factor, chunk_steps, contraction_of
 from stepwell.compiler.lower.costs import length
@@ -91,21 +91,21 @@ class Gemm(Strategy):
         pack = ("left",) if _packs_left(contraction, product, nv, machine) else ()
         share = 0 if packs else product.shares(mr, nv, distance)
         apart = not pack and _distance(contraction.left) != 1
-        kc = product.block(mr, nv, apart, machine) if cut and not share else 0
+        kc = product.block(mr, nv, turned, apart, machine) if cut and not share else 0
         whole = prod(contraction.analysis.nest.sizes.data, start=contraction.depth).static
         if whole is not None and product.effort(machine) < 2 * TASK:
             mc = nc = 0
-        elif streams:
-            mc, nc = product.wide_task(mr, nv)
-        elif not packs and not share and product.stays(nv, distance, machine):
+        elif streams or share:
+            mc, nc = product.wide_task(mr, nv, RUN if streams else 0, machine)
+        elif not packs and product.stays(nv, distance, machine):
             mc, nc = product.short_task(mr)
         else:
             mc, nc = product.task(mr, nv, kc, packs, machine)
         if packs:
             return cls(machine.vector_bytes, mr, nv, mc, nc, kc, (*pack, "right"))
-        if share and (mc == 0 or mc >= product.rows):
+        if share:
             return cls(machine.vector_bytes, mr, nv, mc, nc, kc, pack, product.k, share)
-        ahead = product.ahead(nv, distance, machine)
+        ahead = product.ahead(mr, nv, distance, machine)
         return cls(machine.vector_bytes, mr, nv, mc, nc, STREAMS if streams else kc, pack, ahead)
 
     def workspace(self, kernel: KernelOp) -> Size:

@@ -12,7 +12,7 @@ from expanding import agree, expanded
 from loop_text import parse_kernel
 from stepwell.compiler.dialects.loop.explicit import GatherOp, LoadOp, ParallelOp
 from stepwell.compiler.lower.analysis import Analysis
-from stepwell.compiler.lower.blocking import RUN, STREAMS, TASK, Product, tiles
+from stepwell.compiler.lower.blocking import AHEAD, RUN, STREAMS, TASK, Product, tiles
 from stepwell.compiler.lower.contraction import contraction_of
 from stepwell.compiler.lower.strategies import choose_plan
 from stepwell.compiler.lower.strategies.base import nests_of
@@ -359,7 +359,10 @@ def test_panels_are_read_where_they_lie_and_a_task_takes_several(machine: str, r
     plan = choose_plan(parse_kernel(text), MACHINES[machine])
     assert isinstance(plan, Gemm)
     assert plan.pack == ()
-    assert (plan.ahead, plan.share) == ((768, -(-16 // plan.mr)) if rows == 16 else (0, 0))
+    panel = plan.nv * plan.bytes
+    expected = {1: (AHEAD // panel, 0), 16: (768, -(-16 // plan.mr)), 1000: (0, 0)}
+    assert (plan.ahead, plan.share) == expected[rows]
+    assert plan.mc >= min(rows, 16)
     assert plan.nc > 32
 
 
@@ -372,6 +375,15 @@ def test_few_tiles_read_rows_from_afar_to_their_ends() -> None:
     assert chosen(8, 256, 768, one_chunk).kc == 0
     assert chosen(100, 3072, 768, one_chunk).pack == ("right",)
     assert chosen(8, 3072, 3072, one_chunk).kc == 0
+
+
+def test_the_panel_of_a_turned_matrix_stays_in_a_cache() -> None:
+    deep = KERNELS["right turned"].replace(ORDER, "<serial, 1024>")
+    for rows, k, cache in ((1, 512, MACHINE.l1), (64, 768, MACHINE.l2), (64, 3000, MACHINE.l2)):
+        plan = chosen(rows, 5000, k, deep)
+        assert plan.nv * plan.bytes * (plan.kc or k) <= cache
+        assert plan.kc in (0, 1024)
+    assert chosen(64, 5000, 768, deep).kc == 0
 
 
 def test_one_row_is_as_many_tasks_as_it_takes_to_load_the_matrix() -> None:
