@@ -6,6 +6,7 @@ from functools import partial
 from math import gcd, prod
 from typing import final
 
+from xdsl.dialects import arith
 from xdsl.dialects.builtin import AnyFloat
 from xdsl.ir import SSAValue
 
@@ -15,6 +16,7 @@ from stepwell.compiler.lower.analysis import Axis, divisor
 from stepwell.compiler.lower.bodies import BodyWriter, Guard, Mask, Spread, masks
 from stepwell.compiler.lower.combine import Parts, identity, join, pairwise, take, tree
 from stepwell.compiler.lower.contraction import chunk_steps, slice_of
+from stepwell.compiler.lower.guards import is_bound
 from stepwell.compiler.lower.scans import Scan
 from stepwell.compiler.lower.tables import Table
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term, Writer
@@ -448,8 +450,6 @@ class _Fold:
         self, guard: SSAValue, spans: Sequence[Span], carried: Sequence[SSAValue]
     ) -> Sequence[SSAValue]:
         """The chain where the guard holds in some rows, apart from where it does in all."""
-        here = self._guard_here()
-        rows = here.values
 
         def given(known: Guard) -> Sequence[SSAValue]:
             self.body.guards[guard] = known
@@ -458,17 +458,43 @@ class _Fold:
             return results
 
         in_all = partial(given, Guard(holds=True))
+        if not self._differs_along(guard, self.body.tile.rows):
+            (inside,) = self._guard_here().values
+            return self.writer.branch(inside, in_all, lambda: carried)
 
-        def in_some() -> Sequence[SSAValue]:
+        def in_some(here: Spread) -> Sequence[SSAValue]:
             along = frozenset[SSAValue]().union(*(span.axes for span in spans))
             return self._kept(here, given(Guard(dropped_along=along)), carried)
 
-        def inside() -> Sequence[SSAValue]:
-            if not here.rows:
-                return in_all()
-            return self.writer.branch(self.writer.all_of(rows), in_all, in_some)
+        def elsewhere() -> Sequence[SSAValue]:
+            here = self._guard_here()
+            anywhere = self.writer.any_of(here.values)
+            return self.writer.branch(anywhere, partial(in_some, here), lambda: carried)
 
-        return self.writer.branch(self.writer.any_of(rows), inside, lambda: carried)
+        if self.body.tile.last_row is not None:
+            return elsewhere()
+        everywhere = self.writer.all_of(self._ends(guard))
+        return self.writer.branch(everywhere, in_all, elsewhere, rarely=True)
+
+    def _ends(self, guard: SSAValue) -> Sequence[SSAValue]:
+        """The guard in rows such that it holds in all of them if it does in these: in the first and
+        in the last, if it bounds the row."""
+        body, tile = self.body, self.body.tile
+        if tile.rows is None or not is_bound(guard, self._is_affine):
+            return self._guard_here().values
+        first, found = body.bases[tile.rows], list[SSAValue]()
+        for row in sorted({0, tile.height - 1}):
+            body.bases[tile.rows], body.tile = self.writer.add(first, row), replace(tile, height=1)
+            found.extend(self._guard_here().values)
+        body.bases[tile.rows], body.tile = first, tile
+        return found
+
+    def _is_affine(self, value: SSAValue) -> bool:
+        """Whether a number is known from the axes alone."""
+        index = self.body.analysis.affines.get(value)
+        if index is None:
+            return isinstance(value.owner, arith.ConstantOp)
+        return index.terms.keys() <= self.body.bases.keys()
 
     def _kept(
         self, guard: Spread, new: Sequence[SSAValue], old: Sequence[SSAValue]

@@ -1,6 +1,6 @@
 """Positions of a fold that contribute nothing, such as those of a window in the padding."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import copysign
 
 from xdsl.dialects import arith
@@ -8,7 +8,7 @@ from xdsl.dialects.builtin import FloatAttr, IntegerAttr
 from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.loop.nests import FoldOp
-from stepwell.compiler.dialects.loop.scalar import SelectOp
+from stepwell.compiler.dialects.loop.scalar import CompareOp, SelectOp
 from stepwell.compiler.dialects.loop.types import Combine
 from stepwell.compiler.lower.combine import identity
 
@@ -50,3 +50,13 @@ def _is_nothing(fold: FoldOp, terms: Sequence[float | int]) -> bool:
         return False
     ((neutral, _), *_) = identity(kind, [result.type for result in fold.results])
     return all(term == neutral for term in terms)
+
+
+def is_bound(guard: SSAValue, is_affine: Callable[[SSAValue], bool]) -> bool:
+    """Whether a condition is one or several bounds of affine numbers, so that it holds between any
+    two positions of an axis at which it holds."""
+    op = guard.owner
+    if isinstance(op, arith.AndIOp):
+        return is_bound(op.lhs, is_affine) and is_bound(op.rhs, is_affine)
+    bounds = isinstance(op, CompareOp) and op.comparison in ("lt", "le", "gt", "ge")
+    return bounds and is_affine(op.first) and is_affine(op.second)

@@ -499,15 +499,20 @@ class Writer:
         condition: SSAValue,
         then: Callable[[], Sequence[SSAValue] | None],
         otherwise: Callable[[], Sequence[SSAValue] | None],
+        rarely: bool = False,
     ) -> Sequence[SSAValue]:
-        """One of two ways, which give the same number of values, or none."""
+        """One of two ways, which give the same number of values, or none. What the other way needs
+        is computed before, or in it if it is taken `rarely`."""
         blocks = (Block(), Block())
         types: list[Attribute] = []
+        floor = self._floor
         for block, write in zip(blocks, (then, otherwise), strict=True):
             with self._inside(block, False):
                 values = write() or ()
                 self.effect(YieldOp, values)
             types = [value.type for value in values]
+            self._floor = len(self._levels) if rarely else floor
+        self._floor = floor
         regions = [Region(block) for block in blocks]
         return self.effect(IfOp, (condition,), types, NOTHING, regions).results
 

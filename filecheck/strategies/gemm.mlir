@@ -178,7 +178,7 @@ loop.kernel @next(%x: !loop.buffer<[8, 8] x f32>, %w: !loop.buffer<[2, 8, 32] x 
 
 // A convolution is the product of windows with the kernel. Outside of the image a position contributes
 // nothing: its rows of the kernel are skipped, and only at the left and right edge, where it does so in
-// some rows of the tile, are those kept apart.
+// some rows of the tile, are those kept apart. The first and the last row tell whether all are inside.
 loop.kernel @convolution(%x: !loop.buffer<[1, 8, 8, 32] x f32>, %w: !loop.buffer<[3, 3, 32, 32] x f32>)
     -> (%y: !loop.buffer<[1, 8, 8, 32] x f32>) plan <gemm, mr = 4, nv = 2> {
   loop.nest [%b : 1, %h : 8, %v : 8, %o : 32] {
@@ -207,15 +207,19 @@ loop.kernel @convolution(%x: !loop.buffer<[1, 8, 8, 32] x f32>, %w: !loop.buffer
 }
 
 // CHECK-LABEL: loop.kernel @convolution
-// CHECK:         loop.if [[SOME:%\d+]] {
-// CHECK-NEXT:      loop.if [[ALL:%\d+]] {
-// CHECK-NEXT:        loop.for {{.*}} step 1 carry(
-// CHECK-COUNT-8:       math.fma
-// CHECK:             } else {
+// CHECK-COUNT-6: arith.andi
+// CHECK-NEXT:    [[ALL:%\d+]] = arith.andi
+// CHECK-NOT:     loop.compare
+// CHECK:         loop.if [[ALL]] {
+// CHECK-NEXT:      loop.for {{.*}} step 1 carry(
+// CHECK-COUNT-8:     math.fma
+// CHECK:         } else {
+// CHECK-COUNT-2:   arith.ori
+// CHECK-NEXT:      [[SOME:%\d+]] = arith.ori
+// CHECK:           loop.if [[SOME]] {
 // CHECK-NEXT:        loop.for {{.*}} step 1 carry(
 // CHECK-NOT:           where
 // CHECK-COUNT-8:       math.fma
 // CHECK-COUNT-8:     loop.select %{{.*}} : vector<16xi1>, vector<16xf32>
-// CHECK:           } : vector<16xf32>
-// CHECK:         } else {
+// CHECK:           } else {
 // CHECK-NEXT:      loop.yield

@@ -5,12 +5,14 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from xdsl.dialects.math import FmaOp
 from xdsl.ir import Operation
 
 from drawing import examples
 from expanding import agree, expanded
 from loop_text import parse_kernel
-from stepwell.compiler.dialects.loop.explicit import GatherOp, LoadOp, ParallelOp
+from stepwell.compiler.dialects.loop.explicit import GatherOp, IfOp, LoadOp, ParallelOp
+from stepwell.compiler.dialects.loop.scalar import CompareOp
 from stepwell.compiler.lower.analysis import Analysis
 from stepwell.compiler.lower.blocking import AHEAD, RUN, STREAMS, TASK, Product, tiles
 from stepwell.compiler.lower.contraction import contraction_of
@@ -375,6 +377,22 @@ def test_few_tiles_read_rows_from_afar_to_their_ends() -> None:
     assert chosen(8, 256, 768, one_chunk).kc == 0
     assert chosen(100, 3072, 768, one_chunk).pack == ("right",)
     assert chosen(8, 3072, 3072, one_chunk).kc == 0
+
+
+def test_a_window_that_is_inside_is_told_by_the_ends_of_a_tile() -> None:
+    text = fixed(KERNELS["convolution"].replace("7", "56"), 56, 64, 3)
+    kernel = expanded(text, Gemm(64, 14, 2, 56, 64))
+    both = [
+        op
+        for op in kernel.walk()
+        if isinstance(op, IfOp)
+        and all(any(isinstance(each, FmaOp) for each in way.walk()) for way in op.regions)
+    ]
+    for op in both:
+        block = op.parent
+        assert block is not None
+        assert sum(isinstance(each, CompareOp) for each in block.ops) <= 8
+    assert both
 
 
 def test_the_panel_of_a_turned_matrix_stays_in_a_cache() -> None:
