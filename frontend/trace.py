@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from xdsl.ir import Block, SSAValue
 
-from stepwell.compiler.dialects.nd import Weight
+from stepwell.compiler.dialects.nd import Weight, arranged
 from stepwell.compiler.dialects.sizes import Range
 from stepwell.compiler.ops.emission import emit, emitting
 from stepwell.compiler.ops.value import Value
@@ -55,7 +55,7 @@ class Trace:
         if id(value) not in self.weights:
             shape = tuple(map(Size.of, value.shape))
             dtype = BY_NUMPY[value.dtype].name
-            kept = Weight.of(value.copy() if _may_change(value) else value)
+            kept = Weight.of(arranged(value, ()) if _may_change(value) else value)
             op = emit("weight", [], value=kept, dtype=dtype, shape=shape)
             self.weights[id(value)] = value, Value(op.results[0])
         return self.weights[id(value)][1]

@@ -235,7 +235,7 @@ class Weight:
 
 
 def arranged(values: NDArray[np.generic], moves: Moves) -> NDArray[np.generic]:
-    """What moves make, mostly as views, in one copy, where vectors and large pages begin."""
+    """A copy of what moves make, which are mostly views, where vectors and large pages begin."""
     for kind, numbers in moves:
         values = MOVES[kind](values, numbers)
     result = empty(values.shape, values.dtype)
