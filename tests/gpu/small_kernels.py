@@ -48,7 +48,7 @@ def run(
     late: bool = True,
 ) -> list[Array]:
     """Runs a body on the inputs; gives what it wrote over copies of the outputs."""
-    device = EmulatedDevice(order, late=late, steps=100_000)
+    device = EmulatedDevice(order, late=late, steps=20_000)
     ptx = text(body, len(inputs) + len(outputs), top)
     function = device.load(ptx).function("k")
     addresses: list[int] = []

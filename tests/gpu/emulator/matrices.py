@@ -13,7 +13,7 @@ import numpy as np
 
 from emulator.access import Span
 from emulator.errors import ParseError
-from emulator.exact import narrow
+from emulator.exact import fused, narrow
 from emulator.floats import canonical
 from emulator.operations import Operation
 from emulator.races import Kind
@@ -74,7 +74,7 @@ def _row_spans(
 
 
 def multiply(state: State, operation: Operation, lanes: Array) -> None:
-    """`mma.sync`: d = a b + c, every product exact and the sum rounded once."""
+    """`mma.sync`: d = a b + c."""
     how = operation.how
     left, right, added = operation.sources
     type = how.get("type") or how["to"]
@@ -84,16 +84,21 @@ def multiply(state: State, operation: Operation, lanes: Array) -> None:
     rows, columns, depth = map(int, re.split("[mnk]", how["shape"])[1:])
     if a.shape[1:] != (rows, depth) or b.shape[1:] != (depth, columns) or c.shape[1] != rows:
         raise ParseError(f"{operation.instruction}: {how['shape']} has another number of registers")
+    _write(operation, lanes, _sum(how, a, b, c))
+
+
+def _sum(how: Mapping[str, str], a: Array, b: Array, c: Array) -> Array:
+    """Exact products, added in f64 and then rounded; those of f64 are added one by one."""
+    if how["to"] == "f64":
+        for each in range(a.shape[2]):
+            left, right = np.broadcast_arrays(a[:, :, each, None], b[:, None, each])
+            c = fused(left.ravel(), right.ravel(), c.ravel()).reshape(c.shape)
+        return c
     wide = np.int64 if how["to"] == "s32" else np.float64
     total = np.matmul(a.astype(wide), b.astype(wide)) + c.astype(wide)
-    _write(operation, lanes, _rounded(how, total))
-
-
-def _rounded(how: Mapping[str, str], total: Array) -> Array:
-    dtype = DTYPES[how["to"]]
     if how["to"] != "s32":
-        return total if how["to"] == "f64" else canonical(narrow(total, dtype))
-    return np.clip(total, -(1 << 31), (1 << 31) - 1) if "satfinite" in how else total.astype(dtype)
+        return canonical(narrow(total, DTYPES[how["to"]]))
+    return (np.clip(total, -(1 << 31), (1 << 31) - 1) if "satfinite" in how else total).astype("i4")
 
 
 def _by_warp(register: Array) -> Array:
