@@ -125,7 +125,7 @@ def test_barriers_of_some_threads_order_those(order: Order) -> None:
     body = HANDOVER.format(release="barrier.cta.arrive 2, 64;", acquire="bar.sync 2, 64;")
     (found,) = run(body, [], [words(64)], threads=64, top=TILE, order=order)
     assert found.tolist() == [*range(32), *range(32)]
-    with pytest.raises(RaceError, match="`st.shared.u32 \\[%d2\\], 9`"):
+    with pytest.raises(RaceError, match=r"`st.shared.u32 \[%d2\], 9`"):
         run(HANDOVER.format(release="", acquire=""), [], [words(64)], threads=64, top=TILE)
 
 

@@ -17,8 +17,8 @@ ORDERED: Mapping[str, Callable[[Array, Array], Array]] = {
 }
 UNSIGNED = {"lo": "lt", "ls": "le", "hi": "gt", "hs": "ge"}
 UNORDERED = {f"{name}u": name for name in ORDERED}
-INTEGER_NAMES = (*ORDERED, *UNSIGNED)
-FLOAT_NAMES = (*ORDERED, *UNORDERED, "num", "nan")
+INTEGER_TESTS = (*ORDERED, *UNSIGNED)
+FLOAT_TESTS = (*ORDERED, *UNORDERED, "num", "nan")
 COMBINED: Mapping[str, Callable[[Array, Array], Array]] = {
     "and": np.logical_and,
     "or": np.logical_or,

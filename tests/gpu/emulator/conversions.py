@@ -6,13 +6,12 @@ from emulator.exact import ROUNDINGS, narrow
 from emulator.floats import How, Lanewise, canonical, flushed, saturated
 from emulator.types import TYPES, Array, Type
 
-TO_INTEGER = {"rni": "rn", "rzi": "rz", "rmi": "rm", "rpi": "rp"}
 EXACT = 1 << 53
 """Integers up to here are exact in f64."""
 
 
 def converted(how: How) -> Lanewise:
-    target, source = TYPES[how.get("to") or how["type"]], TYPES[how.get("of") or how["type"]]
+    target, source = TYPES[how["to"]], TYPES[how["of"]]
     if source.is_float and target.is_float:
         return _float_to_float(how, target)
     if source.is_float:
@@ -20,6 +19,18 @@ def converted(how: How) -> Lanewise:
     if target.is_float:
         return _integer_to_float(how, target)
     return _integer_to_integer(how, target)
+
+
+def narrower(of: str) -> str:
+    """The types of integers that do not hold all numbers of another one."""
+    source = TYPES[of]
+    every = [each for each in TYPES.values() if each.name[0] in "us" and not each.is_packed]
+    return " ".join(
+        each.name
+        for each in every
+        if (each.bits - each.is_signed < source.bits - source.is_signed)
+        or (source.is_signed and not each.is_signed)
+    )
 
 
 def packed(how: How) -> Lanewise:
@@ -67,7 +78,7 @@ def _float_to_integer(how: How, source: Type, target: Type) -> Lanewise:
     info = np.iinfo(target.dtype)
     wide = source.bits == 64 or target.bits == 64
     nan = (info.min if target.is_signed else 1 << target.bits - 1) if wide else 0
-    rounding = ROUNDINGS[TO_INTEGER[how["rnd"]]]
+    rounding = ROUNDINGS[how["whole"][:2]]
 
     def run(x: Array) -> Array:
         whole = rounding(_singles_flushed(how, x).astype(np.float64))
@@ -79,14 +90,19 @@ def _float_to_integer(how: How, source: Type, target: Type) -> Lanewise:
     return run
 
 
+def rounding_of(how: How) -> str:
+    """To nearest even where nothing is said, as where nothing is lost."""
+    return how.get("rnd") or how.get("near") or how.get("rna") or "rn"
+
+
 def _float_to_float(how: How, target: Type) -> Lanewise:
     name = "tf32" if target.name == "tf32" else ""
-    rounding = how.get("rnd", "rn")
+    rounding = rounding_of(how)
 
     def run(x: Array) -> Array:
         wide = _singles_flushed(how, x).astype(np.float64)
-        if rounding in TO_INTEGER:
-            result = ROUNDINGS[TO_INTEGER[rounding]](wide).astype(target.dtype)
+        if "whole" in how:
+            result = ROUNDINGS[how["whole"][:2]](wide).astype(target.dtype)
         elif target.bits == 64:
             result = wide
         else:

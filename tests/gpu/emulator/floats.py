@@ -127,6 +127,18 @@ def chosen(less: bool) -> Meaning:
     return meaning
 
 
+APPROXIMATIONS: Mapping[str, Callable[[Array], Array]] = {
+    "rcp": np.reciprocal,
+    "sqrt": np.sqrt,
+    "rsqrt": lambda x: 1 / np.sqrt(x),
+    "sin": np.sin,
+    "cos": np.cos,
+    "lg2": np.log2,
+    "ex2": np.exp2,
+}
+"""Of f32."""
+
+
 def approximate(function: Callable[[Array], Array]) -> Meaning:
     """What the card approximates, to within half a unit in the last place."""
 

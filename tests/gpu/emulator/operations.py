@@ -42,10 +42,8 @@ class Operation:
         """Of an instruction that is a function of its operands."""
         assert self.function is not None
         value = self.function(*self.sources)
-        if len(self.row.signature.results) == 1:
-            self.results[0].write(value, lanes)
-            return
-        for result, each in zip(self.results, value, strict=False):
+        values = value if isinstance(value, tuple) else (value,)
+        for result, each in zip(self.results, values, strict=False):
             result.write(each, lanes)
 
 

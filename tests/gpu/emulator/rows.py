@@ -59,6 +59,9 @@ class Row:
     meets: bool = False
     """Whether it waits for other lanes: those in its last operand if that is a `mask`, or all."""
 
+    def __str__(self) -> str:
+        return f"{self.form} of {' '.join(self.choices.get('type') or self.choices.get('of', ()))}"
+
     @property
     def name(self) -> str:
         return self.form.partition(".")[0].partition("{")[0]

@@ -21,10 +21,11 @@ INTEGERS = f"{UNSIGNED} {SIGNED}"
 BITS = "b16 b32 b64"
 PAIRS = "u16x2 s16x2"
 SHORT = "f16 bf16 f16x2 bf16x2"
-FLOATS = f"f32 f64 {SHORT}"
 BYTES_TOO = f"u8 s8 {INTEGERS}"
 ANYTHING = f"b8 {BITS} {BYTES_TOO} f16 f32 f64"
 ROUNDED, WHOLE = "rn rz rm rp", "rni rzi rmi rpi"
+CHOSEN = f"{BITS} {INTEGERS} f32 f64"
+WINDOWED = "global shared shared::cta local const param param::entry"
 SPACES = "global shared shared::cta local const param param::entry param::func"
 SCOPES = "cta cluster gpu sys"
 ORDERS = "weak volatile relaxed acquire release mmio"
@@ -35,7 +36,6 @@ PREFETCHED = "L2::64B L2::128B L2::256B"
 COMBINED = "and or xor"
 UNARY, BINARY = "type = type", "type = type, type"
 TERNARY = "type = type, type, type"
-TEST, COMBINED_TEST = "pred|pred = type, type", "pred|pred = type, type, pred"
 
 INTEGER_ROWS = (
     lanes("add.type", BINARY, always(np.add), type=f"{UNSIGNED} s16 s64 {PAIRS}"),
@@ -77,30 +77,51 @@ BIT_ROWS = (
     lanes("lop3.b32", "b32 = b32, b32, b32, u32", always(bits.looked_up)),
 )
 
+HALVES, BRAINS = "f16 f16x2", "bf16 bf16x2"
+ARITHMETIC = (("add", floats.added(1)), ("sub", floats.added(-1)), ("mul", floats.multiplied))
+EXTREMES = (("min", floats.chosen(less=True)), ("max", floats.chosen(less=False)))
+SIGNS = (("neg", floats.negated), ("abs", floats.magnitude))
+ROUNDED_ROWS = (
+    *(
+        row
+        for name, meaning in ARITHMETIC
+        for row in (
+            lanes(f"{name}{{.rnd}}{{.ftz}}{{.sat}}.type", BINARY, meaning, rnd=ROUNDED, type="f32"),
+            lanes(f"{name}{{.rn}}{{.ftz}}{{.sat}}.type", BINARY, meaning, type=HALVES),
+            lanes(f"{name}{{.rn}}.type", BINARY, meaning, type=f"f64 {BRAINS}"),
+        )
+    ),
+    lanes("fma.rnd{.ftz}{.sat}.type", TERNARY, floats.fused_sum, rnd=ROUNDED, type="f32"),
+    lanes("fma.rn{.ftz}{.sat}.type", TERNARY, floats.fused_sum, type=HALVES),
+    lanes("fma.rn{.ftz}.relu.type", TERNARY, floats.fused_sum, type=HALVES),
+    lanes("fma.rn{.relu}.type", TERNARY, floats.fused_sum, type=BRAINS),
+    lanes("fma.rn.type", TERNARY, floats.fused_sum, type="f64"),
+    lanes("div.rn{.ftz}.type", BINARY, floats.rounded(np.divide), type="f32"),
+    lanes("div.rn.type", BINARY, floats.rounded(np.divide), type="f64"),
+    lanes("rcp.rn{.ftz}.type", UNARY, floats.rounded(np.reciprocal), type="f32"),
+    lanes("rcp.rn.type", UNARY, floats.rounded(np.reciprocal), type="f64"),
+    lanes("sqrt.rn{.ftz}.type", UNARY, floats.rounded(np.sqrt), type="f32"),
+    lanes("sqrt.rn.type", UNARY, floats.rounded(np.sqrt), type="f64"),
+)
 FLOAT_ROWS = (
-    lanes("add{.rnd}{.ftz}{.sat}.f32", "f32 = f32, f32", floats.added(1), rnd=ROUNDED),
-    lanes("add{.rn}.f64", "f64 = f64, f64", floats.added(1)),
-    lanes("add{.rn}{.ftz}{.sat}.type", BINARY, floats.added(1), type=SHORT),
-    lanes("sub{.rnd}{.ftz}{.sat}.f32", "f32 = f32, f32", floats.added(-1), rnd=ROUNDED),
-    lanes("sub{.rn}.f64", "f64 = f64, f64", floats.added(-1)),
-    lanes("sub{.rn}{.ftz}{.sat}.type", BINARY, floats.added(-1), type=SHORT),
-    lanes("mul{.rnd}{.ftz}{.sat}.f32", "f32 = f32, f32", floats.multiplied, rnd=ROUNDED),
-    lanes("mul{.rn}.f64", "f64 = f64, f64", floats.multiplied),
-    lanes("mul{.rn}{.ftz}{.sat}.type", BINARY, floats.multiplied, type=SHORT),
-    lanes("fma.rnd{.ftz}{.sat}.f32", "f32 = f32, f32, f32", floats.fused_sum, rnd=ROUNDED),
-    lanes("fma.rn.f64", "f64 = f64, f64, f64", floats.fused_sum),
-    lanes("fma.rn{.ftz}{.sat}{.relu}.type", TERNARY, floats.fused_sum, type=SHORT),
-    lanes("div.rn{.ftz}.f32", "f32 = f32, f32", floats.rounded(np.divide)),
-    lanes("div.rn.f64", "f64 = f64, f64", floats.rounded(np.divide)),
-    lanes("rcp.rn{.ftz}.f32", "f32 = f32", floats.rounded(np.reciprocal)),
-    lanes("rcp.rn.f64", "f64 = f64", floats.rounded(np.reciprocal)),
-    lanes("sqrt.rn{.ftz}.f32", "f32 = f32", floats.rounded(np.sqrt)),
-    lanes("sqrt.rn.f64", "f64 = f64", floats.rounded(np.sqrt)),
-    lanes("neg{.ftz}.type", UNARY, floats.negated, type=FLOATS),
-    lanes("abs{.ftz}.type", UNARY, floats.magnitude, type=FLOATS),
+    *(
+        row
+        for name, meaning in SIGNS
+        for row in (
+            lanes(f"{name}{{.ftz}}.type", UNARY, meaning, type=f"f32 {HALVES}"),
+            lanes(f"{name}.type", UNARY, meaning, type=f"f64 {BRAINS}"),
+        )
+    ),
+    *(
+        row
+        for name, meaning in EXTREMES
+        for row in (
+            lanes(f"{name}{{.ftz}}{{.NaN}}.type", BINARY, meaning, type=f"f32 {HALVES}"),
+            lanes(f"{name}{{.NaN}}.type", BINARY, meaning, type=BRAINS),
+            lanes(f"{name}.type", BINARY, meaning, type="f64"),
+        )
+    ),
     lanes("copysign.type", BINARY, floats.with_sign, type="f32 f64"),
-    lanes("min{.ftz}{.NaN}.type", BINARY, floats.chosen(less=True), type=FLOATS),
-    lanes("max{.ftz}{.NaN}.type", BINARY, floats.chosen(less=False), type=FLOATS),
     lanes(
         "testp.property.type",
         "pred = type",
@@ -111,104 +132,108 @@ FLOAT_ROWS = (
 )
 
 APPROXIMATE_ROWS = (
-    lanes("div.how{.ftz}.f32", "f32 = f32, f32", floats.quotient, how="approx full"),
-    lanes("rcp.approx{.ftz}.f32", "f32 = f32", floats.approximate(np.reciprocal)),
-    lanes("sqrt.approx{.ftz}.f32", "f32 = f32", floats.approximate(np.sqrt)),
-    lanes("rsqrt.approx{.ftz}.f32", "f32 = f32", floats.approximate(lambda x: 1 / np.sqrt(x))),
-    lanes("sin.approx{.ftz}.f32", "f32 = f32", floats.approximate(np.sin)),
-    lanes("cos.approx{.ftz}.f32", "f32 = f32", floats.approximate(np.cos)),
-    lanes("lg2.approx{.ftz}.f32", "f32 = f32", floats.approximate(np.log2)),
-    lanes("ex2.approx{.ftz}.type", UNARY, floats.approximate(np.exp2), type=f"f32 {SHORT}"),
+    lanes("div.how{.ftz}.type", BINARY, floats.quotient, how="approx full", type="f32"),
+    *(
+        lanes(f"{name}.approx{{.ftz}}.type", UNARY, floats.approximate(function), type="f32")
+        for name, function in floats.APPROXIMATIONS.items()
+    ),
+    lanes("ex2.approx.type", UNARY, floats.approximate(np.exp2), type=HALVES),
+    lanes("ex2.approx.ftz.type", UNARY, floats.approximate(np.exp2), type=BRAINS),
     lanes("tanh.approx.type", UNARY, floats.approximate(np.tanh), type=f"f32 {SHORT}"),
 )
 
-NUMBERS, TESTS = comparisons.INTEGER_NAMES, comparisons.FLOAT_NAMES
-COMPARED = f"{BITS} {INTEGERS}"
+TESTS, EQUAL = comparisons.FLOAT_TESTS, "eq ne"
+SIGNED_TESTS, UNSIGNED_TESTS = comparisons.ORDERED, comparisons.INTEGER_TESTS
+INTEGER_TESTS = ((EQUAL, BITS), (SIGNED_TESTS, SIGNED), (UNSIGNED_TESTS, UNSIGNED))
+ONE, TWO = "pred", "pred|pred"
 COMPARISON_ROWS = (
-    lanes("setp.test.type", TEST, comparisons.predicate, test=NUMBERS, type=COMPARED),
-    lanes(
-        "setp.test.join.type",
-        COMBINED_TEST,
-        comparisons.predicate,
-        test=NUMBERS,
-        join=COMBINED,
-        type=COMPARED,
+    *(
+        lanes(form, f"{to} = {given}", comparisons.predicate, test=test, join=COMBINED, type=type)
+        for to, flush, test, type in (
+            *((TWO, "", test, type) for test, type in INTEGER_TESTS),
+            (TWO, "{.ftz}", TESTS, "f32 f16x2"),
+            (TWO, "", TESTS, "f64 bf16x2"),
+            (ONE, "{.ftz}", TESTS, "f16"),
+            (ONE, "", TESTS, "bf16"),
+        )
+        for form, given in (
+            (f"setp.test{flush}.type", "type, type"),
+            (f"setp.test.join{flush}.type", "type, type, pred"),
+        )
     ),
-    lanes("setp.test{.ftz}.type", TEST, comparisons.predicate, test=TESTS, type=FLOATS),
-    lanes(
-        "setp.test.join{.ftz}.type",
-        COMBINED_TEST,
-        comparisons.predicate,
-        test=TESTS,
-        join=COMBINED,
-        type=FLOATS,
+    *(
+        lanes(
+            f"set.test{flush}.to.type",
+            "to = type, type",
+            comparisons.number,
+            test=test,
+            to="u32 s32 f32",
+            type=type,
+        )
+        for flush, test, type in (
+            *(("", test, type) for test, type in INTEGER_TESTS),
+            ("{.ftz}", TESTS, "f32"),
+            ("", TESTS, "f64"),
+        )
     ),
+    lanes("selp.type", "type = type, type, pred", always(comparisons.selected), type=CHOSEN),
+    lanes("slct.type.s32", "type = type, type, s32", comparisons.selected_by_sign, type=CHOSEN),
     lanes(
-        "set.test.to.type",
-        "to = type, type",
-        comparisons.number,
-        test=NUMBERS,
-        to="u32 s32 f32",
-        type=INTEGERS,
-    ),
-    lanes(
-        "set.test{.ftz}.to.type",
-        "to = type, type",
-        comparisons.number,
-        test=TESTS,
-        to="u32 s32 f32",
-        type="f32 f64",
-    ),
-    lanes(
-        "selp.type",
-        "type = type, type, pred",
-        always(comparisons.selected),
-        type=f"{COMPARED} f32 f64",
-    ),
-    lanes(
-        "slct.type.s32",
-        "type = type, type, s32",
-        comparisons.selected_by_sign,
-        type=f"{COMPARED} f32 f64",
-    ),
-    lanes(
-        "slct{.ftz}.type.f32",
-        "type = type, type, f32",
-        comparisons.selected_by_sign,
-        type=f"{COMPARED} f32 f64",
+        "slct{.ftz}.type.f32", "type = type, type, f32", comparisons.selected_by_sign, type=CHOSEN
     ),
 )
 
-CONVERT = conversions.converted
+CONVERSIONS = (
+    ("cvt.to.of", BYTES_TOO, BYTES_TOO),
+    *(("cvt.sat.to.of", conversions.narrower(of), of) for of in BYTES_TOO.split()),
+    ("cvt.rnd{.sat}.to.of", "f16 f32", BYTES_TOO),
+    ("cvt.rn{.sat}.to.of", "f64", BYTES_TOO),
+    ("cvt.rnd.to.of", "bf16", INTEGERS),
+    ("cvt.whole{.ftz}.to.of", BYTES_TOO, "f32"),
+    ("cvt.whole.to.of", BYTES_TOO, "f16 f64"),
+    ("cvt.whole.to.of", INTEGERS, "bf16"),
+    ("cvt.whole{.ftz}{.sat}.to.of", "f32", "f32"),
+    ("cvt.whole{.sat}.to.of", "f16", "f16"),
+    ("cvt.whole{.sat}.to.of", "f64", "f64"),
+    ("cvt{.ftz}{.sat}.to.of", "f32", "f16 f32"),
+    ("cvt{.ftz}{.sat}.to.of", "f64", "f32"),
+    ("cvt{.sat}.to.of", "f64", "f16"),
+    ("cvt{.ftz}.to.of", "f32", "bf16"),
+    ("cvt.to.of", "f64", "bf16"),
+    ("cvt.rnd{.ftz}{.sat}.to.of", "f16", "f32"),
+    ("cvt.rnd{.ftz}{.sat}.to.of", "f32", "f64"),
+    ("cvt.rnd{.sat}.to.of", "f16", "f64"),
+    ("cvt.near.relu.to.of", "f16 bf16", "f32"),
+    ("cvt.rnd.to.of", "bf16", "f16 f32 f64"),
+    ("cvt.rnd.to.of", "f16", "bf16"),
+    ("cvt.near{.relu}.to.of", "tf32", "f32"),
+    ("cvt.rna.to.of", "tf32", "f32"),
+)
 MOVING_ROWS = (
-    lanes("mov.type", UNARY, always(lambda x: x), type=f"pred {COMPARED} f32 f64"),
-    lanes("cvt{.sat}.to.of", "to = of", CONVERT, to=BYTES_TOO, of=BYTES_TOO),
-    lanes("cvt.rnd{.sat}.to.of", "to = of", CONVERT, rnd=ROUNDED, to="f16 bf16 f32", of=BYTES_TOO),
-    lanes("cvt.rn{.sat}.to.of", "to = of", CONVERT, to="f64", of=BYTES_TOO),
-    lanes(
-        "cvt.rnd{.ftz}.to.of", "to = of", CONVERT, rnd=WHOLE, to=BYTES_TOO, of="f16 bf16 f32 f64"
+    lanes("mov.type", UNARY, always(lambda x: x), type=f"pred {CHOSEN}"),
+    *(
+        lanes(
+            form,
+            "to = of",
+            conversions.converted,
+            to=to,
+            of=of,
+            rnd=ROUNDED,
+            whole=WHOLE,
+            near="rn rz",
+        )
+        for form, to, of in CONVERSIONS
     ),
-    lanes("cvt.rnd{.ftz}{.sat}.type.type", UNARY, CONVERT, rnd=WHOLE, type="f16 f32 f64"),
-    lanes("cvt{.ftz}{.sat}.to.of", "to = of", CONVERT, to="f32 f64", of="f16 bf16 f32"),
     lanes(
-        "cvt.rnd{.relu}{.ftz}{.sat}.to.of",
-        "to = of",
-        CONVERT,
-        rnd=ROUNDED,
-        to="f16 bf16 f32",
-        of="f16 bf16 f32 f64",
-    ),
-    lanes("cvt.rnd{.relu}.to.of", "to = of", CONVERT, rnd="rn rz rna", to="tf32", of="f32"),
-    lanes(
-        "cvt.rnd{.relu}.to.of",
+        "cvt.near{.relu}.to.of",
         "to = of, of",
         conversions.packed,
-        rnd="rn rz",
+        near="rn rz",
         to="f16x2 bf16x2",
         of="f32",
     ),
-    lanes("cvta{.to}.space.type", UNARY, transfers.convert_address, space=SPACES, type="u32 u64"),
-    lanes("isspacep.space", "pred = u64", transfers.is_in_space, space=SPACES),
+    lanes("cvta{.to}.space.type", UNARY, transfers.convert_address, space=WINDOWED, type="u64"),
+    lanes("isspacep.space", "pred = u64", transfers.is_in_space, space=WINDOWED),
 )
 
 ATOMIC = "{.sem}{.scope}{.space}"
@@ -401,6 +426,7 @@ TABLE = Table(
     (
         *INTEGER_ROWS,
         *BIT_ROWS,
+        *ROUNDED_ROWS,
         *FLOAT_ROWS,
         *APPROXIMATE_ROWS,
         *COMPARISON_ROWS,

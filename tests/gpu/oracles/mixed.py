@@ -8,7 +8,6 @@ from operator import eq, ge, gt, le, lt, ne
 from oracles.formats import FORMATS, Number, exact, flushed, integral
 from oracles.whole import How, Oracle, bits_of
 
-WHOLE = ("rni", "rzi", "rmi", "rpi")
 TESTS = {"eq": eq, "ne": ne, "lt": lt, "le": le, "gt": gt, "ge": ge}
 TESTS |= {"lo": lt, "ls": le, "hi": gt, "hs": ge}
 JOINED = {"and": lambda a, b: a and b, "or": lambda a, b: a or b, "xor": lambda a, b: a != b}
@@ -37,12 +36,11 @@ def number(how: How, a: float, b: float) -> object:
 
 
 def convert(how: How, a: float) -> object:
-    to, of = how.get("to") or how["type"], how.get("of") or how["type"]
-    if to[0] in "us":
-        return to_integer(how, a, to, of)
-    if how.get("rnd") in WHOLE:
-        return to_whole(a, how["rnd"][:2])
-    return exact(a) if of[0] not in "us" else Fraction(a) or 0.0
+    if how["to"][0] in "us":
+        return to_integer(how, a, how["to"], how["of"])
+    if "whole" in how:
+        return to_whole(a, how["whole"][:2])
+    return exact(a) if how["of"][0] not in "us" else Fraction(a) or 0.0
 
 
 def to_whole(a: float, rounding: str) -> Number:
@@ -61,20 +59,19 @@ def to_integer(how: How, a: float, to: str, of: str) -> int:
         return 1 << bits - 1 if bits == 64 or of == "f64" else 0
     if isinf(a):
         return most if a == inf else least
-    size = integral(abs(Fraction(a)), how["rnd"][:2], a < 0)
+    size = integral(abs(Fraction(a)), how["whole"][:2], a < 0)
     return min(max(-size if a < 0 else size, least), most)
 
 
 def select(how: How, a: float, b: float, c: float) -> float:
+    """`slct`."""
     return a if (flushed(c, FORMATS["f32"]) if "ftz" in how else c) >= 0 else b
 
 
 ORACLES: Mapping[str, Oracle] = {
-    "setp.test.type": predicate,
-    "setp.test.join.type": predicate,
-    "setp.test{.ftz}.type": predicate,
-    "setp.test.join{.ftz}.type": predicate,
-    "set.test.to.type": number,
-    "set.test{.ftz}.to.type": number,
-    "slct{.ftz}.type.f32": select,
+    "setp": predicate,
+    "set": number,
+    "slct": select,
+    "cvt": convert,
 }
+"""By the first word of a form."""

@@ -41,8 +41,8 @@ def quotient(how: How, a: float, b: float) -> Number:
     return Fraction(a) / Fraction(b)
 
 
-def approximate_quotient(how: How, a: float, b: float) -> Number:
-    if how["how"] == "approx" and isfinite(b) and abs(b) >= 2.0**126 and not isnan(a):
+def division(how: How, a: float, b: float) -> Number:
+    if how.get("how") == "approx" and isfinite(b) and abs(b) >= 2.0**126 and not isnan(a):
         return nan if isinf(a) else copysign(0.0, a) * copysign(1, b)
     return quotient(how, a, b)
 
@@ -113,12 +113,12 @@ def _number(x: mpmath.mpf, sign: float) -> Number:
     return Fraction(*to_rational(x._mpf_)) if x else copysign(0.0, sign)
 
 
-ARITHMETIC: Mapping[str, Oracle] = {
+ORACLES: Mapping[str, Oracle] = {
     "add": lambda how, a, b: total(how, exact(a), b),
     "sub": lambda how, a, b: total(how, exact(a), -b),
     "mul": product,
     "fma": lambda how, a, b, c: total(how, product(how, a, b), c),
-    "div": quotient,
+    "div": division,
     "rcp": lambda how, a: quotient(how, 1.0, a),
     "sqrt": root,
     "neg": lambda how, a: exact(-a),
@@ -135,5 +135,3 @@ ARITHMETIC: Mapping[str, Oracle] = {
     "tanh": smooth("tanh"),
 }
 """By the first word of a form."""
-
-ORACLES: Mapping[str, Oracle] = {"div.how{.ftz}.f32": approximate_quotient}

@@ -138,5 +138,4 @@ ORACLES: Mapping[str, Oracle] = {
     "lop3.b32": lookup,
     "mov.type": lambda how, a: a,
     "selp.type": lambda how, a, b, c: a if c else b,
-    "slct.type.s32": lambda how, a, b, c: a if c >= 0 else b,
 }
