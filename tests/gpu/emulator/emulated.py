@@ -12,8 +12,8 @@ from emulator.barriers import Barriers
 from emulator.block import Block, Order
 from emulator.copies import Copies
 from emulator.device import Argument, Device, Function, Module
-from emulator.errors import LaunchError
-from emulator.memory import CALLS, WINDOWS, Heap, Region
+from emulator.errors import AccessError, LaunchError
+from emulator.memory import CALLS, WINDOWS, WRITTEN, Heap, Region
 from emulator.parser import parse
 from emulator.program import Program, parameter_starts, size_of
 from emulator.state import State
@@ -99,6 +99,11 @@ class EmulatedDevice(Device):
 
     def copy_out(self, array: Array, address: int) -> None:
         region = self.heap.region(address, array.nbytes)
+        missing = np.flatnonzero(region.states[: array.nbytes] != WRITTEN)
+        if missing.size:
+            raise AccessError(
+                f"byte {missing[0]} of {region.name} is copied out, but never written"
+            )
         array[...] = region.data[: array.nbytes].view(array.dtype).reshape(array.shape)
 
     def launch(
@@ -174,5 +179,5 @@ def _parameters(kernel: Kernel, arguments: Sequence[Argument]) -> Region:
 
 def _content(argument: Argument) -> bytes:
     if isinstance(argument, int):
-        return argument.to_bytes(8, "little")
+        return (argument % (1 << 64)).to_bytes(8, "little")
     return argument if isinstance(argument, bytes) else argument.tobytes()

@@ -1,6 +1,6 @@
 """A module made ready for blocks of one shape: memory laid out, instructions bound."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import final
 
 import numpy as np
@@ -31,10 +31,10 @@ class Layout:
         self.size = 0
         self.used = 0
 
-    def add(self, name: str, variable: Variable, dynamic: int = 0) -> Place:
-        size = variable.count * TYPES[variable.type].bytes or dynamic
+    def add(self, variable: Variable, dynamic: int = 0) -> Place:
+        size = size_of(variable) or dynamic
         start = -(-self.size // variable.alignment) * variable.alignment
-        place = Place(name, start, size)
+        place = Place(variable.name, start, size)
         self.places.append(place)
         self.size = start + size + self.gap
         self.used = -(-self.used // variable.alignment) * variable.alignment + size
@@ -63,40 +63,43 @@ class Program:
         self.shared, self.local, self.calls = Layout(GAP), Layout(GAP), Layout(0)
         self.special = special_registers(threads, dynamic)
         self.binders: list[Binder] = []
+        functions = _reached(module, function)
+        used = set[str]().union(*(each.names for each in functions))
+        shared = [each for each in module.variables if each.space == "shared" and each.name in used]
         known = dict(symbols)
-        variables = [each for each in module.variables if each.space == "shared"]
-        every = [
-            each for each in module.functions.values() if each is function or not each.is_kernel
-        ]
-        for each in sorted(variables, key=lambda variable: variable.count == 0):
-            known[each.name] = self.shared.add(each.name, each, dynamic).start
-        placed = [(each, self._places(each, known)) for each in every]
+        known |= {each.name: self.shared.add(each).start for each in shared if each.count}
+        placed = [(each, self._places(each)) for each in functions]
+        known |= self._dynamic([each for each in shared if not each.count], dynamic)
         self.functions = {
-            each.name: self._code(each, places, names) for each, (places, names) in placed
+            each.name: self._code(each, places, {**known, **names})
+            for each, (places, names) in placed
         }
         self.kernel = self.functions[function.name]
 
-    def _places(
-        self, function: Function, known: Mapping[str, int]
-    ) -> tuple[dict[str, tuple[int, int]], dict[str, int]]:
+    def _dynamic(self, variables: Sequence[Variable], size: int) -> dict[str, int]:
+        """What the launch adds stands behind all else, under every name alike."""
+        if not variables:
+            return {}
+        strictest = max(variables, key=lambda variable: variable.alignment)
+        start = self.shared.add(strictest, size).start
+        return dict.fromkeys((each.name for each in variables), start)
+
+    def _places(self, function: Function) -> tuple[dict[str, tuple[int, int]], dict[str, int]]:
         """Where the function's parameters lie for calls, and the addresses of all its names."""
-        names, places = dict(known), dict[str, tuple[int, int]]()
-        for each in function.variables:
-            if each.space == "param":
-                place = self.calls.add(each.name, each)
-                places[each.name] = place.start, place.size
-                names[each.name] = CALLED + place.start
-            else:
-                layout = self.local if each.space == "local" else self.shared
-                names[each.name] = layout.add(each.name, each).start
+        names, places = dict[str, int](), dict[str, tuple[int, int]]()
+        passed = [each for each in function.variables if each.space == "param"]
         if function.is_kernel:
-            for each, start in parameter_starts(function.parameters):
-                names[each.name] = start
-            return places, names
-        for each in (*function.parameters, *function.results):
-            place = self.calls.add(each.name, each)
+            names |= {each.name: start for each, start in parameter_starts(function.parameters)}
+        else:
+            passed += [*function.parameters, *function.results]
+        for each in passed:
+            place = self.calls.add(each)
             places[each.name] = place.start, place.size
             names[each.name] = CALLED + place.start
+        for each in function.variables:
+            if each.space != "param":
+                layout = self.local if each.space == "local" else self.shared
+                names[each.name] = layout.add(each).start
         return places, names
 
     def _code(
@@ -113,6 +116,17 @@ class Program:
             each.forget()
         for axis, number in zip("xyz", self.threads.block, strict=True):
             self.special[f"%ctaid.{axis}"][:] = number
+
+
+def _reached(module: Module, kernel: Function) -> list[Function]:
+    """The kernel and the functions that it may call."""
+    found, names = [kernel], [*kernel.names]
+    while names:
+        function = module.functions.get(names.pop())
+        if function is not None and function not in found:
+            found.append(function)
+            names += function.names
+    return found
 
 
 def parameter_starts(parameters: Iterable[Variable]) -> list[tuple[Variable, int]]:

@@ -1,6 +1,6 @@
 """A PTX module as data: variables, functions, and instructions with their operands."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, final
 
@@ -83,6 +83,17 @@ Operand: TypeAlias = (
 )
 
 
+def named(operand: Operand) -> Iterator[str]:
+    """The symbols in an operand."""
+    if isinstance(operand, Symbol):
+        yield operand.name
+    elif isinstance(operand, Address):
+        yield from named(operand.base)
+    elif isinstance(operand, Vector):
+        for part in operand.parts:
+            yield from named(part)
+
+
 @final
 @dataclass(frozen=True)
 class Instruction:
@@ -126,6 +137,12 @@ class Function:
     body: tuple[Instruction, ...]
     labels: Mapping[str, int]
     tables: Mapping[str, tuple[str, ...]]
+
+    @property
+    def names(self) -> set[str]:
+        """What its instructions name."""
+        operands = (each for instruction in self.body for each in instruction.operands)
+        return {name for operand in operands for name in named(operand)}
 
 
 @final
