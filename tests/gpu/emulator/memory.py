@@ -1,6 +1,6 @@
 """Memory as bytes that know whether they were written: buffers, and the heap that they are in."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -103,12 +103,11 @@ class Heap:
         return region
 
 
-def laid_out(region: Region, places: Iterator[Place]) -> Region:
+def laid_out(region: Region, places: Iterable[Place]) -> Region:
     """A region in which only the bytes of these variables are memory."""
     region.places = list(places)
     region.states[:] = OUTSIDE
-    rows = region.states[: region.size].reshape(-1, region.limit) if region.size else []
+    rows = region.states[: region.size].reshape(-1, max(region.limit, 1))
     for place in region.places:
-        for row in rows:
-            row[place.start : place.start + place.size] = UNWRITTEN
+        rows[:, place.start : place.start + place.size] = UNWRITTEN
     return region

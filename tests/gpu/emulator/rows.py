@@ -1,7 +1,7 @@
 """Rows of the table of instructions: how each is written, what its operands are, what it does."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import product
@@ -120,34 +120,38 @@ class Table:
 
 
 def lanes(
-    form: str, signature: str, meaning: Callable[..., Any], **choices: str | Sequence[str]
+    form: str, signature: str, meaning: Callable[..., Any], **choices: str | Iterable[str]
 ) -> Row:
     """An instruction that is a function of its operands, thread by thread."""
     return Row(form, Signature.parse(signature), Kind.LANES, meaning, _split(choices))
 
 
 def effect(
-    form: str, signature: str, meaning: Callable[..., Any], **choices: str | Sequence[str]
+    form: str, signature: str, meaning: Callable[..., Any], **choices: str | Iterable[str]
 ) -> Row:
     """An instruction that reads or writes what threads share."""
     return Row(form, Signature.parse(signature), Kind.EFFECT, meaning, _split(choices))
 
 
 def meeting(
-    form: str, signature: str, meaning: Callable[..., Any], **choices: str | Sequence[str]
+    form: str, signature: str, meaning: Callable[..., Any], **choices: str | Iterable[str]
 ) -> Row:
     """An instruction that lanes of a warp execute together."""
     return Row(form, Signature.parse(signature), Kind.EFFECT, meaning, _split(choices), True)
 
 
 def controls(
-    form: str, signature: str, meaning: Callable[..., Any], meets: bool = False, **choices: str
+    form: str,
+    signature: str,
+    meaning: Callable[..., Any],
+    meets: bool = False,
+    **choices: str | Iterable[str],
 ) -> Row:
     """An instruction after which threads go on elsewhere, later, or not at all."""
     return Row(form, Signature.parse(signature), Kind.CONTROL, meaning, _split(choices), meets)
 
 
-def _split(choices: Mapping[str, str | Sequence[str]]) -> dict[str, tuple[str, ...]]:
+def _split(choices: Mapping[str, str | Iterable[str]]) -> dict[str, tuple[str, ...]]:
     return {
         name: tuple(each.split() if isinstance(each, str) else each)
         for name, each in choices.items()

@@ -195,6 +195,7 @@ CONVERSIONS = (
     ("cvt.whole{.ftz}{.sat}.to.of", "f32", "f32"),
     ("cvt.whole{.sat}.to.of", "f16", "f16"),
     ("cvt.whole{.sat}.to.of", "f64", "f64"),
+    ("cvt.whole.to.of", "bf16", "bf16"),
     ("cvt{.ftz}{.sat}.to.of", "f32", "f16 f32"),
     ("cvt{.ftz}{.sat}.to.of", "f64", "f32"),
     ("cvt{.sat}.to.of", "f64", "f16"),
