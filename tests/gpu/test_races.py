@@ -65,7 +65,7 @@ def test_a_write_after_a_read() -> None:
 @pytest.mark.parametrize("space", ["shared", "global"])
 def test_two_writes_of_one_word(space: str) -> None:
     place = "tile" if space == "shared" else "%a0"
-    with pytest.raises(RaceError, match=r"writes byte 0 of (tile|y0), and thread \(0, 0, 0\)"):
+    with pytest.raises(RaceError, match=r"writes byte 0 of (tile|y0), and thread \(1, 0, 0\)"):
         run(f"st.{space}.u32 [{place}], 7;", [], [words(32)], top=TILE)
 
 
@@ -189,14 +189,15 @@ LAST = (
 
 
 @covers("membar.level", "fence{.sem}.scope", "exit")
+@pytest.mark.parametrize("order", Order)
 @pytest.mark.parametrize("fence", ["membar.gl;", "fence.acq_rel.gpu;"])
-def test_a_fence_and_an_atomic_operation_order_blocks(fence: str) -> None:
-    _, total = run(LAST.format(fence=fence), [words(1)], [words(4), words(1)], blocks=4)
+def test_a_fence_and_an_atomic_operation_order_blocks(fence: str, order: Order) -> None:
+    arrays = [words(1)], [words(4), words(1)]
+    _, total = run(LAST.format(fence=fence), *arrays, blocks=4, order=order)
     assert total[0] == 6
-    with pytest.raises(RaceError, match="in one launch"):
-        run(LAST.format(fence=""), [words(1)], [words(4), words(1)], blocks=4)
-    with pytest.raises(RaceError, match="in one launch"):
-        run(LAST.format(fence="membar.cta;"), [words(1)], [words(4), words(1)], blocks=4)
+    for none in ("", "membar.cta;"):
+        with pytest.raises(RaceError, match="in one launch"):
+            run(LAST.format(fence=none), *arrays, blocks=4, order=order)
 
 
 def test_what_is_read_past_the_caches_must_not_be_written() -> None:

@@ -75,7 +75,8 @@ class Barriers:
         return found
 
     def _opened(self, barrier: Barrier) -> list[Strand]:
-        waited = np.logical_or.reduce([each.lanes for each in barrier.waiting])
+        nobody = np.zeros(self.threads.count, np.bool_)
+        waited = np.logical_or.reduce([nobody, *(each.lanes for each in barrier.waiting)])
         if waited.all():
             self.memory.barrier()
         else:

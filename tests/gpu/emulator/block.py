@@ -27,7 +27,7 @@ class Order(Enum):
     FORWARD = "forward"
     """Warp by warp."""
     BACKWARD = "backward"
-    """Warp by warp, the last one first."""
+    """Warp by warp, the last one first, and so with the blocks of a grid."""
 
 
 @final

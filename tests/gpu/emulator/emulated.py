@@ -133,7 +133,8 @@ class EmulatedDevice(Device):
     def _run(self, program: Program, threads: Threads, parameters: Region) -> None:
         windows: dict[int, Region] = {WINDOWS["param"]: parameters}
         memory = Memory(threads, windows, self.heap.regions)
-        for number in range(threads.blocks):
+        numbers = range(threads.blocks)
+        for number in reversed(numbers) if self.order is Order.BACKWARD else numbers:
             threads.block = threads.block_at(number)
             program.begin()
             calls = program.calls.region("the parameters of a call", threads.count)

@@ -25,9 +25,11 @@ class GridOrder:
         self._published: dict[int, set[int]] = {}
         self.seen: set[int] = set()
         self.fenced = False
+        self.before = -1
+        """How many blocks ran before this one."""
 
     def begin(self) -> None:
-        self.seen, self.fenced = set(), False
+        self.seen, self.fenced, self.before = set(), False, self.before + 1
 
     def fence(self) -> None:
         self.fenced = True
@@ -82,7 +84,7 @@ class GridRaces:
         if not marks.any():
             return np.zeros(marks.shape, np.bool_)
         known = {self.threads.number, *self.order.seen}
-        everyone = len(known) > self.threads.number
+        everyone = len(known) > self.order.before
         blocks = (marks >> LINES) - 1
         ordered = np.isin(blocks, list(known)) | (marks == 0)
         return np.where(marks == MANY, not everyone, ~ordered)

@@ -5,7 +5,7 @@ found does not depend on the order in which the emulator ran the threads. Barrie
 order what came before, for those who arrived, with what comes after, for those who waited.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import final
@@ -33,6 +33,15 @@ class Kind(IntEnum):
         return self in (Kind.WRITE, Kind.STRONG_WRITE)
 
     @property
+    def against(self) -> set["Kind"]:
+        """With what it races."""
+        if self is Kind.WRITE:
+            return set(Kind)
+        if self is Kind.STRONG_WRITE:
+            return {Kind.READ, Kind.CACHED_READ, Kind.WRITE}
+        return {Kind.WRITE} if self is Kind.STRONG_READ else {Kind.WRITE, Kind.STRONG_WRITE}
+
+    @property
     def verb(self) -> str:
         return "writes" if self.writes else "reads"
 
@@ -52,6 +61,13 @@ class Access:
     def granules(self, size: int) -> Array:
         """The groups of `size` bytes that each thread touched."""
         return (self.offsets // size)[:, None] + np.arange(self.size // size)
+
+    def among(self, granules: Array, size: int) -> tuple[Array, Array]:
+        """The threads that touched some of these sorted granules, and which of them."""
+        mine = self.granules(size)
+        places = np.minimum(np.searchsorted(granules, mine), granules.size - 1)
+        rows, parts = np.nonzero(granules[places] == mine)
+        return self.threads[rows], places[rows, parts]
 
 
 @final
@@ -92,18 +108,32 @@ class Interval:
         """Checks what was noted, gives it, and forgets it."""
         for region, accesses in self.accesses.items():
             if any(each.kind.writes for each in accesses):
-                self._check(region, _Touches(accesses))
+                self._check(region, accesses)
         found, self.accesses, self.meetings = self.accesses, {}, []
         return found
 
-    def _check(self, region: Region, touches: "_Touches") -> None:
-        ordered = _Order(self.meetings, self.threads.count).ordered
-        for granule in touches.disputed():
-            for one, two in touches.conflicts(granule):
-                first, second = touches.accesses[one[0]], touches.accesses[two[0]]
-                if not ordered(one[1], first.time, two[1], second.time):
-                    offset = int(granule) * touches.size
-                    self._report(region, offset, (first, one[1]), (second, two[1]))
+    def _check(self, region: Region, accesses: Sequence[Access]) -> None:
+        """Takes the accesses in their order; a mark that a thread has not seen is of a race."""
+        size = min(each.size for each in accesses)
+        disputed = _disputed(accesses, size)
+        if not disputed.size:
+            return
+        clocks, met = Clocks(self.threads.count), 0
+        marks: dict[Kind, Array] = {}
+        for access in accesses:
+            for meeting in self.meetings[met : access.time]:
+                clocks.meet(meeting)
+            met = access.time
+            threads, places = access.among(disputed, size)
+            mine = marks.setdefault(access.kind, np.zeros((disputed.size, clocks.count), np.int32))
+            mine[places, threads] = clocks.seen[threads, threads]
+            for kind in access.kind.against & marks.keys():
+                unseen = np.argwhere(marks[kind][places] > clocks.seen[threads])
+                if unseen.size:
+                    row, other = map(int, unseen[0])
+                    offset = int(disputed[places[row]]) * size
+                    first = _last(accesses, access, kind, other, offset)
+                    self._report(region, offset, (first, other), (access, int(threads[row])))
 
     def _report(
         self, region: Region, offset: int, one: tuple[Access, int], two: tuple[Access, int]
@@ -117,69 +147,55 @@ class Interval:
 
 
 @final
-class _Touches:
-    """Accesses taken apart: an entry for each thread and granule, in the order of time."""
+class Clocks:
+    """For each thread how far it has seen every other one: vector clocks (F. Mattern, "Virtual time
+    and global states of distributed systems", 1989), which tick at partial barriers."""
 
-    def __init__(self, accesses: Sequence[Access]) -> None:
-        self.accesses = accesses
-        self.size = min(each.size for each in accesses)
-        granules = [each.granules(self.size) for each in accesses]
-        self.granule = np.concatenate([each.ravel() for each in granules])
-        self.thread = np.concatenate(
-            [np.repeat(a.threads, g.shape[1]) for a, g in zip(accesses, granules, strict=True)]
-        )
-        counts = [each.size for each in granules]
-        self.source = np.repeat(np.arange(len(accesses)), counts)
-        self.kind = np.repeat(np.array([each.kind for each in accesses]), counts)
-
-    def disputed(self) -> Array:
-        """Granules that two threads touch, of which one writes, and not both in the strong way."""
-        plain = self._against(self.kind == Kind.WRITE)
-        strong = self._against(self.kind == Kind.STRONG_WRITE)
-        weak = self.kind <= Kind.CACHED_READ
-        return np.unique(self.granule[plain | (strong & weak)])
-
-    def _against(self, writes: Array) -> Array:
-        """Whether another thread has a write where an entry is; one write by each will do."""
-        if not writes.any():
-            return np.zeros(writes.shape, np.bool_)
-        writer = np.full(int(self.granule.max()) + 1, -1, np.int64)
-        writer[self.granule[writes]] = self.thread[writes]
-        found = writer[self.granule]
-        return (found >= 0) & (found != self.thread)
-
-    def conflicts(self, granule: int) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-        """Pairs of (access, thread) at a granule that race unless something orders them."""
-        entries = np.flatnonzero(self.granule == granule)
-        both = [(int(self.source[each]), int(self.thread[each])) for each in entries]
-        for place, two in enumerate(both):
-            for one in both[:place]:
-                kinds = self.accesses[one[0]].kind, self.accesses[two[0]].kind
-                strong = min(kinds) >= Kind.STRONG_READ
-                if one[1] != two[1] and any(each.writes for each in kinds) and not strong:
-                    yield one, two
-
-
-@final
-class _Order:
-    """What partial barriers order: whom a thread reaches through them."""
-
-    def __init__(self, meetings: Sequence[Meeting], count: int) -> None:
-        self.meetings = meetings
+    def __init__(self, count: int) -> None:
         self.count = count
-        self._known: dict[tuple[int, int, int], Array] = {}
+        self.seen = np.eye(count, dtype=np.int32)
 
-    def ordered(self, one: int, start: int, two: int, end: int) -> bool:
-        """Whether what `one` did at `start` comes before what `two` does at `end`."""
-        return start < end and bool(self._reached(one, start, end)[two])
+    def meet(self, meeting: Meeting) -> None:
+        latest = self.seen[meeting.came].max(0)
+        self.seen[meeting.waited] = np.maximum(self.seen[meeting.waited], latest)
+        there = np.flatnonzero(meeting.came | meeting.waited)
+        self.seen[there, there] += 1
 
-    def _reached(self, thread: int, start: int, end: int) -> Array:
-        key = (thread, start, end)
-        if key not in self._known:
-            reached = np.zeros(self.count, np.bool_)
-            reached[thread] = True
-            for each in self.meetings[start:end]:
-                if (each.came & reached).any():
-                    reached |= each.waited
-            self._known[key] = reached
-        return self._known[key]
+
+def _disputed(accesses: Sequence[Access], size: int) -> Array:
+    """Granules that two threads touch, of which one writes, and not both in the strong way."""
+    granules = [each.granules(size) for each in accesses]
+    granule = np.concatenate([each.ravel() for each in granules])
+    thread = np.concatenate(
+        [np.repeat(a.threads, g.shape[1]) for a, g in zip(accesses, granules, strict=True)]
+    )
+    kind = np.repeat([each.kind for each in accesses], [each.size for each in granules])
+    plain = _against(granule, thread, kind == Kind.WRITE)
+    strong = _against(granule, thread, kind == Kind.STRONG_WRITE)
+    return np.unique(granule[plain | (strong & (kind <= Kind.CACHED_READ))])
+
+
+def _against(granule: Array, thread: Array, writes: Array) -> Array:
+    """Whether another thread has a write where an entry is; one write of each granule will do."""
+    if not writes.any():
+        return np.zeros(writes.shape, np.bool_)
+    writer = np.full(int(granule.max()) + 1, -1, np.int64)
+    writer[granule[writes]] = thread[writes]
+    found = writer[granule]
+    return (found >= 0) & (found != thread)
+
+
+def _last(
+    accesses: Sequence[Access], until: Access, kind: Kind, thread: int, offset: int
+) -> Access:
+    """The access by which a thread left its mark."""
+    before = accesses[: next(i for i, each in enumerate(accesses) if each is until) + 1]
+    return next(
+        each
+        for each in reversed(before)
+        if each.kind is kind
+        and any(
+            other == thread and start <= offset < start + each.size
+            for other, start in zip(each.threads, each.offsets, strict=True)
+        )
+    )
