@@ -101,6 +101,21 @@ def test_constants_and_variables_have_their_initial_values() -> None:
     assert (found == 0x04030201 + 7).all()
 
 
+def test_variables_hold_the_addresses_of_others() -> None:
+    top = ".global .align 4 .u32 v[2] = {7, 9};\n"
+    top += ".global .align 8 .u64 pointers[2] = {v, generic(v)+4};"
+    body = """
+    ld.global.v2.u64 {%d1, %d2}, [pointers];
+    ld.global.u32 %r1, [%d1];
+    ld.u32 %r2, [%d2];
+    mad.lo.u32 %r1, %r1, 10, %r2;
+    st.global.u32 [%g0], %r1;"""
+    with pytest.raises(AccessError, match="pointers, which is not a multiple of 16"):
+        run(body.replace("[pointers]", "[pointers+8]"), [], [words(WARP)], top=top)
+    (found,) = run(body, [], [words(WARP)], top=top)
+    assert (found == 79).all()
+
+
 ATOMICS = {
     "add.u32": lambda old, x: (old + x) % (1 << 32),
     "min.u32": min,

@@ -1,7 +1,7 @@
 """The emulated device: launches run at once, block after block, and everything is checked."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -17,9 +17,9 @@ from emulator.memory import CALLS, WINDOWS, WRITTEN, Heap, Region
 from emulator.parser import parse
 from emulator.program import Program, parameter_starts, size_of
 from emulator.state import State
+from emulator.syntax import Address, Symbol, Variable
 from emulator.syntax import Function as Kernel
 from emulator.syntax import Module as Text
-from emulator.syntax import Variable
 from emulator.threads import Extent, Threads
 from emulator.types import TYPES, Array
 
@@ -75,18 +75,12 @@ class EmulatedDevice(Device):
     def load(self, ptx: str) -> EmulatedModule:
         text = parse(ptx)
         variables = [each for each in text.variables if each.space in ("global", "const")]
-        return EmulatedModule(text, {each.name: self._variable(each) for each in variables})
-
-    def _variable(self, variable: Variable) -> int:
-        address = self.heap.allocate(size_of(variable), variable.name)
-        region = self.heap.region(address, 0)
-        region.constant = variable.space == "const"
-        width = TYPES[variable.type].bytes
-        content = b"".join(
-            (each.value % (1 << 8 * width)).to_bytes(width, "little") for each in variable.values
-        )
-        region.fill(content.ljust(size_of(variable), b"\0"))
-        return address
+        symbols = {each.name: self.allocate(size_of(each), each.name) for each in variables}
+        for each in variables:
+            region = self.heap.region(symbols[each.name], 0)
+            region.constant = each.space == "const"
+            region.fill(_initial(each, symbols).ljust(size_of(each), b"\0"))
+        return EmulatedModule(text, symbols)
 
     def allocate(self, size: int, name: str = "") -> int:
         return self.heap.allocate(size, name)
@@ -147,6 +141,19 @@ class EmulatedDevice(Device):
             barriers = Barriers(threads, memory)
             state = State(threads, memory, barriers, copies, calls, program.functions, exited)
             Block(state, self.order, self.steps).run(program.kernel)
+
+
+def _initial(variable: Variable, symbols: Mapping[str, int]) -> bytes:
+    """What a variable is declared with."""
+    width, content = TYPES[variable.type].bytes, b""
+    for each in variable.values:
+        if isinstance(each, Address):
+            assert isinstance(each.base, Symbol)
+            value = symbols[each.base.name] + each.offset
+        else:
+            value = each.value
+        content += (value % (1 << 8 * width)).to_bytes(width, "little")
+    return content
 
 
 def _check_shape(kernel: Kernel, grid: Extent, block: Extent) -> None:

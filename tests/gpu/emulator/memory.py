@@ -80,13 +80,13 @@ class Heap:
         self.regions: dict[int, Region] = {}
         self._next = HEAP
 
-    def allocate(self, size: int, name: str = "", *, constant: bool = False) -> int:
+    def allocate(self, size: int, name: str = "") -> int:
         if size < 0:
             raise LaunchError(f"{size} bytes cannot be allocated")
         number, self._next = self._next, self._next + 1
         address = (number << WINDOW) + FIRST
         label = name or f"the buffer at {address:#x}"
-        self.regions[number] = Region(label, size, base=FIRST, constant=constant)
+        self.regions[number] = Region(label, size, base=FIRST)
         return address
 
     def free(self, address: int) -> None:

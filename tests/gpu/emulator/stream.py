@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import final
 
 from emulator.errors import ParseError
-from emulator.syntax import Immediate, Variable
+from emulator.syntax import Address, Immediate, Symbol, Variable
 from emulator.tokens import Token
 from emulator.types import TYPES
 
@@ -74,7 +74,7 @@ class Stream:
         token = self.next()
         if type not in TYPES or token.kind != "word":
             raise ParseError(f"line {token.line}: a variable has a type and a name")
-        count, values = 1, tuple[Immediate, ...]()
+        count, values = 1, tuple[Immediate | Address, ...]()
         if self.accept("["):
             count = 0 if self.peek().text == "]" else self.integer()
             self.expect("]")
@@ -82,14 +82,24 @@ class Stream:
             values = self._values()
         return Variable(space, type, token.text, alignment or TYPES[type].bytes, count, values)
 
-    def _values(self) -> tuple[Immediate, ...]:
+    def _values(self) -> tuple[Immediate | Address, ...]:
         if not self.accept("{"):
-            return (self.number(),)
-        found: list[Immediate] = []
+            return (self._value(),)
+        found: list[Immediate | Address] = []
         while not self.accept("}"):
-            found.append(self.number())
+            found.append(self._value())
             self.accept(",")
         return tuple(found)
+
+    def _value(self) -> Immediate | Address:
+        """A number, or the address of a variable: `x+4`, `generic(x)`."""
+        if self.peek().kind != "word":
+            return self.number()
+        if self.accept("generic"):
+            self.expect("(")
+        base = Symbol(self.next().text)
+        self.accept(")")
+        return Address(base, self.integer() if self.accept("+") else 0)
 
 
 def _number(text: str) -> Immediate:

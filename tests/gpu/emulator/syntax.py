@@ -119,7 +119,7 @@ class Variable:
     name: str
     alignment: int
     count: int = 1
-    values: tuple[Immediate, ...] = ()
+    values: tuple[Immediate | Address, ...] = ()
 
 
 @final
