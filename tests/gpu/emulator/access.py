@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NoReturn, final
+from typing import NoReturn, final
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from emulator.memory import COMING, HEAP, OUTSIDE, UNWRITTEN, WINDOW, WINDOWS, W
 from emulator.races import Interval, Kind
 from emulator.syntax import Instruction
 from emulator.threads import Threads
-from emulator.types import UNSIGNED, Array
+from emulator.types import UNSIGNED, Array, DType
 
 LOW = (1 << WINDOW) - 1
 STATES = {
@@ -109,7 +109,7 @@ class Memory:
             f"{variable.size} bytes"
         )
 
-    def read(self, span: Span, dtype: "np.dtype[Any]", count: int, kind: Kind) -> Array:
+    def read(self, span: Span, dtype: DType, count: int, kind: Kind) -> Array:
         """Rows of `count` elements for each thread."""
         region = span.region
         rows = span.offsets // span.size

@@ -1,6 +1,7 @@
 """A device as the tests see it: modules, memory, launches; an emulated one and a card are alike."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from emulator.threads import Extent
 from emulator.types import Array
 
-Argument: TypeAlias = "int | np.generic | bytes"
+Argument: TypeAlias = int | np.generic | bytes
 """A pointer, a number of NumPy as wide as the parameter, or what is passed by value."""
 
 
@@ -56,7 +57,7 @@ class Device(ABC):
         grid: Extent,
         block: Extent,
         shared: int,
-        arguments: "list[Argument]",
+        arguments: Sequence[Argument],
         stream: int = 0,
     ) -> None:
         """Runs a kernel after all else in the stream; `shared` is its dynamic shared memory."""

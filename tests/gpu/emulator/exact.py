@@ -8,12 +8,11 @@ format of at most 51 bits.
 
 from collections.abc import Callable, Mapping
 from math import isfinite
-from typing import Any
 
 import ml_dtypes
 import numpy as np
 
-from emulator.types import Array
+from emulator.types import Array, DType
 
 ROUNDINGS: Mapping[str, Callable[[Array], Array]] = {
     "rn": np.rint,
@@ -40,7 +39,7 @@ def odd_sum(a: Array, b: Array) -> Array:
     return (bits + np.where(even, outward, 0)).view(np.float64)
 
 
-def summed(a: Array, b: Array, dtype: "np.dtype[Any]", rounding: str) -> Array:
+def summed(a: Array, b: Array, dtype: DType, rounding: str) -> Array:
     """a + b of f64, with one rounding, as a narrower float."""
     total = odd_sum(a, b)
     if rounding == "rm":
@@ -71,7 +70,7 @@ def _fused64(a: float, b: float, c: float) -> float:
         return float("inf") if above > 0 else float("-inf")
 
 
-def narrow(x: Array, dtype: "np.dtype[Any]", rounding: str = "rn", name: str = "") -> Array:
+def narrow(x: Array, dtype: DType, rounding: str = "rn", name: str = "") -> Array:
     """f64 that is exact, or rounded to odd, as a narrower float."""
     if rounding == "rn" and dtype == np.float32 and not name:
         return x.astype(dtype)

@@ -6,34 +6,23 @@ Accumulate Instructions": lane l is in group g = l // 4 at place t = l % 4.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
-import ml_dtypes
 import numpy as np
 
 from emulator.access import Span
 from emulator.errors import ParseError
 from emulator.exact import fused, narrow
 from emulator.floats import canonical
+from emulator.operands import Pointer
 from emulator.operations import Operation
 from emulator.races import Kind
 from emulator.state import State
 from emulator.threads import WARP
-from emulator.types import Array
+from emulator.types import TYPES, Array, DType
 
 ROW = 16
 """Bytes of a row of a matrix of 8 x 8."""
 GROUP, PLACE = np.arange(WARP) // 4, np.arange(WARP) % 4
-DTYPES: Mapping[str, "np.dtype[Any]"] = {
-    "f16": np.dtype(np.float16),
-    "bf16": np.dtype(ml_dtypes.bfloat16),
-    "tf32": np.dtype(np.float32),
-    "s8": np.dtype(np.int8),
-    "u8": np.dtype(np.uint8),
-    "f64": np.dtype(np.float64),
-    "f32": np.dtype(np.float32),
-    "s32": np.dtype(np.int32),
-}
 TF32 = np.uint32(0xFFFFE000)
 """The bits of an f32 that a tensor core looks at."""
 
@@ -65,7 +54,7 @@ def store(state: State, operation: Operation, lanes: Array) -> None:
 
 
 def _row_spans(
-    state: State, operation: Operation, pointer: Any, lanes: Array, count: int
+    state: State, operation: Operation, pointer: Pointer, lanes: Array, count: int
 ) -> Iterator[Span]:
     threads = np.flatnonzero(lanes & (state.threads.lane < 8 * count))
     addresses = pointer.addresses(threads)
@@ -97,7 +86,7 @@ def _sum(how: Mapping[str, str], a: Array, b: Array, c: Array) -> Array:
     wide = np.int64 if how["to"] == "s32" else np.float64
     total = np.matmul(a.astype(wide), b.astype(wide)) + c.astype(wide)
     if how["to"] != "s32":
-        return canonical(narrow(total, DTYPES[how["to"]]))
+        return canonical(narrow(total, TYPES[how["to"]].dtype))
     return (np.clip(total, -(1 << 31), (1 << 31) - 1) if "satfinite" in how else total).astype("i4")
 
 
@@ -110,7 +99,7 @@ def _by_warp(register: Array) -> Array:
 
 def _operand(registers: Sequence[Array], type: str, rows: bool) -> Array:
     """a, or b turned: [warp, row, k]. `rows` if the registers of odd number are 8 rows further."""
-    dtype = DTYPES[type]
+    dtype = TYPES[type].dtype
     per = max(1, 4 // dtype.itemsize)
     down = 2 if rows else 1
     k = len(registers) // down * 4 * per
@@ -127,15 +116,15 @@ def _operand(registers: Sequence[Array], type: str, rows: bool) -> Array:
 
 
 def _accumulator(registers: Sequence[Array], type: str) -> Array:
-    elements = _elements(registers, DTYPES[type])
+    elements = _elements(registers, TYPES[type].dtype)
     rows = 8 * (len(elements) // 2)
-    found = np.zeros((elements[0].shape[0], rows, 8), DTYPES[type])
+    found = np.zeros((elements[0].shape[0], rows, 8), TYPES[type].dtype)
     for place, each in enumerate(elements):
         found[:, GROUP + 8 * (place // 2), 2 * PLACE + place % 2] = each
     return found
 
 
-def _elements(registers: Sequence[Array], dtype: "np.dtype[Any]") -> list[Array]:
+def _elements(registers: Sequence[Array], dtype: DType) -> list[Array]:
     """The accumulator's elements in order, of which an f16 shares its register."""
     per = max(1, 4 // dtype.itemsize)
     whole = [_by_warp(each).view(dtype).reshape(-1, WARP, per) for each in registers]

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
 from emulator.errors import LaunchError
-from emulator.types import Array
+from emulator.types import Array, DType
 
 OUTSIDE, UNWRITTEN, COMING, WRITTEN = 0b00, 0b01, 0b10, 0b11
 """What a byte is: no memory at all, never written, the target of a copy under way, written. The low
@@ -58,7 +58,7 @@ class Region:
         """The bytes that one thread sees."""
         return self.stride or self.size
 
-    def rows(self, of: Array, dtype: "np.dtype[Any]", count: int) -> Array:
+    def rows(self, of: Array, dtype: DType, count: int) -> Array:
         """The bytes, or their states, by aligned groups of `count` elements."""
         return of.view(dtype).reshape(-1, count)
 

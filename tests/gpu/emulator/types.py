@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array: TypeAlias = NDArray[Any]
-UNSIGNED: Mapping[int, "np.dtype[Any]"] = {
+DType: TypeAlias = np.dtype[Any]
+UNSIGNED: Mapping[int, DType] = {
     8 * dtype.itemsize: dtype for dtype in map(np.dtype, ("u1", "u2", "u4", "u8"))
 }
 """By width in bits: what a register holds, whatever it means."""
@@ -22,7 +23,7 @@ class Type:
 
     name: str
     bits: int
-    dtype: "np.dtype[Any]"
+    dtype: DType
 
     @property
     def bytes(self) -> int:
@@ -69,6 +70,6 @@ TYPES: Mapping[str, Type] = {
 SPECIAL = {"pred": np.dtype(np.bool_)}
 
 
-def stored(type: Type) -> "np.dtype[Any]":
+def stored(type: Type) -> DType:
     """What a register of this type is an array of."""
     return SPECIAL.get(type.name, UNSIGNED[type.bits])
