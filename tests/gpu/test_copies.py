@@ -72,6 +72,15 @@ def test_a_copy_to_where_others_still_read() -> None:
         run(body + "\ncp.async.wait_all;", [x], [x], threads=64, top=TILE)
 
 
+def test_a_source_that_changes_while_it_is_copied() -> None:
+    body = COPY.format(**{**GOOD, "wait": "{change}", "barrier": "bar.sync 0;", "with_": 0})
+    change = "xor.b32 %r9, %t, 32;\nmad.wide.u32 %d9, %r9, 16, %a0;\nst.global.u32 [%d9], %t;\n"
+    body = body.replace("{change}", change)
+    body = body.replace("bar.sync 0;", "bar.sync 0;\ncp.async.wait_group 0;")
+    with pytest.raises(RaceError, match=r"`st.global.u32 \[%d9\], %t`: .* of x0, .*`cp.async.cg"):
+        run(body, [numbers(256)], [words(256)], threads=64, top=TILE)
+
+
 @pytest.mark.parametrize("bytes", [0, 4, 8, 12, 16])
 def test_what_is_not_read_is_zero(bytes: int) -> None:
     x = numbers(256)

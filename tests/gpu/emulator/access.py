@@ -116,7 +116,7 @@ class Memory:
         states = region.rows(region.states, dtype, count)[rows]
         if not (states == STATES[WRITTEN, dtype.itemsize]).all():
             self._refuse_state(span, WRITTEN)
-        self._note(span, kind)
+        self.note(span, kind)
         return region.rows(region.data, dtype, count)[rows]
 
     def write(self, span: Span, values: Array, kind: Kind) -> None:
@@ -131,24 +131,25 @@ class Memory:
             self._refuse_state(span, UNWRITTEN)
         states[rows] = STATES[WRITTEN, size]
         region.rows(region.data, values.dtype, count)[rows] = values
-        self._note(span, kind)
+        self.note(span, kind)
 
     def expect(self, span: Span) -> None:
         """A copy is under way to these bytes: nobody may use them until it is waited for."""
         if not (span.region.states[_bytes(span)] & UNWRITTEN).all():
             self._refuse_state(span, UNWRITTEN)
         span.region.states[_bytes(span)] = COMING
-        self._note(span, Kind.WRITE)
+        self.note(span, Kind.WRITE)
 
     def arrive(self, span: Span) -> None:
         """A copy to these bytes is about to be written."""
         span.region.states[_bytes(span)] |= UNWRITTEN
 
-    def _note(self, span: Span, kind: Kind) -> None:
-        if not span.region.stride and not span.region.constant:
-            offsets = span.offsets
+    def note(self, span: Span, kind: Kind) -> None:
+        """Remembers an access for the search for races."""
+        region = span.region
+        if not region.stride and not region.constant:
             self.interval.note(
-                span.region, span.instruction, kind, span.threads, offsets, span.size
+                region, span.instruction, kind, span.threads, span.offsets, span.size
             )
 
     def _refuse_state(self, span: Span, needed: int) -> NoReturn:

@@ -53,12 +53,11 @@ class Copies:
         self.pending: list[Copy] = []
 
     def begin(self, copy: Copy) -> None:
-        reading = copy.of(copy.sizes > 0)
-        if reading.threads.size:
-            self._aligned(reading)
         if not self.late:
             self._land(copy)
             return
+        for span, _, _ in self._sources(copy):
+            self.memory.note(span, Kind.READ)
         for span in self._targets(copy):
             self.memory.expect(span)
         self.pending.append(copy)
@@ -81,31 +80,28 @@ class Copies:
 
     def _land(self, copy: Copy) -> None:
         data = np.zeros((copy.threads.size, copy.size), np.uint8)
-        for size in np.unique(copy.sizes[copy.sizes > 0]):
-            chosen = np.flatnonzero(copy.sizes == size)
-            self._read(copy, chosen, int(size), data)
+        for span, rows, start in self._sources(copy):
+            dtype = UNSIGNED[8 * min(span.size, 8)]
+            found = self.memory.read(span, dtype, span.size // dtype.itemsize, Kind.READ)
+            data[rows, start : start + span.size] = found.view(np.uint8)
         for span in self._targets(copy):
             self.memory.arrive(span)
             rows = data[np.searchsorted(copy.threads, span.threads)]
-            dtype = UNSIGNED[8 * min(copy.size, 8)]
-            self.memory.write(span, rows.view(dtype), Kind.WRITE)
-
-    def _read(self, copy: Copy, chosen: Array, size: int, data: Array) -> None:
-        threads, step = copy.threads[chosen], size & -size
-        for start in range(0, size, step):
-            sources = copy.sources[chosen] + np.uint64(start)
-            for span in self.memory.spans(copy.instruction, sources, threads, step, "global"):
-                rows = chosen[np.searchsorted(threads, span.threads)]
-                dtype = UNSIGNED[8 * min(step, 8)]
-                found = self.memory.read(span, dtype, step // dtype.itemsize, Kind.READ)
-                data[rows, start : start + step] = found.view(np.uint8).reshape(-1, step)
+            self.memory.write(span, rows.view(UNSIGNED[8 * min(copy.size, 8)]), Kind.WRITE)
 
     def _targets(self, copy: Copy) -> Iterator[Span]:
         return self.memory.spans(copy.instruction, copy.targets, copy.threads, copy.size, "shared")
 
-    def _aligned(self, copy: Copy) -> None:
-        """The source is as aligned as the target, however little of it is read."""
-        for _ in self.memory.spans(
-            copy.instruction, copy.sources, copy.threads, 1, "global", copy.size
-        ):
-            pass
+    def _sources(self, copy: Copy) -> Iterator[tuple[Span, Array, int]]:
+        """What is read, in pieces of a power of two: with the places of the threads among those of
+        the copy, and where the piece begins. The whole is as aligned as the target."""
+        for size in map(int, np.unique(copy.sizes[copy.sizes > 0])):
+            chosen, step = np.flatnonzero(copy.sizes == size), size & -size
+            threads = copy.threads[chosen]
+            for start in range(0, size, step):
+                sources = copy.sources[chosen] + np.uint64(start)
+                alignment = step if start else copy.size
+                for span in self.memory.spans(
+                    copy.instruction, sources, threads, step, "global", alignment
+                ):
+                    yield span, chosen[np.searchsorted(threads, span.threads)], start
