@@ -1,0 +1,1 @@
+"""What instructions give by the PTX manual, in Python's integers and fractions: one thread's."""

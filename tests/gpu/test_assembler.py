@@ -1,0 +1,76 @@
+"""NVIDIA's assembler takes what LLVM writes, and all that the emulator's table has on numbers.
+
+It comes in the wheel `nvidia-cuda-nvcc`, the extra `gpu-check`; without it these tests are skipped.
+"""
+
+import importlib.util
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emulator.rows import Kind
+from emulator.syntax import Instruction
+from emulator.table import TABLE
+from lanewise import declared, types_of
+from llvm_ptx import KERNELS, ptx_of
+
+MOST = 100
+"""Mnemonics of one row that are assembled."""
+
+
+def assembler() -> Path | None:
+    """`ptxas`, where it is installed."""
+    found = importlib.util.find_spec("nvidia")
+    for folder in (found.submodule_search_locations or ()) if found else ():
+        for path in Path(folder).glob("*/bin/ptxas"):
+            return path
+    return None
+
+
+pytestmark = pytest.mark.skipif(assembler() is None, reason="needs ptxas: the extra gpu-check")
+
+
+def assemble(ptx: str, processor: str, folder: Path) -> str:
+    """What the assembler says about registers and spills; fails with what it says about errors."""
+    text = folder / "kernel.ptx"
+    text.write_text(ptx)
+    command = [str(assembler()), f"-arch={processor}", "-v", "-o", str(folder / "cubin"), str(text)]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr[:2000]
+    return run.stderr
+
+
+@pytest.mark.parametrize(("processor", "version"), [("sm_80", "+ptx80"), ("sm_90a", "+ptx80")])
+@pytest.mark.parametrize("kernel", sorted(path.stem for path in KERNELS.glob("*.ll")))
+def test_kernels_assemble_without_spills(
+    kernel: str, processor: str, version: str, tmp_path: Path
+) -> None:
+    said = assemble(ptx_of(kernel, processor, version), processor, tmp_path)
+    assert "0 bytes spill stores, 0 bytes spill loads" in said
+
+
+def test_the_table_has_no_instruction_that_a_card_has_not(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    lines = [".version 8.7", ".target sm_90a", ".address_size 64", ".visible .entry k()", "{"]
+    for place, row in enumerate(each for each in TABLE.rows if each.kind is Kind.LANES):
+        every = list(row.mnemonics())
+        for number, index in enumerate(random.permutation(len(every))[:MOST]):
+            lines += _instruction(every[index], f"%x{place}_{number}_")
+    assemble("\n".join([*lines, "ret;", "}"]), "sm_90a", tmp_path)
+
+
+def _instruction(mnemonic: str, prefix: str) -> list[str]:
+    row, how = TABLE.find(Instruction(0, mnemonic, mnemonic, ()))
+    results, sources = types_of(row, how)
+    types = [*results, *sources]
+    names = [f"{prefix}{each}" for each in range(len(types))]
+    declarations = [
+        f".reg .{type.name if type.name in ('f32', 'f64') else declared(type)} {name};"
+        for type, name in zip(types, names, strict=True)
+    ]
+    if row.name == "lop3":
+        names[-1] = "0x1B"
+    operands = ["|".join(names[: len(results)]), *names[len(results) :]]
+    return [*declarations, f"{mnemonic} {', '.join(operands)};"]
