@@ -25,7 +25,7 @@ WAYS: Mapping[type[Operation], Sequence[Callable[..., SSAValue]]] = {
 }
 """Of each op: the instruction, Newton's steps, and where these do not give what it gives."""
 
-# Thirds of a cycle, measured on Sapphire Rapids. (Fog's and uops.info's tables have the like.)
+# Thirds of a cycle, measured on a Xeon with AMX.
 _DIVIDER: Mapping[type[Operation], int] = {math.SqrtOp: 36, arith.DivfOp: 30}
 _UNITS: Mapping[type[Operation], int] = {math.SqrtOp: 26, arith.DivfOp: 40}
 _STEP = 2

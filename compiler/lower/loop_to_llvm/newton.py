@@ -24,10 +24,9 @@ def root(build: LlvmBuilder, x: SSAValue) -> SSAValue:
 
 
 def beyond_root(build: LlvmBuilder, x: SSAValue) -> SSAValue:
-    """Where x is negative, infinite or NaN, or below 2^-100: what is left over may be denormal."""
-    above = build.sub(build.bitcast(x, i32), _encoding(-100))
-    outside = build.icmp("uge", above, _encoding(128) - _encoding(-100))
-    return build.and_(build.fcmp("une", x, 0.0), outside)
+    """Where x is neither zero nor from 2^-88 to 2^40: among them what is negative, inf or NaN, and
+    what is so small that what is left over may be denormal."""
+    return build.and_(build.fcmp("une", x, 0.0), _outside(build, x, -88, 0xC0000000))
 
 
 def root_from(build: LlvmBuilder, x: SSAValue, estimate: SSAValue) -> SSAValue:
@@ -69,17 +68,11 @@ def reciprocal_from(build: LlvmBuilder, minus: SSAValue, estimate: SSAValue) -> 
 
 
 def _estimate(build: LlvmBuilder, instruction: str, x: SSAValue) -> SSAValue:
-    every = build.constant(i16, -1)
-    operands = x, build.constant(x.type, 0.0), every
+    operands = x, build.constant(x.type, 0.0), build.constant(i16, -1)
     return build.intrinsic(f"llvm.x86.avx512.{instruction}.ps.512", operands, x.type)
 
 
 def _outside(build: LlvmBuilder, x: SSAValue, exponent: int, bits: int) -> SSAValue:
-    """Where |x| / 2^exponent has any of these bits in its encoding."""
-    above = build.sub(build.bitcast(x, i32), _encoding(exponent))
+    """Where any of these bits is set once the encoding of 2^exponent is taken from that of x."""
+    above = build.sub(build.bitcast(x, i32), 127 + exponent << 23)
     return build.icmp("ne", build.and_(above, bits), 0)
-
-
-def _encoding(exponent: int) -> int:
-    """Of 2^exponent, and of inf for 128."""
-    return 127 + exponent << 23
