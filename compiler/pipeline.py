@@ -74,7 +74,7 @@ STAGES: tuple[Stage, ...] = (
     ("plans", lambda level, plans: [ApplyPlans(plans, level), ChoosePlans(machine=level)]),
     ("buffers", lambda level, plans: [ShareBuffers(), SwapBuffers(), AssignBuffers()]),
     ("explicit", lambda level, plans: [ExpandPlans()]),
-    ("llvm", lambda level, plans: [LoopToLlvm()]),
+    ("llvm", lambda level, plans: [LoopToLlvm(machine=level)]),
 )
 """Their passes, for a level of machines and the plans that were tuned."""
 

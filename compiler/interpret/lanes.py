@@ -64,9 +64,6 @@ class NumpyLanes(Arithmetic[Lanes, Mask]):
     def fma(self, a: Lanes, b: Lanes, c: Lanes) -> Lanes:
         return fma32(a, b, c) if self._bits == 32 else fma64(a, b, c)
 
-    def sqrt(self, a: Lanes) -> Lanes:
-        return np.sqrt(a)
-
     def round_even(self, a: Lanes) -> Lanes:
         return np.rint(a)
 

@@ -91,9 +91,6 @@ class Arithmetic(ABC, Generic[V, M]):
         """`a * b + c`, rounded once."""
 
     @abstractmethod
-    def sqrt(self, a: V) -> V: ...
-
-    @abstractmethod
     def round_even(self, a: V) -> V:
         """The nearest integer as a float, ties to even; infinities and NaN stay."""
 

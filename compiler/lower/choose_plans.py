@@ -16,11 +16,9 @@ from stepwell.compiler.dialects.sizes import IntsAttr, NumberAttr
 from stepwell.compiler.lower.overwriting import overwritable
 from stepwell.compiler.lower.strategies import check_fit, choose_plan, planned
 from stepwell.compiler.lower.writer import ZERO
-from stepwell.compiler.machines.machine import Machine
-from stepwell.compiler.machines.x86 import MACHINES
+from stepwell.compiler.machines import machine_named
 from stepwell.compiler.ops.structure import DONATED
 from stepwell.compiler.passes.interference import OVERWRITES
-from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
 
 
@@ -51,15 +49,9 @@ class ChoosePlans(ModulePass):
             for launch in [each for each in op.walk() if isinstance(each, LaunchOp)]:
                 _lend(launch, needs)
 
-    def _machine(self) -> Machine:
-        if self.machine not in MACHINES:
-            hint = f"there are {', '.join(MACHINES)}"
-            raise CompileError("SW0233", f"there is no machine {self.machine}", hint=hint)
-        return MACHINES[self.machine]
-
     def _plan(self, kernel: KernelOp, is_read: bool) -> Size:
         """The bytes that the kernel's plan needs."""
-        machine = self._machine()
+        machine = machine_named(self.machine)
         if kernel.plan is None:
             strategy = choose_plan(kernel, machine)
             strategy = strategy.cached() if is_read else strategy

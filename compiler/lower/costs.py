@@ -22,7 +22,7 @@ LOAD, TURNED, GATHER, TABLE, CHAIN = 1.0, 5.0, 1.5, 2.0, 4.0
 """Steps for one vector: an access; one of a tile that is turned; for each of its lanes, a gather;
 an accumulator in memory; one that waits for the last term."""
 
-_STEPS: Mapping[type[Operation], float] = {
+STEPS: Mapping[type[Operation], float] = {
     math.ExpOp: 16,
     math.LogOp: 24,
     math.SinOp: 24,
@@ -31,7 +31,6 @@ _STEPS: Mapping[type[Operation], float] = {
     math.ErfOp: 30,
     math.PowFOp: 60,
     math.SqrtOp: 8,
-    math.RsqrtOp: 16,
     arith.DivfOp: 8,
     arith.DivSIOp: 40,
     arith.DivUIOp: 40,
@@ -51,7 +50,7 @@ def length(size: Size) -> int:
 def steps(analysis: Analysis) -> float:
     """Steps of the scalar ops of one position, each fold counted as long as it is."""
     return sum(
-        _STEPS.get(kind, 1.0) * count * _repeats(folds)
+        STEPS.get(kind, 1.0) * count * _repeats(folds)
         for (kind, folds), count in analysis.counts.items()
     )
 

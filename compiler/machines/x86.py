@@ -1,6 +1,7 @@
 """The x86-64 machines: the levels of the System V psABI, from AVX2 with FMA upwards."""
 
 from stepwell.compiler.machines.machine import Machine
+from stepwell.runtime.errors import CompileError
 
 V2 = ("cx16", "popcnt", "sahf", "sse3", "sse4.1", "sse4.2", "ssse3")
 V3 = (*V2, "avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe", "xsave")
@@ -33,6 +34,15 @@ X86_64_V4 = Machine(
 """AVX-512. (Skylake-X, Zen 4)"""
 
 MACHINES: dict[str, Machine] = {machine.name: machine for machine in (X86_64_V3, X86_64_V4)}
+
+
+def machine_named(name: str) -> Machine:
+    """The machine of that name. Raises CompileError (SW0233) if there is none."""
+    if name not in MACHINES:
+        hint = f"there are {', '.join(MACHINES)}"
+        raise CompileError("SW0233", f"there is no machine {name}", hint=hint)
+    return MACHINES[name]
+
 
 EXACT_EXTRAS = (
     "avx512bitalg",

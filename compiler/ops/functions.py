@@ -14,7 +14,6 @@ FLOAT: Mapping[str, OpClass] = {
     "neg": arith.NegfOp,
     "abs": math.AbsFOp,
     "sqrt": math.SqrtOp,
-    "rsqrt": math.RsqrtOp,
     "exp": math.ExpOp,
     "log": math.LogOp,
     "sin": math.SinOp,

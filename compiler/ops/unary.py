@@ -135,6 +135,12 @@ class Rsqrt(Analytic):
     NUMPY: ClassVar = _rsqrt
     DOMAIN: ClassVar = (0.25, 4.0)
 
+    def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
+        x = reads[0](at)
+        dtype = "f64" if x.dtype == "f64" else "f32"
+        root = s.apply("sqrt", s.convert(x, dtype))
+        return s.convert(s.apply("div", s.constant(1.0, dtype), root), x.dtype)
+
     def slope(self, x: Value, y: Value) -> Slope:
         return -0.5 * y / x
 

@@ -126,7 +126,7 @@ def run_natively(kernel: KernelOp, arrays: Sequence[Array], sizes: Sizes) -> Non
     assert isinstance(module, ModuleOp)
     if not any(isinstance(op, FuncOp) for op in module.ops):
         module.body.block.add_op(_entry(kernel))
-    code = load(compile_object(module_text(lower(module)), host()), "test")
+    code = load(compile_object(module_text(lower(module, host())), host()), "test")
     parallel_for = ParallelFor(lambda pool, task, values, count: Task(task)(values, 0, count))
     words = Words(version=1, parallel_for=ctypes.cast(parallel_for, ctypes.c_void_p).value or 0)
     symbols = [sizes[name] for name, _ in kernel.symbols.data]

@@ -73,7 +73,6 @@ PLAIN: Mapping[type[Operation], Function] = {
     math.AbsFOp: np.abs,
     math.AbsIOp: as_signed(np.abs),
     math.SqrtOp: np.sqrt,
-    math.RsqrtOp: polynomial("rsqrt"),
     math.ExpOp: polynomial("exp"),
     math.LogOp: polynomial("log"),
     math.SinOp: polynomial("sin"),

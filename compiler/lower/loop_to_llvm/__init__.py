@@ -17,25 +17,27 @@ from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.dialects.loop.host import ConditionOp, FuncOp
 from stepwell.compiler.dialects.loop.nests import KernelOp, YieldOp
-from stepwell.compiler.lower.loop_to_llvm import host, math_functions, memory
+from stepwell.compiler.lower.loop_to_llvm import divider, host, math_functions, memory
 from stepwell.compiler.lower.loop_to_llvm.callees import imports, survey
 from stepwell.compiler.lower.loop_to_llvm.control import STRUCTURES
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame
 from stepwell.compiler.lower.loop_to_llvm.functions import define, define_entry
 from stepwell.compiler.lower.loop_to_llvm.program import Program
 from stepwell.compiler.lower.loop_to_llvm.scalars import INSTRUCTIONS, WITH_PROPERTIES
+from stepwell.compiler.machines import X86_64_V4, Machine, machine_named
 from stepwell.runtime.errors import CompileError
 
 STATEMENTS: Mapping[type[Operation], Callable[..., None]] = {
     **dict.fromkeys(math_functions.NAMES, math_functions.evaluate),
+    **dict.fromkeys(divider.WAYS, divider.evaluate),
     **memory.STATEMENTS,
     **host.STATEMENTS,
 }
 TERMINATORS = (YieldOp, ConditionOp)
 
 
-def lower(module: ModuleOp) -> ModuleOp:
-    """The module at the llvm level.
+def lower(module: ModuleOp, machine: Machine = X86_64_V4) -> ModuleOp:
+    """The module at the llvm level, in instructions that the machine has.
 
     It exports the entry points, `i32 NAME(ptr context, ptr arguments, ptr sizes)`: functions over
     buffers that nothing launches, or that have the attribute `entry`. CompileError SW0240 for an op
@@ -45,7 +47,7 @@ def lower(module: ModuleOp) -> ModuleOp:
         if not isinstance(op, FuncOp | KernelOp):
             raise _refusal(op)
     callees = survey(module)
-    program = Program(callees, imports(callees))
+    program = Program(callees, imports(callees), machine)
     for callee in callees.values():
         define(lower_block, program, callee)
         if callee.is_entry:
@@ -90,8 +92,10 @@ class LoopToLlvm(ModulePass):
 
     name = "loop-to-llvm"
 
+    machine: str = X86_64_V4.name
+
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        lowered = lower(op)
+        lowered = lower(op, machine_named(self.machine))
         for old in list(op.ops):
             old.detach()
             old.drop_all_references()

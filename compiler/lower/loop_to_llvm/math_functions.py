@@ -77,7 +77,6 @@ class LlvmArithmetic(Arithmetic[SSAValue, SSAValue]):
     mul = _emitted(LlvmBuilder.fmul)
     div = _emitted(LlvmBuilder.fdiv)
     fma = _emitted(LlvmBuilder.fma)
-    sqrt = _emitted(LlvmBuilder.sqrt)
     round_even = _emitted(LlvmBuilder.roundeven)
     neg = _emitted(LlvmBuilder.fneg)
     abs = _emitted(LlvmBuilder.fabs)

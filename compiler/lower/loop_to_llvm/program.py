@@ -5,12 +5,13 @@ from typing import final
 
 from xdsl.dialects.builtin import LocationAttr
 from xdsl.dialects.llvm import FuncOp, GlobalOp, LinkageAttr
-from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from stepwell.compiler.dialects.llvm.numbers import dense, unreadable
 from stepwell.compiler.dialects.llvm.types import array, bits, i64, integer, vector
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder, Parameter
 from stepwell.compiler.lower.loop_to_llvm.callees import Callees
+from stepwell.compiler.machines.machine import Machine
 
 Body = Callable[[LlvmBuilder, Sequence[SSAValue]], SSAValue]
 """Emits what a function does with its arguments, and gives its result."""
@@ -20,9 +21,12 @@ Body = Callable[[LlvmBuilder, Sequence[SSAValue]], SSAValue]
 class Program:
     """Everything is named by what it is for and by its number, so equal modules give equal text."""
 
-    def __init__(self, callees: Callees, imports: Sequence[str]) -> None:
+    def __init__(self, callees: Callees, imports: Sequence[str], machine: Machine) -> None:
         self.callees = callees
+        self.machine = machine
         self.imports = {symbol: number for number, symbol in enumerate(imports)}
+        self.relief: dict[Block, Sequence[Sequence[Operation]]] = {}
+        """What is computed beside the divider, of each block that was asked for."""
         self._functions: list[FuncOp] = []
         self._exports: list[GlobalOp] = []
         self._tables: dict[tuple[Attribute, tuple[float, ...]], GlobalOp] = {}

@@ -8,7 +8,6 @@ from stepwell.compiler.lower.polynomials.erf import erf
 from stepwell.compiler.lower.polynomials.exp import exp
 from stepwell.compiler.lower.polynomials.log import log
 from stepwell.compiler.lower.polynomials.pow import pow
-from stepwell.compiler.lower.polynomials.rsqrt import rsqrt
 from stepwell.compiler.lower.polynomials.sin import cos, sin
 from stepwell.compiler.lower.polynomials.tanh import tanh
 
@@ -30,7 +29,6 @@ UNARY: Mapping[str, Unary] = {
     "erf": erf,
     "exp": exp,
     "log": log,
-    "rsqrt": rsqrt,
     "sin": sin,
     "tanh": tanh,
 }

@@ -69,7 +69,7 @@ class Native:
     """A module as machine code in this process."""
 
     def __init__(self, module: ModuleOp, machine: Machine) -> None:
-        lowered = lower(module)
+        lowered = lower(module, machine)
         lowered.verify()
         self.text = module_text(lowered)
         self.code = load(compile_object(self.text, machine), "test")
