@@ -49,7 +49,7 @@ class Panels:
         part, or all.
 
         A mask for each vector leaves out what is behind the last element of the axis: 0 stands
-        there.
+        there. If there are more vectors than one panel has, they are those of the next panels.
         """
         vectors = [_Vector(self, writer, bases, part, *each) for each in enumerate(masks)]
         axes = self.analysis.axes_of(self.factor.fold)
@@ -173,14 +173,16 @@ class _Vector:
         self._writer = writer
         factor, axis = panels.factor, panels.factor.axis
         assert axis is not None
+        panel, column = divmod(number, -(-panels.length // panels.width))
         tile = Tile(panels.width, axis.value, (mask,))
         body = self._body = NestWriter(writer, panels.analysis, tile, bases, {})
         body.bases.update(dict.fromkeys(factor.fold.axes, 0))
         if (guard := panels.analysis.guards.get(factor.fold)) is not None:
             body.guards[guard] = Guard(holds=True)
-        self._axis, self._start = axis.value, bases[axis.value]
+        self._axis, self._start = axis.value, writer.add(bases[axis.value], panel * panels.length)
+        self._before = writer.extent(panels.size * panel)
         self._first: Bound = 0
-        self.move(number * panels.width)
+        self.move(column * panels.width)
 
     def move(self, first: Bound) -> None:
         """Be the vector that begins with this element of those that a tile takes."""
@@ -201,7 +203,8 @@ class _Vector:
         self._body.ahead = ahead
         self._compute()
         value = self._body.vector_at(self._body.value(self._panels.factor.value), 0, 0)
-        self._store(value, target, self._panels.place(self._body, self._part, first, self._first))
+        before = first, self._before, self._first
+        self._store(value, target, self._panels.place(self._body, self._part, *before))
 
     def turn(self, last: Axis, target: SSAValue, first: Bound) -> None:
         """The vectors at this position and behind it along the fold's last axis."""

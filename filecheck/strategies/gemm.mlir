@@ -67,10 +67,11 @@ loop.kernel @turned(%x: !loop.buffer<[16, 2048] x f32>, %w: !loop.buffer<[64, 20
 // CHECK-COUNT-8:         arith.addf %{{.*}} : vector<16xf32>
 
 // Columns of the left operand that are rows in memory: all its panels are packed first, a tile's rows
-// side by side for each k. The right one lies in a row already.
-loop.kernel @columns(%x: !loop.buffer<[64, 16] x f32>, %w: !loop.buffer<[64, 16] x f32>)
-    -> (%y: !loop.buffer<[16, 16] x f32>) plan <gemm, mr = 8, nv = 1, pack = [left]> {
-  loop.nest [%m : 16, %n : 16] {
+// side by side for each k: of eight panels at a time, since they are neighbours, and of those that are left
+// over one by one. The right one lies in a row already.
+loop.kernel @columns(%x: !loop.buffer<[64, 72] x f32>, %w: !loop.buffer<[64, 16] x f32>)
+    -> (%y: !loop.buffer<[72, 16] x f32>) plan <gemm, mr = 8, nv = 1, pack = [left]> {
+  loop.nest [%m : 72, %n : 16] {
     %s = loop.fold fma <serial, 1024> [%k : 64] {
       %u = loop.read %x[%k, %m] : f32
       %v = loop.read %w[%k, %n] : f32
@@ -81,9 +82,12 @@ loop.kernel @columns(%x: !loop.buffer<[64, 16] x f32>, %w: !loop.buffer<[64, 16]
 }
 
 // CHECK-LABEL: loop.kernel @columns
-// CHECK-SAME:    [[ROOM:%\d+]]: !loop.buffer<[4096] x i8>
-// CHECK:         [[PANELS:%\d+]] = loop.view [[ROOM]][0] : !loop.buffer<[4096] x i8> to !loop.buffer<[1024] x f32>
-// CHECK:         loop.for {{.*}} to {{.*}} step 1 {
+// CHECK-SAME:    [[ROOM:%\d+]]: !loop.buffer<[18432] x i8>
+// CHECK:         [[PANELS:%\d+]] = loop.view [[ROOM]][0] : !loop.buffer<[18432] x i8> to !loop.buffer<[4608] x f32>
+// CHECK:         loop.for {{.*}} to {{.*}} step 64 {
+// CHECK:           loop.for {{.*}} step 1 {
+// CHECK-COUNT-8:     loop.store {{.*}}, [[PANELS]][{{.*}} : vector<16xf32>
+// CHECK:         loop.for {{.*}} step 8 {
 // CHECK:           loop.for {{.*}} step 1 {
 // CHECK:             loop.prefetch %x[
 // CHECK:             [[ROW:%\d+]] = loop.load %x[{{.*}} to vector<16xf32>

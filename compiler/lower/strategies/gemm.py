@@ -36,6 +36,9 @@ from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.passes.assign_buffers import aligned
 from stepwell.runtime.sizes import Size
 
+TOGETHER = 8
+"""Panels of the left operand that are packed side by side: what is near is read at one time."""
+
 UNKNOWN_STRIDES = 6
 """Rows of a tile if their distance is known at run time only, so that each takes a register."""
 
@@ -285,17 +288,27 @@ class _Gemm:
     def _pack_left(self, writer: Writer, panels: SSAValue) -> None:
         rows = self.contraction.rows
         assert rows is not None
-        blocks = [(axis, self.plan.mr if axis is rows else 1) for axis, _ in self._left_tiles]
+        width, mr = self.width, self.plan.mr
+        several = mr * (TOGETHER if self.contraction.left.is_contiguous else 1)
+        inside_of = partial(masks, writer, width=width, vectors=-(-mr // width))
+        group = [mask for row in range(0, several, mr) for mask in inside_of(row, several)]
+        blocks = [(axis, several if axis is rows else 1) for axis, _ in self._left_tiles]
 
-        def panel(intervals: Intervals, _: Bound) -> None:
+        def task(intervals: Intervals, _: Bound) -> None:
             bases: dict[SSAValue, Bound] = dict.fromkeys(self.nest.axes, 0)
             bases.update((axis, interval.low) for axis, interval in intervals.items())
             low, high = intervals[rows.value].low, intervals[rows.value].high
-            inside = masks(writer, low, high, self.width, -(-self.plan.mr // self.width))
-            first = self._left_panel(writer, bases)
-            self.left.fill(writer, bases, inside, panels, ALL, first)
+            whole = writer.round_down(high, several)
 
-        Tasks(tuple(blocks)).write(writer, panel, parallel=self.plan.mc > 0)
+            def fill(inside: Sequence[Mask], row: Bound) -> None:
+                bases[rows.value] = row
+                first = self._left_panel(writer, bases)
+                self.left.fill(writer, bases, inside, panels, ALL, first)
+
+            writer.each(low, whole, partial(fill, group), several)
+            writer.each(whole, high, lambda row: fill(inside_of(row, high), row), mr)
+
+        Tasks(tuple(blocks)).write(writer, task, parallel=self.plan.mc > 0)
 
     def _left_panel(self, writer: Writer, bases: Mapping[SSAValue, Bound]) -> Bound:
         """Where the panel of the tile at `bases` begins."""
