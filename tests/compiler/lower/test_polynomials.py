@@ -243,6 +243,13 @@ def test_pow_special_cases() -> None:
         np.testing.assert_allclose(got[~decided], expected[~decided], rtol=4 * np.finfo(dtype).eps)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_a_softmax_hides_is_zero_without_an_underflow(dtype: type[np.floating]) -> None:
+    hidden = np.array([-np.inf, -1000.0, -1e30], dtype)
+    with np.errstate(under="raise"):
+        assert same(evaluate("exp", hidden), np.zeros(3, dtype))
+
+
 def test_half_precision_is_f32_rounded_once() -> None:
     for dtype in (np.float16, ml_dtypes.bfloat16):
         every = np.arange(2**16, dtype=np.uint16).view(dtype)
