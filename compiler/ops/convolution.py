@@ -149,23 +149,23 @@ class Convolution(Contraction):
         return [by_x, self._by_w(g, x)]
 
     def _by_w(self, g: Value, x: Value) -> Value:
-        """The cotangent as a kernel over x, with examples for channels and channels for examples;
+        """The cotangent as a kernel over x, along the axis of examples, too: each channel is an
+        example. Its sums go through memory in order.
 
-        stride and dilation change places.
+        Stride and dilation change places.
         """
         groups, rank = self.groups.data, x.rank
         *outer, channels = x.shape
         split = x.reshape((*outer, groups, per_group(channels, groups)))
-        middle = range(1, rank - 1)
-        turned = split.transpose((rank, *middle, rank - 1, 0))
-        examples = turned.reshape((*turned.shape[:-2], groups * x.shape[0]))
-        windows: list[Sliding] = []
+        turned = split.transpose((rank, *range(rank)))
+        windows = [Sliding(x.shape[0], 1, ZERO, ZERO, 1)]
         for window, length, count in zip(self.windows, x.shape[1:-1], g.shape[1:-1], strict=True):
             reach = (window.size - 1) * window.dilation + spread(count, window.stride - 1)
             high = reach - length - window.low
             windows.append(Sliding(count, window.dilation, window.low, high, window.stride))
-        kernel = g.transpose((*middle, 0, rank - 1))
-        return convolve(examples, kernel, windows, groups).move_axis(0, rank - 2)
+        kernel = g.reshape((*g.shape[:-1], ONE, g.shape[-1]))
+        by_w = convolve(turned, kernel, windows, groups)
+        return by_w.reshape((by_w.shape[0], *by_w.shape[2:])).move_axis(0, rank - 2)
 
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
         x, w = operands

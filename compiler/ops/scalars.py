@@ -170,11 +170,14 @@ class Scalars:
         sizes: Shape,
         terms: Callable[[tuple[Index, ...]], tuple[Scalar, ...]],
     ) -> tuple[Scalar, ...]:
-        """The terms of every index below `sizes`, combined in the given order."""
+        """The terms of every index below `sizes`, combined in the given order; the fold has the
+        axes that are longer than one, or else one."""
         block = Block()
-        axes, extents = self.axes(block, sizes or (ONE,))
+        axes, extents = self.axes(block, [size for size in sizes if size != ONE] or (ONE,))
+        longer = iter(axes)
+        at = tuple(Index.of(0) if size == ONE else next(longer) for size in sizes)
         with self._inside(block):
-            values = terms(axes if sizes else ())
+            values = terms(at)
             given = [each.value for each in values]
             append(block, construct(YieldOp, given, (), {}, self.location))
         results = values if combine in (Combine.ARGMAX, Combine.ARGMIN) else values[:1]

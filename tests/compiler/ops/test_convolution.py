@@ -1,5 +1,6 @@
 """Convolution beside loops over its definition, at its borders, and with symbols for its sizes."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -124,6 +125,18 @@ def test_one_program_serves_every_size(stride: tuple[int, int]) -> None:
         np.testing.assert_allclose(value.value, expected_value.value)
         for a, b in zip(gradients, expected, strict=True):
             np.testing.assert_allclose(a.value, b.value, atol=1e-12)
+
+
+def test_the_gradient_by_the_kernel_sums_example_after_example() -> None:
+    """Each with its positions in a row, as they lie in memory: the 1 is lost beside 2^60."""
+
+    def loss(w: Array, x: Array) -> Array:
+        return apply("reduce_sum", convolution(x, w, (1,), (0,), (1,)), axes=(0, 1, 2))
+
+    program = compile(value_and_grad(loss), spec("f32[1,1,1]"), spec("f32[2,2,1]"))
+    x = np.array([[2.0**60, 1], [-(2.0**60), 0]], np.float32)[..., None]
+    assert program(np.ones((1, 1, 1), np.float32), x)[1].value.ravel()[0] == 0
+    assert re.search(r"fma <serial> \[%\d+ : 2, %\d+ : 2\]", program.ir("nests"))
 
 
 @pytest.mark.parametrize(
