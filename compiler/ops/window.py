@@ -138,7 +138,8 @@ class Windowed(PureOp, abc.ABC):
         """The element at a position of the window at a place, whether there is one (None where that
         always holds), and its index; padding is what changes no other number."""
         shape, wide = shape_of(self.x.type), working(dtype_of(self.x.type))
-        index = _index(self.windows, place, taps)
+        slides = zip(self.windows, place, taps, strict=True)
+        index = tuple(window.index(at, tap) for window, at, tap in slides)
         inside = all_inside(s, index, shape)
         if inside is None:
             return s.convert(read(index), wide), None, index
@@ -179,7 +180,7 @@ class Window(Windowed):
             return self.read_at(s, reads[0], at, k)[:1]
 
         order = UNCUT if combine == "add" else ANY
-        (total,) = s.fold(Combine(combine), order, _folded(self.size.data), terms)
+        (total,) = s.fold(Combine(combine), order, self.size.data, terms)
         return s.convert(total, dtype_of(self.x.type))
 
     def reference(self, *operands: Array) -> Array:
@@ -203,8 +204,18 @@ class Window(Windowed):
         if self.combine.data == "add":
             return [self._sum_back(g)]
         count = (count_of(shape),)
+        if all(_tile(*each) for each in zip(self.windows, shape, strict=True)):
+            places = iota(count, 0).reshape(shape)
+            taken = self._spread(self._positions()).compare("eq", places)
+            return [taken.select(self._spread(g), 0)]
         flat = scatter_add(full(0, g.dtype, count), self._positions(), g)
         return [flat.reshape(shape)]
+
+    def _spread(self, x: Value) -> Value:
+        """For each element what its window has, if each is in one."""
+        pairs = zip(x.shape, self.size.data, strict=True)
+        wide = tuple(size for pair in pairs for size in pair)
+        return x.broadcast(wide, range(0, len(wide), 2)).reshape(shape_of(self.x.type))
 
     def _sum_back(self, g: Value) -> Value:
         """Each element gets the sum over the windows that hold it."""
@@ -254,7 +265,7 @@ class WindowPosition(Windowed):
                 return value, position
             return value, s.select(inside, position, s.constant(NOWHERE, "i64"))
 
-        return s.fold(PICKS[self.combine.data], ANY, _folded(self.size.data), pair)[1]
+        return s.fold(PICKS[self.combine.data], ANY, self.size.data, pair)[1]
 
     def reference(self, *operands: Array) -> Array:
         x, shape = operands[0], concrete(shape_of(self.result.type))
@@ -277,16 +288,7 @@ class WindowPosition(Windowed):
         return [result.compare("eq", NOWHERE).select(result, result - first)]
 
 
-def _index(
-    windows: Sequence[Sliding], at: tuple[Index, ...], taps: tuple[Index, ...]
-) -> tuple[Index, ...]:
-    """The element at a position of the window at `at`; axes of size 1 are not folded."""
-    rest = iter(taps)
-    return tuple(
-        each.index(place, Index.of(0) if each.size == ONE else next(rest))
-        for each, place in zip(windows, at, strict=True)
-    )
-
-
-def _folded(size: Shape) -> Shape:
-    return tuple(each for each in size if each != ONE)
+def _tile(window: Sliding, length: Size) -> bool:
+    """Whether each element of the axis is in one window."""
+    whole = window.size == ONE or length % window.size == ZERO
+    return whole and window.size == Size.of(window.stride) and window.low == window.high == ZERO

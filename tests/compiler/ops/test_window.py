@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from stepwell.array import Array, apply, asarray
-from stepwell.compiling import jit
+from stepwell.compiling import compile, jit
 from stepwell.runtime.sizes import Size
+from stepwell.specs import spec
 from stepwell.transforms import grad, jvp
 
 
@@ -46,6 +47,15 @@ def test_the_derivative_goes_to_the_first_of_equal_elements(run: Any) -> None:
     np.testing.assert_array_equal(gradient.value, [1, 0, 0, 0, 1, 0])
     least = run(grad(lambda x: total(window(x, "min", 3, 3))))(x)
     np.testing.assert_array_equal(least.value, [0, 0, 1, 1, 0, 0])
+
+
+@pytest.mark.parametrize(("length", "scattered"), [(6, False), (7, True)])
+def test_the_derivative_of_windows_side_by_side_is_picked(length: int, scattered: bool) -> None:
+    """Where each element is in one window, it asks that whether it was taken."""
+    slope = compile(grad(lambda x: total(window(x, "max", 3, 3))), spec(f"f32[{length}]"))
+    assert ("nd.scatter_add" in slope.ir("simple")) is scattered
+    x = np.array([1, 5, 5, 7, np.nan, 9, 0][:length], np.float32)
+    np.testing.assert_array_equal(slope(x).value, [0, 1, 0, 0, 1, 0, 0][:length])
 
 
 @pytest.mark.parametrize("run", [lambda f: f, jit], ids=["eager", "compiled"])
