@@ -11,11 +11,12 @@ from xdsl.passes import ModulePass
 from stepwell.compiler.dialects.nd import Literal
 from stepwell.compiler.dialects.sizes import IntsAttr
 from stepwell.compiler.ops.base import PureOp, TensorOp, has_effect
-from stepwell.compiler.ops.binary import Add, Div, Mul, Select, Sub
+from stepwell.compiler.ops.binary import Add, Compare, Div, Ge, Le, Mul, Select, Sub
 from stepwell.compiler.ops.creation import Constant
 from stepwell.compiler.ops.indices import ZERO
 from stepwell.compiler.ops.joining import Concatenate, Pad
 from stepwell.compiler.ops.movement import Broadcast, Reshape, Slice, Transpose
+from stepwell.compiler.ops.regions import again
 from stepwell.compiler.ops.structure import FuncOp
 from stepwell.compiler.ops.unary import Convert, Neg
 
@@ -51,6 +52,9 @@ def simplify(block: Block) -> None:
             key = _key(op)
             if (before := known.setdefault(key, op)) is not op:
                 _replace(op, list(before.results))
+    for op in tuple(block.ops):
+        if isinstance(op, Select) and isinstance(op.condition.owner, Ge | Le):
+            _ask_the_result(block, op, op.condition.owner)
     for op in reversed(tuple(block.ops)):
         used = any(tuple(result.uses) for result in op.results)
         if isinstance(op, TensorOp) and not used and not has_effect(op):
@@ -116,6 +120,18 @@ def _simpler(op: Operation) -> SSAValue | None:
             return op.rhs
         case _:
             return None
+
+
+def _ask_the_result(block: Block, op: Select, asked: Compare) -> None:
+    """Behind r = (x <= c ? c : x) it is the same to ask r whether it is at most c, or NaN: then x,
+    which nobody else needs, is not stored for a gradient."""
+    x, c = asked.lhs, asked.rhs
+    readers = {use.operation for use in asked.result.uses} - {op}
+    alone = {use.operation for use in x.uses} == {op, asked} and isinstance(x, OpResult)
+    if readers and alone and (op.x, op.y) == (c, x) and all(map(op.is_before_in_block, readers)):
+        copy = again(asked, {x: op.result})
+        block.insert_op_after(copy, op)
+        asked.result.replace_uses_with_if(copy.results[0], lambda use: use.operation is not op)
 
 
 def _in_order(axes: IntsAttr) -> bool:

@@ -185,3 +185,38 @@ nd.func @further(%x: tensor<2x3x4xf32>, %b: tensor<3xf32>) {
 // CHECK-NEXT:    [[TURNED:%\d+]] = nd.transpose %x axes <[2, 1, 0]> : tensor<2x3x4xf32> -> tensor<4x3x2xf32>
 // CHECK-NEXT:    [[WIDE:%\d+]] = nd.broadcast %b to <[3, 5, 2]> axes <[0]> : tensor<3xf32> -> tensor<3x5x2xf32>
 // CHECK-NEXT:    nd.return [[TURNED]], %x, [[WIDE]]
+
+// Behind a rectifier its gradient asks the result which elements were picked, so that nothing but that is
+// needed of what comes before. Not where it is stored for somebody else, or for a strict comparison, which
+// is another one of the result.
+nd.func @rectified(%x: tensor<8xf32>, %g: tensor<8xf32>) {
+  %zero = nd.constant <f32 0.0> : tensor<8xf32>
+  %s = nd.add %x, %x : tensor<8xf32>
+  %below = nd.le %s, %zero : tensor<8xf32>, tensor<8xf32> -> tensor<8xi1>
+  %r = nd.select %below, %zero, %s : tensor<8xi1>, tensor<8xf32>, tensor<8xf32> -> tensor<8xf32>
+  %b = nd.select %below, %zero, %g : tensor<8xi1>, tensor<8xf32>, tensor<8xf32> -> tensor<8xf32>
+  nd.return %r, %b : tensor<8xf32>, tensor<8xf32>
+}
+// CHECK-LABEL: nd.func @rectified
+// CHECK:         [[BELOW:%\w+]] = nd.le %s, %zero
+// CHECK-NEXT:    %r = nd.select [[BELOW]], %zero, %s
+// CHECK-NEXT:    [[PICKED:%\w+]] = nd.le %r, %zero
+// CHECK-NEXT:    %b = nd.select [[PICKED]], %zero, %g
+
+nd.func @needed(%x: tensor<8xf32>, %g: tensor<8xf32>) {
+  %zero = nd.constant <f32 0.0> : tensor<8xf32>
+  %s = nd.add %x, %x : tensor<8xf32>
+  %below = nd.lt %s, %zero : tensor<8xf32>, tensor<8xf32> -> tensor<8xi1>
+  %r = nd.select %below, %zero, %s : tensor<8xi1>, tensor<8xf32>, tensor<8xf32> -> tensor<8xf32>
+  %b = nd.select %below, %zero, %g : tensor<8xi1>, tensor<8xf32>, tensor<8xf32> -> tensor<8xf32>
+  %t = nd.add %x, %g : tensor<8xf32>
+  %less = nd.le %t, %zero : tensor<8xf32>, tensor<8xf32> -> tensor<8xi1>
+  %c = nd.select %less, %zero, %t : tensor<8xi1>, tensor<8xf32>, tensor<8xf32> -> tensor<8xf32>
+  %d = nd.select %less, %zero, %g : tensor<8xi1>, tensor<8xf32>, tensor<8xf32> -> tensor<8xf32>
+  nd.return %r, %b, %t, %c, %d : tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>
+}
+// CHECK-LABEL: nd.func @needed
+// CHECK-COUNT-1: nd.lt
+// CHECK:         nd.le
+// CHECK-NOT:     nd.le
+// CHECK:         nd.return
