@@ -5,7 +5,8 @@ all its readers are in one kernel, and that kernel can read it through:
 
 * movement, constants, conversions and what is made of indices alone always; a copy goes to each
   kernel that reads them;
-* elementwise ops, except into a contraction, which would compute them again for every element;
+* elementwise ops, except into a contraction, which would compute them again for every element; a
+  copy goes to each kernel if that may as well read the only array it is computed from;
 * a reduction of the last axes into a kernel over the same rows (softmax, norms);
 * a reduction of a few neighbours into the terms of another one (distances of points);
 * a contraction, a cumulative op or a loop for each element into elementwise ops at the same
@@ -128,7 +129,8 @@ def _group(block: Block) -> list[Group]:
             of[op] = [group]
             continue
         mine = [group for group in wanted if _joins(op, group)]
-        is_free = op.ROLE is Role.FREE or op in made
+        again_everywhere = mine == wanted and not leaves and _is_as_cheap_again(op, made)
+        is_free = op.ROLE is Role.FREE or op in made or again_everywhere
         if not is_free and (leaves or len(wanted) != 1):
             mine = []
         if leaves or len(mine) < len(wanted):
@@ -152,6 +154,12 @@ def _made_of_indices(ops: Iterable[Operation]) -> set[Operation | Block]:
             if all(operand.owner in made for operand in op.operands):
                 made.add(op)
     return made
+
+
+def _is_as_cheap_again(op: TensorOp, made: Container[Operation | Block]) -> bool:
+    """Whether each reader may as well read what an elementwise op is computed from."""
+    read = [operand.type for operand in op.operands if operand.owner not in made]
+    return op.ROLE is Role.MAP and not op.COSTLY and read == [op.results[0].type]
 
 
 def _attend(op: TensorOp, group: Group, groups: list[Group], *, is_read: bool) -> None:

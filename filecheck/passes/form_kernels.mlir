@@ -20,17 +20,16 @@ nd.func @maps(%x: tensor<4x8xf32>, %b: tensor<8xf32>) {
 
 // What two kernels read is stored, as a third one: no element is computed twice. A number goes to each
 // of them, and so does movement, here the reversal, even where it is stored for a reader outside.
-nd.func @readers(%x: tensor<4xf32>) {
+nd.func @readers(%x: tensor<4xf32>, %y: tensor<4xf32>) {
   %c = nd.constant <f32 2.0> : tensor<4xf32>
-  %e = nd.mul %x, %c : tensor<4xf32>
+  %e = nd.mul %x, %y : tensor<4xf32>
   %a = nd.add %e, %c : tensor<4xf32>
   %r = nd.reverse %e axes <[0]> : tensor<4xf32> -> tensor<4xf32>
   %p = nd.exp %r : tensor<4xf32>
   nd.return %a, %r, %p : tensor<4xf32>, tensor<4xf32>, tensor<4xf32>
 }
 // CHECK-LABEL: nd.func @readers
-// CHECK-NEXT:    %e = nd.kernel({{.*}} = %x : tensor<4xf32>) {
-// CHECK-NEXT:      nd.constant
+// CHECK-NEXT:    %e = nd.kernel({{.*}} = %x : tensor<4xf32>, {{.*}} = %y : tensor<4xf32>) {
 // CHECK-NEXT:      nd.mul
 // CHECK-NEXT:      nd.yield
 // CHECK:         %a = nd.kernel({{.*}} = %e : tensor<4xf32>) {
@@ -44,6 +43,28 @@ nd.func @readers(%x: tensor<4xf32>) {
 // CHECK-NEXT:      [[R:%\w+]] = nd.reverse [[E]]
 // CHECK-NEXT:      nd.exp [[R]]
 // CHECK-NEXT:      nd.yield
+
+// What is computed from one array, and is no dearer to read than its result, is computed by each of its
+// readers: the product is not stored. The exponential is, and what is compared, which is shorter.
+nd.func @again(%x: tensor<4xf32>, %y: tensor<4xf32>) {
+  %c = nd.constant <f32 2.0> : tensor<4xf32>
+  %p = nd.mul %x, %c : tensor<4xf32>
+  %e = nd.exp %p : tensor<4xf32>
+  %l = nd.le %x, %c : tensor<4xf32>, tensor<4xf32> -> tensor<4xi1>
+  %a = nd.select %l, %p, %e : tensor<4xi1>, tensor<4xf32>, tensor<4xf32> -> tensor<4xf32>
+  %b = nd.select %l, %e, %y : tensor<4xi1>, tensor<4xf32>, tensor<4xf32> -> tensor<4xf32>
+  nd.return %a, %b : tensor<4xf32>, tensor<4xf32>
+}
+// CHECK-LABEL: nd.func @again
+// CHECK-NEXT:    %e = nd.kernel([[X:%\d+]] = %x : tensor<4xf32>) {
+// CHECK-NEXT:      nd.constant
+// CHECK-NEXT:      [[P:%\w+]] = nd.mul [[X]]
+// CHECK-NEXT:      nd.exp [[P]]
+// CHECK-NEXT:      nd.yield
+// CHECK:         %l = nd.kernel({{.*}} = %x : tensor<4xf32>) {
+// CHECK:         %a = nd.kernel({{.*}}%x : tensor<4xf32>
+// CHECK:           nd.mul
+// CHECK:         %b = nd.kernel(
 
 // A contraction reads each element many times. So movement and conversions go into it, and what has to
 // be computed is stored before. Elementwise ops behind it, at the same index, are its epilogue.
