@@ -95,6 +95,8 @@ class Level:
     known: dict[object, SSAValue] = field(default_factory=dict[object, SSAValue])
     loaded: dict[object, SSAValue] = field(default_factory=dict[object, SSAValue])
     remembered: dict[object, object] = field(default_factory=dict[object, object])
+    asked: list[tuple[SSAValue, SSAValue]] = field(default_factory=list[tuple[SSAValue, SSAValue]])
+    """Lines of memory to ask for at its end."""
 
 
 @final
@@ -405,8 +407,14 @@ class Writer:
         self.effect(kind, operands, (), properties)
 
     def prefetch(self, source: SSAValue, offset: Bound) -> None:
-        """Ask for the cache line at a linear offset, which may lie outside."""
-        self.effect(PrefetchOp, (source, self.value(offset)))
+        """Ask for the cache line at a linear offset, which may lie outside; at the end of the block,
+        for LLVM moves no loads past it, and what it would load early takes registers."""
+        self._levels[-1].asked.append((source, self.value(offset)))
+
+    def _yield(self, values: Sequence[SSAValue]) -> None:
+        for each in self._levels[-1].asked:
+            self.effect(PrefetchOp, each)
+        self.effect(YieldOp, values)
 
     @contextmanager
     def memory(self) -> Generator[None]:
@@ -443,7 +451,7 @@ class Writer:
         block = Block(arg_types=[INDEX, *types])
         with self._inside(block, runs):
             final = body(block.args[0], block.args[1:])
-            self.effect(YieldOp, final)
+            self._yield(final)
         operands = (*bounds, *initial)
         op = self.effect(ForOp, operands, types, {"step": _step(step)}, [Region(block)])
         return op.results
@@ -480,7 +488,7 @@ class Writer:
         body = Block(arg_types=[*types, *(value.type for value in passed)])
         with self._inside(body, True):
             final = step(body.args[: len(types)], body.args[len(types) :])
-            self.effect(YieldOp, final)
+            self._yield(final)
         return self.effect(WhileOp, initial, types, NOTHING, (Region(asked), Region(body))).results
 
     def parallel(self, bound: Bound, body: Callable[[Bound], None]) -> None:
@@ -509,7 +517,7 @@ class Writer:
         for block, write in zip(blocks, (then, otherwise), strict=True):
             with self._inside(block, False):
                 values = write() or ()
-                self.effect(YieldOp, values)
+                self._yield(values)
             types = [value.type for value in values]
             self._floor = len(self._levels) if rarely else floor
         self._floor = floor

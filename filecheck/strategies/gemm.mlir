@@ -89,9 +89,9 @@ loop.kernel @columns(%x: !loop.buffer<[64, 72] x f32>, %w: !loop.buffer<[64, 16]
 // CHECK-COUNT-8:     loop.store {{.*}}, [[PANELS]][{{.*}} : vector<16xf32>
 // CHECK:         loop.for {{.*}} step 8 {
 // CHECK:           loop.for {{.*}} step 1 {
-// CHECK:             loop.prefetch %x[
 // CHECK:             [[ROW:%\d+]] = loop.load %x[{{.*}} to vector<16xf32>
 // CHECK:             loop.store [[ROW]], [[PANELS]][{{.*}} : vector<16xf32>
+// CHECK:             loop.prefetch %x[
 // CHECK:         loop.for {{.*}} step 8 {
 // CHECK:           loop.for {{.*}} step 1 carry(
 // CHECK:             loop.load %w[
@@ -99,7 +99,7 @@ loop.kernel @columns(%x: !loop.buffer<[64, 72] x f32>, %w: !loop.buffer<[64, 16]
 // CHECK-COUNT-8:     math.fma
 
 // Few rows use what is read of the right operand but once, so that it is not packed: it is asked for
-// before it is needed.
+// before it is needed, behind all that a position loads: LLVM moves no loads past that.
 loop.kernel @ahead(%x: !loop.buffer<[2, 64] x f32>, %w: !loop.buffer<[64, 4096] x f32>)
     -> (%y: !loop.buffer<[2, 4096] x f32>) plan <gemm, mr = 2, nv = 1, ahead = 8> {
   loop.nest [%m : 2, %n : 4096] {
@@ -115,9 +115,9 @@ loop.kernel @ahead(%x: !loop.buffer<[2, 64] x f32>, %w: !loop.buffer<[64, 4096] 
 // CHECK-LABEL: loop.kernel @ahead
 // CHECK:         [[HERE:%\d+]] = loop.index {{.*}}(4096) *
 // CHECK:         [[THERE:%\d+]] = loop.index [[HERE]] + 32768
-// CHECK:         loop.prefetch %w[[[THERE]]]
 // CHECK:         loop.load %w[[[HERE]]]
 // CHECK-COUNT-2: math.fma
+// CHECK-NEXT:    loop.prefetch %w[[[THERE]]]
 
 // A deep product goes through blocks of k. Where a block is not the first one, a tile takes up the sums
 // that the block before has left in the workspace; where it is not the last, it leaves them there again.
@@ -176,9 +176,9 @@ loop.kernel @next(%x: !loop.buffer<[8, 8] x f32>, %w: !loop.buffer<[2, 8, 32] x 
 // CHECK:           [[HERE:%\d+]] = loop.index [[PANEL]] + (32) * [[K:%\d+]]
 // CHECK:           [[MINE:%\d+]] = loop.index {{%\d+}} + [[HERE]] + (-24) * [[K]]
 // CHECK:           [[NEXT:%\d+]] = loop.index [[MINE]] + 256
-// CHECK:           loop.prefetch %w[[[NEXT]]]
-// CHECK-NOT:       loop.prefetch
 // CHECK-COUNT-4:   math.fma
+// CHECK-NEXT:      loop.prefetch %w[[[NEXT]]]
+// CHECK-NEXT:      loop.yield
 
 // A convolution is the product of windows with the kernel. Outside of the image a position contributes
 // nothing: its rows of the kernel are skipped, and only at the left and right edge, where it does so in
