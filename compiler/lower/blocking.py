@@ -16,8 +16,11 @@ STREAM = 24
 TALLEST, WIDEST = 14, 24
 """Rows and vectors of a tile at most."""
 
-REUSED, FAR_REUSED = 12, 4
+NEAR_REUSED, FAR_REUSED = 40, 4
 """Tiles that use a panel if it is worth a copy: from the second cache, and from beyond."""
+
+REUSED = 12
+"""Tiles that use a panel of a block of the fold."""
 
 LINE, WAYS = 64, 16
 """Bytes of a line, and the lines of a cache that have one place."""
@@ -108,8 +111,8 @@ class Product:
 
     def _reused(self, machine: Machine) -> int:
         """Tiles that use a panel at least, if it is worth a copy: few if it comes from afar."""
-        far = self.k * self.lanes * self.size > machine.l2 // 2
-        return FAR_REUSED if far else REUSED
+        far = self.k * self.lanes * self.size > machine.l2
+        return FAR_REUSED if far else NEAR_REUSED
 
     def packs_left(self, nv: int, distance: int | None, machine: Machine) -> bool:
         """Whether to copy the panels of a left operand of which one position of the fold lies so
