@@ -407,8 +407,8 @@ class Writer:
         self.effect(kind, operands, (), properties)
 
     def prefetch(self, source: SSAValue, offset: Bound) -> None:
-        """Ask for the cache line at a linear offset, which may lie outside; at the end of the block,
-        for LLVM moves no loads past it, and what it would load early takes registers."""
+        """Ask for the cache line at a linear offset, which may lie outside. That is done at the end
+        of the block: LLVM moves no loads past it, and what it then loads early takes registers."""
         self._levels[-1].asked.append((source, self.value(offset)))
 
     def _yield(self, values: Sequence[SSAValue]) -> None:

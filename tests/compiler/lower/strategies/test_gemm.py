@@ -222,7 +222,8 @@ def chosen(m: int, n: int, k: int, text: str = KERNELS["plain"]) -> Gemm:
 
 def test_a_matrix_that_many_tiles_read_is_packed() -> None:
     assert chosen(1024, 1024, 1024).pack == ("right",)
-    assert chosen(256, 256, 256).pack == ("right",)
+    assert chosen(512, 512, 512).pack == ("right",)
+    assert chosen(256, 512, 512).pack == ()
     assert chosen(1024, 32, 1024).pack == ()
     assert chosen(32, 1024, 1024).pack == ("right",)
     assert chosen(32, 256, 256).pack == ()
@@ -230,6 +231,7 @@ def test_a_matrix_that_many_tiles_read_is_packed() -> None:
 
 def test_a_matrix_that_few_tiles_read_is_asked_for_ahead() -> None:
     assert chosen(4, 4096, 1024).ahead > 0
+    assert chosen(128, 512, 512).ahead > 0
     assert chosen(4, 64, 64).ahead == 0
     assert chosen(1024, 1024, 1024).ahead == 0
 
