@@ -290,5 +290,5 @@ class WindowPosition(Windowed):
 
 def _tile(window: Sliding, length: Size) -> bool:
     """Whether each element of the axis is in one window."""
-    whole = window.size == ONE or length % window.size == ZERO
-    return whole and window.size == Size.of(window.stride) and window.low == window.high == ZERO
+    side_by_side = window.size == Size.of(window.stride) and window.low == window.high == ZERO
+    return side_by_side and length % window.stride == ZERO
