@@ -173,7 +173,7 @@ class Scalars:
         """The terms of every index below `sizes`, combined in the given order; the fold has the
         axes that are longer than one, or else one."""
         block = Block()
-        axes, extents = self.axes(block, [size for size in sizes if size != ONE] or (ONE,))
+        axes, extents = self.axes(block, tuple(each for each in sizes if each != ONE) or (ONE,))
         longer = iter(axes)
         at = tuple(Index.of(0) if size == ONE else next(longer) for size in sizes)
         with self._inside(block):
