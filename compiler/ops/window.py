@@ -44,12 +44,20 @@ PICKS = {"max": Combine.ARGMAX, "min": Combine.ARGMIN}
 
 def lowest(dtype: str) -> float | int:
     """What no number of the dtype is below."""
-    return -np.inf if is_float(dtype) else {"u8": 0, "i32": -(2**31), "i64": -(2**63)}[dtype]
+    return (
+        -np.inf
+        if is_float(dtype)
+        else {"u8": 0, "i8": -128, "i32": -(2**31), "i64": -(2**63)}[dtype]
+    )
 
 
 def highest(dtype: str) -> float | int:
     """What no number of the dtype is above."""
-    return np.inf if is_float(dtype) else {"u8": 255, "i32": 2**31 - 1, "i64": 2**63 - 1}[dtype]
+    return (
+        np.inf
+        if is_float(dtype)
+        else {"u8": 255, "i8": 127, "i32": 2**31 - 1, "i64": 2**63 - 1}[dtype]
+    )
 
 
 def identity(combine: str, dtype: str) -> float | int:
