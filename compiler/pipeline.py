@@ -28,7 +28,7 @@ from stepwell.compiler.lower.expand_plans import ExpandPlans
 from stepwell.compiler.lower.loop_to_llvm import LoopToLlvm
 from stepwell.compiler.lower.tensor_to_loop import CONSTANTS, TensorToLoop
 from stepwell.compiler.machines.machine import Machine
-from stepwell.compiler.machines.x86 import MACHINES
+from stepwell.compiler.machines.x86 import LEVELS
 from stepwell.compiler.ops import ND
 from stepwell.compiler.passes.assign_buffers import WORKSPACE, AssignBuffers
 from stepwell.compiler.passes.form_kernels import FormKernels
@@ -51,7 +51,7 @@ from stepwell.runtime.sizes import Size
 
 def level_of(machine: Machine) -> Machine:
     """The best level that a machine is of: plans are chosen for levels, so that they are few."""
-    return next(level for level in reversed(MACHINES.values()) if level.runs_on(machine.features))
+    return next(level for level in reversed(LEVELS) if level.runs_on(machine.features))
 
 
 Stage = tuple[str, Callable[[str, Plans], list[ModulePass]]]

@@ -1,5 +1,7 @@
 """The x86-64 machines: the levels of the System V psABI, from AVX2 with FMA upwards."""
 
+from dataclasses import replace
+
 from stepwell.compiler.machines.machine import Machine
 from stepwell.runtime.errors import CompileError
 
@@ -33,7 +35,15 @@ X86_64_V4 = Machine(
 )
 """AVX-512. (Skylake-X, Zen 4)"""
 
-MACHINES: dict[str, Machine] = {machine.name: machine for machine in (X86_64_V3, X86_64_V4)}
+X86_64_V3_VNNI = replace(X86_64_V3, name="x86-64-v3-vnni", features=(*V3, "avxvnni"))
+"""With products of bytes. (Alder Lake)"""
+
+X86_64_V4_VNNI = replace(X86_64_V4, name="x86-64-v4-vnni", features=(*V4, "avx512vnni"))
+"""With products of bytes. (Cascade Lake, Ice Lake, Zen 4)"""
+
+LEVELS = (X86_64_V3, X86_64_V3_VNNI, X86_64_V4, X86_64_V4_VNNI)
+
+MACHINES: dict[str, Machine] = {machine.name: machine for machine in LEVELS}
 
 
 def machine_named(name: str) -> Machine:
@@ -51,6 +61,7 @@ EXACT_EXTRAS = (
     "avx512vbmi2",
     "avx512vnni",
     "avx512vpopcntdq",
+    "avxvnni",
     "gfni",
 )
 """What else LLVM may use on the build machine: integer instructions, which change no result.

@@ -146,7 +146,7 @@ class _Gemm:
         left, right = self.contraction.left, self.contraction.right
         self.left = Panels(self.analysis, left, self.width, plan.mr, self.contraction.depth)
         self.right = Panels(self.analysis, right, self.width, self.width * plan.nv, depth)
-        self.tasks = self._tasks()
+        self.tasks = tasks_by(self.contraction, self.width * plan.nv, plan.mr, plan.mc, plan.nc)
 
     def write(self, writer: Writer) -> None:
         ready: list[Ready] = []
@@ -169,7 +169,7 @@ class _Gemm:
             panel = self._view(writer, self._first_panel, self.right.size, room)
         if not self.blocks.blocks:
             return self._loops(writer, ready, panel).write(intervals)
-        sums = self._view(writer, self._bytes(self._left_size), _count_of(self._tiles))
+        sums = self._view(writer, self._bytes(self._left_size), count_of(self._tiles))
         ends = [writer.value(writer.extent(each)) for each in (ZERO, self.blocks.count - 1)]
 
         def block(part: Intervals, number: Bound) -> None:
@@ -203,32 +203,10 @@ class _Gemm:
             strides = {axis: reads[0].stride(axis) for axis in fold.axes}
             terms += [(stride // plan.share - stride, axis) for axis, stride in strides.items()]
             part = self.contraction.depth * strides[fold.axes[-1]] // plan.share
-            for axis, tile in self._rows:
+            for axis, tile in _rows(self.contraction, self.plan.mr):
                 terms.append((part // tile, axis.value))
                 part = part * ((axis.size + (tile - 1)) // tile)
         return Ahead(fold.axes[-1], plan.ahead, tuple(terms)) if plan.ahead else None
-
-    @property
-    def _rows(self) -> list[tuple[Axis, int]]:
-        """The axes of rows, and how far a tile goes along each, the one that varies first."""
-        rows = self.contraction.rows
-        own = [] if rows is None else [(rows, self.plan.mr)]
-        return [*own, *((axis, 1) for axis in self.contraction.middle[::-1])]
-
-    def _tasks(self) -> Tasks:
-        """Blocks of `mc` rows, over several `middle` positions if those have fewer, and `nc` lanes;
-        in whole tiles, for there may be more rows than `mc` was chosen for."""
-        contraction = self.contraction
-        lanes = self.width * self.plan.nv
-        blocks: list[tuple[Axis, int]] = [(contraction.lanes, -(-self.plan.nc // lanes) * lanes)]
-        if (columns := contraction.columns) is not None:
-            blocks.append((columns, max(1, self.plan.nc // length(contraction.lanes.size))))
-        left = self.plan.mc
-        for axis, tile in self._rows:
-            blocks.append((axis, max(1, -(-left // tile)) * tile))
-            left //= max(1, length(axis.size))
-        blocks.extend((axis, 1) for axis in contraction.outer[::-1])
-        return Tasks(tuple(blocks[::-1]))
 
     # Memory: panels of all of the left operand, the sums of all tiles between blocks, and one panel
     # of the right operand for each task.
@@ -245,13 +223,13 @@ class _Gemm:
     @property
     def _first_panel(self) -> Size:
         """Where the panels of the tasks begin."""
-        sums = _count_of(self._tiles) if self.blocks.blocks else ZERO
+        sums = count_of(self._tiles) if self.blocks.blocks else ZERO
         return self._bytes(self._left_size) + self._bytes(sums)
 
     @property
     def _left_size(self) -> Size:
         """Elements of all panels of the left operand."""
-        return _count_of(self._left_tiles) * self.left.depth if self.packs_left else ZERO
+        return count_of(self._left_tiles) * self.left.depth if self.packs_left else ZERO
 
     @property
     def _tiles(self) -> "Extents":
@@ -270,7 +248,7 @@ class _Gemm:
         """Where the sums of a tile begin: those before it have all their rows and lanes."""
         *others, (lanes, count) = self._tiles
         height = ONE if self.contraction.rows is None else Size.of(self.plan.mr)
-        terms = _before(others, body.bases, count)
+        terms = before(others, body.bases, count)
         return body.writer.affine([(height, body.bases[lanes.value]), *terms])
 
     def _view(self, writer: Writer, first: Size, count: Size, room: Bound = 0) -> SSAValue:
@@ -299,7 +277,7 @@ class _Gemm:
 
     def _left_panel(self, writer: Writer, bases: Mapping[SSAValue, Bound]) -> Bound:
         """Where the panel of the tile at `bases` begins."""
-        return writer.affine(_before(self._left_tiles, bases, self.left.depth))
+        return writer.affine(before(self._left_tiles, bases, self.left.depth))
 
     def _load_left(self, panels: SSAValue, body: BodyWriter) -> Spread:
         """One element for each row of the tile."""
@@ -312,17 +290,37 @@ class _Gemm:
 Extents = list[tuple[Axis, Size]]
 
 
-def _count_of(extents: Extents) -> Size:
+def count_of(extents: Extents) -> Size:
     return prod((size for _, size in extents), start=ONE)
 
 
-def _before(extents: Extents, bases: Mapping[SSAValue, Bound], stride: Size) -> list[Term]:
+def before(extents: Extents, bases: Mapping[SSAValue, Bound], stride: Size) -> list[Term]:
     """What sums up to the elements before some bases, in row-major order."""
     terms: list[Term] = []
     for axis, size in reversed(extents):
         terms.append((stride, bases[axis.value]))
         stride = stride * size
     return terms
+
+
+def _rows(contraction: Contraction, mr: int) -> list[tuple[Axis, int]]:
+    """The axes of rows, and how far a tile goes along each, the one that varies first."""
+    own = [] if contraction.rows is None else [(contraction.rows, mr)]
+    return [*own, *((axis, 1) for axis in contraction.middle[::-1])]
+
+
+def tasks_by(contraction: Contraction, panel: int, mr: int, mc: int, nc: int) -> Tasks:
+    """Blocks of `mc` rows, over several `middle` positions if those have fewer, and `nc` lanes; in
+    whole tiles, for there may be more rows than `mc` was chosen for."""
+    blocks: list[tuple[Axis, int]] = [(contraction.lanes, -(-nc // panel) * panel)]
+    if (columns := contraction.columns) is not None:
+        blocks.append((columns, max(1, nc // length(contraction.lanes.size))))
+    left = mc
+    for axis, tile in _rows(contraction, mr):
+        blocks.append((axis, max(1, -(-left // tile)) * tile))
+        left //= max(1, length(axis.size))
+    blocks.extend((axis, 1) for axis in contraction.outer[::-1])
+    return Tasks(tuple(blocks[::-1]))
 
 
 def tiling_by(contraction: Contraction, width: int, mr: int, nv: int) -> Tiling:
