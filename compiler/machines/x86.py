@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from stepwell.compiler.machines.machine import Machine
-from stepwell.runtime.errors import CompileError
 
 V2 = ("cx16", "popcnt", "sahf", "sse3", "sse4.1", "sse4.2", "ssse3")
 V3 = (*V2, "avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe", "xsave")
@@ -42,17 +41,7 @@ X86_64_V4_VNNI = replace(X86_64_V4, name="x86-64-v4-vnni", features=(*V4, "avx51
 """With products of bytes. (Cascade Lake, Ice Lake, Zen 4)"""
 
 LEVELS = (X86_64_V3, X86_64_V3_VNNI, X86_64_V4, X86_64_V4_VNNI)
-
-MACHINES: dict[str, Machine] = {machine.name: machine for machine in LEVELS}
-
-
-def machine_named(name: str) -> Machine:
-    """The machine of that name. Raises CompileError (SW0233) if there is none."""
-    if name not in MACHINES:
-        hint = f"there are {', '.join(MACHINES)}"
-        raise CompileError("SW0233", f"there is no machine {name}", hint=hint)
-    return MACHINES[name]
-
+"""Each with more than those before it; of a processor that has no name here, the best is it."""
 
 EXACT_EXTRAS = (
     "avx512bitalg",
@@ -69,3 +58,25 @@ EXACT_EXTRAS = (
 Not `avx512bf16`, whose conversion flushes denormals, nor `avx512fp16`, whose fused multiply-add
 rounds once where other machines round twice.
 """
+
+SAPPHIRERAPIDS = replace(
+    X86_64_V4,
+    name="sapphirerapids",
+    features=(*V4, *EXACT_EXTRAS),
+    l1=48 << 10,
+    l2=2 << 20,
+    l3=32 << 20,
+)
+"""Intel's servers of 2023, and what came after. They share the third cache, 1.875 MB for a core."""
+
+ZEN = tuple(feature for feature in EXACT_EXTRAS if feature != "avxvnni")
+
+ZNVER4 = replace(
+    X86_64_V4, name="znver4", features=(*V4, *ZEN), l1=32 << 10, l2=1 << 20, l3=32 << 20
+)
+"""AMD's of 2022: vectors of 64 bytes, in halves. The third cache is that of eight cores."""
+
+ZNVER5 = replace(ZNVER4, name="znver5", features=(*V4, *EXACT_EXTRAS), l1=48 << 10)
+"""AMD's of 2024, with vectors that are whole."""
+
+PROCESSORS = (SAPPHIRERAPIDS, ZNVER4, ZNVER5)

@@ -571,7 +571,8 @@ def test_targets_and_numerics_that_are_not_there() -> None:
           --> model.py:N
            |     lambda: stepwell.compile(lambda x: x, "f32", target="abacus"),
            |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-          help: give one or several of host, x86-64-v3, x86-64-v4
+          help: give one or several of host, x86-64-v3, x86-64-v3-vnni, x86-64-v4, x86-64-v4-vnni, \
+sapphirerapids, znver4, znver5, aarch64, aarch64-dotprod
         """,
     )
     expect(
