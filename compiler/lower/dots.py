@@ -1,9 +1,9 @@
 """Factors of a contraction as words: neighbours along the fold, as many as an instruction takes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
-from math import prod
+from functools import partial, reduce
+from itertools import product
 from typing import final
 
 from xdsl.dialects import arith
@@ -15,11 +15,11 @@ from stepwell.compiler.dialects.llvm.types import integer, vector
 from stepwell.compiler.dialects.llvm.types import lanes as lanes_of
 from stepwell.compiler.dialects.loop.explicit import DotOp
 from stepwell.compiler.dialects.loop.scalar import Cast, CastOp
-from stepwell.compiler.lower.analysis import Analysis, Axis
-from stepwell.compiler.lower.bodies import Mask, Tile
+from stepwell.compiler.lower.analysis import Analysis, Axis, divisor
+from stepwell.compiler.lower.bodies import BodyWriter, Mask, Ready, Spread, Tile
 from stepwell.compiler.lower.codes import cast
 from stepwell.compiler.lower.contraction import Contraction, Factor
-from stepwell.compiler.lower.folds import NestWriter
+from stepwell.compiler.lower.folds import Intervals, NestWriter
 from stepwell.compiler.lower.shuffles import extract
 from stepwell.compiler.lower.writer import ONE, Bound, Writer
 from stepwell.compiler.machines.dots import DOTS, Dot
@@ -84,44 +84,40 @@ def _kind(factor: Factor) -> str | None:
 class Words:
     """Panels of a factor: for each word along the fold, those of `length` positions of its axis.
 
-    A word holds `group` neighbours along the fold's last axis; behind its end there are zeros. The
-    words of one round, a position along the fold's outer axes, take whole vectors of elements.
+    A word holds neighbours along the fold; behind its end there are zeros. Panels of the right
+    factor have what the sums of their lanes `start` with behind them.
     """
 
     analysis: Analysis
+    recipe: Recipe
     factor: Factor
-    group: int
     width: int
     length: int
-    moved: bool = False
-
-    @cached_property
-    def axes(self) -> Sequence[Axis]:
-        return self.analysis.axes_of(self.factor.fold)
+    starts: bool = False
 
     @property
-    def rounds(self) -> Size:
-        return prod((axis.size for axis in self.axes[:-1]), start=ONE)
+    def fold(self) -> Axis:
+        """The only axis of the fold."""
+        return self.analysis.axes_of(self.factor.fold)[-1]
 
     @property
-    def count(self) -> Size:
-        """Words of one round."""
-        return (self.axes[-1].size + (self.group - 1)) // self.group
+    def axis(self) -> Axis:
+        assert self.factor.axis is not None
+        return self.factor.axis
 
     @property
-    def stride(self) -> Size:
-        """Words from one round to the next."""
-        return (self.axes[-1].size + (self.width - 1)) // self.width * (self.width // self.group)
+    def group(self) -> int:
+        return self.recipe.dot.group
 
     @property
     def depth(self) -> Size:
-        """Words of one position of the factor's axis."""
-        return self.rounds * self.stride
+        """Words of one position of the factor's axis, with room for whole vectors of elements."""
+        return (self.fold.size + (self.width - 1)) // self.width * (self.width // self.group)
 
     @property
     def size(self) -> Size:
         """Words of a panel."""
-        return self.depth * self.length
+        return (self.depth + int(self.starts)) * self.length
 
     def fill(
         self,
@@ -129,144 +125,174 @@ class Words:
         bases: Mapping[SSAValue, Bound],
         masks: Sequence[Mask],
         target: SSAValue,
+        part: Intervals,
         first: Bound = 0,
     ) -> None:
-        """Write the panel of the tile at `bases` to `target`, from word `first` on.
+        """Write all of the panel of the tile at `bases` to `target`, from word `first` on.
 
         A mask for each vector along the axis tells what is inside.
         """
+        filling = _Filling(self, writer, bases, target, first)
         with writer.memory():
-            _Filling(self, writer, bases, masks, target, first).write(self.axes[:-1], 0)
+            if all(each.stride(self.fold.value) == ONE for each in self.factor.reads):
+                filling.along(min(self.length, len(masks) * self.width))
+            else:
+                filling.across(masks)
+        if self.starts and self.recipe.moved:
+            self._write_starts(writer, target, len(masks))
+
+    def _write_starts(self, writer: Writer, target: SSAValue, vectors: int) -> None:
+        """Minus what moving the left operand adds to the sums, vector by vector."""
+        zero, moved = (_all_lanes(writer, number, self.width) for number in (0, HIGH_BITS))
+
+        def add(word: Bound, sums: Sequence[SSAValue]) -> Sequence[SSAValue]:
+            lanes = [self._vector(writer, target, word, column) for column in range(vectors)]
+            return [self.recipe.add(writer, moved, *pair) for pair in zip(lanes, sums, strict=True)]
+
+        with writer.memory():
+            totals = writer.loop(0, self._count(writer), 1, [zero] * vectors, add)
+        for column, total in enumerate(totals):
+            start = writer.pure(arith.SubiOp, (zero, total), zero.type, defaults(arith.SubiOp))
+            writer.store(start, target, self._place(writer, writer.extent(self.depth), column))
+
+    def sums(
+        self,
+        panel: SSAValue,
+        left: "Words",
+        left_panels: SSAValue,
+        begin: Callable[[Writer, Mapping[SSAValue, Bound]], Bound],
+    ) -> Ready:
+        """The sums of tiles, from panels of this right factor and of the `left` one, in which that
+        of a tile has a `begin`."""
+        known: dict[BodyWriter, Spread] = {}
+
+        def of_tile(body: BodyWriter) -> Spread:
+            if body not in known:
+                first = begin(body.writer, body.bases)
+                known[body] = self._sums(body, panel, left, left_panels, first)
+            return known[body]
+
+        fold = self.factor.fold
+        return Ready(fold.results[0], frozenset((fold,)), of_tile)
+
+    def _sums(
+        self, body: BodyWriter, panel: SSAValue, left: "Words", left_panels: SSAValue, first: Bound
+    ) -> Spread:
+        writer, rows, columns = body.writer, range(body.tile.height), range(body.tile.vectors)
+        ends = [self._place(writer, writer.extent(self.depth), column) for column in columns]
+        zero = _all_lanes(writer, 0, self.width)
+        moved = self.recipe.moved
+        starts = [writer.reload(panel, end, zero.type) if moved else zero for end in ends]
+
+        def add(word: Bound, sums: Sequence[SSAValue]) -> Sequence[SSAValue]:
+            lanes = [self._vector(writer, panel, word, column) for column in columns]
+            terms = [(Size.of(left.length), word), (ONE, first)]
+            places = [writer.affine([*terms, (ONE, row)]) for row in rows]
+            ones = [writer.splat(writer.load(left_panels, at, i32), self.width) for at in places]
+            pairs = zip(product(ones, lanes), sums, strict=True)
+            return [self.recipe.add(writer, *pair, before) for pair, before in pairs]
+
+        sums = writer.loop(0, self._count(writer), 1, starts * len(rows), add)
+        return body.spread(sums, True, True)
+
+    def _count(self, writer: Writer) -> Bound:
+        """Words along the fold."""
+        return writer.extent((self.fold.size + (self.group - 1)) // self.group)
+
+    def _vector(self, writer: Writer, panel: SSAValue, word: Bound, column: int) -> SSAValue:
+        return writer.load(panel, self._place(writer, word, column), vector(i32, self.width))
+
+    def _place(self, writer: Writer, word: Bound, column: int) -> Bound:
+        """Where a vector of a word lies in a panel."""
+        return writer.affine([(Size.of(self.length), word), (ONE, column * self.width)])
 
 
 @final
+@dataclass(frozen=True, eq=False)
 class _Filling:
     """The filling of one panel."""
 
-    def __init__(
-        self,
-        words: Words,
-        writer: Writer,
-        bases: Mapping[SSAValue, Bound],
-        masks: Sequence[Mask],
-        target: SSAValue,
-        first: Bound,
-    ):
-        self.words, self.writer, self.target, self.first = words, writer, target, first
-        self.factor, self.axis = words.factor, words.factor.axis
-        self.bases = {**bases, **dict.fromkeys(words.factor.fold.axes, 0)}
-        self.masks = masks
-        self.start = 0 if self.axis is None else bases[self.axis.value]
-        self.last = words.axes[-1].value
-        self.end = writer.extent(words.axes[-1].size)
+    words: Words
+    writer: Writer
+    bases: Mapping[SSAValue, Bound]
+    target: SSAValue
+    first: Bound
 
-    def write(self, outer: Sequence[Axis], number: Bound) -> None:
-        """All rounds, of which so many have gone by along the axes before these."""
-        if not outer:
-            word = self.writer.multiply(number, self.words.stride)
-            along = all(each.stride(self.last) == ONE for each in self.factor.reads)
-            return self._along(word) if along or self.axis is None else self._across(word)
+    def along(self, count: int) -> None:
+        """Vectors along the fold, for one of so many positions of the axis after the other."""
+        words, writer, width = self.words, self.writer, self.words.width
+        narrow, wide = integer(32 // words.group), vector(i32, width // words.group)
+        end, last = (writer.extent(each) for each in (words.fold.size, words.axis.size - 1))
 
-        def inside(index: Bound) -> None:
-            self.bases[outer[0].value] = index
-            before = self.writer.multiply(number, outer[0].size)
-            self.write(outer[1:], self.writer.add(before, index))
-
-        return self.writer.each(0, self.writer.extent(outer[0].size), inside)
-
-    def _along(self, word: Bound) -> None:
-        """Vectors along the fold, for one position of the factor's axis after the other."""
-        words, writer, group = self.words, self.writer, self.words.group
-        narrow, wide = integer(32 // group), vector(i32, words.width // group)
-
-        def some(place: Bound, index: Bound, mask: Mask = None) -> None:
-            tile = Tile(words.width, self.last, (mask,))
-            value = self._inside(self._numbers(tile, index), mask)
-            packed = cast(writer, Cast.TRUNCI, value, vector(narrow, words.width))
+        def some(place: Bound, index: Bound) -> None:
+            exact = divisor(words.fold.size) % width == 0
+            mask = None if exact else writer.mask(index, end, width)
+            at = writer.smaller(writer.add(self.bases[words.axis.value], place), last)
+            value = self._numbers(Tile(width, words.fold.value, (mask,)), at, index)
+            packed = cast(writer, Cast.TRUNCI, self._inside(value, mask), vector(narrow, width))
             packed = self._moved(cast(writer, Cast.BITCAST, packed, wide))
-            first = writer.add(word, writer.quotient(index, group))
-            for number in range(words.width // group):
-                self._store(extract(writer, packed, number), first, number, place)
+            for number in range(width // words.group):
+                word = writer.add(writer.quotient(index, words.group), number)
+                self._store(extract(writer, packed, number), word, place)
 
-        def position(place: Bound) -> None:
-            if self.axis is not None:
-                end = writer.add(writer.extent(self.axis.size), -1)
-                self.bases[self.axis.value] = writer.smaller(writer.add(self.start, place), end)
-            whole = writer.round_down(self.end, words.width)
-            writer.each(0, whole, partial(some, place), words.width)
-            if whole is not self.end:
-                mask = writer.mask(whole, self.end, words.width)
-                writer.each(whole, self.end, lambda at: some(place, at, mask), words.width)
+        writer.each(0, count, lambda at: writer.each(0, end, partial(some, at), width))
 
-        writer.each(0, min(words.length, len(self.masks) * words.width), position)
-
-    def _across(self, word: Bound) -> None:
+    def across(self, masks: Sequence[Mask]) -> None:
         """Vectors along the factor's axis, for one word of them after the other."""
-        writer, group, width = self.writer, self.words.group, self.words.width
-        whole = writer.round_down(self.end, group)
+        words, writer = self.words, self.writer
 
-        def some(index: Bound, *, is_last: bool = False) -> None:
-            for number, mask in enumerate(self.masks):
-                packed = self._packed(index, number * width, mask, is_last)
-                inside = None
-                if (left := self.words.length - number * width) < width:
-                    inside = writer.mask(0, left, width)
-                first = writer.add(word, writer.quotient(index, group))
-                self._store(packed, first, 0, number * width, inside)
+        def word(index: Bound) -> None:
+            for first, mask in zip(range(0, words.length, words.width), masks, strict=False):
+                parts = [self._part(index, n, first, mask) for n in range(words.group)]
+                whole = reduce(lambda a, b: writer.pure(arith.OrIOp, (a, b), a.type), parts)
+                rest = words.length - first
+                inside = writer.mask(0, rest, words.width) if rest < words.width else None
+                number = writer.quotient(index, words.group)
+                self._store(self._moved(whole), number, first, inside)
 
-        writer.each(0, whole, some, group)
-        writer.each(whole, self.end, partial(some, is_last=True), group)
+        writer.each(0, writer.extent(words.fold.size), word, words.group)
 
-    def _packed(self, index: Bound, place: int, mask: Mask, is_last: bool) -> SSAValue:
-        """The words at an index of the fold for a vector of positions."""
-        writer, bits, width = self.writer, 32 // self.words.group, self.words.width
-        assert self.axis is not None
-        self.bases[self.axis.value] = writer.add(self.start, place)
-        total: SSAValue | None = None
-        for number in range(self.words.group):
-            at = writer.add(index, number)
-            if is_last:
-                at = writer.smaller(at, writer.add(self.end, -1))
-            value = self._numbers(Tile(width, self.axis.value, (mask,)), at)
-            if is_last:
-                inside = writer.mask(writer.add(index, number), self.end, 1)
-                value = self._inside(value, writer.splat(extract(writer, inside, 0), width))
-            if number < self.words.group - 1:
-                value = self._integer(arith.AndIOp, value, (1 << bits) - 1)
-            value = self._integer(arith.ShLIOp, value, number * bits)
-            total = value if total is None else self._or(total, value)
-        assert total is not None
-        return self._moved(total)
+    def _part(self, index: Bound, number: int, first: int, mask: Mask) -> SSAValue:
+        """What a number of each word is to it, for a vector of positions."""
+        writer, words, bits = self.writer, self.words, 32 // self.words.group
+        at, end = writer.add(index, number), writer.extent(words.fold.size)
+        inside = None
+        if divisor(words.fold.size) % words.group:
+            here = writer.compare("lt", writer.value(at), writer.value(end))
+            inside = writer.splat(here, words.width)
+            at = writer.smaller(at, writer.add(end, -1))
+        place = writer.add(self.bases[words.axis.value], first)
+        value = self._numbers(Tile(words.width, words.axis.value, (mask,)), place, at)
+        value = self._integer(arith.AndIOp, self._inside(value, inside), (1 << bits) - 1)
+        return self._integer(arith.ShLIOp, value, number * bits)
 
-    def _numbers(self, tile: Tile, index: Bound) -> SSAValue:
-        """A vector of the factor's numbers."""
-        bases = {**self.bases, self.last: index}
-        body = NestWriter(self.writer, self.words.analysis, tile, bases, {})
-        for block in (self.words.analysis.nest.body.block, self.factor.fold.body.block):
-            body.write(block, self.factor.behind)
-        return body.vector_at(body.value(self.factor.value), 0, 0)
+    def _numbers(self, tile: Tile, place: Bound, index: Bound) -> SSAValue:
+        """A vector of the factor's numbers, at a place of its axis and an index of the fold."""
+        words, fold = self.words, self.words.factor.fold
+        bases = {**self.bases, **dict.fromkeys(fold.axes, 0), words.fold.value: index}
+        bases[words.axis.value] = place
+        body = NestWriter(self.writer, words.analysis, tile, bases, {})
+        for block in (words.analysis.nest.body.block, fold.body.block):
+            body.write(block, words.factor.behind)
+        return body.vector_at(body.value(words.factor.value), 0, 0)
 
     def _inside(self, value: SSAValue, mask: Mask) -> SSAValue:
         """The numbers in the lanes of the mask, and zeros."""
-        zero = self.writer.constant(0, i32)
-        nothing = self.writer.splat(zero, self.words.width)
-        return value if mask is None else self.writer.select(mask, value, nothing)
+        zero = _all_lanes(self.writer, 0, self.words.width)
+        return value if mask is None else self.writer.select(mask, value, zero)
 
     def _moved(self, words: SSAValue) -> SSAValue:
-        return self._integer(arith.XOrIOp, words, HIGH_BITS) if self.words.moved else words
+        moved = self.words.recipe.moved and not self.words.starts
+        return self._integer(arith.XOrIOp, words, HIGH_BITS) if moved else words
 
     def _integer(self, kind: type[IRDLOperation], words: SSAValue, number: int) -> SSAValue:
-        lanes = lanes_of(words.type) or 1
-        other = self.writer.splat(self.writer.constant(number, i32), lanes)
+        other = _all_lanes(self.writer, number, lanes_of(words.type) or 1)
         return self.writer.pure(kind, (words, other), words.type, defaults(kind))
 
-    def _or(self, one: SSAValue, other: SSAValue) -> SSAValue:
-        return self.writer.pure(arith.OrIOp, (one, other), one.type)
-
-    def _store(
-        self, value: SSAValue, first: Bound, number: int, place: Bound, mask: Mask = None
-    ) -> None:
-        """A word, or those of neighbours, of the word so many behind the first."""
-        length = Size.of(self.words.length)
-        terms = [(length, first), (length, number), (ONE, place), (ONE, self.first)]
+    def _store(self, value: SSAValue, word: Bound, place: Bound, mask: Mask = None) -> None:
+        terms = [(Size.of(self.words.length), word), (ONE, place), (ONE, self.first)]
         self.writer.store(value, self.target, self.writer.affine(terms), mask)
+
+
+def _all_lanes(writer: Writer, number: int, lanes: int) -> SSAValue:
+    return writer.splat(writer.constant(number, i32), lanes)

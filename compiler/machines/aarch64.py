@@ -17,12 +17,5 @@ AARCH64 = Machine(
 )
 """Armv8-A. (Cortex-A53 to A73)"""
 
-AARCH64_DOTPROD = replace(
-    AARCH64,
-    name="aarch64-dotprod",
-    features=("neon", "dotprod"),
-    l1=64 << 10,
-    l2=1 << 20,
-    l3=8 << 20,
-)
+AARCH64_DOTPROD = replace(AARCH64, name="aarch64-dotprod", features=("neon", "dotprod"))
 """With products of bytes. (Cortex-A76, Neoverse N1, Apple M1)"""

@@ -43,40 +43,29 @@ X86_64_V4_VNNI = replace(X86_64_V4, name="x86-64-v4-vnni", features=(*V4, "avx51
 LEVELS = (X86_64_V3, X86_64_V3_VNNI, X86_64_V4, X86_64_V4_VNNI)
 """Each with more than those before it; of a processor that has no name here, the best is it."""
 
-EXACT_EXTRAS = (
+EXACT_AVX512 = (
     "avx512bitalg",
     "avx512ifma",
     "avx512vbmi",
     "avx512vbmi2",
     "avx512vnni",
     "avx512vpopcntdq",
-    "avxvnni",
     "gfni",
 )
+EXACT_EXTRAS = (*EXACT_AVX512, "avxvnni")
 """What else LLVM may use on the build machine: integer instructions, which change no result.
 
 Not `avx512bf16`, whose conversion flushes denormals, nor `avx512fp16`, whose fused multiply-add
 rounds once where other machines round twice.
 """
 
-SAPPHIRERAPIDS = replace(
-    X86_64_V4,
-    name="sapphirerapids",
-    features=(*V4, *EXACT_EXTRAS),
-    l1=48 << 10,
-    l2=2 << 20,
-    l3=32 << 20,
-)
-"""Intel's servers of 2023, and what came after. They share the third cache, 1.875 MB for a core."""
+ZNVER5 = replace(X86_64_V4, name="znver5", features=(*V4, *EXACT_EXTRAS), l1=48 << 10, l3=32 << 20)
+"""AMD's of 2024. The third cache is that of eight cores."""
 
-ZEN = tuple(feature for feature in EXACT_EXTRAS if feature != "avxvnni")
+ZNVER4 = replace(ZNVER5, name="znver4", features=(*V4, *EXACT_AVX512), l1=32 << 10)
+"""AMD's of 2022: vectors of 64 bytes, in halves."""
 
-ZNVER4 = replace(
-    X86_64_V4, name="znver4", features=(*V4, *ZEN), l1=32 << 10, l2=1 << 20, l3=32 << 20
-)
-"""AMD's of 2022: vectors of 64 bytes, in halves. The third cache is that of eight cores."""
-
-ZNVER5 = replace(ZNVER4, name="znver5", features=(*V4, *EXACT_EXTRAS), l1=48 << 10)
-"""AMD's of 2024, with vectors that are whole."""
+SAPPHIRERAPIDS = replace(ZNVER5, name="sapphirerapids", l2=2 << 20)
+"""Intel's servers of 2023, and what came after."""
 
 PROCESSORS = (SAPPHIRERAPIDS, ZNVER4, ZNVER5)

@@ -5,7 +5,7 @@ multiplication", ACM TOMS 34 (2008). Where a product is not deep it goes without
 tile sums all of it in registers, in the chunks that the fold's order asks for.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -20,6 +20,7 @@ from stepwell.compiler.lower.blocking import RUN, STREAMS, TALLEST, TASK, Produc
 from stepwell.compiler.lower.bodies import Ahead, BodyWriter, Mask, Ready, Spread, masks
 from stepwell.compiler.lower.contraction import Contraction, Factor, chunk_steps, contraction_of
 from stepwell.compiler.lower.costs import length
+from stepwell.compiler.lower.dots import Recipe, Words
 from stepwell.compiler.lower.folds import ALL, Block, Intervals
 from stepwell.compiler.lower.panels import Panels
 from stepwell.compiler.lower.strategies.base import (
@@ -76,7 +77,7 @@ class Gemm(Strategy):
 
     @classmethod
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
-        contraction = _contraction(kernel)
+        contraction = contraction_in(kernel)
         product = product_of(contraction, machine)
         turned = not contraction.right.is_contiguous and contraction.right.may_pack
         mr, nv = product.tile(_tallest(contraction), turned, machine)
@@ -109,30 +110,26 @@ class Gemm(Strategy):
         return cls(machine.vector_bytes, mr, nv, mc, nc, STREAMS if streams else kc, pack, ahead)
 
     def workspace(self, kernel: KernelOp) -> Size:
-        return _Gemm(self, kernel).workspace
+        return TiledProduct(self, kernel).workspace
 
     def expand(self, kernel: KernelOp) -> None:
-        product = _Gemm(self, kernel)
-        with expanding(kernel) as writer:
-            writer.location = product.nest.location
-            sizes, ranges = product.nest.sizes.data, kernel.symbols.ranges
-            unless_empty(writer, sizes, ranges, lambda: product.write(writer))
+        TiledProduct(self, kernel).expand()
 
 
-def _contraction(kernel: KernelOp) -> Contraction:
+def contraction_in(kernel: KernelOp) -> Contraction:
     found = contraction_of(Analysis(nests_of(kernel)[0]))
     assert not isinstance(found, str)
     return found
 
 
 @final
-class _Gemm:
-    """One kernel under one plan."""
+class TiledProduct:
+    """One kernel under one plan. By a `recipe`, both operands are packed as words."""
 
-    def __init__(self, plan: Gemm, kernel: KernelOp):
+    def __init__(self, plan: Gemm, kernel: KernelOp, recipe: Recipe | None = None):
         self.plan = plan
         self.kernel = kernel
-        self.contraction = _contraction(kernel)
+        self.contraction = contraction_in(kernel)
         self.analysis = self.contraction.analysis
         self.nest = self.analysis.nest
         self.element = self.contraction.fold.results[0].type
@@ -144,23 +141,37 @@ class _Gemm:
         axes = self.analysis.axes_of(self.contraction.fold)
         depth = prod((Size.of(steps.get(axis.value, axis.size)) for axis in axes), start=ONE)
         left, right = self.contraction.left, self.contraction.right
-        self.left = Panels(self.analysis, left, self.width, plan.mr, self.contraction.depth)
-        self.right = Panels(self.analysis, right, self.width, self.width * plan.nv, depth)
-        self.tasks = tasks_by(self.contraction, self.width * plan.nv, plan.mr, plan.mc, plan.nc)
-
-    def write(self, writer: Writer) -> None:
-        ready: list[Ready] = []
-        if self.packs_left:
-            panels = self._view(writer, ZERO, self._left_size)
-            self._pack_left(writer, panels)
-            ready.append(self._ready(self.left, partial(self._load_left, panels)))
-        if self.plan.mc:
-            self.tasks.write(writer, partial(self._task, writer, ready))
+        lengths = plan.mr, self.width * plan.nv
+        self.left: Panels | Words
+        self.right: Panels | Words
+        if recipe is not None:
+            self.left = Words(self.analysis, recipe, left, self.width, lengths[0])
+            self.right = Words(self.analysis, recipe, right, self.width, lengths[1], starts=True)
         else:
-            self._task(writer, ready, ALL, 0)
+            depths = self.contraction.depth, depth
+            self.left = Panels(self.analysis, left, self.width, lengths[0], depths[0])
+            self.right = Panels(self.analysis, right, self.width, lengths[1], depths[1])
+        self.tasks = self._tasks()
+
+    def expand(self) -> None:
+        """Replace the kernel's nest by explicit loops."""
+        with expanding(self.kernel) as writer:
+            writer.location = self.nest.location
+            sizes, ranges = self.nest.sizes.data, self.kernel.symbols.ranges
+            unless_empty(writer, sizes, ranges, lambda: self._write(writer))
+
+    def _write(self, writer: Writer) -> None:
+        left = None
+        if self.packs_left:
+            left = self._view(writer, ZERO, self._left_size)
+            self._pack_left(writer, left)
+        if self.plan.mc:
+            self.tasks.write(writer, partial(self._task, writer, left))
+        else:
+            self._task(writer, left, ALL, 0)
 
     def _task(
-        self, writer: Writer, ready: Sequence[Ready], intervals: Intervals, number: Bound
+        self, writer: Writer, left: SSAValue | None, intervals: Intervals, number: Bound
     ) -> None:
         """The tiles in the intervals, block by block and panel by panel."""
         panel = None
@@ -168,30 +179,30 @@ class _Gemm:
             room = writer.multiply(number, self._bytes(self.right.size))
             panel = self._view(writer, self._first_panel, self.right.size, room)
         if not self.blocks.blocks:
-            return self._loops(writer, ready, panel).write(intervals)
-        sums = self._view(writer, self._bytes(self._left_size), count_of(self._tiles))
+            return self._loops(writer, left, panel).write(intervals)
+        sums = self._view(writer, self._bytes(self._left_size), _count_of(self._tiles))
         ends = [writer.value(writer.extent(each)) for each in (ZERO, self.blocks.count - 1)]
 
         def block(part: Intervals, number: Bound) -> None:
             at = [writer.compare("eq", writer.value(number), end) for end in ends]
             here = Block(part, at[0], at[1], sums, self._place_of_sums)
-            self._loops(writer, ready, panel, here).write(intervals)
+            self._loops(writer, left, panel, here).write(intervals)
 
         return self.blocks.write(writer, block, parallel=False)
 
     def _loops(
         self,
         writer: Writer,
-        ready: Sequence[Ready],
-        panel: SSAValue | None,
+        left: SSAValue | None,
+        right: SSAValue | None,
         block: Block | None = None,
     ) -> NestLoops:
         tiling = tiling_by(self.contraction, self.width, self.plan.mr, self.plan.nv)
         part = ALL if block is None else block.intervals
         fill: Callable[[Mapping[SSAValue, Bound], tuple[Mask, ...]], None] | None = None
-        if panel is not None:
-            fill = partial(self.right.fill, writer, target=panel, part=part)
-            ready = [*ready, self._ready(self.right, partial(self.right.vectors, panel, part, 0))]
+        if right is not None:
+            fill = partial(self.right.fill, writer, target=right, part=part)
+        ready = list(self._ready(left, right, part))
         return NestLoops(
             writer, self.analysis, tiling, {}, None, ready, fill, ahead=self._ahead(), block=block
         )
@@ -203,10 +214,32 @@ class _Gemm:
             strides = {axis: reads[0].stride(axis) for axis in fold.axes}
             terms += [(stride // plan.share - stride, axis) for axis, stride in strides.items()]
             part = self.contraction.depth * strides[fold.axes[-1]] // plan.share
-            for axis, tile in _rows(self.contraction, self.plan.mr):
+            for axis, tile in self._rows:
                 terms.append((part // tile, axis.value))
                 part = part * ((axis.size + (tile - 1)) // tile)
         return Ahead(fold.axes[-1], plan.ahead, tuple(terms)) if plan.ahead else None
+
+    @property
+    def _rows(self) -> list[tuple[Axis, int]]:
+        """The axes of rows, and how far a tile goes along each, the one that varies first."""
+        rows = self.contraction.rows
+        own = [] if rows is None else [(rows, self.plan.mr)]
+        return [*own, *((axis, 1) for axis in self.contraction.middle[::-1])]
+
+    def _tasks(self) -> Tasks:
+        """Blocks of `mc` rows, over several `middle` positions if those have fewer, and `nc` lanes;
+        in whole tiles, for there may be more rows than `mc` was chosen for."""
+        contraction = self.contraction
+        lanes = self.width * self.plan.nv
+        blocks: list[tuple[Axis, int]] = [(contraction.lanes, -(-self.plan.nc // lanes) * lanes)]
+        if (columns := contraction.columns) is not None:
+            blocks.append((columns, max(1, self.plan.nc // length(contraction.lanes.size))))
+        left = self.plan.mc
+        for axis, tile in self._rows:
+            blocks.append((axis, max(1, -(-left // tile)) * tile))
+            left //= max(1, length(axis.size))
+        blocks.extend((axis, 1) for axis in contraction.outer[::-1])
+        return Tasks(tuple(blocks[::-1]))
 
     # Memory: panels of all of the left operand, the sums of all tiles between blocks, and one panel
     # of the right operand for each task.
@@ -223,13 +256,13 @@ class _Gemm:
     @property
     def _first_panel(self) -> Size:
         """Where the panels of the tasks begin."""
-        sums = count_of(self._tiles) if self.blocks.blocks else ZERO
+        sums = _count_of(self._tiles) if self.blocks.blocks else ZERO
         return self._bytes(self._left_size) + self._bytes(sums)
 
     @property
     def _left_size(self) -> Size:
         """Elements of all panels of the left operand."""
-        return count_of(self._left_tiles) * self.left.depth if self.packs_left else ZERO
+        return _count_of(self._left_tiles) * self.left.depth if self.packs_left else ZERO
 
     @property
     def _tiles(self) -> "Extents":
@@ -248,15 +281,27 @@ class _Gemm:
         """Where the sums of a tile begin: those before it have all their rows and lanes."""
         *others, (lanes, count) = self._tiles
         height = ONE if self.contraction.rows is None else Size.of(self.plan.mr)
-        terms = before(others, body.bases, count)
+        terms = _before(others, body.bases, count)
         return body.writer.affine([(height, body.bases[lanes.value]), *terms])
 
     def _view(self, writer: Writer, first: Size, count: Size, room: Bound = 0) -> SSAValue:
         place = writer.affine([(ONE, room)], first)
         return view(writer, self.kernel.arguments[-1], place, buffer((count,), self.element))
 
-    def _ready(self, panels: Panels, load: Callable[[BodyWriter], Spread]) -> Ready:
-        return Ready(panels.factor.value, panels.factor.own, load)
+    def _ready(
+        self, left: SSAValue | None, right: SSAValue | None, part: Intervals
+    ) -> Iterator[Ready]:
+        """What lies in panels: factors, or, of words, what both have come to."""
+        match left, self.left:
+            case SSAValue(), Panels() as panels:
+                load = partial(self._load_left, panels, left)
+                yield Ready(panels.factor.value, panels.factor.own, load)
+        match right, self.right:
+            case SSAValue(), Panels() as panels:
+                load = partial(panels.vectors, right, part, 0)
+                yield Ready(panels.factor.value, panels.factor.own, load)
+            case SSAValue(), Words() as words if isinstance(self.left, Words) and left is not None:
+                yield words.sums(right, self.left, left, self._left_panel)
 
     # The left operand.
 
@@ -277,12 +322,12 @@ class _Gemm:
 
     def _left_panel(self, writer: Writer, bases: Mapping[SSAValue, Bound]) -> Bound:
         """Where the panel of the tile at `bases` begins."""
-        return writer.affine(before(self._left_tiles, bases, self.left.depth))
+        return writer.affine(_before(self._left_tiles, bases, self.left.depth))
 
-    def _load_left(self, panels: SSAValue, body: BodyWriter) -> Spread:
+    def _load_left(self, left: Panels, panels: SSAValue, body: BodyWriter) -> Spread:
         """One element for each row of the tile."""
         first = self._left_panel(body.writer, body.bases)
-        places = [self.left.place(body, ALL, first, row) for row in range(body.tile.height)]
+        places = [left.place(body, ALL, first, row) for row in range(body.tile.height)]
         values = [body.writer.load(panels, place, self.element) for place in places]
         return body.spread(values, True, False)
 
@@ -290,37 +335,17 @@ class _Gemm:
 Extents = list[tuple[Axis, Size]]
 
 
-def count_of(extents: Extents) -> Size:
+def _count_of(extents: Extents) -> Size:
     return prod((size for _, size in extents), start=ONE)
 
 
-def before(extents: Extents, bases: Mapping[SSAValue, Bound], stride: Size) -> list[Term]:
+def _before(extents: Extents, bases: Mapping[SSAValue, Bound], stride: Size) -> list[Term]:
     """What sums up to the elements before some bases, in row-major order."""
     terms: list[Term] = []
     for axis, size in reversed(extents):
         terms.append((stride, bases[axis.value]))
         stride = stride * size
     return terms
-
-
-def _rows(contraction: Contraction, mr: int) -> list[tuple[Axis, int]]:
-    """The axes of rows, and how far a tile goes along each, the one that varies first."""
-    own = [] if contraction.rows is None else [(contraction.rows, mr)]
-    return [*own, *((axis, 1) for axis in contraction.middle[::-1])]
-
-
-def tasks_by(contraction: Contraction, panel: int, mr: int, mc: int, nc: int) -> Tasks:
-    """Blocks of `mc` rows, over several `middle` positions if those have fewer, and `nc` lanes; in
-    whole tiles, for there may be more rows than `mc` was chosen for."""
-    blocks: list[tuple[Axis, int]] = [(contraction.lanes, -(-nc // panel) * panel)]
-    if (columns := contraction.columns) is not None:
-        blocks.append((columns, max(1, nc // length(contraction.lanes.size))))
-    left = mc
-    for axis, tile in _rows(contraction, mr):
-        blocks.append((axis, max(1, -(-left // tile)) * tile))
-        left //= max(1, length(axis.size))
-    blocks.extend((axis, 1) for axis in contraction.outer[::-1])
-    return Tasks(tuple(blocks[::-1]))
 
 
 def tiling_by(contraction: Contraction, width: int, mr: int, nv: int) -> Tiling:
