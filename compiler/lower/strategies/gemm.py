@@ -292,16 +292,17 @@ class TiledProduct:
         self, left: SSAValue | None, right: SSAValue | None, part: Intervals
     ) -> Iterator[Ready]:
         """What lies in panels: factors, or, of words, what both have come to."""
-        match left, self.left:
-            case SSAValue(), Panels() as panels:
-                load = partial(self._load_left, panels, left)
-                yield Ready(panels.factor.value, panels.factor.own, load)
-        match right, self.right:
-            case SSAValue(), Panels() as panels:
-                load = partial(panels.vectors, right, part, 0)
-                yield Ready(panels.factor.value, panels.factor.own, load)
-            case SSAValue(), Words() as words if isinstance(self.left, Words) and left is not None:
-                yield words.sums(right, self.left, left, self._left_panel)
+        if left is not None and isinstance(self.left, Panels):
+            load = partial(self._load_left, self.left, left)
+            yield Ready(self.left.factor.value, self.left.factor.own, load)
+        if right is not None and isinstance(self.right, Panels):
+            load = partial(self.right.vectors, right, part, 0)
+            yield Ready(self.right.factor.value, self.right.factor.own, load)
+        match self.left, left, self.right, right:
+            case Words() as first, SSAValue(), Words() as second, SSAValue():
+                yield second.sums(right, first, left, self._left_panel)
+            case _:
+                pass
 
     # The left operand.
 
