@@ -27,8 +27,7 @@ from stepwell.compiler.lower.choose_plans import ChoosePlans
 from stepwell.compiler.lower.expand_plans import ExpandPlans
 from stepwell.compiler.lower.loop_to_llvm import LoopToLlvm
 from stepwell.compiler.lower.tensor_to_loop import CONSTANTS, TensorToLoop
-from stepwell.compiler.machines.machine import Machine
-from stepwell.compiler.machines.x86 import MACHINES
+from stepwell.compiler.machines import LEVELS, MACHINES, Machine
 from stepwell.compiler.ops import ND
 from stepwell.compiler.passes.assign_buffers import WORKSPACE, AssignBuffers
 from stepwell.compiler.passes.form_kernels import FormKernels
@@ -50,8 +49,11 @@ from stepwell.runtime.sizes import Size
 
 
 def level_of(machine: Machine) -> Machine:
-    """The best level that a machine is of: plans are chosen for levels, so that they are few."""
-    return next(level for level in reversed(MACHINES.values()) if level.runs_on(machine.features))
+    """The machine whose plans it has: the one of its name, or the best level of x86-64 that it is
+    of, so that plans are few."""
+    if (known := MACHINES.get(machine.name)) is not None and known.runs_on(machine.features):
+        return known
+    return next(level for level in reversed(LEVELS) if level.runs_on(machine.features))
 
 
 Stage = tuple[str, Callable[[str, Plans], list[ModulePass]]]

@@ -10,8 +10,8 @@ from stepwell.array import Array
 from stepwell.calls import call_jitted
 from stepwell.compiled import Compiled as Compiled
 from stepwell.compiler.dialects.sizes import IntsAttr
+from stepwell.compiler.machines import MACHINES, X86_64_V3
 from stepwell.compiler.machines.machine import Machine
-from stepwell.compiler.machines.x86 import MACHINES, X86_64_V3
 from stepwell.compiler.ops.emission import current_or_none
 from stepwell.compiler.ops.structure import DONATED
 from stepwell.compiler.pipeline import without_collection

@@ -8,18 +8,19 @@ from typing import Any, cast
 
 import numpy as np
 
+from stepwell.compiler.dialects.nd import FLOATS
 from stepwell.places import user_line
 from stepwell.runtime.dtypes import BY_NAME, BY_NUMPY
 from stepwell.runtime.errors import CompileError
 
-KINDS = {"bool": 0, "u8": 1, "i32": 1, "i64": 1, "f16": 2, "bf16": 2, "f32": 2, "f64": 2}
+KINDS = {"bool": 0, "i8": 1, "u8": 1, "i32": 1, "i64": 1} | dict.fromkeys(FLOATS, 2)
 DEFAULTS = {bool: "bool", int: "i64", float: "f32"}
 """The dtype of a Python number among Python numbers, or above the kind of its arrays."""
 EXACT = {"bool": "bool", "i64": "i64", "f32": "f64"}
 """The dtype that holds a Python number as it is, by its default one."""
 SETTLED = {exact: default for default, exact in EXACT.items()}
 
-_LADDER = ("bool", "u8", "i32", "i64")
+_LADDER = ("bool", "u8", "i8", "i32", "i64")
 _WIDTH = {"f16": 16, "bf16": 16, "f32": 32, "f64": 64}
 
 
@@ -54,7 +55,8 @@ def _join(a: str, b: str) -> str:
                 where=user_line(),
             )
         return a if kinds[0] == 2 else b
-    return max(a, b, key=_LADDER.index)
+    # Of NumPy's int16, which would hold both bytes, there is none here.
+    return "i32" if {a, b} == {"i8", "u8"} else max(a, b, key=_LADDER.index)
 
 
 def _wider(a: str, b: str) -> str:

@@ -35,6 +35,7 @@ class DType:
 
 DTYPES: Final = (
     DType("bool", np.dtype(np.bool_), "BOOL"),
+    DType("i8", np.dtype(np.int8), "I8"),
     DType("i32", np.dtype(np.int32), "I32"),
     DType("i64", np.dtype(np.int64), "I64"),
     DType("u8", np.dtype(np.uint8), "U8"),

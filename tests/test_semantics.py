@@ -30,7 +30,7 @@ def names() -> dict[str, Any]:
     def of(dtype: str) -> Any:
         return lambda value: asarray(value, dtype)
 
-    dtypes = ("i32", "i64", "u8", "f16", "bf16", "f32", "f64")
+    dtypes = ("i8", "i32", "i64", "u8", "f16", "bf16", "f32", "f64")
     known = {dtype: of(dtype) for dtype in dtypes}
     constants = {"nan": float("nan"), "inf": float("inf"), "abs": abs}
     modules = {"np": stepwell.numpy, "sw": stepwell}
@@ -62,10 +62,12 @@ def test_eager_arrays_mean_what_the_page_says(expression: str, result: str) -> N
 
 @pytest.mark.parametrize(("expression", "result"), rows())
 def test_compiled_code_means_what_the_page_says(expression: str, result: str) -> None:
-    arguments = re.findall(r"(?:i32|i64|u8|f16|bf16|f32|f64|bool_)\([^()]*\)", expression)
+    arguments = re.findall(r"(?:i8|i32|i64|u8|f16|bf16|f32|f64|bool_)\([^()]*\)", expression)
     parameters = iter([f"x{n}" for n in range(len(arguments))])
     body = re.sub(
-        r"(?:i32|i64|u8|f16|bf16|f32|f64|bool_)\([^()]*\)", lambda _: next(parameters), expression
+        r"(?:i8|i32|i64|u8|f16|bf16|f32|f64|bool_)\([^()]*\)",
+        lambda _: next(parameters),
+        expression,
     )
     listed = ", ".join(f"x{n}" for n in range(len(arguments)))
     function = eval(f"lambda {listed}: {body}", names())

@@ -20,6 +20,7 @@ from xdsl.dialects.builtin import (
     f32,
     f64,
     i1,
+    i8,
     i32,
     i64,
 )
@@ -45,6 +46,7 @@ def is_tensor(type: Attribute) -> TypeGuard[Tensor]:
 ui8 = IntegerType(8, Signedness.UNSIGNED)
 ELEMENTS: dict[str, Attribute] = {
     "bool": i1,
+    "i8": i8,
     "i32": i32,
     "i64": i64,
     "u8": ui8,
@@ -55,7 +57,7 @@ ELEMENTS: dict[str, Attribute] = {
 }
 NAMES: dict[Attribute, str] = {element: name for name, element in ELEMENTS.items()}
 FLOATS = ("f16", "bf16", "f32", "f64")
-INTEGERS = ("i32", "i64", "u8")
+INTEGERS = ("i8", "i32", "i64", "u8")
 
 FEW = 16
 """How many elements of a weight, about, tell it from most others."""

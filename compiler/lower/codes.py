@@ -35,8 +35,9 @@ def code_bytes(key: Attribute) -> int:
     return 1 if is_unsigned(key) else bits(code_type(key)) // 8
 
 
-def code_of(writer: Writer, key: SSAValue) -> SSAValue:
-    """The code of a key. i1 and i8 have no sign; that of other integers is turned around.
+def code_of(writer: Writer, key: SSAValue, signed: bool) -> SSAValue:
+    """The code of a key. i1 and i8 have no sign, unless that is `signed`; of numbers that have one
+    it is turned around.
 
     So is that of a float's magnitude, minus it if the float is negative: then -0 has the code of 0.
     NaN, whose magnitudes are greater than that of infinity, have the greatest code.
@@ -44,15 +45,16 @@ def code_of(writer: Writer, key: SSAValue) -> SSAValue:
     type = code_type(key.type)
     sign = -1 << (bits(type) - 1)
     if is_unsigned(key.type):
-        return cast(writer, Cast.EXTUI, key, type)
+        code = cast(writer, Cast.EXTUI, key, type)
+        return integer_op(writer, arith.XOrIOp, code, 0x80) if signed else code
     if not isinstance(key.type, AnyFloat):
         return integer_op(writer, arith.XOrIOp, key, sign)
     x = cast(writer, Cast.EXTF, key, f32) if bits(key.type) == 16 else key
     image = cast(writer, Cast.BITCAST, x, type)
     size = integer_op(writer, arith.AndIOp, image, ~sign)
     negative = integer_op(writer, arith.ShRSIOp, image, bits(type) - 1)
-    signed = integer_op(writer, arith.XOrIOp, size, negative)
-    signed = integer_op(writer, arith.SubiOp, signed, negative)
+    whole = integer_op(writer, arith.XOrIOp, size, negative)
+    whole = integer_op(writer, arith.SubiOp, whole, negative)
     infinity = writer.constant(FORMATS[bits(type)].encode(inf), type)
     is_nan, last = writer.compare("gt", size, infinity), writer.constant(-1, type)
-    return writer.select(is_nan, last, integer_op(writer, arith.XOrIOp, signed, sign))
+    return writer.select(is_nan, last, integer_op(writer, arith.XOrIOp, whole, sign))

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 
-from xdsl.dialects.builtin import AnyFloat
 from xdsl.ir import Operation, OpResult, SSAValue
 
 from stepwell.compiler.dialects.construct import operands_of
@@ -153,8 +152,6 @@ def contraction_of(analysis: Analysis, first: int = 0) -> Contraction | str:
     if len(folds) != 1 or folds[0].kind != Combine.FMA or folds[0].order.data.kind != "serial":
         return "it has not one serial fold of products"
     (fold,) = folds
-    if not isinstance(fold.results[0].type, AnyFloat):
-        return "it does not multiply floats"
     axes = analysis.axes(first)
     lanes = next((axis for axis in reversed(axes) if _is_written_along(analysis, axis)), None)
     if lanes is None:

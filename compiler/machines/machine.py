@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
+from stepwell.compiler.machines.dots import Dot
+
 
 @final
 @dataclass(frozen=True)
@@ -28,6 +30,10 @@ class Machine:
     def lanes(self, element_bytes: int) -> int:
         """How many elements a vector register holds."""
         return self.vector_bytes // element_bytes
+
+    def has(self, dot: Dot) -> bool:
+        """Whether there is this instruction, for vectors as wide as the registers."""
+        return self.vector_bytes in dot.intrinsics and bool({*self.features} & {*dot.features})
 
     def runs_on(self, features: Sequence[str]) -> bool:
         """Whether a processor with these features can run the code."""

@@ -1,7 +1,8 @@
 """The x86-64 machines: the levels of the System V psABI, from AVX2 with FMA upwards."""
 
+from dataclasses import replace
+
 from stepwell.compiler.machines.machine import Machine
-from stepwell.runtime.errors import CompileError
 
 V2 = ("cx16", "popcnt", "sahf", "sse3", "sse4.1", "sse4.2", "ssse3")
 V3 = (*V2, "avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe", "xsave")
@@ -33,18 +34,16 @@ X86_64_V4 = Machine(
 )
 """AVX-512. (Skylake-X, Zen 4)"""
 
-MACHINES: dict[str, Machine] = {machine.name: machine for machine in (X86_64_V3, X86_64_V4)}
+X86_64_V3_VNNI = replace(X86_64_V3, name="x86-64-v3-vnni", features=(*V3, "avxvnni"))
+"""With products of bytes. (Alder Lake)"""
 
+X86_64_V4_VNNI = replace(X86_64_V4, name="x86-64-v4-vnni", features=(*V4, "avx512vnni"))
+"""With products of bytes. (Cascade Lake, Ice Lake, Zen 4)"""
 
-def machine_named(name: str) -> Machine:
-    """The machine of that name. Raises CompileError (SW0233) if there is none."""
-    if name not in MACHINES:
-        hint = f"there are {', '.join(MACHINES)}"
-        raise CompileError("SW0233", f"there is no machine {name}", hint=hint)
-    return MACHINES[name]
+LEVELS = (X86_64_V3, X86_64_V3_VNNI, X86_64_V4, X86_64_V4_VNNI)
+"""Each with more than those before it; of a processor that has no name here, the best is it."""
 
-
-EXACT_EXTRAS = (
+EXACT_AVX512 = (
     "avx512bitalg",
     "avx512ifma",
     "avx512vbmi",
@@ -53,8 +52,20 @@ EXACT_EXTRAS = (
     "avx512vpopcntdq",
     "gfni",
 )
+EXACT_EXTRAS = (*EXACT_AVX512, "avxvnni")
 """What else LLVM may use on the build machine: integer instructions, which change no result.
 
 Not `avx512bf16`, whose conversion flushes denormals, nor `avx512fp16`, whose fused multiply-add
 rounds once where other machines round twice.
 """
+
+ZNVER5 = replace(X86_64_V4, name="znver5", features=(*V4, *EXACT_EXTRAS), l1=48 << 10, l3=32 << 20)
+"""AMD's of 2024. The third cache is that of eight cores."""
+
+ZNVER4 = replace(ZNVER5, name="znver4", features=(*V4, *EXACT_AVX512), l1=32 << 10)
+"""AMD's of 2022: vectors of 64 bytes, in halves."""
+
+SAPPHIRERAPIDS = replace(ZNVER5, name="sapphirerapids", l2=2 << 20)
+"""Intel's servers of 2023, and what came after."""
+
+PROCESSORS = (SAPPHIRERAPIDS, ZNVER4, ZNVER5)

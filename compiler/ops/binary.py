@@ -25,7 +25,7 @@ from stepwell.compiler.ops.value import Slope, Value, Zero
 LOGICAL = ("bool", *INTEGERS)
 
 
-BITS = alike(2, "bool[5]", "i32[3]", "i64[2]", "u8[2,2]")
+BITS = alike(2, "bool[5]", "i32[3]", "i64[2]", "u8[2,2]", "i8[3]")
 
 
 @irdl_op_definition
@@ -139,7 +139,7 @@ def _integer_power(s: Scalars, x: Scalar, y: Scalar) -> Scalar:
     zero, one = s.constant(0, x.dtype), s.constant(1, x.dtype)
     negative = s.apply("lt", y, zero)
     result, base, bits = one, x, s.select(negative, zero, y)
-    for _ in range({"u8": 8, "i32": 31, "i64": 63}[x.dtype]):
+    for _ in range({"u8": 8, "i8": 7, "i32": 31, "i64": 63}[x.dtype]):
         odd = s.apply("ne", s.apply("and", bits, one), zero)
         result = s.select(odd, s.apply("mul", result, base), result)
         base, bits = s.apply("mul", base, base), s.apply("shift_right", bits, one)
@@ -210,7 +210,7 @@ class Shift(Binary, abc.ABC):
     """The bits of x moved by y places; a negative y counts as one past the width."""
 
     DTYPES: ClassVar = INTEGERS
-    SAMPLES: ClassVar = alike(2, "i32[3,4]", "i64[5]", "u8[7]", "i32[0]")
+    SAMPLES: ClassVar = alike(2, "i32[3,4]", "i64[5]", "u8[7]", "i8[4]", "i32[0]")
 
 
 @irdl_op_definition

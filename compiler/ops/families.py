@@ -69,7 +69,9 @@ class Unary(Function, abc.ABC):
     """One operand. A leaf says its slope: the derivative at x, where y is the result."""
 
     SAMPLES: ClassVar = (
-        *alike(1, "f64[3,4]", "f32[5]", "f16[2,3]", "bf16[7]", "i32[6]", "i64[2,2]", "u8[5]"),
+        *alike(
+            1, "f64[3,4]", "f32[5]", "f16[2,3]", "bf16[7]", "i32[6]", "i64[2,2]", "u8[5]", "i8[4]"
+        ),
         *alike(1, "f64[0,3]", "f32[1]", "f64[]"),
     )
     T: ClassVar = VarConstraint("T", base(TensorType))
@@ -97,7 +99,9 @@ class Binary(Function, abc.ABC):
     """Two operands of one type. A leaf says its two slopes."""
 
     SAMPLES: ClassVar = (
-        *alike(2, "f64[3,4]", "f32[5]", "f16[2,3]", "bf16[7]", "i32[6]", "i64[2,2]", "u8[5]"),
+        *alike(
+            2, "f64[3,4]", "f32[5]", "f16[2,3]", "bf16[7]", "i32[6]", "i64[2,2]", "u8[5]", "i8[4]"
+        ),
         *alike(2, "f64[0]"),
     )
     T: ClassVar = VarConstraint("T", base(TensorType))

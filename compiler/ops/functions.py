@@ -63,6 +63,7 @@ BOOL: Mapping[str, OpClass] = {
 TABLES: Mapping[str, Mapping[str, OpClass]] = {
     "f32": FLOAT,
     "f64": FLOAT,
+    "i8": SIGNED,
     "i32": SIGNED,
     "i64": SIGNED,
     "index": SIGNED,

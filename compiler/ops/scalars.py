@@ -15,7 +15,7 @@ from xdsl.ir import Attribute, Block, Region, SSAValue
 from xdsl.irdl import IRDLOperation
 
 from stepwell.compiler.dialects.construct import append, construct
-from stepwell.compiler.dialects.llvm.types import vector
+from stepwell.compiler.dialects.llvm.types import bits, vector
 from stepwell.compiler.dialects.loop.host import ConditionOp, WhileOp
 from stepwell.compiler.dialects.loop.nests import FoldOp, IndexOp, PrefixOp, ScanOp, YieldOp
 from stepwell.compiler.dialects.loop.scalar import Cast, CastOp, CompareOp, SelectOp, number
@@ -149,6 +149,8 @@ class Scalars:
         """As `docs/semantics.md` says: floats round to nearest even, float to integer saturates."""
         if x.dtype == dtype:
             return x
+        if {x.dtype, dtype} == {"i8", "u8"}:
+            return Scalar(x.value, dtype)
         if dtype == "bool":
             return self.apply("ne", x, self.constant(0, x.dtype))
         if dtype in _NARROW and x.dtype != "f64" and x.dtype != "f32":
@@ -410,7 +412,7 @@ def _cast_between(source: str, target: str) -> Cast:
             wider = _WIDTH[target] > _WIDTH[source]
             return Cast.EXTF if wider else Cast.TRUNCF
         return Cast.FPTOUI if target == "u8" else Cast.FPTOSI
-    signed = source in ("i32", "i64")
+    signed = source in ("i8", "i32", "i64")
     if is_float(target):
         return Cast.SITOFP if signed else Cast.UITOFP
     if _WIDTH[target] < _WIDTH[source]:
@@ -422,8 +424,8 @@ _NARROW = ("f16", "bf16")
 
 
 def working(dtype: str) -> str:
-    """The dtype in which numbers of a dtype are computed with."""
-    return "f32" if dtype in _NARROW else dtype
+    """The dtype in which numbers of a dtype are folded; folds take bytes for unsigned ones."""
+    return "f32" if dtype in _NARROW else "i32" if dtype == "i8" else dtype
 
 
-_WIDTH = {"bool": 1, "u8": 8, "f16": 16, "bf16": 16, "i32": 32, "f32": 32, "i64": 64, "f64": 64}
+_WIDTH = {dtype: bits(type) for dtype, type in SCALARS.items() if dtype != "index"}

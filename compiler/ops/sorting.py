@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
-from xdsl.dialects.builtin import DenseArrayBase, TensorType, i32
-from xdsl.ir import SSAValue
+from xdsl.dialects.builtin import DenseArrayBase, TensorType, UnitAttr, i32
+from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import irdl_op_definition, prop_def, var_operand_def, var_result_def
 
 from stepwell.compiler.dialects.loop.nests import SortOp
@@ -39,6 +39,7 @@ class Sort(PureOp):
         (("bf16[2,9]",), {"axis": 1}),
         (("i64[9]", "f64[9]"), {"axis": 0}),
         (("u8[20]",), {"axis": 0}),
+        (("i8[20]",), {"axis": 0}),
         (("bool[5]", "u8[5]"), {"axis": 0}),
         (("f64[2,0]",), {"axis": 1}),
         (("f64[0,2]",), {"axis": 1}),
@@ -64,7 +65,9 @@ class Sort(PureOp):
     def lower(self, h: Host, operands: Sequence[SSAValue], results: Sequence[SSAValue]) -> None:
         count = len(operands)
         segments = DenseArrayBase.from_list(i32, [count, count])
-        properties = {"axis": self.axis, "operandSegmentSizes": segments}
+        properties: dict[str, Attribute] = {"axis": self.axis, "operandSegmentSizes": segments}
+        if dtype_of(self.arguments[0].type) == "i8":
+            properties["signed"] = UnitAttr()
         h.write(SortOp, [*operands, *results], (), properties)
 
     def _order(self) -> Value:

@@ -213,7 +213,7 @@ class Not(Unary):
     name = "nd.not"
     NUMPY: ClassVar = np.invert
     DTYPES: ClassVar = ("bool", *INTEGERS)
-    SAMPLES: ClassVar = alike(1, "bool[5]", "i32[3]", "u8[2,2]")
+    SAMPLES: ClassVar = alike(1, "bool[5]", "i32[3]", "u8[2,2]", "i8[2]")
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         x = reads[0](at)
@@ -232,8 +232,8 @@ class Convert(Elementwise):
     assembly_format = "$x `to` $dtype attr-dict `:` type($x) `->` type($result)"
     SAMPLES: ClassVar = tuple(
         ((f"{source}[5]",), {"dtype": target})
-        for source in ("bool", "i32", "i64", "u8", "f16", "bf16", "f32", "f64")
-        for target in ("bool", "i32", "i64", "u8", "f16", "bf16", "f32", "f64")
+        for source in ("bool", "i8", "i32", "i64", "u8", "f16", "bf16", "f32", "f64")
+        for target in ("bool", "i8", "i32", "i64", "u8", "f16", "bf16", "f32", "f64")
     )
 
     @classmethod
@@ -271,4 +271,4 @@ def converted(x: Array, dtype: str) -> Array:
     return np.where(wide >= float(limits.max), np.asarray(limits.max, target), whole)
 
 
-_ONES = {"bool": 1, "i32": -1, "i64": -1, "u8": 255}
+_ONES = {"bool": 1, "i8": -1, "i32": -1, "i64": -1, "u8": 255}

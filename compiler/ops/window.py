@@ -9,7 +9,14 @@ from xdsl.dialects.builtin import StringAttr, TensorType
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def
 
 from stepwell.compiler.dialects.loop.types import ANY, UNCUT, Combine
-from stepwell.compiler.dialects.nd import Tensor, dtype_of, is_float, shape_of, tensor
+from stepwell.compiler.dialects.nd import (
+    Tensor,
+    dtype_of,
+    is_float,
+    numpy_dtype,
+    shape_of,
+    tensor,
+)
 from stepwell.compiler.dialects.sizes import IntsAttr, Shape, SizesAttr, count_of
 from stepwell.compiler.ops.base import (
     Array,
@@ -44,12 +51,12 @@ PICKS = {"max": Combine.ARGMAX, "min": Combine.ARGMIN}
 
 def lowest(dtype: str) -> float | int:
     """What no number of the dtype is below."""
-    return -np.inf if is_float(dtype) else {"u8": 0, "i32": -(2**31), "i64": -(2**63)}[dtype]
+    return -np.inf if is_float(dtype) else int(np.iinfo(numpy_dtype(dtype).name).min)
 
 
 def highest(dtype: str) -> float | int:
     """What no number of the dtype is above."""
-    return np.inf if is_float(dtype) else {"u8": 255, "i32": 2**31 - 1, "i64": 2**63 - 1}[dtype]
+    return np.inf if is_float(dtype) else int(np.iinfo(numpy_dtype(dtype).name).max)
 
 
 def identity(combine: str, dtype: str) -> float | int:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 
+from stepwell.compiler.machines.dots import DOTS
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.machines.x86 import V4
 from stepwell.runtime.errors import CompileError
@@ -31,11 +32,12 @@ X86_GROUPS: Mapping[str, tuple[str, ...]] = {
 
 X86_EXCEPTIONS: Mapping[str, tuple[str, ...]] = {
     "avx512.permvar.qi": ("avx512vbmi",),
-    "avx512.vpdpbusd": ("avx512vnni",),
     "avx512.vpdpwssd": ("avx512vnni",),
     "avx512.vpermi2var.qi": ("avx512vbmi",),
 }
 """… and those that begin so need more."""
+
+_DOTS = {name: (width, dot) for dot in DOTS.values() for width, name in dot.intrinsics.items()}
 
 NAME = re.compile(rf"@llvm\.(x86|{'|'.join(FOREIGN)})\.([\w.]+)")
 
@@ -59,6 +61,15 @@ def refuse_what_is_fatal(text: str, machine: Machine) -> None:
 
 
 def _needed(target: str, name: str, machine: Machine) -> Iterator[str]:
+    if (known := _DOTS.get(f"llvm.{target}.{name}")) is not None:
+        width, dot = known
+        if not machine.has(dot):
+            yield " or ".join(dot.features)
+        if width > machine.vector_bytes:
+            yield f"vectors of {width} bytes"
+        return
+    if f"{target}.{name}" == "aarch64.isb" and machine.architecture == target:
+        return
     if target != "x86" or machine.architecture != "x86_64":
         yield f"a processor of type {target}"
         return

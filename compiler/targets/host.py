@@ -26,7 +26,8 @@ def host() -> Machine:
     if level is None:
         missing = ", ".join(sorted(set(X86_64_V3.features) - available))
         raise CompileError("SW0256", f"this processor lacks {missing}, which x86-64-v3 has")
-    extras = tuple(f for f in EXACT_EXTRAS if f in available and level is X86_64_V4)
+    exact = EXACT_EXTRAS if level is X86_64_V4 else ("avxvnni",)
+    extras = tuple(feature for feature in exact if feature in available)
     sizes = cache_sizes()
     return replace(
         level,

@@ -154,3 +154,11 @@ loop.for %k = %i to %i step 0 {
 %x = "test.op"() : () -> f32
 %0 = loop.cast round %x : f32 to i32
 // CHECK: Expected `extf`, `truncf`
+
+// -----
+
+func.func @dot(%w: vector<8xi32>) {
+  %r = "loop.dot"(%w, %w, %w) <{instruction = "vpmaddubsw"}> : (vector<8xi32>, vector<8xi32>, vector<8xi32>) -> vector<8xi32>
+  func.return
+}
+// CHECK: vpmaddubsw is none of vpdpbusd, sdot, udot, vpmaddwd

@@ -167,6 +167,8 @@ loop.kernel @explicit<N: 1>(%x: !loop.buffer<[N] x f32>) -> (%y: !loop.buffer<[N
     loop.yield %more : vector<8xf32>
   }
   %low = loop.shuffle %total, %all <[0, 1, 8, 9]> : vector<8xf32> to vector<4xf32>
+  %words = loop.cast bitcast %total : vector<8xf32> to vector<8xi32>
+  %dots = loop.dot "vpdpbusd" %words, %words to %words : vector<8xi32> to vector<8xi32>
   %first = loop.extract %low at <0> : vector<4xf32> to f32
   %less = loop.compare lt %total, %all : vector<8xf32>
   %some = loop.any %less : vector<8xi1>
@@ -200,6 +202,8 @@ loop.kernel @explicit<N: 1>(%x: !loop.buffer<[N] x f32>) -> (%y: !loop.buffer<[N
 // CHECK-NEXT:      loop.yield %more : vector<8xf32>
 // CHECK-NEXT:    }
 // CHECK-NEXT:    %low = loop.shuffle %total, %all <[0, 1, 8, 9]> : vector<8xf32> to vector<4xf32>
+// CHECK-NEXT:    %words = loop.cast bitcast %total : vector<8xf32> to vector<8xi32>
+// CHECK-NEXT:    %dots = loop.dot "vpdpbusd" %words, %words to %words : vector<8xi32> to vector<8xi32>
 // CHECK-NEXT:    %first = loop.extract %low at <0> : vector<4xf32> to f32
 // CHECK-NEXT:    %less = loop.compare lt %total, %all : vector<8xf32>
 // CHECK-NEXT:    %some = loop.any %less : vector<8xi1>

@@ -1,10 +1,10 @@
 // RUN: stepwell-opt %s --split-input-file --verify-diagnostics --parsing-diagnostics | filecheck %s
 
-// Types are tensors of the eight dtypes. A size is a number or an expression, in one way of writing.
-nd.func @dtype(%x: tensor<4xi8>) {
+// Types are tensors of the nine dtypes. A size is a number or an expression, in one way of writing.
+nd.func @dtype(%x: tensor<4xi16>) {
   nd.return
 }
-// CHECK: tensor<4xi8> is no tensor of i1, i32, i64, ui8, f16, bf16, f32, f64
+// CHECK: tensor<4xi16> is no tensor of i1, i8, i32, i64, ui8, f16, bf16, f32, f64
 
 // -----
 

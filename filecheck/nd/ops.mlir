@@ -35,7 +35,7 @@ nd.func @unary(%x: tensor<4xf32>, %n: tensor<4xi32>) {
 // CHECK-NEXT:    nd.return
 // CHECK-NEXT:  }
 
-// Conversion names the dtype as Python does; there are eight. In the IR bool is i1, and u8 is ui8.
+// Conversion names the dtype as Python does; there are nine. In the IR bool is i1, and u8 is ui8.
 nd.func @convert(%x: tensor<4xf32>) {
   %bool = nd.convert %x to "bool" : tensor<4xf32> -> tensor<4xi1>
   %i32 = nd.convert %x to "i32" : tensor<4xf32> -> tensor<4xi32>

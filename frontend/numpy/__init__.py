@@ -30,6 +30,7 @@ from stepwell.numpy.dtypes import float32 as float32
 from stepwell.numpy.dtypes import float64 as float64
 from stepwell.numpy.dtypes import iinfo as iinfo
 from stepwell.numpy.dtypes import inf as inf
+from stepwell.numpy.dtypes import int8 as int8
 from stepwell.numpy.dtypes import int32 as int32
 from stepwell.numpy.dtypes import int64 as int64
 from stepwell.numpy.dtypes import nan as nan

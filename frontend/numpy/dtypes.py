@@ -22,6 +22,7 @@ class Name(str):
 
 
 bool_ = Name("bool")
+int8 = Name("i8")
 int32 = Name("i32")
 int64 = Name("i64")
 uint8 = Name("u8")

@@ -6,11 +6,30 @@ from stepwell.array import Array, ArrayLike, apply, asarray, promoted
 from stepwell.indexing import normal_axis
 from stepwell.numpy.einsum import einsum as einsum
 from stepwell.numpy.manipulation import diagonal
+from stepwell.places import user_line
+from stepwell.promotion import KINDS, dtype_name
+from stepwell.runtime.errors import CompileError
 
 
-def matmul(x: ArrayLike, y: ArrayLike) -> Array:
-    """The last axis of x with the last but one of y; leading axes are broadcast."""
-    return asarray(x) @ asarray(y)
+def matmul(x: ArrayLike, y: ArrayLike, *, dtype: object = None) -> Array:
+    """The last axis of x with the last but one of y; leading axes are broadcast.
+
+    As in NumPy, both are converted to `dtype` first, if there is one, which costs nothing: bytes
+    have sums in `int32`, of which none is lost.
+    """
+    a, b = asarray(x), asarray(y)
+    if dtype is not None:
+        a, b = (_widened(each, dtype_name(dtype)) for each in (a, b))
+    return a @ b
+
+
+def _widened(x: Array, dtype: str) -> Array:
+    """A factor in the dtype of a product, whose kind is not lower (CompileError SW0104)."""
+    if KINDS[dtype] < KINDS[x.dtype]:
+        sentence = f"{x.dtype} is not converted to {dtype} by itself, which is of a lower kind"
+        hint = "convert it with .astype(…)"
+        raise CompileError("SW0104", sentence, hint=hint, where=user_line())
+    return x.astype(dtype)
 
 
 def dot(x: ArrayLike, y: ArrayLike) -> Array:

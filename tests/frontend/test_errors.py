@@ -345,7 +345,7 @@ def test_a_dtype_that_is_not_there() -> None:
           --> model.py:N
            |     lambda: np.zeros(3, "complex64"),
            |             ^^^^^^^^^^^^^^^^^^^^^^^^
-          help: the dtypes are bool, i32, i64, u8, f16, bf16, f32, f64
+          help: the dtypes are bool, i8, i32, i64, u8, f16, bf16, f32, f64
         """,
     )
     expect(
@@ -355,7 +355,7 @@ def test_a_dtype_that_is_not_there() -> None:
           --> model.py:N
            |     lambda: np.asarray(numpy.ones(2, "i2")),
            |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-          help: the dtypes are bool, i32, i64, u8, f16, bf16, f32, f64
+          help: the dtypes are bool, i8, i32, i64, u8, f16, bf16, f32, f64
         """,
     )
 
@@ -364,7 +364,7 @@ def test_a_spec_that_cannot_be_read() -> None:
     expect(
         lambda: stepwell.compile(lambda x: x, "f33[B]"),
         """
-        SW0101: the spec does not begin with a dtype (bool, i32, i64, u8, f16, bf16, f32, f64)
+        SW0101: the spec does not begin with a dtype (bool, i8, i32, i64, u8, f16, bf16, f32, f64)
           --> model.py:N
            |     lambda: stepwell.compile(lambda x: x, "f33[B]"),
            |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
@@ -571,7 +571,8 @@ def test_targets_and_numerics_that_are_not_there() -> None:
           --> model.py:N
            |     lambda: stepwell.compile(lambda x: x, "f32", target="abacus"),
            |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-          help: give one or several of host, x86-64-v3, x86-64-v4
+          help: give one or several of host, x86-64-v3, x86-64-v3-vnni, x86-64-v4, x86-64-v4-vnni, \
+sapphirerapids, znver4, znver5, aarch64, aarch64-dotprod
         """,
     )
     expect(

@@ -134,7 +134,7 @@ def test_an_argument_of_a_dtype_that_is_not_there() -> None:
            |     lambda: stepwell.jit(lambda p: p["w"])({"w": numpy.ones(3, "i2")}),
            |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
           argument [0]['w']
-          help: the dtypes are bool, i32, i64, u8, f16, bf16, f32, f64
+          help: the dtypes are bool, i8, i32, i64, u8, f16, bf16, f32, f64
         """,
     )
 

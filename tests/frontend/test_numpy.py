@@ -191,6 +191,7 @@ OWN: list[tuple[str, Any]] = [
     ("np.iota((2, 3), 1)", [[0, 1, 2], [0, 1, 2]]),
     ("np.finfo('bf16').bits", 16),
     ("np.iinfo('u8').max", 255),
+    ("np.iinfo('i8').min", -128),
     ("np.from_dlpack(v)", NAMES["v"]),
     ("np.dynamic_slice(x, (1, 3), (2, 2))", NAMES["x"][1:, 2:]),
     ("np.dynamic_update_slice(i, j[:1], (9, 0))", numpy.append(NAMES["i"][:2], NAMES["j"][:1], 0)),

@@ -40,8 +40,8 @@ def test_the_text_form() -> None:
 @pytest.mark.parametrize(
     ("text", "offset", "why"),
     [
-        ("f31[B]", 0, "does not begin with a dtype (bool, i32, i64, u8, f16, bf16, f32, f64)"),
-        ("?", 0, "does not begin with a dtype (bool, i32, i64, u8, f16, bf16, f32, f64)"),
+        ("f31[B]", 0, "does not begin with a dtype (bool, i8, i32, i64, u8, f16, bf16, f32, f64)"),
+        ("?", 0, "does not begin with a dtype (bool, i8, i32, i64, u8, f16, bf16, f32, f64)"),
         ("f32(B)", 3, "needs sizes in brackets, or nothing, after the dtype"),
         ("f32[B", 5, "does not close its bracket"),
         ("f32[B] x", 7, "goes on after its bracket"),

@@ -74,7 +74,7 @@ def test_the_best_code_that_runs_is_called(tmp_path: Path) -> None:
     made = program(tuple(MACHINES))
     assert made(X).tolist() == (X + 1).tolist()
     made.save(tmp_path / "m.well")
-    assert list(targets(tmp_path / "m.well")) == ["x86-64-v4", "x86-64-v3"]
+    assert set(targets(tmp_path / "m.well")) == {*MACHINES}
     assert load(tmp_path / "m.well").target.name == "x86-64-v3"
 
 

@@ -136,7 +136,7 @@ def in_every_dtype(case: Case) -> Iterator[Case]:
     """The sample in each dtype that the type rule accepts instead of the first operand's."""
     if case.types and not case.regions:
         first = dtype_of(case.types[0])
-        for wanted in ("bool", "i32", "i64", "u8", "f16", "bf16", "f32", "f64"):
+        for wanted in ("bool", "i8", "i32", "i64", "u8", "f16", "bf16", "f32", "f64"):
             changed = case.with_dtype(first, wanted)
             if changed.accepted:
                 yield changed

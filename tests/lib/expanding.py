@@ -92,7 +92,7 @@ def agree(
 
 
 def arrays_for(kernel: KernelOp, sizes: Sizes, special: bool) -> list[Array]:
-    """Random arguments; integers are small, so that they can be indices."""
+    """Random arguments; integers but bytes are small, as indices are."""
     random = np.random.default_rng(len(kernel.arguments) + sum(sizes.values()))
     return [_array(argument.type, sizes, random, special) for argument in kernel.arguments]
 
@@ -101,7 +101,8 @@ def _array(type: object, sizes: Sizes, random: np.random.Generator, special: boo
     assert isinstance(type, BufferType)
     shape, dtype = shape_of(type, sizes), DTYPES[str(type.element)]
     if np.issubdtype(dtype, np.integer) or dtype is np.bool_:
-        return random.integers(0, 2 if dtype is np.bool_ else 10, shape).astype(dtype)
+        limit = {np.bool_: 2, np.uint8: 256}.get(dtype, 10)
+        return random.integers(0, limit, shape).astype(dtype)
     values = np.asarray(random.standard_normal(shape))
     if special:
         values = np.where(random.random(shape) < 0.05, random.choice(SPECIAL, shape), values)

@@ -20,7 +20,7 @@ from stepwell.compiler import pipeline
 from stepwell.compiler.dialects.construct import append, construct
 from stepwell.compiler.dialects.locations import file_location, source_line
 from stepwell.compiler.dialects.loop.host import FuncOp as LoopFunc
-from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of
+from stepwell.compiler.dialects.nd import Tensor, dtype_of, numpy_dtype, shape_of
 from stepwell.compiler.dialects.sizes import Range, SymbolsAttr
 from stepwell.compiler.interpret.loops import run_function
 from stepwell.compiler.interpret.loops.values import dtype_of as memory_dtype
@@ -32,7 +32,6 @@ from stepwell.compiler.ops.emission import emitting
 from stepwell.compiler.ops.regions import inline, written_block
 from stepwell.compiler.ops.structure import FuncOp, ReturnOp
 from stepwell.compiler.ops.value import Value
-from stepwell.compiler.passes.assign_buffers import WORKSPACE
 from stepwell.compiler.targets.cpu import host
 from stepwell.compiler.targets.support import support_object
 from stepwell.compiler.tuning.plans import NONE
@@ -134,7 +133,11 @@ class Interpreter:
         run_function(self.module, name, [*inputs, *constants, *results], sizes, host)
         for given, after in zip(arrays, inputs, strict=True):
             assert given.tobytes() == after.tobytes(), "an argument was written"
-        return results[:-1] if WORKSPACE in function.attributes else results
+        returned = self.sources[name].returned
+        return [
+            array.view(numpy_dtype(dtype_of(value.type))) if array.dtype == np.uint8 else array
+            for array, value in zip(results, returned, strict=False)
+        ]
 
 
 def compiled(module: ModuleOp, machine: Machine | None = None) -> Model:

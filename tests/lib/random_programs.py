@@ -21,7 +21,7 @@ from stepwell.runtime.sizes import Size
 
 RANGES: Mapping[str, Range] = {"M": (0, None), "N": (1, None)}
 SIZES = ("N", "M", 1, 2, 3, 4, 5, 7, 16, 33)
-DTYPES = ("f32", "f64", "i32", "bool", "f16", "bf16", "i64", "u8")
+DTYPES = ("f32", "f64", "i32", "bool", "f16", "bf16", "i64", "u8", "i8")
 REACH = 300
 """How many choices of operands are tried for an op until the type rule accepts one."""
 LARGEST = 4000

@@ -212,7 +212,7 @@ def test_a_wrong_manifest_is_named_with_its_file(scale_file):
         members["stepwell"] = f"stepwell artifact 1\nmanifest sha256 {digest}\n".encode()
 
     assert refusal(repacked(scale_file, change)).startswith(
-        f"SW0307: {scale_file}: manifest.json: entries.scale.results[0].dtype: expected bool or i32"
+        f"SW0307: {scale_file}: manifest.json: entries.scale.results[0].dtype: expected bool or i8"
     )
 
 

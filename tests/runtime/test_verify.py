@@ -257,7 +257,7 @@ def test_the_ends_of_the_line_do_not_overflow():
     assert largest_error(largest, -largest) == pytest.approx(2.0**64 - 2.0**53)
 
 
-@pytest.mark.parametrize("name", ["bool", "u8", "i32", "i64"])
+@pytest.mark.parametrize("name", ["bool", "i8", "u8", "i32", "i64"])
 def test_integers_are_equal_or_not(name):
     one, zero = (np.array([value], BY_NAME[name].numpy) for value in (1, 0))
     assert largest_error(one, one) == 0

@@ -13,7 +13,7 @@ from stepwell.compiler.dialects.construct import NOTHING
 from stepwell.compiler.dialects.llvm import instructions as ours
 from stepwell.compiler.dialects.llvm.cursor import Cursor, Operand
 from stepwell.compiler.dialects.llvm.intrinsics import INTRINSICS, STRICT
-from stepwell.compiler.dialects.llvm.types import element, like, vector
+from stepwell.compiler.dialects.llvm.types import element, is_vector, like, vector
 
 IntegerPredicate = Literal["eq", "ne", "slt", "sle", "sgt", "sge", "ult", "ule", "ugt", "uge"]
 FloatPredicate = Literal[
@@ -158,8 +158,11 @@ class Arithmetic(Cursor, ABC):
     fpext = _conversion(llvm.FPExtOp)
     fptrunc = _conversion(llvm.FPTruncOp)
     """To f32 from f64 and to f16 from f32 only."""
-    bitcast = _conversion(llvm.BitcastOp)
-    """The same bits, in as many lanes of another type of the same width."""
+
+    def bitcast(self, a: SSAValue, type: Attribute) -> SSAValue:
+        """The same bits, in as many lanes of another type of the same width, or in a vector."""
+        result = type if is_vector(type) else like(a.type, type)
+        return self.emit(llvm.BitcastOp, (a,), result)
 
     # Vectors.
 

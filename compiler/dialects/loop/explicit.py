@@ -3,7 +3,7 @@
 from abc import ABC
 from typing import ClassVar
 
-from xdsl.dialects.builtin import UnitAttr, VectorType, i1
+from xdsl.dialects.builtin import StringAttr, UnitAttr, VectorType, i1
 from xdsl.irdl import (
     AnyAttr,
     AttrSizedOperandSegments,
@@ -35,6 +35,7 @@ from stepwell.compiler.dialects.define import defined_in
 from stepwell.compiler.dialects.loop.syntax import INDEX, parse_carried, parse_known, print_carried
 from stepwell.compiler.dialects.loop.types import BufferType
 from stepwell.compiler.dialects.sizes import IntsAttr, NumberAttr
+from stepwell.compiler.machines.dots import DOTS, Dot
 
 
 @irdl_op_definition
@@ -257,6 +258,37 @@ class ExtractOp(IRDLOperation):
     result = result_def()
     traits = traits_def(Pure())
     assembly_format = "$vector `at` $lane attr-dict `:` type($vector) `to` type($result)"
+
+
+@irdl_op_definition
+class DotOp(IRDLOperation):
+    """Sums, to which an instruction adds products of the numbers in words, `group` in each.
+
+    ```
+    %r = loop.dot "vpdpbusd" %a, %b to %s : vector<16xi32> to vector<16xi32>
+    ```
+    """
+
+    name = "loop.dot"
+    T: ClassVar = VarConstraint("T", AnyAttr())
+    S: ClassVar = VarConstraint("S", AnyAttr())
+    instruction = prop_def(StringAttr)
+    left = operand_def(T)
+    right = operand_def(T)
+    sums = operand_def(S)
+    result = result_def(S)
+    traits = traits_def(Pure())
+    assembly_format = (
+        "$instruction $left `,` $right `to` $sums attr-dict `:` type($left) `to` type($result)"
+    )
+
+    def verify_(self) -> None:
+        if self.instruction.data not in DOTS:
+            raise VerifyException(f"{self.instruction.data} is none of {', '.join(DOTS)}")
+
+    @property
+    def dot(self) -> Dot:
+        return DOTS[self.instruction.data]
 
 
 @irdl_op_definition

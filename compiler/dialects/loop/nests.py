@@ -3,7 +3,7 @@
 from abc import ABC
 from typing import ClassVar, Self
 
-from xdsl.dialects.builtin import StringAttr, i1
+from xdsl.dialects.builtin import StringAttr, UnitAttr, i1
 from xdsl.ir import SSAValue
 from xdsl.irdl import (
     AnyAttr,
@@ -268,7 +268,8 @@ class PrefixOp(IRDLOperation):
 class SortOp(IRDLOperation):
     """The inputs along an axis, in the ascending order of the first, to the outputs.
 
-    Equal keys keep their order, among which are 0 and -0; NaN comes last; i1 and i8 have no sign.
+    Equal keys keep their order, among which are 0 and -0; NaN comes last; i1 and i8 have no sign,
+    but for the i8 of a sort that is `signed`.
     ```
     loop.sort %x, %p to %y, %q axis <1> : !loop.buffer<[B, 9] x f32>, … to …
     ```
@@ -278,10 +279,12 @@ class SortOp(IRDLOperation):
     inputs = var_operand_def(BufferType)
     outputs = var_operand_def(BufferType)
     axis = prop_def(NumberAttr)
+    signed = opt_prop_def(UnitAttr)
     irdl_options = (AttrSizedOperandSegments(as_property=True),)
     traits = traits_def(MemoryReadEffect(), MemoryWriteEffect(), HasParent(KernelOp))
     assembly_format = (
-        "$inputs `to` $outputs `axis` $axis attr-dict `:` type($inputs) `to` type($outputs)"
+        "(`signed` $signed^)? $inputs `to` $outputs `axis` $axis attr-dict"
+        " `:` type($inputs) `to` type($outputs)"
     )
 
     def verify_(self) -> None:

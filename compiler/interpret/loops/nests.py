@@ -19,6 +19,7 @@ from stepwell.compiler.dialects.loop.nests import (
     SortOp,
     WriteOp,
 )
+from stepwell.compiler.interpret.loops.casts import signed
 from stepwell.compiler.interpret.loops.combinations import State, combination
 from stepwell.compiler.interpret.loops.frames import Frame, Step
 from stepwell.compiler.interpret.loops.memory import linear, name_of
@@ -151,9 +152,11 @@ def prefix(op: PrefixOp, scope: Translator) -> Step:
 
 def sort(op: SortOp, scope: Translator) -> Step:
     inputs, outputs, axis = scope.slots(op.inputs), scope.slots(op.outputs), op.axis.data
+    signs = op.signed is not None
 
     def run(frame: Frame) -> None:
         key = frame[inputs[0]]
+        key = signed(key) if signs else key
         comparable = key.astype(np.float32) if key.dtype.itemsize == 2 else key
         order = np.argsort(comparable, axis, kind="stable")
         for source, target in zip(frame.read(inputs), frame.read(outputs), strict=True):

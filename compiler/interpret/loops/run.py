@@ -55,7 +55,8 @@ def run_function(
     """
     random = np.random.default_rng(seed)
     outside = Outside(host or _ignore, custom or {}, random, count_writes)
-    Machine(RULES, module, outside).link(name, sizes)(arrays)
+    signless = [each.view(np.uint8) if each.dtype == np.int8 else each for each in arrays]
+    Machine(RULES, module, outside).link(name, sizes)(signless)
 
 
 def _ignore(site: int, buffers: Sequence[Value]) -> None:

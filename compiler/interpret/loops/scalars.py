@@ -11,7 +11,7 @@ import numpy as np
 from xdsl.dialects import arith, math
 from xdsl.ir import Operation
 
-from stepwell.compiler.dialects.loop.explicit import AnyOp, ExtractOp, MaskOp, ShuffleOp
+from stepwell.compiler.dialects.loop.explicit import AnyOp, DotOp, ExtractOp, MaskOp, ShuffleOp
 from stepwell.compiler.dialects.loop.scalar import (
     CastOp,
     CompareOp,
@@ -134,6 +134,7 @@ WITH_PROPERTIES: Mapping[type[Operation], Callable[[Any], Function]] = {
     MaskOp: vectors.mask,
     ShuffleOp: vectors.shuffle,
     ExtractOp: vectors.extract,
+    DotOp: vectors.dot,
 }
 """Ops that make their function of their properties and types."""
 

@@ -1,6 +1,6 @@
 """Values of the loop interpreter: the NumPy type of each scalar type, constants, and fresh memory.
 
-`i8` is kept as uint8; signed ops view it as int8.
+`i8` and `i16` are kept as unsigned; signed ops view it as int8.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,6 +23,7 @@ from xdsl.dialects.builtin import (
     f64,
     i1,
     i8,
+    i16,
     i32,
     i64,
 )
@@ -43,6 +44,7 @@ DTYPES: Mapping[Attribute, DType] = {
     i1: np.dtype(np.bool_),
     i8: np.dtype(np.uint8),
     IntegerType(8, Signedness.UNSIGNED): np.dtype(np.uint8),
+    i16: np.dtype(np.uint16),
     i32: np.dtype(np.int32),
     i64: np.dtype(np.int64),
     IndexType(): np.dtype(np.int64),

@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from stepwell.compiler.dialects.loop.explicit import ExtractOp, MaskOp, ShuffleOp
+from stepwell.compiler.dialects.loop.explicit import DotOp, ExtractOp, MaskOp, ShuffleOp
 from stepwell.compiler.dialects.loop.scalar import LanesOp, SplatOp
 from stepwell.compiler.interpret.loops.functions import Binary, Unary
 from stepwell.compiler.interpret.loops.values import Value, dtype_of, lanes_of
+
+DOT_DTYPES = {"u8": np.uint8, "i8": np.int8, "i16": np.int16}
 
 
 def splat(op: SplatOp) -> Unary:
@@ -28,6 +30,18 @@ def mask(op: MaskOp) -> Binary:
 def shuffle(op: ShuffleOp) -> Binary:
     picked = np.array(op.lanes.data)
     return lambda first, second: np.concatenate((first, second))[picked]
+
+
+def dot(op: DotOp) -> Callable[[Value, Value, Value], Value]:
+    """Integers wrap."""
+    kinds = [DOT_DTYPES[op.dot.left], DOT_DTYPES[op.dot.right]]
+
+    def add(left: Value, right: Value, sums: Value) -> Value:
+        pairs = zip((left, right), kinds, strict=True)
+        a, b = (np.ascontiguousarray(each).view(kind).astype(np.int32) for each, kind in pairs)
+        return sums + (a * b).reshape(len(sums), -1).sum(axis=1, dtype=np.int32)
+
+    return add
 
 
 def extract(op: ExtractOp) -> Callable[[Value], Value]:

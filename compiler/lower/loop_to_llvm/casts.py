@@ -16,6 +16,9 @@ Conversion = Callable[[LlvmBuilder, SSAValue, Attribute, Attribute], SSAValue]
 
 
 def cast(build: LlvmBuilder, op: CastOp, operand: SSAValue) -> SSAValue:
+    if op.cast is Cast.BITCAST:
+        type = lowered(op.result.type)
+        return operand if operand.type == type else build.bitcast(operand, type)
     return _CASTS[op.kind.data](build, operand, element(op.operand.type), element(op.result.type))
 
 
@@ -64,11 +67,6 @@ def _resize(extend: Callable[[LlvmBuilder, SSAValue, Attribute], SSAValue]) -> C
     return resized
 
 
-def _bitcast(build: LlvmBuilder, a: SSAValue, source: Attribute, target: Attribute) -> SSAValue:
-    type = lowered(target)
-    return a if element(a.type) == type else build.bitcast(a, type)
-
-
 _CASTS: Mapping[str, Conversion] = {
     Cast.EXTF: _extend,
     Cast.TRUNCF: _truncate,
@@ -79,6 +77,5 @@ _CASTS: Mapping[str, Conversion] = {
     Cast.EXTSI: _resize(LlvmBuilder.sext),
     Cast.EXTUI: _resize(LlvmBuilder.zext),
     Cast.TRUNCI: _resize(LlvmBuilder.sext),
-    Cast.BITCAST: _bitcast,
     Cast.INDEX: _resize(LlvmBuilder.sext),
 }

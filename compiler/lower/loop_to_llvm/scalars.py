@@ -11,7 +11,7 @@ from stepwell.compiler.dialects.llvm.arithmetic import FloatPredicate, IntegerPr
 from stepwell.compiler.dialects.llvm.cursor import Operand
 from stepwell.compiler.dialects.llvm.types import bf16, element, f16, i64, integer, lanes, vector
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
-from stepwell.compiler.dialects.loop.explicit import AnyOp, ExtractOp, MaskOp, ShuffleOp
+from stepwell.compiler.dialects.loop.explicit import AnyOp, DotOp, ExtractOp, MaskOp, ShuffleOp
 from stepwell.compiler.dialects.loop.scalar import (
     CastOp,
     CompareOp,
@@ -143,6 +143,19 @@ def _extract(build: LlvmBuilder, op: ExtractOp, a: SSAValue) -> SSAValue:
     return build.extract_element(a, op.lane.data)
 
 
+def _dot(
+    build: LlvmBuilder, op: DotOp, left: SSAValue, right: SSAValue, sums: SSAValue
+) -> SSAValue:
+    """LLVM's intrinsics take vectors of the numbers."""
+    dot, count = op.dot, lanes(sums.type) or 1
+    type = vector(integer(32 // dot.group), count * dot.group)
+    words = [build.bitcast(each, type) for each in (left, right)]
+    name = dot.intrinsics[4 * count]
+    if dot.name == "vpmaddwd":
+        return build.add(build.intrinsic(name, words, sums.type), sums)
+    return build.intrinsic(name, [sums, *words], sums.type)
+
+
 def _constant(build: LlvmBuilder, op: arith.ConstantOp) -> SSAValue:
     half = _HALVES.get(element(op.result.type))
     given = _numbers(op.value)
@@ -178,4 +191,5 @@ WITH_PROPERTIES: Mapping[type[Operation], OfOp] = {
     MaskOp: _mask,
     ShuffleOp: _shuffle,
     ExtractOp: _extract,
+    DotOp: _dot,
 }

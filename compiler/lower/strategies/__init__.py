@@ -7,6 +7,7 @@ from stepwell.compiler.dialects.loop.nests import KernelOp
 from stepwell.compiler.lower.strategies.attention import Attention
 from stepwell.compiler.lower.strategies.base import Refusal as Refusal
 from stepwell.compiler.lower.strategies.base import Strategy as Strategy
+from stepwell.compiler.lower.strategies.dots import Dots
 from stepwell.compiler.lower.strategies.gemm import Gemm
 from stepwell.compiler.lower.strategies.map import Map
 from stepwell.compiler.lower.strategies.prefix import Prefix
@@ -16,7 +17,7 @@ from stepwell.compiler.machines.machine import Machine
 from stepwell.runtime.errors import CompileError
 
 STRATEGIES: Mapping[str, type[Strategy]] = {
-    each.name: each for each in (Sort, Gemm, Attention, Rows, Prefix, Map)
+    each.name: each for each in (Sort, Dots, Gemm, Attention, Rows, Prefix, Map)
 }
 """In the order in which they are tried: the last one always fits."""
 

@@ -105,7 +105,8 @@ class Strategy(ABC):
         if isinstance(value, int):
             powers = name != "bytes" or value & (value - 1) == 0
             return powers and value >= (1 if name in TILE else 0)
-        return isinstance(value, tuple) and set(value) <= set(cls.CHOICES.get(name, ()))
+        names = {value} if isinstance(value, str) else {*value}
+        return names <= {*cls.CHOICES.get(name, ())}
 
 
 @contextmanager

@@ -5,7 +5,7 @@ multiplication", ACM TOMS 34 (2008). Where a product is not deep it goes without
 tile sums all of it in registers, in the chunks that the fold's order asks for.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -20,6 +20,7 @@ from stepwell.compiler.lower.blocking import RUN, STREAMS, TALLEST, TASK, Produc
 from stepwell.compiler.lower.bodies import Ahead, BodyWriter, Mask, Ready, Spread, masks
 from stepwell.compiler.lower.contraction import Contraction, Factor, chunk_steps, contraction_of
 from stepwell.compiler.lower.costs import length
+from stepwell.compiler.lower.dots import Recipe, Words
 from stepwell.compiler.lower.folds import ALL, Block, Intervals
 from stepwell.compiler.lower.panels import Panels
 from stepwell.compiler.lower.strategies.base import (
@@ -79,7 +80,7 @@ class Gemm(Strategy):
 
     @classmethod
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
-        contraction = _contraction(kernel)
+        contraction = contraction_in(kernel)
         product = product_of(contraction, machine)
         turned = not contraction.right.is_contiguous and contraction.right.may_pack
         mr, nv = product.tile(_tallest(contraction), turned, machine)
@@ -112,30 +113,26 @@ class Gemm(Strategy):
         return cls(machine.vector_bytes, mr, nv, mc, nc, STREAMS if streams else kc, pack, ahead)
 
     def workspace(self, kernel: KernelOp) -> Size:
-        return _Gemm(self, kernel).workspace
+        return TiledProduct(self, kernel).workspace
 
     def expand(self, kernel: KernelOp) -> None:
-        product = _Gemm(self, kernel)
-        with expanding(kernel) as writer:
-            writer.location = product.nest.location
-            sizes, ranges = product.nest.sizes.data, kernel.symbols.ranges
-            unless_empty(writer, sizes, ranges, lambda: product.write(writer))
+        TiledProduct(self, kernel).expand()
 
 
-def _contraction(kernel: KernelOp) -> Contraction:
+def contraction_in(kernel: KernelOp) -> Contraction:
     found = contraction_of(Analysis(nests_of(kernel)[0]))
     assert not isinstance(found, str)
     return found
 
 
 @final
-class _Gemm:
-    """One kernel under one plan."""
+class TiledProduct:
+    """One kernel under one plan. By a `recipe`, both operands are packed as words."""
 
-    def __init__(self, plan: Gemm, kernel: KernelOp):
+    def __init__(self, plan: Gemm, kernel: KernelOp, recipe: Recipe | None = None):
         self.plan = plan
         self.kernel = kernel
-        self.contraction = _contraction(kernel)
+        self.contraction = contraction_in(kernel)
         self.analysis = self.contraction.analysis
         self.nest = self.analysis.nest
         self.element = self.contraction.fold.results[0].type
@@ -147,23 +144,37 @@ class _Gemm:
         axes = self.analysis.axes_of(self.contraction.fold)
         depth = prod((Size.of(steps.get(axis.value, axis.size)) for axis in axes), start=ONE)
         left, right = self.contraction.left, self.contraction.right
-        self.left = Panels(self.analysis, left, self.width, plan.mr, self.contraction.depth)
-        self.right = Panels(self.analysis, right, self.width, self.width * plan.nv, depth)
+        lengths = plan.mr, self.width * plan.nv
+        self.left: Panels | Words
+        self.right: Panels | Words
+        if recipe is not None:
+            self.left = Words(self.analysis, recipe, left, self.width, lengths[0])
+            self.right = Words(self.analysis, recipe, right, self.width, lengths[1], starts=True)
+        else:
+            depths = self.contraction.depth, depth
+            self.left = Panels(self.analysis, left, self.width, lengths[0], depths[0])
+            self.right = Panels(self.analysis, right, self.width, lengths[1], depths[1])
         self.tasks = self._tasks()
 
-    def write(self, writer: Writer) -> None:
-        ready: list[Ready] = []
+    def expand(self) -> None:
+        """Replace the kernel's nest by explicit loops."""
+        with expanding(self.kernel) as writer:
+            writer.location = self.nest.location
+            sizes, ranges = self.nest.sizes.data, self.kernel.symbols.ranges
+            unless_empty(writer, sizes, ranges, lambda: self._write(writer))
+
+    def _write(self, writer: Writer) -> None:
+        left = None
         if self.packs_left:
-            panels = self._view(writer, ZERO, self._left_size)
-            self._pack_left(writer, panels)
-            ready.append(self._ready(self.left, partial(self._load_left, panels)))
+            left = self._view(writer, ZERO, self._left_size)
+            self._pack_left(writer, left)
         if self.plan.mc:
-            self.tasks.write(writer, partial(self._task, writer, ready))
+            self.tasks.write(writer, partial(self._task, writer, left))
         else:
-            self._task(writer, ready, ALL, 0)
+            self._task(writer, left, ALL, 0)
 
     def _task(
-        self, writer: Writer, ready: Sequence[Ready], intervals: Intervals, number: Bound
+        self, writer: Writer, left: SSAValue | None, intervals: Intervals, number: Bound
     ) -> None:
         """The tiles in the intervals, block by block and panel by panel."""
         panel = None
@@ -171,30 +182,30 @@ class _Gemm:
             room = writer.multiply(number, self._bytes(self.right.size))
             panel = self._view(writer, self._first_panel, self.right.size, room)
         if not self.blocks.blocks:
-            return self._loops(writer, ready, panel).write(intervals)
+            return self._loops(writer, left, panel).write(intervals)
         sums = self._view(writer, self._bytes(self._left_size), _count_of(self._tiles))
         ends = [writer.value(writer.extent(each)) for each in (ZERO, self.blocks.count - 1)]
 
         def block(part: Intervals, number: Bound) -> None:
             at = [writer.compare("eq", writer.value(number), end) for end in ends]
             here = Block(part, at[0], at[1], sums, self._place_of_sums)
-            self._loops(writer, ready, panel, here).write(intervals)
+            self._loops(writer, left, panel, here).write(intervals)
 
         return self.blocks.write(writer, block, parallel=False)
 
     def _loops(
         self,
         writer: Writer,
-        ready: Sequence[Ready],
-        panel: SSAValue | None,
+        left: SSAValue | None,
+        right: SSAValue | None,
         block: Block | None = None,
     ) -> NestLoops:
         tiling = tiling_by(self.contraction, self.width, self.plan.mr, self.plan.nv)
         part = ALL if block is None else block.intervals
         fill: Callable[[Mapping[SSAValue, Bound], tuple[Mask, ...]], None] | None = None
-        if panel is not None:
-            fill = partial(self.right.fill, writer, target=panel, part=part)
-            ready = [*ready, self._ready(self.right, partial(self.right.vectors, panel, part, 0))]
+        if right is not None:
+            fill = partial(self.right.fill, writer, target=right, part=part)
+        ready = list(self._ready(left, right, part))
         return NestLoops(
             writer, self.analysis, tiling, {}, None, ready, fill, ahead=self._ahead(), block=block
         )
@@ -280,8 +291,21 @@ class _Gemm:
         place = writer.affine([(ONE, room)], first)
         return view(writer, self.kernel.arguments[-1], place, buffer((count,), self.element))
 
-    def _ready(self, panels: Panels, load: Callable[[BodyWriter], Spread]) -> Ready:
-        return Ready(panels.factor.value, panels.factor.own, load)
+    def _ready(
+        self, left: SSAValue | None, right: SSAValue | None, part: Intervals
+    ) -> Iterator[Ready]:
+        """What lies in panels: factors, or, of words, what both have come to."""
+        if left is not None and isinstance(self.left, Panels):
+            load = partial(self._load_left, self.left, left)
+            yield Ready(self.left.factor.value, self.left.factor.own, load)
+        if right is not None and isinstance(self.right, Panels):
+            load = partial(self.right.vectors, right, part, 0)
+            yield Ready(self.right.factor.value, self.right.factor.own, load)
+        match self.left, left, self.right, right:
+            case Words() as first, SSAValue(), Words() as second, SSAValue():
+                yield second.sums(right, first, left, self._left_panel)
+            case _:
+                pass
 
     # The left operand.
 
@@ -314,10 +338,10 @@ class _Gemm:
         """Where the panel of the tile at `bases` begins."""
         return writer.affine(_before(self._left_tiles, bases, self.left.depth))
 
-    def _load_left(self, panels: SSAValue, body: BodyWriter) -> Spread:
+    def _load_left(self, left: Panels, panels: SSAValue, body: BodyWriter) -> Spread:
         """One element for each row of the tile."""
         first = self._left_panel(body.writer, body.bases)
-        places = [self.left.place(body, ALL, first, row) for row in range(body.tile.height)]
+        places = [left.place(body, ALL, first, row) for row in range(body.tile.height)]
         values = [body.writer.load(panels, place, self.element) for place in places]
         return body.spread(values, True, False)
 

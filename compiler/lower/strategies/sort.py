@@ -105,6 +105,7 @@ class _Rows:
         shape, axis = types[0].shape, op.axis.data
         self.plan = plan
         self.location = op.location
+        self.signed = op.signed is not None
         self.inputs, self.outputs = tuple(op.inputs), tuple(op.outputs)
         self.elements = [type.element for type in types]
         self.length = shape[axis]
@@ -178,7 +179,7 @@ class _Row:
 
         def encode(place: Bound) -> None:
             key = writer.reload(rows.inputs[0], self._offset(place), self.key)
-            writer.store(code_of(writer, key), codes, place)
+            writer.store(code_of(writer, key, self.rows.signed), codes, place)
 
         def rank(place: Bound) -> None:
             writer.store(self._ranks(codes, place, width), ranks, place)
@@ -317,7 +318,7 @@ class _Row:
     def _take(self, keys: SSAValue, place: Bound, chunk: Bound, shift: SSAValue) -> Bound:
         """What is counted for the digit of a key, which then is one more."""
         writer = self.writer
-        code = code_of(writer, writer.reload(keys, place, self.key))
+        code = code_of(writer, writer.reload(keys, place, self.key), self.rows.signed)
         digit = integer_op(writer, arith.ShRUIOp, code, shift)
         digit = self._index(integer_op(writer, arith.AndIOp, digit, VALUES - 1))
         count = self._count(chunk, digit)

@@ -1,6 +1,12 @@
 """Machines are data, each level of x86-64 with all that the level below has."""
 
-from stepwell.compiler.machines import MACHINES, X86_64_V3, X86_64_V4
+import itertools
+from dataclasses import replace
+
+from stepwell.compiler.machines import LEVELS, MACHINES, X86_64_V3, X86_64_V4
+from stepwell.compiler.machines.dots import DOTS
+from stepwell.compiler.machines.x86 import PROCESSORS, ZNVER5
+from stepwell.compiler.pipeline import level_of
 
 
 def test_levels_include_each_other() -> None:
@@ -10,8 +16,25 @@ def test_levels_include_each_other() -> None:
 
 
 def test_every_machine_fuses_multiply_and_add() -> None:
-    assert all("fma" in machine.features for machine in MACHINES.values())
+    fused = {"x86_64": "fma", "aarch64": "neon"}
+    assert all(fused[each.architecture] in each.features for each in MACHINES.values())
     assert all(name == machine.name for name, machine in MACHINES.items())
+
+
+def test_levels_stand_in_order_and_processors_are_of_the_last() -> None:
+    assert not any(a.runs_on(b.features) for a, b in itertools.pairwise(reversed(LEVELS)))
+    for machine in PROCESSORS:
+        assert LEVELS[-1].runs_on(machine.features)
+        assert level_of(machine) is machine
+        assert level_of(replace(machine, name="another")) is LEVELS[-1]
+    assert level_of(replace(ZNVER5, features=X86_64_V4.features)) is X86_64_V4
+
+
+def test_instructions_belong_to_features() -> None:
+    has = {name: {dot.name for dot in DOTS.values() if m.has(dot)} for name, m in MACHINES.items()}
+    assert has["x86-64-v4"] == {"vpmaddwd"}
+    assert has["x86-64-v3-vnni"] == has["znver4"] == {"vpmaddwd", "vpdpbusd"}
+    assert (has["aarch64"], has["aarch64-dotprod"]) == (set(), {"sdot", "udot"})
 
 
 def test_lanes_of_a_register() -> None:

@@ -39,6 +39,13 @@ def test_unsigned_keys_are_compared_as_such(run: Any) -> None:
     np.testing.assert_array_equal(key.value, [3, 127, 128, 200])
 
 
+@both
+def test_signed_bytes_are_compared_as_such(run: Any) -> None:
+    key, places = run(sort)(asarray([5, -128, -1, 127, -1], "i8"), np.arange(5))
+    np.testing.assert_array_equal(key.value, [-128, -1, -1, 5, 127])
+    np.testing.assert_array_equal(places.value, [1, 2, 4, 0, 3])
+
+
 @pytest.mark.parametrize("dtype", ["f32", "f64", "i32", "i64"])
 def test_long_arrays_are_sorted_by_all_threads(dtype: str) -> None:
     program = compile(sort, spec(f"{dtype}[N]"), spec("i64[N]"))

@@ -113,7 +113,8 @@ def test_what_llvm_does_not_take_is_an_error(machine: Machine) -> None:
     ("name", "missing"),
     [
         ("x86.avx512.permvar.sf.512", "avx512bw"),
-        ("x86.avx512.vpdpbusd.512", "avx512bw"),
+        ("x86.avx512.vpdpbusd.512", "avx512vnni or avxvnni"),
+        ("aarch64.neon.sdot.v4i32.v16i8", "dotprod"),
         ("x86.avx512bf16.dpbf16ps.512", "avx512bf16"),
         ("nvvm.read.ptx.sreg.tid.x", "a processor of type nvvm"),
         ("x86.tbm.bextri.u32", "a feature that X86_GROUPS should name for 'tbm'"),
@@ -127,7 +128,7 @@ def test_an_intrinsic_of_another_machine_is_refused(name: str, missing: str) -> 
 
 def test_vnni_is_beyond_the_level() -> None:
     text = function("  call void @llvm.x86.avx512.vpdpbusd.512()\n  ret void")
-    with pytest.raises(CompileError, match="needs avx512vnni, which x86-64-v4 does not have"):
+    with pytest.raises(CompileError, match="needs avx512vnni or avxvnni, which x86-64-v4 does not"):
         compile_object(text, X86_64_V4)
 
 

@@ -65,6 +65,9 @@ KERNELS = {
     "plain": product(),
     "doubles": product(dtype="f64"),
     "bare": product(epilogue=False),
+    "integers": product(epilogue=False, dtype="i32"),
+    "long integers": product(epilogue=False, dtype="i64"),
+    "bytes": product(epilogue=False, dtype="i8"),
     "terms swapped": product(swap=True),
     "right turned": product(right=TURNED),
     "left turned": product(left="K, M: %k, %i"),
@@ -433,7 +436,6 @@ def test_rows_at_a_distance_known_at_run_time_are_few() -> None:
     ("text", "reason"),
     [
         (KERNELS["plain"].replace("fma <serial, 16>", "fma <lanes, 4096>"), "serial fold"),
-        (re.sub("f32", "i32", KERNELS["bare"]), "floats"),
         (
             product(left="M, N, K: %i, %j, %k", right="K, N: %k, %j", epilogue=False),
             "both terms or none",

@@ -1,0 +1,298 @@
+"""Factors of a contraction as words: neighbours along the fold, as many as an instruction takes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial, reduce
+from itertools import product
+from typing import final
+
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import StringAttr, i8, i32
+from xdsl.ir import SSAValue
+from xdsl.irdl import IRDLOperation
+
+from stepwell.compiler.dialects.llvm.types import integer, vector
+from stepwell.compiler.dialects.llvm.types import lanes as lanes_of
+from stepwell.compiler.dialects.loop.explicit import DotOp
+from stepwell.compiler.dialects.loop.scalar import Cast, CastOp
+from stepwell.compiler.lower.analysis import Analysis, Axis, divisor
+from stepwell.compiler.lower.bodies import BodyWriter, Mask, Ready, Spread, Tile
+from stepwell.compiler.lower.codes import cast
+from stepwell.compiler.lower.contraction import Contraction, Factor
+from stepwell.compiler.lower.folds import Intervals, NestWriter
+from stepwell.compiler.lower.shuffles import extract
+from stepwell.compiler.lower.writer import ONE, Bound, Writer
+from stepwell.compiler.machines.dots import DOTS, Dot
+from stepwell.compiler.machines.machine import Machine
+from stepwell.compiler.ops.functions import defaults
+from stepwell.runtime.sizes import Size
+
+HIGH_BITS = 0x80808080 - (1 << 32)
+"""The highest bit of four bytes: turned around, it moves a byte by 128, from signed to unsigned or
+back. As bytes these are 128, or -128 each."""
+
+
+@final
+@dataclass(frozen=True)
+class Recipe:
+    """How an instruction serves a product: its own left operand is the right one if it is
+    `swapped`, and the left one's numbers are moved by 128 if they are `moved`."""
+
+    dot: Dot
+    swapped: bool
+    moved: bool
+
+    def add(self, writer: Writer, left: SSAValue, right: SSAValue, sums: SSAValue) -> SSAValue:
+        """The sums with the products of two vectors of words."""
+        first, second = (right, left) if self.swapped else (left, right)
+        properties = {"instruction": StringAttr(self.dot.name)}
+        return writer.pure(DotOp, (first, second, sums), sums.type, properties)
+
+
+def recipe_of(contraction: Contraction, dot: Dot) -> Recipe | None:
+    """How an instruction computes the products, if it does."""
+    kinds = [_kind(contraction.left), _kind(contraction.right)]
+    if None in kinds:
+        return None
+    if dot.left == "i16":
+        return Recipe(dot, False, False)
+    found = [
+        Recipe(dot, swapped, left != kinds[0])
+        for swapped, left, right in ((False, dot.left, dot.right), (True, dot.right, dot.left))
+        if right == kinds[1]
+    ]
+    return min(found, key=lambda each: each.moved, default=None)
+
+
+def recipes(contraction: Contraction, machine: Machine) -> list[Recipe]:
+    """Those of the machine's instructions, the best one first."""
+    own = [dot for dot in DOTS.values() if machine.has(dot)]
+    found = [recipe for dot in own if (recipe := recipe_of(contraction, dot)) is not None]
+    return sorted(found, key=lambda each: (-each.dot.group, each.moved))
+
+
+def _kind(factor: Factor) -> str | None:
+    """The bytes that an i32 factor is made from."""
+    op = factor.value.owner
+    if not isinstance(op, CastOp) or op.operand.type != i8 or op.result.type != i32:
+        return None
+    return {Cast.EXTSI: "i8", Cast.EXTUI: "u8"}.get(op.cast)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Words:
+    """Panels of a factor: for each word along the fold, those of `length` positions of its axis.
+
+    A word holds neighbours along the fold; behind its end there are zeros. Panels of the right
+    factor have what the sums of their lanes `start` with behind them.
+    """
+
+    analysis: Analysis
+    recipe: Recipe
+    factor: Factor
+    width: int
+    length: int
+    starts: bool = False
+
+    @property
+    def fold(self) -> Axis:
+        """The only axis of the fold."""
+        return self.analysis.axes_of(self.factor.fold)[-1]
+
+    @property
+    def axis(self) -> Axis:
+        assert self.factor.axis is not None
+        return self.factor.axis
+
+    @property
+    def group(self) -> int:
+        return self.recipe.dot.group
+
+    @property
+    def depth(self) -> Size:
+        """Words of one position of the factor's axis, with room for whole vectors of elements."""
+        return (self.fold.size + (self.width - 1)) // self.width * (self.width // self.group)
+
+    @property
+    def size(self) -> Size:
+        """Words of a panel."""
+        return (self.depth + int(self.starts)) * self.length
+
+    def fill(
+        self,
+        writer: Writer,
+        bases: Mapping[SSAValue, Bound],
+        masks: Sequence[Mask],
+        target: SSAValue,
+        part: Intervals,
+        first: Bound = 0,
+    ) -> None:
+        """Write all of the panel of the tile at `bases` to `target`, from word `first` on.
+
+        A mask for each vector along the axis tells what is inside.
+        """
+        filling = _Filling(self, writer, bases, target, first)
+        with writer.memory():
+            if all(each.stride(self.fold.value) == ONE for each in self.factor.reads):
+                filling.along(min(self.length, len(masks) * self.width))
+            else:
+                filling.across(masks)
+        if self.starts and self.recipe.moved:
+            self._write_starts(writer, target, len(masks))
+
+    def _write_starts(self, writer: Writer, target: SSAValue, vectors: int) -> None:
+        """Minus what moving the left operand adds to the sums, vector by vector."""
+        zero, moved = (_all_lanes(writer, number, self.width) for number in (0, HIGH_BITS))
+
+        def add(word: Bound, sums: Sequence[SSAValue]) -> Sequence[SSAValue]:
+            lanes = [self._vector(writer, target, word, column) for column in range(vectors)]
+            return [self.recipe.add(writer, moved, *pair) for pair in zip(lanes, sums, strict=True)]
+
+        with writer.memory():
+            totals = writer.loop(0, self._count(writer), 1, [zero] * vectors, add)
+        for column, total in enumerate(totals):
+            start = writer.pure(arith.SubiOp, (zero, total), zero.type, defaults(arith.SubiOp))
+            writer.store(start, target, self._place(writer, writer.extent(self.depth), column))
+
+    def sums(
+        self,
+        panel: SSAValue,
+        left: "Words",
+        left_panels: SSAValue,
+        begin: Callable[[Writer, Mapping[SSAValue, Bound]], Bound],
+    ) -> Ready:
+        """The sums of tiles, from panels of this right factor and of the `left` one, in which that
+        of a tile has a `begin`."""
+        known: dict[BodyWriter, Spread] = {}
+
+        def of_tile(body: BodyWriter) -> Spread:
+            if body not in known:
+                first = begin(body.writer, body.bases)
+                known[body] = self._sums(body, panel, left, left_panels, first)
+            return known[body]
+
+        fold = self.factor.fold
+        return Ready(fold.results[0], frozenset((fold,)), of_tile)
+
+    def _sums(
+        self, body: BodyWriter, panel: SSAValue, left: "Words", left_panels: SSAValue, first: Bound
+    ) -> Spread:
+        writer, rows, columns = body.writer, range(body.tile.height), range(body.tile.vectors)
+        ends = [self._place(writer, writer.extent(self.depth), column) for column in columns]
+        zero = _all_lanes(writer, 0, self.width)
+        moved = self.recipe.moved
+        starts = [writer.reload(panel, end, zero.type) if moved else zero for end in ends]
+
+        def add(word: Bound, sums: Sequence[SSAValue]) -> Sequence[SSAValue]:
+            lanes = [self._vector(writer, panel, word, column) for column in columns]
+            terms = [(Size.of(left.length), word), (ONE, first)]
+            places = [writer.affine([*terms, (ONE, row)]) for row in rows]
+            ones = [writer.splat(writer.load(left_panels, at, i32), self.width) for at in places]
+            pairs = zip(product(ones, lanes), sums, strict=True)
+            return [self.recipe.add(writer, *pair, before) for pair, before in pairs]
+
+        sums = writer.loop(0, self._count(writer), 1, starts * len(rows), add)
+        return body.spread(sums, True, True)
+
+    def _count(self, writer: Writer) -> Bound:
+        """Words along the fold."""
+        return writer.extent((self.fold.size + (self.group - 1)) // self.group)
+
+    def _vector(self, writer: Writer, panel: SSAValue, word: Bound, column: int) -> SSAValue:
+        return writer.load(panel, self._place(writer, word, column), vector(i32, self.width))
+
+    def _place(self, writer: Writer, word: Bound, column: int) -> Bound:
+        """Where a vector of a word lies in a panel."""
+        return writer.affine([(Size.of(self.length), word), (ONE, column * self.width)])
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Filling:
+    """The filling of one panel."""
+
+    words: Words
+    writer: Writer
+    bases: Mapping[SSAValue, Bound]
+    target: SSAValue
+    first: Bound
+
+    def along(self, count: int) -> None:
+        """Vectors along the fold, for one of so many positions of the axis after the other."""
+        words, writer, width = self.words, self.writer, self.words.width
+        narrow, wide = integer(32 // words.group), vector(i32, width // words.group)
+        end, last = (writer.extent(each) for each in (words.fold.size, words.axis.size - 1))
+
+        def some(place: Bound, index: Bound) -> None:
+            exact = divisor(words.fold.size) % width == 0
+            mask = None if exact else writer.mask(index, end, width)
+            at = writer.smaller(writer.add(self.bases[words.axis.value], place), last)
+            value = self._numbers(Tile(width, words.fold.value, (mask,)), at, index)
+            packed = cast(writer, Cast.TRUNCI, self._inside(value, mask), vector(narrow, width))
+            packed = self._moved(cast(writer, Cast.BITCAST, packed, wide))
+            for number in range(width // words.group):
+                word = writer.add(writer.quotient(index, words.group), number)
+                self._store(extract(writer, packed, number), word, place)
+
+        writer.each(0, count, lambda at: writer.each(0, end, partial(some, at), width))
+
+    def across(self, masks: Sequence[Mask]) -> None:
+        """Vectors along the factor's axis, for one word of them after the other."""
+        words, writer = self.words, self.writer
+
+        def word(index: Bound) -> None:
+            for first, mask in zip(range(0, words.length, words.width), masks, strict=False):
+                parts = [self._part(index, n, first, mask) for n in range(words.group)]
+                whole = reduce(lambda a, b: writer.pure(arith.OrIOp, (a, b), a.type), parts)
+                rest = words.length - first
+                inside = writer.mask(0, rest, words.width) if rest < words.width else None
+                number = writer.quotient(index, words.group)
+                self._store(self._moved(whole), number, first, inside)
+
+        writer.each(0, writer.extent(words.fold.size), word, words.group)
+
+    def _part(self, index: Bound, number: int, first: int, mask: Mask) -> SSAValue:
+        """What a number of each word is to it, for a vector of positions."""
+        writer, words, bits = self.writer, self.words, 32 // self.words.group
+        at, end = writer.add(index, number), writer.extent(words.fold.size)
+        inside = None
+        if divisor(words.fold.size) % words.group:
+            here = writer.compare("lt", writer.value(at), writer.value(end))
+            inside = writer.splat(here, words.width)
+            at = writer.smaller(at, writer.add(end, -1))
+        place = writer.add(self.bases[words.axis.value], first)
+        value = self._numbers(Tile(words.width, words.axis.value, (mask,)), place, at)
+        value = self._integer(arith.AndIOp, self._inside(value, inside), (1 << bits) - 1)
+        return self._integer(arith.ShLIOp, value, number * bits)
+
+    def _numbers(self, tile: Tile, place: Bound, index: Bound) -> SSAValue:
+        """A vector of the factor's numbers, at a place of its axis and an index of the fold."""
+        words, fold = self.words, self.words.factor.fold
+        bases = {**self.bases, **dict.fromkeys(fold.axes, 0), words.fold.value: index}
+        bases[words.axis.value] = place
+        body = NestWriter(self.writer, words.analysis, tile, bases, {})
+        for block in (words.analysis.nest.body.block, fold.body.block):
+            body.write(block, words.factor.behind)
+        return body.vector_at(body.value(words.factor.value), 0, 0)
+
+    def _inside(self, value: SSAValue, mask: Mask) -> SSAValue:
+        """The numbers in the lanes of the mask, and zeros."""
+        zero = _all_lanes(self.writer, 0, self.words.width)
+        return value if mask is None else self.writer.select(mask, value, zero)
+
+    def _moved(self, words: SSAValue) -> SSAValue:
+        moved = self.words.recipe.moved and not self.words.starts
+        return self._integer(arith.XOrIOp, words, HIGH_BITS) if moved else words
+
+    def _integer(self, kind: type[IRDLOperation], words: SSAValue, number: int) -> SSAValue:
+        other = _all_lanes(self.writer, number, lanes_of(words.type) or 1)
+        return self.writer.pure(kind, (words, other), words.type, defaults(kind))
+
+    def _store(self, value: SSAValue, word: Bound, place: Bound, mask: Mask = None) -> None:
+        terms = [(Size.of(self.words.length), word), (ONE, place), (ONE, self.first)]
+        self.writer.store(value, self.target, self.writer.affine(terms), mask)
+
+
+def _all_lanes(writer: Writer, number: int, lanes: int) -> SSAValue:
+    return writer.splat(writer.constant(number, i32), lanes)

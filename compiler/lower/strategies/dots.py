@@ -1,0 +1,85 @@
+"""The strategy `dots`: products of bytes by instructions that add several products at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import prod
+from typing import ClassVar, Self, final
+
+from stepwell.compiler.dialects.loop.nests import KernelOp
+from stepwell.compiler.lower.blocking import TASK
+from stepwell.compiler.lower.dots import recipe_of, recipes
+from stepwell.compiler.lower.strategies.base import Refusal, Strategy
+from stepwell.compiler.lower.strategies.gemm import (
+    Gemm,
+    TiledProduct,
+    contraction_in,
+    product_of,
+)
+from stepwell.compiler.machines.dots import DOTS
+from stepwell.compiler.machines.machine import Machine
+from stepwell.runtime.errors import CompileError
+from stepwell.runtime.sizes import Size
+
+
+@final
+@dataclass(frozen=True)
+class Dots(Strategy):
+    """As `gemm`, tiles of `mr` rows by `nv` vectors, whose sums the instruction `dot` adds to.
+
+    Both operands are copied to panels of words (see `lower/dots.py`): all of the left one first, of
+    the right one each panel before the tiles that use it. A task takes `mc` rows by `nc` lanes;
+    `mc = 0` leaves all to one thread. Where the instruction takes bytes from 0 on and those of the
+    left operand have signs, or the other way round, the copy is moved by 128, and a tile starts
+    with what that adds to its sums: 128 times those of the right operand.
+    """
+
+    name: ClassVar[str] = "dots"
+    CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {"dot": tuple(DOTS)}
+    bytes: int = 64
+    mr: int = 8
+    nv: int = 3
+    mc: int = 0
+    nc: int = 0
+    dot: str = "vpmaddwd"
+
+    @classmethod
+    def fits(cls, kernel: KernelOp, machine: Machine) -> Refusal | None:
+        if (refusal := Gemm.fits(kernel, machine)) is not None:
+            return refusal
+        found = contraction_in(kernel)
+        if not recipes(found, machine):
+            return Refusal(f"{machine.name} has no instruction for such products")
+        guarded = found.fold in found.analysis.guards
+        if guarded or not (found.left.may_pack and found.right.may_pack):
+            return Refusal("it has no rows, or not all of them may be read before")
+        axes = found.analysis.axes_of(found.fold)
+        return None if len(axes) == 1 else Refusal(f"it sums along {len(axes)} axes")
+
+    @classmethod
+    def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
+        contraction = contraction_in(kernel)
+        dot = recipes(contraction, machine)[0].dot
+        product = product_of(contraction, machine)
+        words = [-(-each // dot.group) for each in (product.k, product.kept)]
+        product = replace(product, k=words[0], kept=words[1])
+        mr, nv = product.tile(product.m, False, machine)
+        mc, nc = product.task(mr, nv, 0, True, machine)
+        whole = prod(contraction.analysis.nest.sizes.data, start=contraction.depth).static
+        if whole is not None and product.work < 2 * TASK:
+            mc = nc = 0
+        return cls(machine.vector_bytes, mr, nv, mc, nc, dot.name)
+
+    def workspace(self, kernel: KernelOp) -> Size:
+        return self._product(kernel).workspace
+
+    def expand(self, kernel: KernelOp) -> None:
+        self._product(kernel).expand()
+
+    def _product(self, kernel: KernelOp) -> TiledProduct:
+        recipe = recipe_of(contraction_in(kernel), DOTS[self.dot])
+        if recipe is None or self.bytes not in recipe.dot.intrinsics:
+            bytes = f"vectors of {self.bytes} bytes"
+            sentence = f"{self.dot} does not compute these products in {bytes}"
+            raise CompileError("SW0234", sentence, hint="leave the choice of `dot` to the compiler")
+        plan = Gemm(self.bytes, self.mr, self.nv, self.mc, self.nc, 0, ("left", "right"))
+        return TiledProduct(plan, kernel, recipe)

@@ -1,0 +1,189 @@
+"""The strategy `dots`: products of bytes, of any signs and layout, under any parameters."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drawing import examples
+from expanding import agree, expanded
+from loop_text import parse_kernel
+from stepwell.compiler.dialects.loop.explicit import DotOp
+from stepwell.compiler.lower.strategies import choose_plan
+from stepwell.compiler.lower.strategies.dots import Dots
+from stepwell.compiler.lower.strategies.gemm import Gemm
+from stepwell.compiler.machines import MACHINES
+from stepwell.compiler.machines.dots import DOTS
+from stepwell.compiler.targets.cpu import host
+from stepwell.runtime.errors import CompileError
+
+MACHINE = MACHINES["x86-64-v4-vnni"]
+SIGNS = {"s": "extsi", "u": "extui"}
+
+
+def product(
+    signs: str = "ss",
+    *,
+    left: str = "M, K: %i, %k",
+    right: str = "K, N: %k, %j",
+    out: str = "M, N: %i, %j",
+    axes: str = "%i : M, %j : N",
+    over: str = "%k : K",
+    swap: bool = False,
+) -> str:
+    """A kernel of one product, whose sums are used twice."""
+    (a, at_a), (b, at_b), (c, at_c) = (each.split(": ") for each in (left, right, out))
+    return f"""
+loop.kernel @product<M: 0, N: 0, K: 0>(
+    %a: !loop.buffer<[{a}] x i8>, %b: !loop.buffer<[{b}] x i8>, %bias: !loop.buffer<[N] x i32>)
+    -> (%c: !loop.buffer<[{c}] x i32>) {{
+  loop.nest [{axes}] {{
+    %s = loop.fold fma <serial, 1024> [{over}] {{
+      %u = loop.read %a[{at_a}] : i8
+      %v = loop.read %b[{at_b}] : i8
+      %p = loop.cast {SIGNS[signs[0]]} %u : i8 to i32
+      %q = loop.cast {SIGNS[signs[1]]} %v : i8 to i32
+      loop.yield {"%q, %p" if swap else "%p, %q"} : i32, i32
+    }} : i32
+    %n = loop.read %bias[%j] : i32
+    %t = arith.addi %s, %n : i32
+    %r = arith.maxsi %t, %s : i32
+    loop.write %r, %c[{at_c}] : i32
+  }}
+}}"""
+
+
+KERNELS = {
+    **{f"{signs}": product(signs) for signs in ("ss", "us", "su", "uu")},
+    "terms swapped": product("us", swap=True),
+    "right turned": product(right="N, K: %j, %k"),
+    "left turned": product(left="K, M: %k, %i"),
+    "both turned": product("uu", left="K, M: %k, %i", right="N, K: %j, %k"),
+    "result turned": product("su", out="N, M: %j, %i"),
+    "batch": product(
+        left="3, M, K: %h, %i, %k",
+        right="3, K, N: %h, %k, %j",
+        out="3, M, N: %h, %i, %j",
+        axes="%h : 3, %i : M, %j : N",
+    ),
+    "batch of one operand": product(
+        left="3, M, K: %h, %i, %k", out="3, M, N: %h, %i, %j", axes="%h : 3, %i : M, %j : N"
+    ),
+    "windows": product("us", left="M + K: %i + %k"),
+}
+RUNS_HERE = [dot.name for dot in DOTS.values() if host().has(dot)]
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> Dots:
+    dot = draw(st.sampled_from(["vpdpbusd", "vpmaddwd"]))
+    bytes, mr = draw(st.sampled_from([32, 64])), draw(st.sampled_from([1, 2, 3, 5, 9, 14, 20]))
+    nv, mc, nc = draw(st.integers(1, 3)), draw(st.integers(0, 30)), draw(st.integers(1, 200))
+    return Dots(bytes, mr, nv, mc, nc, dot)
+
+
+lengths = st.sampled_from([0, 1, 2, 3, 7, 8, 15, 16, 17, 33, 50, 70])
+
+
+@pytest.mark.parametrize("name", KERNELS)
+@examples(6)
+@given(plan=plans(), m=lengths, n=lengths, k=lengths, static=st.booleans())
+def test_any_plan_gives_the_bits_of_the_nests(
+    name: str, plan: Dots, m: int, n: int, k: int, static: bool
+) -> None:
+    text, sizes = KERNELS[name], {"M": m, "N": n, "K": k}
+    if static:
+        text, sizes = fixed(text, max(m, 3), max(n, 2), max(k, 2)), {}
+    agree(text, sizes, plan)
+
+
+@pytest.mark.parametrize("signs", ["ss", "uu", "us", "su"])
+@pytest.mark.parametrize("dot", ["sdot", "udot"])
+def test_instructions_of_other_processors_have_the_bits_too(dot: str, signs: str) -> None:
+    plan = Dots(16, 3, 2, 5, 20, dot)
+    if signs[1] != dot[0] and signs[1] != {"sdot": "s", "udot": "u"}[dot]:
+        with pytest.raises(CompileError, match=f"SW0234: {dot} does not compute these products"):
+            agree(product(signs), {"M": 7, "N": 21, "K": 19}, plan)
+    else:
+        agree(product(signs), {"M": 7, "N": 21, "K": 19}, plan)
+
+
+def fixed(text: str, m: int, n: int, k: int) -> str:
+    text = re.sub("<M: 0, N: 0, K: 0>", "", text)
+    text = text.replace("M + K", str(m + k))
+    for name, size in (("M", m), ("N", n), ("K", k)):
+        text = re.sub(rf"\b{name}\b", str(size), text)
+    return text
+
+
+@pytest.mark.parametrize("dot", RUNS_HERE)
+@pytest.mark.parametrize("name", KERNELS)
+def test_machine_code_gives_the_bits_of_the_nests(name: str, dot: str) -> None:
+    plan = Dots(host().vector_bytes, 5, 2, 10, 70, dot)
+    agree(KERNELS[name], {"M": 35, "N": 75, "K": 42}, plan, native=True)
+    agree(fixed(KERNELS[name], 35, 100, 40), {}, plan, native=True)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_it_is_chosen_for_products_of_bytes(name: str) -> None:
+    plan = choose_plan(parse_kernel(KERNELS[name]), MACHINE)
+    assert isinstance(plan, Dots)
+    assert plan.dot == "vpdpbusd"
+
+
+def test_each_machine_has_its_instruction() -> None:
+    kernel = parse_kernel(product())
+    found = {name: choose_plan(kernel, machine) for name, machine in MACHINES.items()}
+    dots = {name: plan.dot for name, plan in found.items() if isinstance(plan, Dots)}
+    assert dots["x86-64-v3"] == dots["x86-64-v4"] == "vpmaddwd"
+    assert dots["x86-64-v3-vnni"] == dots["x86-64-v4-vnni"] == "vpdpbusd"
+
+
+def test_other_products_are_left_to_gemm() -> None:
+    wide = product().replace("x i8>", "x i32>").replace("] : i8", "] : i32")
+    pattern = r"%([pq]) = loop.cast extsi %(.) : i8 to i32"
+    wide = re.sub(pattern, r"%\1 = arith.addi %\2, %\2 : i32", wide)
+    assert isinstance(choose_plan(parse_kernel(wide), MACHINE), Gemm)
+    agree(wide, {"M": 7, "N": 21, "K": 19})
+
+
+def test_the_sums_of_a_tile_are_added_to_where_they_are() -> None:
+    kernel = expanded(fixed(product("us"), 64, 64, 64), Dots(64, 6, 4, 0, 0, "vpdpbusd"))
+    dots = [op for op in kernel.walk() if isinstance(op, DotOp)]
+    assert len(dots) == (6 + 64 % 6) * 4, "of signs that fit no sum has a start"
+
+
+def test_a_row_alone_is_left_to_gemm() -> None:
+    text = product("uu", left="K: %k", out="N: %j", axes="%j : N")
+    assert isinstance(choose_plan(parse_kernel(text), MACHINE), Gemm)
+    agree(text, {"M": 1, "N": 21, "K": 19})
+
+
+def test_sums_along_several_axes_are_left_to_gemm() -> None:
+    text = product(left="3, M, K: %g, %i, %k", right="3, K, N: %g, %k, %j", over="%g : 3, %k : K")
+    assert isinstance(choose_plan(parse_kernel(text), MACHINE), Gemm)
+    agree(text, {"M": 5, "N": 21, "K": 19})
+
+
+def test_small_products_are_left_to_one_thread() -> None:
+    for size, shared in ((32, 0), (1024, 1)):
+        plan = choose_plan(parse_kernel(fixed(product(), size, size, size)), MACHINE)
+        assert isinstance(plan, Dots)
+        assert (plan.mc > 0) == shared
+
+
+@pytest.mark.parametrize(
+    ("plan", "sentence"),
+    [
+        ("dot = vpdpbusd, bytes = 48", "the strategy dots has no parameter bytes = 48"),
+        ("dot = vpdp", "the strategy dots has no parameter dot = vpdp"),
+        ("dot = udot", "udot does not compute these products in vectors of 64 bytes"),
+        ("dot = sdot", "sdot does not compute these products in vectors of 64 bytes"),
+    ],
+)
+def test_a_plan_that_is_none_is_refused(plan: str, sentence: str) -> None:
+    text = product().replace("x i32>) {", f"x i32>) plan <dots, {plan}> {{")
+    with pytest.raises(CompileError) as caught:
+        expanded(text)
+    assert caught.value.sentence == sentence
