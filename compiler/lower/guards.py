@@ -58,5 +58,6 @@ def is_bound(guard: SSAValue, is_affine: Callable[[SSAValue], bool]) -> bool:
     op = guard.owner
     if isinstance(op, arith.AndIOp):
         return is_bound(op.lhs, is_affine) and is_bound(op.rhs, is_affine)
-    bounds = isinstance(op, CompareOp) and op.comparison in ("lt", "le", "gt", "ge")
-    return bounds and is_affine(op.first) and is_affine(op.second)
+    if not isinstance(op, CompareOp) or op.comparison not in ("lt", "le", "gt", "ge"):
+        return False
+    return is_affine(op.first) and is_affine(op.second)

@@ -5,7 +5,7 @@ multiplication", ACM TOMS 34 (2008). Where a product is not deep it goes without
 tile sums all of it in registers, in the chunks that the fold's order asks for.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import prod
