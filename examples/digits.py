@@ -74,7 +74,7 @@ def train(images: np.ndarray, labels: np.ndarray) -> nn.Sequential:
             losses.append(float(value))
         if epoch % 4 == 0:
             seconds = time.perf_counter() - begin
-            print(f"epoch {epoch:2}: loss {np.mean(losses):.4f} after {seconds:.1f} s")
+            print(f"epoch {epoch:2}: loss {np.mean(losses):.4f} after {seconds:.1f} s", flush=True)
     return model
 
 
@@ -88,7 +88,7 @@ def main() -> None:
     os.environ["STEPWELL_DUMP"] = str(folder / "levels")
     begin = time.perf_counter()
     program = sw.compile(lambda images: model(images), sw.spec("f32[B: 1.., 8, 8, 1]"))
-    print(f"compiled for any batch size in {time.perf_counter() - begin:.2f} s")
+    print(f"compiled for any batch size in {time.perf_counter() - begin:.2f} s", flush=True)
     program.save(folder / "digits.well", sample={"main": [held_out[:3]]})
     print(f"each level's IR is in {folder / 'levels'}")
 

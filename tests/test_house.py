@@ -9,7 +9,7 @@ from pathlib import Path
 from source_tree import OTHERS, PACKAGES, ROOT, expect_none, python_files
 
 LONGEST_FILE = 600
-LARGEST_CORE = 20_000
+LARGEST_CORE = 21_000
 CORE = [
     "runtime",
     *(f"compiler/{room}" for room in ("machines", "dialects", "ops", "autodiff", "batching")),

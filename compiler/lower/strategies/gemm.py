@@ -313,7 +313,8 @@ class TiledProduct:
         rows = self.contraction.rows
         assert rows is not None
         width, mr = self.width, self.plan.mr
-        several = mr * (TOGETHER if self.contraction.left.is_contiguous else 1)
+        in_rows = isinstance(self.left, Panels) and self.contraction.left.is_contiguous
+        several = mr * (TOGETHER if in_rows else 1)
         inside_of = partial(masks, writer, width=width, vectors=-(-mr // width))
         group = [mask for row in range(0, several, mr) for mask in inside_of(row, several)]
         blocks = [(axis, several if axis is rows else 1) for axis, _ in self._left_tiles]
