@@ -72,8 +72,6 @@ INSTRUCTIONS: Mapping[type[Operation], Instruction] = {
     arith.SubfOp: LlvmBuilder.fsub,
     arith.MulfOp: LlvmBuilder.fmul,
     arith.NegfOp: LlvmBuilder.fneg,
-    arith.MaximumfOp: LlvmBuilder.maximum,
-    arith.MinimumfOp: LlvmBuilder.minimum,
     arith.AddiOp: LlvmBuilder.add,
     arith.SubiOp: LlvmBuilder.sub,
     arith.MuliOp: LlvmBuilder.mul,
