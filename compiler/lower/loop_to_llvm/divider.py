@@ -33,7 +33,7 @@ _STEP = 2
 
 def evaluate(frame: Frame, op: Operation) -> None:
     """The op by its instruction, or together with others beside it by Newton's steps."""
-    together = next((ops for ops in _relief(frame.program, op) if op in ops), None)
+    together = _relief(frame.program, op).get(op)
     if together is None:
         operands = [frame.values[operand] for operand in operands_of(op)]
         frame.values[op.results[0]] = WAYS[type(op)][0](frame.build, *operands)
@@ -53,13 +53,14 @@ def _by_newton(frame: Frame, ops: Sequence[Operation]) -> None:
     values.update(zip([op.results[0] for op in ops], choice.results, strict=True))
 
 
-def _relief(program: Program, op: Operation) -> Sequence[Sequence[Operation]]:
-    """What Newton's steps compute of the block that the op stands in."""
+def _relief(program: Program, op: Operation) -> Mapping[Operation, Sequence[Operation]]:
+    """What Newton's steps compute of the block that the op stands in, and with which others."""
     block = op.parent
     assert block is not None
     if block not in program.relief:
         able = newton.FEATURE in program.machine.features
-        program.relief[block] = list(_balanced(block)) if able else ()
+        groups = _balanced(block) if able else ()
+        program.relief[block] = {each: together for together in groups for each in together}
     return program.relief[block]
 
 
