@@ -34,6 +34,7 @@ from stepwell.compiler.passes.form_kernels import FormKernels
 from stepwell.compiler.passes.inline import Inline
 from stepwell.compiler.passes.interference import BECAUSE, NEEDED, pairs
 from stepwell.compiler.passes.pack_weights import PackWeights
+from stepwell.compiler.passes.relax import Relax
 from stepwell.compiler.passes.separate_loops import SeparateLoops
 from stepwell.compiler.passes.share_buffers import ShareBuffers
 from stepwell.compiler.passes.simplify import Simplify
@@ -72,7 +73,7 @@ STAGES: tuple[Stage, ...] = (
         ],
     ),
     ("kernels", lambda level, plans: [FormKernels()]),
-    ("nests", lambda level, plans: [TensorToLoop()]),
+    ("nests", lambda level, plans: [TensorToLoop(), Relax()]),
     ("plans", lambda level, plans: [ApplyPlans(plans, level), ChoosePlans(machine=level)]),
     ("buffers", lambda level, plans: [ShareBuffers(), SwapBuffers(), AssignBuffers()]),
     ("explicit", lambda level, plans: [ExpandPlans()]),

@@ -19,6 +19,7 @@ from stepwell.compiler.passes.assign_buffers import AssignBuffers
 from stepwell.compiler.passes.form_kernels import FormKernels
 from stepwell.compiler.passes.inline import Inline
 from stepwell.compiler.passes.pack_weights import PackWeights
+from stepwell.compiler.passes.relax import Relax
 from stepwell.compiler.passes.separate_loops import SeparateLoops
 from stepwell.compiler.passes.share_buffers import ShareBuffers
 from stepwell.compiler.passes.simplify import Simplify
@@ -33,6 +34,7 @@ PASSES: tuple[type[ModulePass], ...] = (
     SeparateLoops,
     FormKernels,
     TensorToLoop,
+    Relax,
     ChoosePlans,
     ShareBuffers,
     SwapBuffers,

@@ -19,7 +19,14 @@ from stepwell.compiler.lower.nests import lower_kernel, symbols_of
 from stepwell.compiler.ops.base import Role, TensorOp
 from stepwell.compiler.ops.creation import WeightOp
 from stepwell.compiler.ops.host import Host, buffer_of
-from stepwell.compiler.ops.structure import DONATED, FuncOp, KernelOp, ReturnOp, YieldOp
+from stepwell.compiler.ops.structure import (
+    DONATED,
+    NUMERICS,
+    FuncOp,
+    KernelOp,
+    ReturnOp,
+    YieldOp,
+)
 from stepwell.runtime.sizes import Size
 
 CONSTANTS = "constants"
@@ -81,8 +88,9 @@ class Lowering:
         result.add_region(Region(block))
         if sites:
             result.attributes[SITES] = ArrayAttr(sites)
-        if DONATED in function.attributes:
-            result.attributes[DONATED] = function.attributes[DONATED]
+        for name in (DONATED, NUMERICS):
+            if name in function.attributes:
+                result.attributes[name] = function.attributes[name]
         if weights:
             result.attributes[CONSTANTS] = ArrayAttr(map(RefAttr, weights))
         return result

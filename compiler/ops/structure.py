@@ -188,3 +188,8 @@ def yielded(block: Block) -> tuple[SSAValue, ...]:
     last = block.last_op
     assert isinstance(last, YieldOp)
     return tuple(last.values)
+
+
+def is_fast(function: Operation) -> bool:
+    """Whether a function, of this level or the next, has fast numerics."""
+    return function.attributes.get(NUMERICS) == StringAttr("fast")
