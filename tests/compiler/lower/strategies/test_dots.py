@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from drawing import examples
 from expanding import agree, expanded
 from loop_text import parse_kernel
+from products import LAYOUTS, fixed, laid_out, lengths
 from stepwell.compiler.dialects.loop.explicit import DotOp
 from stepwell.compiler.lower.strategies import choose_plan
 from stepwell.compiler.lower.strategies.dots import Dots
@@ -25,15 +26,11 @@ SIGNS = {"s": "extsi", "u": "extui"}
 def product(
     signs: str = "ss",
     *,
-    left: str = "M, K: %i, %k",
-    right: str = "K, N: %k, %j",
-    out: str = "M, N: %i, %j",
-    axes: str = "%i : M, %j : N",
-    over: str = "%k : K",
     swap: bool = False,
+    **layout: str,
 ) -> str:
     """A kernel of one product, whose sums are used twice."""
-    (a, at_a), (b, at_b), (c, at_c) = (each.split(": ") for each in (left, right, out))
+    ((a, at_a), (b, at_b), (c, at_c)), axes, over = laid_out(**layout)
     return f"""
 loop.kernel @product<M: 0, N: 0, K: 0>(
     %a: !loop.buffer<[{a}] x i8>, %b: !loop.buffer<[{b}] x i8>, %bias: !loop.buffer<[N] x i32>)
@@ -56,20 +53,10 @@ loop.kernel @product<M: 0, N: 0, K: 0>(
 
 KERNELS = {
     **{f"{signs}": product(signs) for signs in ("ss", "us", "su", "uu")},
+    **{name: product(**layout) for name, layout in LAYOUTS.items()},
     "terms swapped": product("us", swap=True),
-    "right turned": product(right="N, K: %j, %k"),
-    "left turned": product(left="K, M: %k, %i"),
-    "both turned": product("uu", left="K, M: %k, %i", right="N, K: %j, %k"),
-    "result turned": product("su", out="N, M: %j, %i"),
-    "batch": product(
-        left="3, M, K: %h, %i, %k",
-        right="3, K, N: %h, %k, %j",
-        out="3, M, N: %h, %i, %j",
-        axes="%h : 3, %i : M, %j : N",
-    ),
-    "batch of one operand": product(
-        left="3, M, K: %h, %i, %k", out="3, M, N: %h, %i, %j", axes="%h : 3, %i : M, %j : N"
-    ),
+    "both turned without signs": product("uu", **LAYOUTS["both turned"]),
+    "result turned": product("su", **LAYOUTS["result turned"]),
     "windows": product("us", left="M + K: %i + %k"),
 }
 RUNS_HERE = [dot.name for dot in DOTS.values() if host().has(dot)]
@@ -81,9 +68,6 @@ def plans(draw: st.DrawFn) -> Dots:
     bytes, mr = draw(st.sampled_from([32, 64])), draw(st.sampled_from([1, 2, 3, 5, 9, 14, 20]))
     nv, mc, nc = draw(st.integers(1, 3)), draw(st.integers(0, 30)), draw(st.integers(1, 200))
     return Dots(bytes, mr, nv, mc, nc, dot)
-
-
-lengths = st.sampled_from([0, 1, 2, 3, 7, 8, 15, 16, 17, 33, 50, 70])
 
 
 @pytest.mark.parametrize("name", KERNELS)
@@ -107,14 +91,6 @@ def test_instructions_of_other_processors_have_the_bits_too(dot: str, signs: str
             agree(product(signs), {"M": 7, "N": 21, "K": 19}, plan)
     else:
         agree(product(signs), {"M": 7, "N": 21, "K": 19}, plan)
-
-
-def fixed(text: str, m: int, n: int, k: int) -> str:
-    text = re.sub("<M: 0, N: 0, K: 0>", "", text)
-    text = text.replace("M + K", str(m + k))
-    for name, size in (("M", m), ("N", n), ("K", k)):
-        text = re.sub(rf"\b{name}\b", str(size), text)
-    return text
 
 
 @pytest.mark.parametrize("dot", RUNS_HERE)
