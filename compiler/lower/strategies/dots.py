@@ -1,4 +1,4 @@
-"""The strategy `dots`: products of bytes by instructions that add several products at once."""
+"""The strategy `dots`: products of bytes or of bf16 by instructions that add several at once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

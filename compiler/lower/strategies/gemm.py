@@ -11,6 +11,7 @@ from functools import partial
 from math import prod
 from typing import ClassVar, Self, final
 
+from xdsl.dialects.builtin import i32
 from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.loop.nests import KernelOp
@@ -106,6 +107,7 @@ class TiledProduct:
         self.analysis = self.contraction.analysis
         self.nest = self.analysis.nest
         self.element = self.contraction.fold.results[0].type
+        self.stored = self.element if recipe is None else i32
         self.width = lanes_of((self.element,), plan.bytes)
         self.packs_left = "left" in plan.pack and self.contraction.left.may_pack
         self.packs_right = "right" in plan.pack and self.contraction.right.may_pack
@@ -259,7 +261,7 @@ class TiledProduct:
 
     def _view(self, writer: Writer, first: Size, count: Size, room: Bound = 0) -> SSAValue:
         place = writer.affine([(ONE, room)], first)
-        return view(writer, self.kernel.arguments[-1], place, buffer((count,), self.element))
+        return view(writer, self.kernel.arguments[-1], place, buffer((count,), self.stored))
 
     def _ready(
         self, left: SSAValue | None, right: SSAValue | None, part: Intervals
