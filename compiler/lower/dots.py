@@ -11,7 +11,7 @@ from xdsl.dialects.builtin import StringAttr, bf16, f32, i8, i32
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import IRDLOperation
 
-from stepwell.compiler.dialects.llvm.types import bits, element, integer, vector
+from stepwell.compiler.dialects.llvm.types import element, integer, vector
 from stepwell.compiler.dialects.llvm.types import lanes as lanes_of
 from stepwell.compiler.dialects.loop.explicit import DotOp
 from stepwell.compiler.dialects.loop.scalar import Cast, CastOp
@@ -285,9 +285,11 @@ class _Filling:
         assert isinstance(op, CastOp)
         for block in (words.analysis.nest.body.block, fold.body.block):
             body.write(block, words.factor.behind - {op})
-        value, type = body.vector_at(body.value(op.operand), 0, 0), integer(32 // words.group)
-        kind = Cast.BITCAST if bits(op.operand.type) == bits(type) else op.cast
-        return cast(self.writer, kind, value, vector(type, words.width))
+        value, number = body.vector_at(body.value(op.operand), 0, 0), integer(32 // words.group)
+        if op.operand.type == number:
+            return value
+        kind = Cast.BITCAST if op.cast is Cast.EXTF else op.cast
+        return cast(self.writer, kind, value, vector(number, words.width))
 
     def _inside(self, value: SSAValue, mask: Mask) -> SSAValue:
         """The numbers in the lanes of the mask, and zeros."""
