@@ -26,6 +26,7 @@ from stepwell.compiler.dump import Dump
 from stepwell.compiler.lower.choose_plans import ChoosePlans
 from stepwell.compiler.lower.expand_plans import ExpandPlans
 from stepwell.compiler.lower.loop_to_llvm import LoopToLlvm
+from stepwell.compiler.lower.name_orders import NameOrders
 from stepwell.compiler.lower.tensor_to_loop import CONSTANTS, TensorToLoop
 from stepwell.compiler.machines import LEVELS, MACHINES, Machine
 from stepwell.compiler.ops import ND
@@ -73,7 +74,7 @@ STAGES: tuple[Stage, ...] = (
         ],
     ),
     ("kernels", lambda level, plans: [FormKernels()]),
-    ("nests", lambda level, plans: [TensorToLoop(), Relax()]),
+    ("nests", lambda level, plans: [TensorToLoop(), NameOrders(machine=level), Relax()]),
     ("plans", lambda level, plans: [ApplyPlans(plans, level), ChoosePlans(machine=level)]),
     ("buffers", lambda level, plans: [ShareBuffers(), SwapBuffers(), AssignBuffers()]),
     ("explicit", lambda level, plans: [ExpandPlans()]),

@@ -13,6 +13,7 @@ from stepwell.compiler.dialects.loop import LOOP
 from stepwell.compiler.lower.choose_plans import ChoosePlans
 from stepwell.compiler.lower.expand_plans import ExpandPlans
 from stepwell.compiler.lower.loop_to_llvm import LoopToLlvm
+from stepwell.compiler.lower.name_orders import NameOrders
 from stepwell.compiler.lower.tensor_to_loop import TensorToLoop
 from stepwell.compiler.ops import ND
 from stepwell.compiler.passes.assign_buffers import AssignBuffers
@@ -34,6 +35,7 @@ PASSES: tuple[type[ModulePass], ...] = (
     SeparateLoops,
     FormKernels,
     TensorToLoop,
+    NameOrders,
     Relax,
     ChoosePlans,
     ShareBuffers,

@@ -190,6 +190,6 @@ def yielded(block: Block) -> tuple[SSAValue, ...]:
     return tuple(last.values)
 
 
-def is_fast(function: Operation) -> bool:
-    """Whether a function, of this level or the next, has fast numerics."""
-    return function.attributes.get(NUMERICS) == StringAttr("fast")
+def is_fast(op: Operation) -> bool:
+    """Whether a function of tensors, or a kernel of loops that it launches, has fast numerics."""
+    return op.attributes.get(NUMERICS) == StringAttr("fast")

@@ -1,8 +1,8 @@
 // RUN: stepwell-opt %s -p relax | filecheck %s
 // RUN: stepwell-opt %s -p relax,choose-plans,expand-plans,loop-to-llvm | filecheck %s --check-prefix=LLVM
 
-// Only fast functions launch it: what it computes may be rearranged.
-loop.kernel @free(%x: !loop.buffer<[8] x f32>, %y: !loop.buffer<[8] x f32>) -> (%r: !loop.buffer<[8] x f32>) {
+// What a fast kernel computes may be rearranged.
+loop.kernel @free(%x: !loop.buffer<[8] x f32>, %y: !loop.buffer<[8] x f32>) -> (%r: !loop.buffer<[8] x f32>) attributes {numerics = "fast"} {
   loop.nest [%i : 8] {
     %a = loop.read %x[%i] : f32
     %b = loop.read %y[%i] : f32
@@ -28,7 +28,7 @@ loop.kernel @free(%x: !loop.buffer<[8] x f32>, %y: !loop.buffer<[8] x f32>) -> (
 // LLVM:         llvm.fdiv %{{.*}}, %{{.*}} {fastmathFlags = #llvm.fastmath<reassoc,nsz,arcp,contract>} : vector<8xf32>
 
 // A sum of products takes them as they are.
-loop.kernel @summed(%x: !loop.buffer<[8] x f32>) -> (%r: !loop.buffer<[] x f32>) {
+loop.kernel @summed(%x: !loop.buffer<[8] x f32>) -> (%r: !loop.buffer<[] x f32>) attributes {numerics = "fast"} {
   loop.nest [] {
     %sum = loop.fold add <lanes, 4096> [%k : 8] {
       %a = loop.read %x[%k] : f32
@@ -43,25 +43,15 @@ loop.kernel @summed(%x: !loop.buffer<[8] x f32>) -> (%r: !loop.buffer<[] x f32>)
 // LLVM:         [[square:%\d+]] = llvm.fmul %{{.*}} {fastmathFlags = #llvm.fastmath<reassoc,nsz,arcp,contract>} : f32
 // LLVM:         llvm.fadd %{{.*}}, [[square]] {fastmathFlags = #llvm.fastmath<reassoc,nsz,arcp,contract>} : f32
 
-// A strict function launches it, too.
-loop.kernel @shared(%x: !loop.buffer<[8] x f32>) -> (%r: !loop.buffer<[8] x f32>) {
+// What a strict one computes may not.
+loop.kernel @strict(%x: !loop.buffer<[8] x f32>) -> (%r: !loop.buffer<[8] x f32>) {
   loop.nest [%i : 8] {
     %a = loop.read %x[%i] : f32
     %square = arith.mulf %a, %a : f32
     loop.write %square, %r[%i] : f32
   }
 }
-// CHECK-LABEL: loop.kernel @shared
+// CHECK-LABEL: loop.kernel @strict
 // CHECK:         arith.mulf %a, %a : f32
-// LLVM-LABEL: llvm.func internal @shared
+// LLVM-LABEL: llvm.func internal @strict
 // LLVM:         llvm.fmul %{{.*}}, %{{.*}} : vector<8xf32>
-
-loop.func @fast(%x: !loop.buffer<[8] x f32>, %y: !loop.buffer<[8] x f32>) -> (%r: !loop.buffer<[8] x f32>, %s: !loop.buffer<[8] x f32>, %t: !loop.buffer<[] x f32>) attributes {numerics = "fast"} {
-  loop.launch @free <>(%x, %y, %r) : !loop.buffer<[8] x f32>, !loop.buffer<[8] x f32>, !loop.buffer<[8] x f32>
-  loop.launch @shared <>(%x, %s) : !loop.buffer<[8] x f32>, !loop.buffer<[8] x f32>
-  loop.launch @summed <>(%x, %t) : !loop.buffer<[8] x f32>, !loop.buffer<[] x f32>
-}
-
-loop.func @strict(%x: !loop.buffer<[8] x f32>) -> (%s: !loop.buffer<[8] x f32>) {
-  loop.launch @shared <>(%x, %s) : !loop.buffer<[8] x f32>, !loop.buffer<[8] x f32>
-}

@@ -161,7 +161,8 @@ def _dot(
 ) -> SSAValue:
     """LLVM's intrinsics take vectors of the numbers."""
     dot, count = op.dot, lanes(sums.type) or 1
-    type = vector(integer(32 // dot.group), count * dot.group)
+    number = bf16 if dot.left == "bf16" else integer(32 // dot.group)
+    type = vector(number, count * dot.group)
     words = [build.bitcast(each, type) for each in (left, right)]
     name = dot.intrinsics[4 * count]
     if dot.name == "vpmaddwd":
