@@ -126,8 +126,8 @@ loop.func @main(%x: !loop.buffer<[100] x f32>) -> (%y: !loop.buffer<[100] x f32>
 // CHECK:         [[ROOM:%\d+]] = loop.alloc : !loop.buffer<[448] x i8>
 // CHECK-NEXT:    loop.launch @twice <N = 100>(%x, %y, [[ROOM]])
 
-// Squares go along bands of 32 rows, down each band first. Source and target do not fit the caches:
-// what is written goes past them.
+// Squares go along bands of 32 rows, down each band first. Source and target do not fit the last cache:
+// what is written goes past it.
 loop.kernel @large(%x: !loop.buffer<[2048, 2048] x f32>) -> (%y: !loop.buffer<[2048, 2048] x f32>) {
   loop.nest [%j : 2048, %i : 2048] {
     %v = loop.read %x[%i, %j] : f32

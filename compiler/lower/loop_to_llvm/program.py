@@ -11,6 +11,7 @@ from stepwell.compiler.dialects.llvm.numbers import dense, unreadable
 from stepwell.compiler.dialects.llvm.types import array, bits, i64, integer, vector
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder, Parameter
 from stepwell.compiler.lower.loop_to_llvm.callees import Callees
+from stepwell.compiler.lower.loop_to_llvm.newton import Inverse
 from stepwell.compiler.machines.machine import Machine
 
 Body = Callable[[LlvmBuilder, Sequence[SSAValue]], SSAValue]
@@ -27,6 +28,8 @@ class Program:
         self.imports = {symbol: number for number, symbol in enumerate(imports)}
         self.relief: dict[Block, Mapping[Operation, Sequence[Operation]]] = {}
         """What is computed beside the divider, of each block that was asked for."""
+        self.inverses: dict[tuple[Block, SSAValue], Inverse] = {}
+        """Of what the loop with this body divides by and does not change."""
         self._functions: list[FuncOp] = []
         self._exports: list[GlobalOp] = []
         self._tables: dict[tuple[Attribute, tuple[float, ...]], GlobalOp] = {}

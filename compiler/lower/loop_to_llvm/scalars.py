@@ -71,8 +71,6 @@ def any_lane(build: LlvmBuilder, mask: SSAValue) -> SSAValue:
 
 INSTRUCTIONS: Mapping[type[Operation], Instruction] = {
     arith.NegfOp: LlvmBuilder.fneg,
-    arith.MaximumfOp: LlvmBuilder.maximum,
-    arith.MinimumfOp: LlvmBuilder.minimum,
     arith.AddiOp: LlvmBuilder.add,
     arith.SubiOp: LlvmBuilder.sub,
     arith.MuliOp: LlvmBuilder.mul,
