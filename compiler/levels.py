@@ -21,8 +21,8 @@ LEVELS: Mapping[str, str] = {
         "tensor",
     ),
     "tensor-to-loop": "tensor",
-    **dict.fromkeys(("choose-plans", "share-buffers", "swap-buffers", "assign-buffers"), "loop"),
-    **dict.fromkeys(("expand-plans", "loop-to-llvm"), "loop"),
+    **dict.fromkeys(("name-orders", "relax", "choose-plans", "share-buffers"), "loop"),
+    **dict.fromkeys(("swap-buffers", "assign-buffers", "expand-plans", "loop-to-llvm"), "loop"),
 }
 """The level of the modules that each pass takes; passes of other packages may take any."""
 

@@ -19,7 +19,7 @@ from stepwell.compiler.lower.costs import STEPS
 from stepwell.compiler.lower.loop_to_llvm import newton
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame
 from stepwell.compiler.lower.loop_to_llvm.program import Program
-from stepwell.compiler.lower.loop_to_llvm.scalars import any_lane
+from stepwell.compiler.lower.loop_to_llvm.scalars import Relaxable, any_lane, relaxed
 
 Way: TypeAlias = Sequence[Callable[..., SSAValue]]
 """The instruction, Newton's steps, and where these do not give what it gives."""
@@ -45,8 +45,10 @@ def evaluate(frame: Frame, op: Operation) -> None:
     """The op by its instruction, or together with others beside it by Newton's steps."""
     together = _relief(frame.program, op.parent).get(op)
     if together is None:
+        assert isinstance(op, Relaxable)
         operands = [frame.values[operand] for operand in operands_of(op)]
-        frame.values[op.results[0]] = WAYS[type(op)][0](frame.build, *operands)
+        instruction = WAYS[type(op)][0](frame.build, *operands)
+        frame.values[op.results[0]] = relaxed(op, instruction)
     elif op is together[0]:
         _by_newton(frame, together)
 

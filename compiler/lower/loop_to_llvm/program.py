@@ -1,6 +1,6 @@
 """The llvm module that is being made: functions as they were begun, constant tables before them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import final
 
 from xdsl.dialects.builtin import LocationAttr
@@ -26,7 +26,7 @@ class Program:
         self.callees = callees
         self.machine = machine
         self.imports = {symbol: number for number, symbol in enumerate(imports)}
-        self.relief: dict[Block, Sequence[Sequence[Operation]]] = {}
+        self.relief: dict[Block, Mapping[Operation, Sequence[Operation]]] = {}
         """What is computed beside the divider, of each block that was asked for."""
         self.inverses: dict[tuple[Block, SSAValue], Inverse] = {}
         """Of what the loop with this body divides by and does not change."""
