@@ -27,11 +27,13 @@ WAYS: Mapping[type[Operation], Way] = {
     math.SqrtOp: (LlvmBuilder.sqrt, newton.root, newton.beyond_root),
     arith.DivfOp: (LlvmBuilder.fdiv, newton.quotient, newton.beyond_quotient),
 }
-BY: Way = (
-    lambda build, x, by: build.fdiv(x, by.y),
-    newton.quotient_by,
-    newton.beyond_quotient_by,
-)
+
+
+def _plain_by(build: LlvmBuilder, x: SSAValue, by: newton.Inverse) -> SSAValue:
+    return build.fdiv(x, by.y)
+
+
+BY: Way = (_plain_by, newton.quotient_by, newton.beyond_quotient_by)
 """Of quotients by what a loop does not change."""
 
 # Thirds of a cycle, measured on a Xeon with AMX.

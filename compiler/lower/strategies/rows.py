@@ -36,8 +36,8 @@ TASK = 20_000
 """Nanoseconds that a task should take."""
 
 LEAST = 1024
-"""Bytes of a row from which on the next one is asked for. A core by itself reads on to short ones, but
-not beyond a page, nor while it goes through a row again."""
+"""Bytes of a row from which on the next one is asked for. A core by itself reads on to short ones,
+but not beyond a page, nor while it goes through a row again."""
 
 
 @final
