@@ -75,10 +75,10 @@ class Map(Strategy):
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
         nests = [Analysis(nest) for nest in nests_of(kernel)]
         rows = max((rows_at_once(nest, machine) for nest in nests), default=1)
-        wide = max((columns(nest, machine) for nest in nests), default=VECTORS)
+        wide = max((columns(nest, machine) for nest in nests), default=1)
         vectors = min((side_by_side(nest) for nest in nests), default=VECTORS)
         stream = int(leaves_caches(nests, machine))
-        return cls(machine.vector_bytes, wide if wide > VECTORS else vectors, rows, stream=stream)
+        return cls(machine.vector_bytes, max(wide, vectors), rows, stream=stream)
 
     def cached(self) -> Self:
         return replace(self, stream=0)
@@ -170,13 +170,13 @@ def rows_at_once(nest: Analysis, machine: Machine) -> int:
 
 def columns(nest: Analysis, machine: Machine) -> int:
     """Vectors of a tile: of a matrix whose columns are folded long pieces of a row, since each row
-    may lie on another page of memory, as long as there remain tasks enough."""
+    may lie on another page of memory, as long as there remain some tasks."""
     axes, folds = nest.axes(), [x for x in nest.inside if x.order.data.kind == "serial"]
     if len(axes) != 1 or not folds:
-        return VECTORS
+        return 1
     width = lanes_of(nest.types, machine.vector_bytes)
     room = machine.vector_registers // 2 // max(len(fold.results) for fold in folds)
-    return max(VECTORS, min(room, length(axes[0].size) // (MINIMUM * width)))
+    return max(1, min(room, max(VECTORS, 2 * length(axes[0].size) // (MINIMUM * width))))
 
 
 def tiling_of(
