@@ -64,8 +64,8 @@ loop.kernel @columns(%x: !loop.buffer<[9, 64] x f32>) -> (%y: !loop.buffer<[64] 
 // CHECK:           loop.yield
 // CHECK-COUNT-4: loop.store %{{.*}}, %y[{{%\d+}}] : vector<16xf32>
 
-// Of long columns several vectors go side by side, however much there is to add: each row may lie on
-// another page. Some tasks remain, here eight.
+// Of long columns four vectors or more go side by side, however much there is to add: each row may lie
+// on another page. Some tasks remain, here eight.
 loop.kernel @long_columns(%x: !loop.buffer<[1024, 512] x f32>) -> (%y: !loop.buffer<[512] x f32>) {
   loop.nest [%j : 512] {
     %s = loop.fold add <serial, 1024> [%k : 1024] {

@@ -171,7 +171,7 @@ def columns(nest: Analysis, machine: Machine) -> int:
         return 1
     width = lanes_of(nest.types, machine.vector_bytes)
     room = machine.vector_registers // 2 // max(len(fold.results) for fold in folds)
-    return max(1, min(room, 2 * length(axes[0].size) // (MINIMUM * width)))
+    return max(1, min(room, max(VECTORS, 2 * length(axes[0].size) // (MINIMUM * width))))
 
 
 def tiling_of(
