@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial, reduce
+from functools import cached_property, partial, reduce
 from itertools import product
+from math import prod
 from typing import final
 
 from xdsl.dialects import arith
@@ -15,16 +16,17 @@ from stepwell.compiler.dialects.llvm.types import element, integer, vector
 from stepwell.compiler.dialects.llvm.types import lanes as lanes_of
 from stepwell.compiler.dialects.loop.explicit import DotOp
 from stepwell.compiler.dialects.loop.scalar import Cast, CastOp
-from stepwell.compiler.lower.analysis import Analysis, Axis, divisor
+from stepwell.compiler.lower.analysis import Access, Analysis, Axis, divisor
 from stepwell.compiler.lower.bodies import BodyWriter, Mask, Ready, Spread, Tile
 from stepwell.compiler.lower.codes import cast
 from stepwell.compiler.lower.contraction import Contraction, Factor
 from stepwell.compiler.lower.folds import Intervals, NestWriter
-from stepwell.compiler.lower.shuffles import extract
-from stepwell.compiler.lower.writer import ONE, Bound, Writer
+from stepwell.compiler.lower.shuffles import extract, shuffle
+from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Writer
 from stepwell.compiler.machines.dots import DOTS, Dot
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.ops.functions import defaults
+from stepwell.compiler.passes.pack_weights import WORD
 from stepwell.runtime.sizes import Size
 
 HIGH_BITS = 0x80808080 - (1 << 32)
@@ -87,13 +89,35 @@ def _kind(factor: Factor) -> str | None:
     return KINDS.get((op.cast, op.operand.type, op.result.type)) if known else None
 
 
+def is_linear(factor: Factor) -> bool:
+    """Whether a step along any axis of the fold is one of some steps along the last."""
+    *axes, last = factor.analysis.axes_of(factor.fold)
+    sizes = [axis.size for axis in (*axes, last)]
+    return all(
+        read.stride(axis.value) == read.stride(last.value) * prod(sizes[n + 1 :], start=ONE)
+        for read in factor.reads
+        for n, axis in enumerate(axes)
+    )
+
+
+def words_read(factor: Factor) -> Access | None:
+    """The only read of a factor that lies in memory as `pack-weights` lays it out: words of four
+    bytes that are neighbours along the fold, for one position of its axis after the other."""
+    axes, reads = factor.analysis.axes_of(factor.fold), factor.reads
+    if len(axes) != 2 or len(factor.behind) != 2 or len(reads) != 1 or factor.axis is None:
+        return None
+    strides = [reads[0].stride(axis.value) for axis in (factor.axis, axes[1])]
+    return reads[0] if [WORD, *strides] == [axes[1].size, WORD, ONE] else None
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class Words:
     """Panels of a factor: for each word along the fold, those of `length` positions of its axis.
 
     A word holds neighbours along the fold; behind its end there are zeros. Panels of the right
-    factor have what the sums of their lanes `start` with behind them.
+    factor have what the sums of their lanes `start` with behind them; they are nothing but that
+    where its words are read where they lie.
     """
 
     analysis: Analysis
@@ -105,8 +129,19 @@ class Words:
 
     @property
     def fold(self) -> Axis:
-        """The only axis of the fold."""
-        return self.analysis.axes_of(self.factor.fold)[-1]
+        """The fold's axis; or the last of several, if steps along it are all there are."""
+        axes = self.analysis.axes_of(self.factor.fold)
+        return Axis(axes[-1].value, prod((axis.size for axis in axes), start=ONE))
+
+    @cached_property
+    def source(self) -> Access | None:
+        """The read of what lies in words, of a right factor."""
+        return words_read(self.factor) if self.starts else None
+
+    @property
+    def copied(self) -> Size:
+        """Words of one position of the factor's axis that are in the panel."""
+        return self.depth if self.source is None or self.group < WORD else ZERO
 
     @property
     def axis(self) -> Axis:
@@ -125,7 +160,7 @@ class Words:
     @property
     def size(self) -> Size:
         """Words of a panel."""
-        return (self.depth + int(self.starts)) * self.length
+        return (self.copied + int(self.starts)) * self.length
 
     def fill(
         self,
@@ -142,26 +177,31 @@ class Words:
         """
         filling = _Filling(self, writer, bases, target, first)
         with writer.memory():
-            if all(each.stride(self.fold.value) == ONE for each in self.factor.reads):
+            if self.source is not None:
+                if self.group < WORD:
+                    filling.from_words(len(masks))
+            elif all(each.stride(self.fold.value) == ONE for each in self.factor.reads):
                 filling.along(min(self.length, len(masks) * self.width))
             else:
                 filling.across(masks)
         if self.starts and self.recipe.moved:
-            self._write_starts(writer, target, len(masks))
+            self._write_starts(writer, bases, target, len(masks))
 
-    def _write_starts(self, writer: Writer, target: SSAValue, vectors: int) -> None:
+    def _write_starts(
+        self, writer: Writer, bases: Mapping[SSAValue, Bound], target: SSAValue, vectors: int
+    ) -> None:
         """Minus what moving the left operand adds to the sums, vector by vector."""
         zero, moved = (_all_lanes(writer, number, i32, self.width) for number in (0, HIGH_BITS))
 
         def add(word: Bound, sums: Sequence[SSAValue]) -> Sequence[SSAValue]:
-            lanes = [self._vector(writer, target, word, column) for column in range(vectors)]
+            lanes = [self._vector(writer, bases, target, word, each) for each in range(vectors)]
             return [self.recipe.add(writer, moved, *pair) for pair in zip(lanes, sums, strict=True)]
 
         with writer.memory():
             totals = writer.loop(0, self._count(writer), 1, [zero] * vectors, add)
         for column, total in enumerate(totals):
             start = writer.pure(arith.SubiOp, (zero, total), zero.type, defaults(arith.SubiOp))
-            writer.store(start, target, self._place(writer, writer.extent(self.depth), column))
+            writer.store(start, target, self._place(writer, writer.extent(self.copied), column))
 
     def sums(
         self,
@@ -187,13 +227,13 @@ class Words:
         self, body: BodyWriter, panel: SSAValue, left: "Words", left_panels: SSAValue, first: Bound
     ) -> Spread:
         writer, rows, columns = body.writer, range(body.tile.height), range(body.tile.vectors)
-        ends = [self._place(writer, writer.extent(self.depth), column) for column in columns]
+        ends = [self._place(writer, writer.extent(self.copied), column) for column in columns]
         zero = _all_lanes(writer, 0, self.factor.value.type, self.width)
         moved = self.recipe.moved
         starts = [writer.reload(panel, end, zero.type) if moved else zero for end in ends]
 
         def add(word: Bound, sums: Sequence[SSAValue]) -> Sequence[SSAValue]:
-            lanes = [self._vector(writer, panel, word, column) for column in columns]
+            lanes = [self._vector(writer, body.bases, panel, word, each) for each in columns]
             terms = [(Size.of(left.length), word), (ONE, first)]
             places = [writer.affine([*terms, (ONE, row)]) for row in rows]
             ones = [writer.splat(writer.load(left_panels, at, i32), self.width) for at in places]
@@ -207,8 +247,28 @@ class Words:
         """Words along the fold."""
         return writer.extent((self.fold.size + (self.group - 1)) // self.group)
 
-    def _vector(self, writer: Writer, panel: SSAValue, word: Bound, column: int) -> SSAValue:
-        return writer.load(panel, self._place(writer, word, column), vector(i32, self.width))
+    def _vector(
+        self,
+        writer: Writer,
+        bases: Mapping[SSAValue, Bound],
+        panel: SSAValue,
+        word: Bound,
+        column: int,
+    ) -> SSAValue:
+        type = vector(i32, self.width)
+        if self.source is None or self.group < WORD:
+            return writer.load(panel, self._place(writer, word, column), type)
+        return cast(writer, Cast.BITCAST, self.lying(writer, bases, word, column), type)
+
+    def lying(
+        self, writer: Writer, bases: Mapping[SSAValue, Bound], word: Bound, column: int
+    ) -> SSAValue:
+        """The bytes of a vector of the source's words."""
+        assert self.source is not None
+        outer, inner = self.factor.fold.axes
+        bases, at = {**bases, outer: word, inner: column * WORD * self.width}, self.source.at
+        place = writer.affine([(size, bases[axis]) for axis, size in at.terms.items()], at.offset)
+        return writer.load(self.source.buffer, place, vector(i8, WORD * self.width))
 
     def _place(self, writer: Writer, word: Bound, column: int) -> Bound:
         """Where a vector of a word lies in a panel."""
@@ -243,6 +303,25 @@ class _Filling:
                 self._store(extract(writer, packed, number), word, place)
 
         writer.each(0, count, lambda at: writer.each(0, end, partial(some, at), width))
+
+    def from_words(self, count: int) -> None:
+        """So many vectors of words of four bytes, taken apart."""
+        words, writer, group = self.words, self.writer, self.words.group
+        op, type = words.factor.value.owner, vector(integer(32 // group), words.width * group)
+        assert isinstance(op, CastOp)
+
+        def some(index: Bound) -> None:
+            for column in range(count):
+                bytes = words.lying(writer, self.bases, index, column)
+                for number in range(WORD // group):
+                    lanes = range(number * group, WORD * words.width, WORD)
+                    picked = [lane + each for lane in lanes for each in range(group)]
+                    part = cast(writer, op.cast, shuffle(writer, bytes, bytes, picked), type)
+                    part = cast(writer, Cast.BITCAST, part, vector(i32, words.width))
+                    word = writer.affine([(Size.of(WORD // group), index), (ONE, number)])
+                    self._store(part, word, column * words.width)
+
+        writer.each(0, writer.quotient(writer.extent(words.fold.size), WORD), some)
 
     def across(self, masks: Sequence[Mask]) -> None:
         """Vectors along the factor's axis, for one word of them after the other."""
