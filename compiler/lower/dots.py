@@ -16,7 +16,7 @@ from stepwell.compiler.dialects.llvm.types import element, integer, vector
 from stepwell.compiler.dialects.llvm.types import lanes as lanes_of
 from stepwell.compiler.dialects.loop.explicit import DotOp
 from stepwell.compiler.dialects.loop.scalar import Cast, CastOp
-from stepwell.compiler.lower.analysis import Access, Analysis, Axis, divisor
+from stepwell.compiler.lower.analysis import Access, Analysis, Axis, collapse, divisor
 from stepwell.compiler.lower.bodies import BodyWriter, Mask, Ready, Spread, Tile
 from stepwell.compiler.lower.codes import cast
 from stepwell.compiler.lower.contraction import Contraction, Factor
@@ -28,6 +28,9 @@ from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.ops.functions import defaults
 from stepwell.compiler.passes.pack_weights import WORD
 from stepwell.runtime.sizes import Size
+
+Bases = Mapping[SSAValue, Bound]
+"""Where a tile begins along each axis."""
 
 HIGH_BITS = 0x80808080 - (1 << 32)
 """The highest bit of four bytes: turned around, it moves a byte by 128, from signed to unsigned or
@@ -54,8 +57,8 @@ class Recipe:
 def recipe_of(contraction: Contraction, dot: Dot) -> Recipe | None:
     """How an instruction computes the products, if it does."""
     kinds, fold = [_kind(contraction.left), _kind(contraction.right)], contraction.fold
-    same = (dot.sums, dot.order) == (str(fold.results[0].type), fold.order.data.kind)
-    if None in kinds or not same:
+    sums = "f32" if fold.order.data.kind == "pairs" else "i32"
+    if None in kinds or not dot.sums == sums == str(fold.results[0].type):
         return None
     if dot.left == "i16":
         return Recipe(dot, False, False)
@@ -85,19 +88,13 @@ KINDS: Mapping[tuple[Cast, Attribute, Attribute], str] = {
 def _kind(factor: Factor) -> str | None:
     """The numbers that a factor is made from."""
     op = factor.value.owner
-    known = isinstance(op, CastOp)
-    return KINDS.get((op.cast, op.operand.type, op.result.type)) if known else None
+    return KINDS.get((op.cast, op.operand.type, op.result.type)) if isinstance(op, CastOp) else None
 
 
 def is_linear(factor: Factor) -> bool:
     """Whether a step along any axis of the fold is one of some steps along the last."""
-    *axes, last = factor.analysis.axes_of(factor.fold)
-    sizes = [axis.size for axis in (*axes, last)]
-    return all(
-        read.stride(axis.value) == read.stride(last.value) * prod(sizes[n + 1 :], start=ONE)
-        for read in factor.reads
-        for n, axis in enumerate(axes)
-    )
+    fold, computed_with = factor.fold, factor.analysis.computed_with
+    return len(collapse(fold.axes, fold.sizes.data, factor.reads, computed_with)) == 1
 
 
 def words_read(factor: Factor) -> Access | None:
@@ -130,18 +127,13 @@ class Words:
     @property
     def fold(self) -> Axis:
         """The fold's axis; or the last of several, if steps along it are all there are."""
-        axes = self.analysis.axes_of(self.factor.fold)
-        return Axis(axes[-1].value, prod((axis.size for axis in axes), start=ONE))
+        fold = self.factor.fold
+        return Axis(self.analysis.axes_of(fold)[-1].value, prod(fold.sizes.data, start=ONE))
 
     @cached_property
     def source(self) -> Access | None:
-        """The read of what lies in words, of a right factor."""
-        return words_read(self.factor) if self.starts else None
-
-    @property
-    def copied(self) -> Size:
-        """Words of one position of the factor's axis that are in the panel."""
-        return self.depth if self.source is None or self.group < WORD else ZERO
+        """The read of a right factor in memory that is what the instruction takes."""
+        return words_read(self.factor) if self.starts and self.group == WORD else None
 
     @property
     def axis(self) -> Axis:
@@ -155,17 +147,19 @@ class Words:
     @property
     def depth(self) -> Size:
         """Words of one position of the factor's axis, with room for whole vectors of elements."""
+        if self.source is not None:
+            return ZERO
         return (self.fold.size + (self.width - 1)) // self.width * (self.width // self.group)
 
     @property
     def size(self) -> Size:
         """Words of a panel."""
-        return (self.copied + int(self.starts)) * self.length
+        return (self.depth + int(self.starts)) * self.length
 
     def fill(
         self,
         writer: Writer,
-        bases: Mapping[SSAValue, Bound],
+        bases: Bases,
         masks: Sequence[Mask],
         target: SSAValue,
         part: Intervals,
@@ -177,9 +171,8 @@ class Words:
         """
         filling = _Filling(self, writer, bases, target, first)
         with writer.memory():
-            if self.source is not None:
-                if self.group < WORD:
-                    filling.from_words(len(masks))
+            if (read := words_read(self.factor)) is not None and self.starts:
+                filling.from_words(read, len(masks))
             elif all(each.stride(self.fold.value) == ONE for each in self.factor.reads):
                 filling.along(min(self.length, len(masks) * self.width))
             else:
@@ -187,9 +180,7 @@ class Words:
         if self.starts and self.recipe.moved:
             self._write_starts(writer, bases, target, len(masks))
 
-    def _write_starts(
-        self, writer: Writer, bases: Mapping[SSAValue, Bound], target: SSAValue, vectors: int
-    ) -> None:
+    def _write_starts(self, writer: Writer, bases: Bases, target: SSAValue, vectors: int) -> None:
         """Minus what moving the left operand adds to the sums, vector by vector."""
         zero, moved = (_all_lanes(writer, number, i32, self.width) for number in (0, HIGH_BITS))
 
@@ -201,14 +192,14 @@ class Words:
             totals = writer.loop(0, self._count(writer), 1, [zero] * vectors, add)
         for column, total in enumerate(totals):
             start = writer.pure(arith.SubiOp, (zero, total), zero.type, defaults(arith.SubiOp))
-            writer.store(start, target, self._place(writer, writer.extent(self.copied), column))
+            writer.store(start, target, self._place(writer, writer.extent(self.depth), column))
 
     def sums(
         self,
         panel: SSAValue,
         left: "Words",
         left_panels: SSAValue,
-        begin: Callable[[Writer, Mapping[SSAValue, Bound]], Bound],
+        begin: Callable[[Writer, Bases], Bound],
     ) -> Ready:
         """The sums of tiles, from panels of this right factor and of the `left` one, in which that
         of a tile has a `begin`."""
@@ -227,7 +218,7 @@ class Words:
         self, body: BodyWriter, panel: SSAValue, left: "Words", left_panels: SSAValue, first: Bound
     ) -> Spread:
         writer, rows, columns = body.writer, range(body.tile.height), range(body.tile.vectors)
-        ends = [self._place(writer, writer.extent(self.copied), column) for column in columns]
+        ends = [self._place(writer, writer.extent(self.depth), column) for column in columns]
         zero = _all_lanes(writer, 0, self.factor.value.type, self.width)
         moved = self.recipe.moved
         starts = [writer.reload(panel, end, zero.type) if moved else zero for end in ends]
@@ -248,27 +239,23 @@ class Words:
         return writer.extent((self.fold.size + (self.group - 1)) // self.group)
 
     def _vector(
-        self,
-        writer: Writer,
-        bases: Mapping[SSAValue, Bound],
-        panel: SSAValue,
-        word: Bound,
-        column: int,
+        self, writer: Writer, bases: Bases, panel: SSAValue, word: Bound, column: int
     ) -> SSAValue:
         type = vector(i32, self.width)
-        if self.source is None or self.group < WORD:
+        if self.source is None:
             return writer.load(panel, self._place(writer, word, column), type)
-        return cast(writer, Cast.BITCAST, self.lying(writer, bases, word, column), type)
+        bytes = self.lying(writer, self.source, bases, word, column)
+        return cast(writer, Cast.BITCAST, bytes, type)
 
     def lying(
-        self, writer: Writer, bases: Mapping[SSAValue, Bound], word: Bound, column: int
+        self, writer: Writer, read: Access, bases: Bases, word: Bound, column: int
     ) -> SSAValue:
-        """The bytes of a vector of the source's words."""
-        assert self.source is not None
-        outer, inner = self.factor.fold.axes
-        bases, at = {**bases, outer: word, inner: column * WORD * self.width}, self.source.at
-        place = writer.affine([(size, bases[axis]) for axis, size in at.terms.items()], at.offset)
-        return writer.load(self.source.buffer, place, vector(i8, WORD * self.width))
+        """The bytes of a vector of words of four."""
+        fold, at = self.factor.fold, read.at
+        bases = {**bases, **dict.fromkeys(fold.axes, 0), self.analysis.axes_of(fold)[0].value: word}
+        terms = [(size, bases[axis]) for axis, size in at.terms.items()]
+        place = writer.affine(terms, at.offset + column * WORD * self.width)
+        return writer.load(read.buffer, place, vector(i8, WORD * self.width))
 
     def _place(self, writer: Writer, word: Bound, column: int) -> Bound:
         """Where a vector of a word lies in a panel."""
@@ -282,7 +269,7 @@ class _Filling:
 
     words: Words
     writer: Writer
-    bases: Mapping[SSAValue, Bound]
+    bases: Bases
     target: SSAValue
     first: Bound
 
@@ -304,24 +291,25 @@ class _Filling:
 
         writer.each(0, count, lambda at: writer.each(0, end, partial(some, at), width))
 
-    def from_words(self, count: int) -> None:
-        """So many vectors of words of four bytes, taken apart."""
-        words, writer, group = self.words, self.writer, self.words.group
-        op, type = words.factor.value.owner, vector(integer(32 // group), words.width * group)
+    def from_words(self, read: Access, count: int) -> None:
+        """So many vectors of words of four bytes, of which each becomes several."""
+        words, writer, group, width = self.words, self.writer, self.words.group, self.words.width
+        op, parts = words.factor.value.owner, WORD // group
         assert isinstance(op, CastOp)
 
         def some(index: Bound) -> None:
-            for column in range(count):
-                bytes = words.lying(writer, self.bases, index, column)
-                for number in range(WORD // group):
-                    lanes = range(number * group, WORD * words.width, WORD)
-                    picked = [lane + each for lane in lanes for each in range(group)]
-                    part = cast(writer, op.cast, shuffle(writer, bytes, bytes, picked), type)
-                    part = cast(writer, Cast.BITCAST, part, vector(i32, words.width))
-                    word = writer.affine([(Size.of(WORD // group), index), (ONE, number)])
-                    self._store(part, word, column * words.width)
+            for column, part in product(range(count), range(parts)):
+                bytes = words.lying(writer, read, self.bases, index, column)
+                lanes = [lane for lane in range(WORD * width) if lane % WORD // group == part]
+                numbers = shuffle(writer, bytes, bytes, lanes)
+                wide = cast(writer, op.cast, numbers, vector(integer(32 // group), width * group))
+                word = writer.affine([(Size.of(parts), index), (ONE, part)])
+                self._store(
+                    cast(writer, Cast.BITCAST, wide, vector(i32, width)), word, column * width
+                )
 
-        writer.each(0, writer.quotient(writer.extent(words.fold.size), WORD), some)
+        if parts > 1:
+            writer.each(0, writer.extent(words.fold.size // WORD), some)
 
     def across(self, masks: Sequence[Mask]) -> None:
         """Vectors along the factor's axis, for one word of them after the other."""

@@ -89,7 +89,7 @@ def _readers(value: SSAValue, moves: Moves) -> Iterator[_Reader]:
             case Dot() as op if is_right and op.order == SERIAL:
                 yield _panels(op, moves, op.batch.data, op.right.data)
             case Convert() as op if (dot := _product_of_bytes(op)) is not None:
-                yield _panels(op, moves, dot.batch.data, dot.right.data, words=(WORD,))
+                yield _panels(op, moves, dot.batch.data, dot.right.data)
             case Convolution() as op if is_right:
                 (*summed, _) = range(len(_sizes(value)))
                 yield _panels(op, moves, 0, summed, op.groups.data.evaluate({}))
@@ -104,41 +104,32 @@ def _sizes(value: SSAValue) -> tuple[int, ...]:
 
 def _product_of_bytes(op: Convert) -> Dot | None:
     """The product of several rows with bytes that are converted."""
-    use = op.result.get_user_of_unique_use()
-    if not isinstance(use, Dot) or use.rhs is not op.result or use.order != SERIAL:
+    dot, dtypes = op.result.get_user_of_unique_use(), (dtype_of(op.x.type), op.dtype.data)
+    if not isinstance(dot, Dot) or dot.rhs is not op.result or dot.order != SERIAL:
         return None
-    narrow, wide = dtype_of(op.x.type), dtype_of(op.result.type)
-    rows = len(shape_of(use.lhs.type)) - use.batch.data - len(use.left.data)
-    kept = shape_of(use.result.type)[use.batch.data :][:rows]
-    return use if narrow in ("i8", "u8") and wide == "i32" and {*kept} - {ONE} else None
+    rows = prod(shape_of(dot.result.type)[:-1], start=ONE)
+    return dot if dtypes in (("i8", "i32"), ("u8", "i32")) and rows != ONE else None
 
 
 def _panels(
-    op: Dot | Convolution | Convert,
-    moves: Moves,
-    batch: int,
-    summed: Sequence[int],
-    groups: int = 1,
-    words: tuple[int, ...] = (),
+    op: Operation, moves: Moves, batch: int, summed: Sequence[int], groups: int = 1
 ) -> _Reader:
     """The reader of a right operand, which is a weight after some moves, as panels.
 
     Where what the result has beside each other is no number of whole panels, all of it is one.
-    Of bytes neighbours along the last axis that is summed are `words`.
+    Of bytes that are converted, neighbours along the last axis that is summed are words.
     """
-    number = 0 if isinstance(op, Convert) else 1
+    number, words = (0, (WORD,)) if isinstance(op, Convert) else (1, ())
     sizes = _sizes(op.operands[number])
     before = (*range(batch), *summed)
     order = (*before, *(axis for axis in range(len(sizes)) if axis not in before))
     shape = tuple(sizes[axis] for axis in order)
     there, back = _transposition(order), _transposition(inverse(order))
     inner = len(before)
-    element = 8 if dtype_of(op.operands[number].type) == "f64" else 4
-    lanes, count = PANEL // element, prod(shape[inner:])
-    whole, panels = prod(words), inner + len(words)
-    if count > lanes and shape[-1] // groups % lanes == 0 and shape[inner - 1] % whole == 0:
-        depth = (*shape[: inner - 1], shape[inner - 1] // whole, *words)
-        split = (*depth, count // lanes, lanes)
+    lanes = PANEL // (8 if dtype_of(op.operands[number].type) == "f64" else 4)
+    count, last, panels = prod(shape[inner:]), shape[inner - 1], inner + len(words)
+    if count > lanes and shape[-1] // groups % lanes == 0 and last % prod(words) == 0:
+        split = (*shape[: inner - 1], last // prod(words), *words, count // lanes, lanes)
         axes = (*range(batch), panels, *range(batch, inner), panels + 1, *range(inner, panels))
         there = (*there, ("reshape", split), *_transposition(axes))
         back = (*_transposition(inverse(axes)), ("reshape", shape), *back)

@@ -57,10 +57,8 @@ class Dots(Strategy):
         words = [-(-each // dot.group) for each in (product.k, product.kept)]
         product = replace(product, k=words[0], kept=words[1])
         mr, nv = product.tile(product.m, False, machine)
-        packs = words_read(contraction.right) is None
-        mc, nc = product.task(mr, nv, 0, packs, machine)
-        if is_little(contraction, product, machine):
-            mc = nc = 0
+        little, packs = is_little(contraction, product, machine), not words_read(contraction.right)
+        mc, nc = (0, 0) if little else product.task(mr, nv, 0, packs, machine)
         return cls(machine.vector_bytes, mr, nv, mc, nc, dot.name)
 
     def workspace(self, kernel: KernelOp) -> Size:
