@@ -295,18 +295,17 @@ class _Filling:
         """So many vectors of words of four bytes, of which each becomes several."""
         words, writer, group, width = self.words, self.writer, self.words.group, self.words.width
         op, parts = words.factor.value.owner, WORD // group
+        type = vector(integer(32 // group), width * group)
         assert isinstance(op, CastOp)
 
         def some(index: Bound) -> None:
             for column, part in product(range(count), range(parts)):
                 bytes = words.lying(writer, read, self.bases, index, column)
                 lanes = [lane for lane in range(WORD * width) if lane % WORD // group == part]
-                numbers = shuffle(writer, bytes, bytes, lanes)
-                wide = cast(writer, op.cast, numbers, vector(integer(32 // group), width * group))
+                numbers = cast(writer, op.cast, shuffle(writer, bytes, bytes, lanes), type)
+                value = cast(writer, Cast.BITCAST, numbers, vector(i32, width))
                 word = writer.affine([(Size.of(parts), index), (ONE, part)])
-                self._store(
-                    cast(writer, Cast.BITCAST, wide, vector(i32, width)), word, column * width
-                )
+                self._store(value, word, column * width)
 
         if parts > 1:
             writer.each(0, writer.extent(words.fold.size // WORD), some)

@@ -22,11 +22,10 @@ class Suited:
     vectors."""
 
     def __init__(self, contraction: Contraction, machine: Machine):
-        right = contraction.right
         self.contraction, self.machine = contraction, machine
         self.product = product_of(contraction, machine)
-        self.distance = _distance(right)
-        self.turned = not right.is_contiguous and right.may_pack
+        self.distance = _distance(contraction.right)
+        self.turned = not contraction.right.is_contiguous and contraction.right.may_pack
         self.mr, self.nv = self.product.tile(_tallest(contraction), self.turned, machine)
 
     # How the operands are read.

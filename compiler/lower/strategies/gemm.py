@@ -122,8 +122,7 @@ class TiledProduct:
             self.left = Words(self.analysis, recipe, left, self.width, plan.mr)
             self.right = Words(self.analysis, recipe, right, self.width, lanes, starts=True)
         else:
-            whole = self.contraction.depth
-            self.left = Panels(self.analysis, left, self.width, plan.mr, whole)
+            self.left = Panels(self.analysis, left, self.width, plan.mr, self.contraction.depth)
             self.right = Panels(self.analysis, right, self.width, lanes, depth)
         self.tasks = self._tasks()
 
