@@ -85,7 +85,7 @@ loop.kernel @order(%x: !loop.buffer<[4] x f32>) -> () {
     } : f32
   }
 }
-// CHECK: Expected one of 'any', 'lanes', 'serial'
+// CHECK: Expected one of 'any', 'lanes', 'pairs', 'serial'
 
 // -----
 
@@ -161,4 +161,4 @@ func.func @dot(%w: vector<8xi32>) {
   %r = "loop.dot"(%w, %w, %w) <{instruction = "vpmaddubsw"}> : (vector<8xi32>, vector<8xi32>, vector<8xi32>) -> vector<8xi32>
   func.return
 }
-// CHECK: vpmaddubsw is none of vpdpbusd, sdot, udot, vpmaddwd
+// CHECK: vpmaddubsw is none of vpdpbusd, sdot, udot, vpmaddwd, vdpbf16ps
