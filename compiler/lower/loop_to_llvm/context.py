@@ -1,4 +1,4 @@
-"""The context of a call as compiled code sees it: eight words, named in `runtime/context.py`."""
+"""The context of a call as compiled code sees it: words, named in `runtime/context.py`."""
 
 from enum import IntEnum
 
@@ -9,7 +9,7 @@ from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 
 
 class Word(IntEnum):
-    """Numbers of the words."""
+    """Numbers of the words. Those behind `SITE` are read by code that launches kernels on a GPU."""
 
     VERSION = 0
     WORKSPACE = 1
@@ -19,6 +19,11 @@ class Word(IntEnum):
     IMPORTS = 5
     ERROR = 6
     SITE = 7
+    LAUNCH = 8
+    KERNELS = 9
+    STREAM = 10
+    COPY = 11
+    WAIT = 12
 
 
 class Error(IntEnum):
@@ -27,6 +32,7 @@ class Error(IntEnum):
     ASSERTION = 1
     HOST = 2
     CUSTOM = 3
+    DEVICE = 4
 
 
 def read(build: LlvmBuilder, context: SSAValue, word: Word) -> SSAValue:
