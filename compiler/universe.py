@@ -12,6 +12,8 @@ from xdsl.universe import Universe
 from stepwell.compiler.dialects.loop import LOOP
 from stepwell.compiler.lower.choose_plans import ChoosePlans
 from stepwell.compiler.lower.expand_plans import ExpandPlans
+from stepwell.compiler.lower.grids.onto_grids import OntoGrids
+from stepwell.compiler.lower.grids.to_llvm import GridsToLlvm
 from stepwell.compiler.lower.loop_to_llvm import LoopToLlvm
 from stepwell.compiler.lower.tensor_to_loop import TensorToLoop
 from stepwell.compiler.ops import ND
@@ -38,7 +40,9 @@ PASSES: tuple[type[ModulePass], ...] = (
     SwapBuffers,
     AssignBuffers,
     ExpandPlans,
+    OntoGrids,
     LoopToLlvm,
+    GridsToLlvm,
 )
 
 

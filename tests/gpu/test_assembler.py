@@ -3,13 +3,12 @@
 It comes in the wheel `nvidia-cuda-nvcc`, the extra `gpu-check`; without it these tests are skipped.
 """
 
-import importlib.util
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from assembling import assemble, needs_assembler
 from emulator.rows import Kind
 from emulator.syntax import Instruction
 from emulator.table import TABLE
@@ -20,26 +19,7 @@ MOST = 100
 """Mnemonics of one row that are assembled."""
 
 
-def assembler() -> Path | None:
-    """`ptxas`, where it is installed."""
-    found = importlib.util.find_spec("nvidia")
-    for folder in (found.submodule_search_locations or ()) if found else ():
-        for path in Path(folder).glob("*/bin/ptxas"):
-            return path
-    return None
-
-
-pytestmark = pytest.mark.skipif(assembler() is None, reason="needs ptxas: the extra gpu-check")
-
-
-def assemble(ptx: str, processor: str, folder: Path) -> str:
-    """What the assembler says about registers and spills; fails with what it says about errors."""
-    text = folder / "kernel.ptx"
-    text.write_text(ptx)
-    command = [str(assembler()), f"-arch={processor}", "-v", "-o", str(folder / "cubin"), str(text)]
-    run = subprocess.run(command, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr[:2000]
-    return run.stderr
+pytestmark = needs_assembler
 
 
 @pytest.mark.parametrize(("processor", "version"), [("sm_80", "+ptx80"), ("sm_90a", "+ptx80")])

@@ -4,6 +4,7 @@ from enum import IntEnum
 
 from xdsl.ir import SSAValue
 
+from stepwell.compiler.dialects.llvm.cursor import Operand
 from stepwell.compiler.dialects.llvm.types import i64, ptr
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 
@@ -40,8 +41,8 @@ def read(build: LlvmBuilder, context: SSAValue, word: Word) -> SSAValue:
     return build.load(build.gep(context, word, i64), ptr)
 
 
-def fail(build: LlvmBuilder, context: SSAValue, error: Error, site: int) -> None:
+def fail(build: LlvmBuilder, context: SSAValue, error: Error, site: Operand) -> None:
     """Say why, and leave the function."""
-    for word, value in ((Word.ERROR, error), (Word.SITE, site)):
-        build.store(build.constant(i64, int(value)), build.gep(context, word, i64))
+    for word, value in ((Word.ERROR, int(error)), (Word.SITE, site)):
+        build.store(build.value(value, i64), build.gep(context, word, i64))
     build.ret(1)
