@@ -12,7 +12,7 @@ from stepwell.compiler.ops.creation import WeightOp
 from stepwell.compiler.ops.structure import KernelOp
 from stepwell.runtime.errors import CompileError
 
-PREFIXES = {"tensor": "nd.", "loop": "loop.", "llvm": "llvm."}
+PREFIXES = {"tensor": "nd.", "loop": "loop.", "llvm": ("llvm.", "gpu.module")}
 """What the names of the ops begin with that stand in a module of each level."""
 
 LEVELS: Mapping[str, str] = {
@@ -22,7 +22,8 @@ LEVELS: Mapping[str, str] = {
     ),
     "tensor-to-loop": "tensor",
     **dict.fromkeys(("name-orders", "relax", "choose-plans", "share-buffers"), "loop"),
-    **dict.fromkeys(("swap-buffers", "assign-buffers", "expand-plans", "loop-to-llvm"), "loop"),
+    **dict.fromkeys(("swap-buffers", "assign-buffers", "expand-plans", "onto-grids"), "loop"),
+    **dict.fromkeys(("loop-to-llvm", "grids-to-llvm"), "loop"),
 }
 """The level of the modules that each pass takes; passes of other packages may take any."""
 

@@ -22,7 +22,10 @@ from xdsl.xdsl_opt_main import xDSLOptMain
 
 from stepwell.compiler.dialects.llvm import LLVM
 from stepwell.compiler.levels import LEVELS, expect_fit, expect_level
+from stepwell.compiler.machines import machine_named
+from stepwell.compiler.machines.nvidia import SM_80
 from stepwell.compiler.targets.cpu import assembly, host
+from stepwell.compiler.targets.gpu.ptx import compile_ptx, take_device
 from stepwell.compiler.targets.llvm_text import module_text
 from stepwell.runtime import system
 from stepwell.runtime.errors import StepwellError
@@ -56,6 +59,20 @@ class Assembly(Target):
 
 
 @final
+@dataclass(frozen=True)
+class Ptx(Target):
+    """`-t ptx`: for a GPU, the kernels of a module at the llvm level."""
+
+    name: ClassVar = "ptx"
+    machine: str = SM_80.name
+
+    def emit(self, ctx: Context, module: ModuleOp, output: IO[str]) -> None:
+        expect_level(f"target {self.name}", "llvm", module)
+        if (device := take_device(module)) is not None:
+            output.write(compile_ptx(device, machine_named(self.machine)))
+
+
+@final
 class StepwellOpt(xDSLOptMain):
     """xDSL's driver with our llvm dialect and targets, and with MLIR's names for its switches."""
 
@@ -81,6 +98,7 @@ class StepwellOpt(xDSLOptMain):
         super().register_all_targets()
         self.available_targets["llvm"] = lambda: LlvmText
         self.available_targets["asm"] = lambda: Assembly
+        self.available_targets["ptx"] = lambda: Ptx
 
     def setup_pipeline(self) -> None:
         """The passes, each of which is shown the module before it runs (SW0221, SW0222, SW0224)."""

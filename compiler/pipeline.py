@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from xdsl.context import Context
-from xdsl.dialects import arith, math
+from xdsl.dialects import arith, gpu, math
 from xdsl.dialects.builtin import UNKNOWN_LOC, ArrayAttr, Builtin, ModuleOp, StringAttr
 from xdsl.passes import ModulePass
 from xdsl.utils.hints import isa
 
+from stepwell.compiler.dialects.gpu import NVG
 from stepwell.compiler.dialects.llvm import LLVM
 from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.dialects.loop import LOOP
@@ -25,10 +26,12 @@ from stepwell.compiler.dialects.nd import RefAttr, Weight
 from stepwell.compiler.dump import Dump
 from stepwell.compiler.lower.choose_plans import ChoosePlans
 from stepwell.compiler.lower.expand_plans import ExpandPlans
+from stepwell.compiler.lower.grids.onto_grids import OntoGrids
+from stepwell.compiler.lower.grids.to_llvm import GridsToLlvm
 from stepwell.compiler.lower.loop_to_llvm import LoopToLlvm
 from stepwell.compiler.lower.name_orders import NameOrders
 from stepwell.compiler.lower.tensor_to_loop import CONSTANTS, TensorToLoop
-from stepwell.compiler.machines import LEVELS, MACHINES, Machine
+from stepwell.compiler.machines import GPUS, LEVELS, MACHINES, X86_64_V3, Machine
 from stepwell.compiler.ops import ND
 from stepwell.compiler.passes.assign_buffers import WORKSPACE, AssignBuffers
 from stepwell.compiler.passes.form_kernels import FormKernels
@@ -42,6 +45,7 @@ from stepwell.compiler.passes.simplify import Simplify
 from stepwell.compiler.passes.swap_buffers import SwapBuffers
 from stepwell.compiler.passes.winograd import Winograd
 from stepwell.compiler.targets.cpu import assembly, compile_object
+from stepwell.compiler.targets.gpu.ptx import compile_ptx, take_device
 from stepwell.compiler.targets.llvm_text import module_text
 from stepwell.compiler.tuning.apply_plans import ApplyPlans
 from stepwell.compiler.tuning.plans import NONE, Plans
@@ -53,6 +57,8 @@ from stepwell.runtime.sizes import Size
 def level_of(machine: Machine) -> Machine:
     """The machine whose plans it has: the one of its name, or the best level of x86-64 that it is
     of, so that plans are few."""
+    if machine.is_gpu:
+        return machine
     if (known := MACHINES.get(machine.name)) is not None and known.runs_on(machine.features):
         return known
     return next(level for level in reversed(LEVELS) if level.runs_on(machine.features))
@@ -77,8 +83,14 @@ STAGES: tuple[Stage, ...] = (
     ("nests", lambda level, plans: [TensorToLoop(), NameOrders(machine=level), Relax()]),
     ("plans", lambda level, plans: [ApplyPlans(plans, level), ChoosePlans(machine=level)]),
     ("buffers", lambda level, plans: [ShareBuffers(), SwapBuffers(), AssignBuffers()]),
-    ("explicit", lambda level, plans: [ExpandPlans()]),
-    ("llvm", lambda level, plans: [LoopToLlvm(machine=level)]),
+    (
+        "explicit",
+        lambda level, plans: [ExpandPlans(), OntoGrids()] if level in GPUS else [ExpandPlans()],
+    ),
+    (
+        "llvm",
+        lambda level, plans: [GridsToLlvm(level) if level in GPUS else LoopToLlvm(machine=level)],
+    ),
 )
 """Their passes, for a level of machines and the plans that were tuned."""
 
@@ -89,7 +101,7 @@ TEXTS = {"ll": "ll", "asm": "s"}
 def context() -> Context:
     """All dialects of all levels."""
     result = Context()
-    for dialect in (Builtin, arith.Arith, math.Math, ND, LOOP, LLVM):
+    for dialect in (Builtin, arith.Arith, math.Math, gpu.GPU, NVG, ND, LOOP, LLVM):
         result.load_dialect(dialect)
     return result
 
@@ -115,6 +127,7 @@ class Image:
 
     machine: Machine
     code: bytes
+    """Of a GPU, the program around its kernels, for a CPU."""
     workspace: Mapping[str, Size]
     """Bytes that each entry point needs, by its name."""
     constants: Mapping[str, tuple[Weight, ...]]
@@ -129,6 +142,10 @@ class Image:
     """Of each entry point, the pairs (argument, result) that lie in the same place."""
     copies: Mapping[str, tuple[Copied, ...]]
     """Which whole buffers each entry point has to copy, where and why."""
+    ptx: str = ""
+    """The kernels of a GPU."""
+    grids: tuple[str, ...] = ()
+    """Their names, in the order in which the code numbers them."""
 
 
 def compile_module(
@@ -151,12 +168,26 @@ def compile_module(
         overwrites = {f.sym_name.data: _overwrites(f) for f in functions}
         copies = {f.sym_name.data: tuple(_copies(f)) for f in functions}
         run_stages(module, machine, "llvm", dump, after="buffers")
-        text = module_text(module)
+        device = take_device(module)
+        text, host = module_text(module), X86_64_V3 if device else machine
+        ptx = compile_ptx(device, machine) if device else ""
         if dump is not None:
-            _write(dump, machine, "ll", text)
-            _write(dump, machine, "asm", assembly(text, machine))
-        code = compile_object(text, machine)
-    return Image(machine, code, workspace, constants, sites, imports, plans, overwrites, copies)
+            _write(dump, machine, "ll", text + (device.text if device else ""))
+            _write(dump, machine, "asm", assembly(text, host) + ptx)
+        code = compile_object(text, host)
+    return Image(
+        machine,
+        code,
+        workspace,
+        constants,
+        sites,
+        imports,
+        plans,
+        overwrites,
+        copies,
+        ptx,
+        device.kernels if device else (),
+    )
 
 
 def run_stages(
@@ -189,6 +220,9 @@ def text_at(module: ModuleOp, machine: Machine, stage: str, tuned: Plans = NONE)
     run_stages(module, machine, stage if stage not in TEXTS else "llvm", tuned=tuned)
     if stage not in TEXTS:
         return _headed(stage, module)
+    device = take_device(module)
+    if device:
+        return device.text if stage == "ll" else compile_ptx(device, machine)
     text = module_text(module)
     return text if stage == "ll" else assembly(text, machine)
 

@@ -9,9 +9,12 @@ from xdsl.ir import Dialect
 from xdsl.passes import ModulePass
 from xdsl.universe import Universe
 
+from stepwell.compiler.dialects.gpu import NVG
 from stepwell.compiler.dialects.loop import LOOP
 from stepwell.compiler.lower.choose_plans import ChoosePlans
 from stepwell.compiler.lower.expand_plans import ExpandPlans
+from stepwell.compiler.lower.grids.onto_grids import OntoGrids
+from stepwell.compiler.lower.grids.to_llvm import GridsToLlvm
 from stepwell.compiler.lower.loop_to_llvm import LoopToLlvm
 from stepwell.compiler.lower.name_orders import NameOrders
 from stepwell.compiler.lower.tensor_to_loop import TensorToLoop
@@ -42,7 +45,9 @@ PASSES: tuple[type[ModulePass], ...] = (
     SwapBuffers,
     AssignBuffers,
     ExpandPlans,
+    OntoGrids,
     LoopToLlvm,
+    GridsToLlvm,
 )
 
 
@@ -58,7 +63,11 @@ def _loop() -> Dialect:
     return LOOP
 
 
+def _nvg() -> Dialect:
+    return NVG
+
+
 UNIVERSE = Universe(
-    all_dialects={"nd": _nd, "loop": _loop},
+    all_dialects={"nd": _nd, "loop": _loop, "nvg": _nvg},
     all_passes={kind.name: _always(kind) for kind in PASSES},
 )

@@ -1,4 +1,4 @@
-"""The context of a call: the eight words that compiled code is handed, and what they lead to."""
+"""The context of a call: the words that compiled code is handed, and what they lead to."""
 
 import ctypes
 from collections.abc import Mapping
@@ -13,9 +13,9 @@ from stepwell.runtime.entry import ArrayType, Entry, filled
 from stepwell.runtime.errors import CallError
 
 VERSION: Final = 1
-ASSERTION, RAISED, REFUSED = 1, 2, 3
-"""Values of the word `error`: an assertion failed, the host function answered 1, or the imported C
-function that `site` numbers did not answer 0."""
+ASSERTION, RAISED, REFUSED, DEVICE = 1, 2, 3, 4
+"""Values of the word `error`: an assertion failed, the host function answered 1, the imported C
+function that `site` numbers did not answer 0, or a GPU's driver answered what `site` says."""
 
 HostFunction: Final = ctypes.CFUNCTYPE(
     ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p
@@ -24,11 +24,18 @@ HostFunction: Final = ctypes.CFUNCTYPE(
 
 @final
 class Words(ctypes.Structure):
-    """The ABI's `ctx`; `error` and `site` are written by code that fails."""
+    """The ABI's `ctx`; `error` and `site` are written by code that fails.
+
+    The words behind `site` are a GPU's: the driver's functions `launch`, `copy` and `wait`, a table
+    of `kernels`, and the `stream` in which all that happens.
+    """
 
     _fields_ = tuple(
         (name, ctypes.c_uint64)
-        for name in "version workspace parallel_for pool host imports error site".split()
+        for name in (
+            *"version workspace parallel_for pool host imports error site".split(),
+            *"launch kernels stream copy wait".split(),
+        )
     )
 
     version: int
@@ -39,6 +46,11 @@ class Words(ctypes.Structure):
     imports: int
     error: int
     site: int
+    launch: int
+    kernels: int
+    stream: int
+    copy: int
+    wait: int
 
 
 @final

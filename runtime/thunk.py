@@ -16,7 +16,7 @@ from stepwell.runtime import code, pool, system
 from stepwell.runtime.dtypes import BY_NUMPY, Array
 from stepwell.runtime.errors import LoadError
 
-SYMBOL: Final = "stepwell_thunk_1"
+SYMBOL: Final = "stepwell_thunk_2"
 IMPORTS: Final = "stepwell_thunk_imports"
 MOST_INPUTS, MOST_RESULTS, MOST_ADDRESSES = 64, 64, 512
 DENSE: Final = 0x0101

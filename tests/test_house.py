@@ -16,6 +16,8 @@ CORE = [
     *(f"compiler/{room}" for room in ("passes", "lower", "targets")),
 ]
 SUPPORT = {ROOT / "compiler" / "targets" / room for room in ("pool", "thunk")}
+GPU = {ROOT / "compiler" / room for room in ("lower/grids", "dialects/gpu", "targets/gpu")}
+LARGEST_GPU = 4_000
 LAYOUT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
 VAGUE = {"utils", "util", "helpers", "helper", "common", "core", "misc"}
 OPEN = re.compile(r"\b(TO" r"DO|FIX" r"ME|X" r"XX|HA" r"CK)\b|NotImplemented" r"Error")
@@ -72,8 +74,14 @@ def test_no_paths_of_one_machine() -> None:
 def test_the_core_can_be_read_in_a_weekend() -> None:
     """Lines of code, as docs/decisions/0007-what-the-core-counts.md says."""
     paths = [path for room in CORE for path in (ROOT / room).rglob("*.py")]
-    lines = sum(code_lines(path) for path in paths if not SUPPORT & set(path.parents))
+    lines = sum(code_lines(path) for path in paths if not (SUPPORT | GPU) & set(path.parents))
     assert 15_000 < lines < LARGEST_CORE
+
+
+def test_the_rooms_of_gpus_can_be_read_in_a_day() -> None:
+    """docs/decisions/0026-a-grid-is-the-gpus-parallel.md says why they are counted apart."""
+    lines = sum(code_lines(path) for room in GPU for path in room.rglob("*.py"))
+    assert lines < LARGEST_GPU
 
 
 def files() -> Iterable[Path]:

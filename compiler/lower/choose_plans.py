@@ -13,6 +13,7 @@ from stepwell.compiler.dialects.loop.host import AllocOp, FuncOp, LaunchOp
 from stepwell.compiler.dialects.loop.nests import KernelOp
 from stepwell.compiler.dialects.loop.types import buffer
 from stepwell.compiler.dialects.sizes import IntsAttr, NumberAttr
+from stepwell.compiler.lower.grids.plans import strategies_of
 from stepwell.compiler.lower.overwriting import overwritable
 from stepwell.compiler.lower.strategies import check_fit, choose_plan, planned
 from stepwell.compiler.lower.writer import ZERO
@@ -52,13 +53,14 @@ class ChoosePlans(ModulePass):
     def _plan(self, kernel: KernelOp, is_read: bool) -> Size:
         """The bytes that the kernel's plan needs."""
         machine = machine_named(self.machine)
+        known = strategies_of(machine)
         if kernel.plan is None:
-            strategy = choose_plan(kernel, machine)
+            strategy = choose_plan(kernel, machine, known)
             strategy = strategy.cached() if is_read else strategy
             kernel.properties["plan"] = strategy.plan
         else:
-            strategy = planned(kernel)
-            check_fit(kernel, strategy, machine)
+            strategy = planned(kernel, known)
+            check_fit(kernel, strategy, machine, known)
         if strategy.IN_PLACE and (pairs := tuple(overwritable(kernel))):
             kernel.attributes[OVERWRITES] = IntsAttr(sum(pairs, ()))
         size = strategy.workspace(kernel)

@@ -8,7 +8,8 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from stepwell.compiler.dialects.loop.nests import KernelOp
-from stepwell.compiler.lower.strategies import planned
+from stepwell.compiler.lower.grids.plans import GRIDS
+from stepwell.compiler.lower.strategies import STRATEGIES, planned
 
 
 @final
@@ -21,4 +22,4 @@ class ExpandPlans(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for kernel in list(op.ops):
             if isinstance(kernel, KernelOp) and kernel.plan is not None:
-                planned(kernel).expand(kernel)
+                planned(kernel, {**STRATEGIES, **GRIDS}).expand(kernel)

@@ -10,7 +10,7 @@ from stepwell.compiler.machines.dots import Dot
 @final
 @dataclass(frozen=True)
 class Machine:
-    """A kind of CPU for which code is made. Two equal ones get the same bytes.
+    """A kind of processor for which code is made. Two equal ones get the same bytes.
 
     `cpu` and `features` are LLVM's names; `features` lists everything that code may use beyond the
     architecture's baseline, so that a loader can refuse a processor that lacks some of it. Sizes
@@ -26,6 +26,11 @@ class Machine:
     l1: int
     l2: int
     l3: int
+
+    @property
+    def is_gpu(self) -> bool:
+        """Whether kernels run in grids, launched by a program on a CPU."""
+        return self.architecture == "nvptx64"
 
     def lanes(self, element_bytes: int) -> int:
         """How many elements a vector register holds."""

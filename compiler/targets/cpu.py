@@ -23,12 +23,13 @@ __all__ = ["assembly", "compile_object", "host"]
 TRIPLES: Mapping[str, str] = {
     "x86_64": "x86_64-unknown-linux-gnu",
     "aarch64": "aarch64-unknown-linux-gnu",
+    "nvptx64": "nvptx64-nvidia-cuda",
 }
 """Of Linux, since that is the most trodden path; code that calls nothing runs on any system."""
 
 BEST = 3
 
-_LLVM = system.fork_safe_lock()
+LLVM = system.fork_safe_lock()
 """llvmlite has a lock of its own, which a child that is forked meanwhile would wait for in vain."""
 
 
@@ -41,7 +42,7 @@ def compile_object(text: str, machine: Machine, *, effort: int = BEST) -> bytes:
     instruction it asks for by name, SW0255 if our loader would refuse the object: most often
     because it needs a library.
     """
-    with _LLVM:
+    with LLVM:
         code = _emitted(text, machine, effort)
     try:
         elf.parse(code, "the compiled code", machine.architecture)
@@ -53,7 +54,7 @@ def compile_object(text: str, machine: Machine, *, effort: int = BEST) -> bytes:
 
 def assembly(text: str, machine: Machine) -> str:
     """The same module as assembly, for people."""
-    with _LLVM:
+    with LLVM:
         target = _target_machine(machine)
         return target.emit_assembly(_optimized(text, machine, target))
 

@@ -68,6 +68,8 @@ def _needed(target: str, name: str, machine: Machine) -> Iterator[str]:
         if width > machine.vector_bytes:
             yield f"vectors of {width} bytes"
         return
+    if target == "nvvm" and machine.is_gpu:
+        return
     if f"{target}.{name}" == "aarch64.isb" and machine.architecture == target:
         return
     if target != "x86" or machine.architecture != "x86_64":

@@ -56,6 +56,8 @@ FUNCTION_FLAGS = {
     "always_inline": "alwaysinline",
 }
 FUNCTION_STRINGS = {"target_cpu": "target-cpu", "tune_cpu": "tune-cpu"}
+KERNEL = "nvvm.kernel"
+"""MLIR's attribute of a function that a host launches on a GPU."""
 VISIBILITY = ("", "hidden ", "protected ")
 UNNAMED = ("", "local_unnamed_addr ", "unnamed_addr ")
 
@@ -128,7 +130,7 @@ def _definition(scope: Scope, op: FuncOp) -> str:
 
 
 def _signature(texts: Texts, op: FuncOp, inputs: list[str]) -> str:
-    convention = op.CConv.cconv_name
+    convention = "ptx_kernel" if KERNEL in op.attributes else op.CConv.cconv_name
     words = (
         VISIBILITY[op.visibility_.value.data],
         f"{convention} " if convention != "ccc" else "",
@@ -262,6 +264,6 @@ FUNCTION_PROPERTIES = frozenset(
     {
         "sym_name", "function_type", "CConv", "linkage", "dso_local", "sym_visibility",
         "visibility_", "arg_attrs", "res_attrs", "frame_pointer", "passthrough", "target_features",
-        "unnamed_addr", *FUNCTION_FLAGS, *FUNCTION_STRINGS,
+        "unnamed_addr", KERNEL, *FUNCTION_FLAGS, *FUNCTION_STRINGS,
     }
 )  # fmt: skip

@@ -4,7 +4,7 @@ One walk in the order of the program: each value of the loop level is mapped to 
 level, and each op has its handler in a table. Nothing is rewritten.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -22,12 +22,12 @@ from stepwell.compiler.lower.loop_to_llvm.callees import imports, survey
 from stepwell.compiler.lower.loop_to_llvm.control import STRUCTURES
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame
 from stepwell.compiler.lower.loop_to_llvm.functions import define, define_entry
-from stepwell.compiler.lower.loop_to_llvm.program import Program
+from stepwell.compiler.lower.loop_to_llvm.program import Program, Statements
 from stepwell.compiler.lower.loop_to_llvm.scalars import INSTRUCTIONS, WITH_PROPERTIES
 from stepwell.compiler.machines import X86_64_V4, Machine, machine_named
 from stepwell.runtime.errors import CompileError
 
-STATEMENTS: Mapping[type[Operation], Callable[..., None]] = {
+STATEMENTS: Statements = {
     **dict.fromkeys(math_functions.NAMES, math_functions.evaluate),
     **dict.fromkeys(divider.WAYS, divider.evaluate),
     **dict.fromkeys(extremes.WAYS, extremes.evaluate),
@@ -44,21 +44,26 @@ def lower(module: ModuleOp, machine: Machine = X86_64_V4) -> ModuleOp:
     buffers that nothing launches, or that have the attribute `entry`. CompileError SW0240 for an op
     that an earlier stage should have replaced, SW0241 for an effect on several threads.
     """
+    return ModuleOp(program_of(module, machine, STATEMENTS).operations)
+
+
+def program_of(module: ModuleOp, machine: Machine, statements: Statements) -> Program:
+    """The module's functions and kernels, each as a function. For a GPU any of them may fail."""
     for op in module.ops:
         if not isinstance(op, FuncOp | KernelOp):
             raise _refusal(op)
-    callees = survey(module)
-    program = Program(callees, imports(callees), machine)
+    callees = survey(module, machine.is_gpu)
+    program = Program(callees, imports(callees), machine, statements)
     for callee in callees.values():
         define(lower_block, program, callee)
         if callee.is_entry:
             define_entry(program, callee)
-    return ModuleOp(program.operations)
+    return program
 
 
 def lower_block(frame: Frame, block: Block) -> None:
     """Emits what a block's ops do; its terminator is left to the op around it."""
-    build, values = frame.build, frame.values
+    build, values, statements = frame.build, frame.values, frame.program.statements
     outside = build.location
     for op in block.ops:
         kind = type(op)
@@ -66,7 +71,7 @@ def lower_block(frame: Frame, block: Block) -> None:
         if (instruction := INSTRUCTIONS.get(kind)) is not None:
             operands = [values[operand] for operand in operands_of(op)]
             values[op.results[0]] = instruction(build, *operands)
-        elif (statement := STATEMENTS.get(kind)) is not None:
+        elif (statement := statements.get(kind)) is not None:
             statement(frame, op)
         elif (of_op := WITH_PROPERTIES.get(kind)) is not None:
             operands = [values[operand] for operand in operands_of(op)]
@@ -86,6 +91,15 @@ def _refusal(op: Operation) -> CompileError:
     )
 
 
+def replace_ops(module: ModuleOp, ops: Sequence[Operation]) -> None:
+    """Ops in the place of all that a module contains."""
+    for old in list(module.ops):
+        old.detach()
+        old.drop_all_references()
+    for new in ops:
+        module.body.block.add_op(new)
+
+
 @final
 @dataclass(frozen=True)
 class LoopToLlvm(ModulePass):
@@ -96,10 +110,4 @@ class LoopToLlvm(ModulePass):
     machine: str = X86_64_V4.name
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        lowered = lower(op, machine_named(self.machine))
-        for old in list(op.ops):
-            old.detach()
-            old.drop_all_references()
-        for new in list(lowered.ops):
-            new.detach()
-            op.body.block.add_op(new)
+        replace_ops(op, program_of(op, machine_named(self.machine), STATEMENTS).operations)

@@ -81,11 +81,10 @@ Callees: TypeAlias = Mapping[str, Callee]
 """By name, in the module's order."""
 
 
-def survey(module: ModuleOp) -> Callees:
-    """The module's functions and kernels."""
-    callees = {
-        op.sym_name.data: _inspect(op) for op in module.ops if isinstance(op, FuncOp | KernelOp)
-    }
+def survey(module: ModuleOp, may_fail: bool = False) -> Callees:
+    """The module's functions and kernels; all of them may fail, or those with an op that may."""
+    definitions = [op for op in module.ops if isinstance(op, FuncOp | KernelOp)]
+    callees = {op.sym_name.data: _inspect(op, may_fail) for op in definitions}
     edges = [
         (caller, launch, callees[launch.callee.string_value()])
         for caller in callees.values()
@@ -98,8 +97,8 @@ def survey(module: ModuleOp) -> Callees:
     return callees
 
 
-def _inspect(definition: Definition) -> Callee:
-    callee = Callee(definition)
+def _inspect(definition: Definition, may_fail: bool) -> Callee:
+    callee = Callee(definition, needs_context=may_fail, may_fail=may_fail)
     for op in definition.walk():
         kind = type(op)
         if isinstance(op, LaunchOp):

@@ -1,15 +1,16 @@
-"""The context of a call as compiled code sees it: eight words, named in `runtime/context.py`."""
+"""The context of a call as compiled code sees it: words, named in `runtime/context.py`."""
 
 from enum import IntEnum
 
 from xdsl.ir import SSAValue
 
+from stepwell.compiler.dialects.llvm.cursor import Operand
 from stepwell.compiler.dialects.llvm.types import i64, ptr
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 
 
 class Word(IntEnum):
-    """Numbers of the words."""
+    """Numbers of the words. Those behind `SITE` are read by code that launches kernels on a GPU."""
 
     VERSION = 0
     WORKSPACE = 1
@@ -19,6 +20,11 @@ class Word(IntEnum):
     IMPORTS = 5
     ERROR = 6
     SITE = 7
+    LAUNCH = 8
+    KERNELS = 9
+    STREAM = 10
+    COPY = 11
+    WAIT = 12
 
 
 class Error(IntEnum):
@@ -27,6 +33,7 @@ class Error(IntEnum):
     ASSERTION = 1
     HOST = 2
     CUSTOM = 3
+    DEVICE = 4
 
 
 def read(build: LlvmBuilder, context: SSAValue, word: Word) -> SSAValue:
@@ -34,8 +41,8 @@ def read(build: LlvmBuilder, context: SSAValue, word: Word) -> SSAValue:
     return build.load(build.gep(context, word, i64), ptr)
 
 
-def fail(build: LlvmBuilder, context: SSAValue, error: Error, site: int) -> None:
+def fail(build: LlvmBuilder, context: SSAValue, error: Error, site: Operand) -> None:
     """Say why, and leave the function."""
-    for word, value in ((Word.ERROR, error), (Word.SITE, site)):
-        build.store(build.constant(i64, int(value)), build.gep(context, word, i64))
+    for word, value in ((Word.ERROR, int(error)), (Word.SITE, site)):
+        build.store(build.value(value, i64), build.gep(context, word, i64))
     build.ret(1)

@@ -124,28 +124,23 @@ class FunctionFrame(Frame):
         return self._shown_sizes
 
 
-@final
-class TaskFrame(Frame):
-    """The body of a parallel loop: what is defined outside comes in slots of eight bytes."""
+class OutlinedFrame(Frame, ABC):
+    """A body that became a function of its own, to which what is defined outside is handed over."""
 
-    def __init__(self, outer: Frame, build: LlvmBuilder, slots: SSAValue) -> None:
-        super().__init__(outer.program, build)
-        self._outer = outer
-        self._slots = slots
+    def __init__(self, outer: Frame, program: Program, build: LlvmBuilder) -> None:
+        super().__init__(program, build)
+        self.outer = outer
         self._copies: dict[SSAValue, SSAValue] = {}
-        self.captured: dict[SSAValue, int] = {}
-        """Values of the function around the task, with the number of the first slot of each."""
-        self.slot_count = 0
 
     def fetch(self, value: SSAValue) -> SSAValue:
-        return self._capture(self._outer.values[value])
+        return self._capture(self.outer.values[value])
 
     def symbol(self, name: str) -> SSAValue:
-        return self._capture(self._outer.symbol(name))
+        return self._capture(self.outer.symbol(name))
 
     @property
     def context(self) -> SSAValue:
-        return self._capture(self._outer.context)
+        return self._capture(self.outer.context)
 
     def _capture(self, value: SSAValue) -> SSAValue:
         found = self._copies.get(value)
@@ -159,6 +154,25 @@ class TaskFrame(Frame):
         definition = value.owner
         if isinstance(definition, ConstantOp | AddressOfOp | PoisonOp):
             return self.build.emit(type(definition), (), value.type, definition.properties)
+        return self.hand_over(value)
+
+    @abstractmethod
+    def hand_over(self, value: SSAValue) -> SSAValue:
+        """A value of the function around it; what is emitted stands at the entry."""
+
+
+@final
+class TaskFrame(OutlinedFrame):
+    """The body of a parallel loop: what is defined outside comes in slots of eight bytes."""
+
+    def __init__(self, outer: Frame, build: LlvmBuilder, slots: SSAValue) -> None:
+        super().__init__(outer, outer.program, build)
+        self._slots = slots
+        self.captured: dict[SSAValue, int] = {}
+        """Values of the function around the task, with the number of the first slot of each."""
+        self.slot_count = 0
+
+    def hand_over(self, value: SSAValue) -> SSAValue:
         self.captured[value] = self.slot_count
         place = self.build.gep(self._slots, self.slot_count, i64)
         self.slot_count += -(-size(value.type) * (lanes(value.type) or 1) // SLOT)

@@ -14,6 +14,8 @@ from stepwell.compiler.lower.loop_to_llvm.callees import Callees
 from stepwell.compiler.lower.loop_to_llvm.newton import Inverse
 from stepwell.compiler.machines.machine import Machine
 
+Statements = Mapping[type[Operation], Callable[..., None]]
+"""Of the frame and the op."""
 Body = Callable[[LlvmBuilder, Sequence[SSAValue]], SSAValue]
 """Emits what a function does with its arguments, and gives its result."""
 
@@ -22,9 +24,13 @@ Body = Callable[[LlvmBuilder, Sequence[SSAValue]], SSAValue]
 class Program:
     """Everything is named by what it is for and by its number, so equal modules give equal text."""
 
-    def __init__(self, callees: Callees, imports: Sequence[str], machine: Machine) -> None:
+    def __init__(
+        self, callees: Callees, imports: Sequence[str], machine: Machine, statements: Statements
+    ) -> None:
         self.callees = callees
         self.machine = machine
+        self.statements = statements
+        """What is done for ops that are more than an instruction of their operands."""
         self.imports = {symbol: number for number, symbol in enumerate(imports)}
         self.relief: dict[Block, Mapping[Operation, Sequence[Operation]]] = {}
         """What is computed beside the divider, of each block that was asked for."""
@@ -52,7 +58,7 @@ class Program:
         location: LocationAttr,
         *,
         internal: bool = True,
-        attributes: Sequence[str] = (),
+        attributes: Sequence[str | tuple[str, str]] = (),
     ) -> LlvmBuilder:
         """A new function of the module."""
         build = LlvmBuilder.define(

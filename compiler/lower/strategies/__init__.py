@@ -1,6 +1,7 @@
 """The strategies by name, and which of them a kernel gets."""
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
 from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.dialects.loop.nests import FoldOp, KernelOp
@@ -17,15 +18,17 @@ from stepwell.compiler.lower.strategies.sort import Sort
 from stepwell.compiler.machines.machine import Machine
 from stepwell.runtime.errors import CompileError
 
-STRATEGIES: Mapping[str, type[Strategy]] = {
+Strategies: TypeAlias = Mapping[str, type[Strategy]]
+
+STRATEGIES: Strategies = {
     each.name: each for each in (Sort, Dots, Gemm, Attention, Rows, Prefix, Map)
 }
-"""In the order in which they are tried: the last one fits all but sums of pairs."""
+"""Those of CPUs, in the order in which they are tried: the last one fits all but sums of pairs."""
 
 
-def choose_plan(kernel: KernelOp, machine: Machine) -> Strategy:
+def choose_plan(kernel: KernelOp, machine: Machine, known: Strategies = STRATEGIES) -> Strategy:
     """The first strategy that fits, with its parameters."""
-    for kind in STRATEGIES.values():
+    for kind in known.values():
         if refusal_by(kind, kernel, machine) is None:
             return kind.choose(kernel, machine)
     sentence = f"{machine.name} has no instruction for the pairs of {kernel.sym_name.data}"
@@ -40,22 +43,24 @@ def refusal_by(kind: type[Strategy], kernel: KernelOp, machine: Machine) -> Refu
     return Refusal("it has sums of pairs") if pairs else None
 
 
-def planned(kernel: KernelOp) -> Strategy:
+def planned(kernel: KernelOp, known: Strategies = STRATEGIES) -> Strategy:
     """The strategy that the kernel's plan names. Raises CompileError for a plan that is none."""
     assert kernel.plan is not None
     plan = kernel.plan.data
-    kind = STRATEGIES.get(plan.strategy)
+    kind = known.get(plan.strategy)
     if kind is None:
         raise CompileError(
             "SW0230",
             f"there is no strategy {plan.strategy}",
-            hint=f"there are {', '.join(STRATEGIES)}",
+            hint=f"there are {', '.join(known)}",
             where=source_line(kernel.location),
         )
     return kind.of(dict(plan.parameters))
 
 
-def check_fit(kernel: KernelOp, strategy: Strategy, machine: Machine) -> None:
+def check_fit(
+    kernel: KernelOp, strategy: Strategy, machine: Machine, known: Strategies = STRATEGIES
+) -> None:
     """Raises CompileError (SW0232) for a plan that does not fit the kernel."""
     refusal = refusal_by(type(strategy), kernel, machine)
     if refusal is not None:
@@ -63,6 +68,6 @@ def check_fit(kernel: KernelOp, strategy: Strategy, machine: Machine) -> None:
             "SW0232",
             f"the plan {strategy.name} does not fit the kernel {kernel.sym_name.data}",
             details=[refusal.reason],
-            hint=f"{choose_plan(kernel, machine).name} does",
+            hint=f"{choose_plan(kernel, machine, known).name} does",
             where=source_line(kernel.location),
         )

@@ -72,7 +72,7 @@ class Sort(Strategy):
 
     @classmethod
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
-        rows = _Rows(cls(), kernel)
+        rows = SortedRows(cls(), kernel)
         count, positions = length(rows.count), length(rows.length)
         long = rows.length.static is None or positions >= 2 * CHUNK
         if rows.count.static is not None and count < TASKS // 4 and long:
@@ -81,11 +81,11 @@ class Sort(Strategy):
         return cls(machine.vector_bytes, tasks=max(1, min(TASKS, count, int(time / TASK))))
 
     def workspace(self, kernel: KernelOp) -> Size:
-        rows = _Rows(self, kernel)
+        rows = SortedRows(self, kernel)
         return ZERO if rows.are_short else rows.bytes * smallest(rows.count, max(1, self.tasks))
 
     def expand(self, kernel: KernelOp) -> None:
-        rows = _Rows(self, kernel)
+        rows = SortedRows(self, kernel)
         with expanding(kernel) as writer:
             rows.write(writer)
 
@@ -94,7 +94,7 @@ Carried = Sequence[SSAValue]
 
 
 @final
-class _Rows:
+class SortedRows:
     """The rows of a sort. In the workspace each task has the counts of digits for each chunk, and
     twice the room for a row of every input, of which one is filled from the other."""
 
@@ -143,16 +143,16 @@ class _Rows:
             stride = writer.extent(self.stride)
             outer, inner = writer.quotient(index, stride), writer.remainder(index, stride)
             first = writer.affine([(self.length * self.stride, outer), (ONE, inner)])
-            _Row(writer, self, number, first).write()
+            _SortedRow(writer, self, number, first).write()
 
         writer.each(low, high, row)
 
 
 @final
-class _Row:
+class _SortedRow:
     """One row, whose first element lies at `first`."""
 
-    def __init__(self, writer: Writer, rows: _Rows, task: Bound, first: Bound):
+    def __init__(self, writer: Writer, rows: SortedRows, task: Bound, first: Bound):
         self.writer = writer
         self.rows = rows
         self.task = task

@@ -1,7 +1,7 @@
 """The thunk: machine code by which Python calls compiled code without running any Python.
 
 ```
-object *stepwell_thunk_1(self, object **args, i64 nargs, object *kwnames)
+object *stepwell_thunk_2(self, object **args, i64 nargs, object *kwnames)
 i8[] stepwell_thunk_imports            names of the C functions in its table, as the pool has them
 ```
 CPython calls it as a function of the flags `METH_FASTCALL | METH_KEYWORDS`. `self` is an instance

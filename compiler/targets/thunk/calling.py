@@ -179,7 +179,7 @@ def thunk() -> FuncOp:
     """A call from Python.
 
     ```
-    object *stepwell_thunk_1(self, args, nargs, kwnames) {
+    object *stepwell_thunk_2(self, args, nargs, kwnames) {
         object *arrays[MOST_INPUTS];
         thunk = self->memory;
         object = kwnames == null ? find(thunk, args, nargs, arrays) : null;

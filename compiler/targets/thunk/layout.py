@@ -12,7 +12,7 @@ from typing import Final, final
 from stepwell.compiler.dialects.llvm.types import i32, i64, ptr, void
 from stepwell.compiler.targets.structures import Field, Import
 
-SYMBOL: Final = "stepwell_thunk_1"
+SYMBOL: Final = "stepwell_thunk_2"
 MOST_INPUTS: Final = 64
 MOST_RESULTS: Final = 64
 MOST_ADDRESSES: Final = 512
@@ -129,4 +129,4 @@ class Context:
     PARALLEL_FOR: Final = Field(16, ptr)
     ERROR: Final = Field(48, i64)
     SITE: Final = Field(56, i64)
-    ROOM: Final = Field(64, i64)
+    ROOM: Final = Field(104, i64)

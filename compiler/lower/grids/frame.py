@@ -1,0 +1,73 @@
+"""A grid's body under construction: a kernel of the GPU, which takes what it uses as parameters."""
+
+from typing import final
+
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, UnitAttr
+from xdsl.dialects.llvm import GEPOp
+from xdsl.ir import Block, BlockArgument, SSAValue
+
+from stepwell.compiler.dialects.llvm.memory import GEPOp as VectorGEPOp
+from stepwell.compiler.dialects.llvm.types import function, i32, i64, ptr, void
+from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
+from stepwell.compiler.lower.loop_to_llvm.frame import Frame, OutlinedFrame
+from stepwell.compiler.lower.loop_to_llvm.program import Program
+from stepwell.compiler.lower.loop_to_llvm.sizes import at_entry
+
+KERNEL = "nvvm.kernel"
+"""MLIR's attribute of a function that a host launches."""
+PLACES = ("ctaid", "tid", "nctaid", "ntid")
+"""LLVM's names of what the arguments of a launch's body are, three of each."""
+
+
+@final
+class GridFrame(OutlinedFrame):
+    """What the host's function defines comes as a parameter; pointers that nothing else leads to
+    are promised to do so alone."""
+
+    def __init__(self, outer: Frame, device: Program, build: LlvmBuilder, body: Block) -> None:
+        super().__init__(outer, device, build)
+        self._body = body
+        self.given: list[SSAValue] = []
+        """The host's values, in the order of the parameters."""
+
+    def fetch(self, value: SSAValue) -> SSAValue:
+        if value.owner is not self._body or not isinstance(value, BlockArgument):
+            return super().fetch(value)
+        kind, axis = divmod(value.index, 3)
+        name = f"llvm.nvvm.read.ptx.sreg.{PLACES[kind]}.{'xyz'[axis]}"
+        with at_entry(self.build):
+            return self.build.zext(self.build.intrinsic(name, (), i32), i64)
+
+    def hand_over(self, value: SSAValue) -> SSAValue:
+        self.given.append(value)
+        return self.build.entry.insert_arg(value.type, len(self.given) - 1)
+
+    def close(self) -> None:
+        super().close()
+        made = self.build.function
+        made.properties["function_type"] = function(tuple(each.type for each in self.given), void)
+        made.attributes[KERNEL] = UnitAttr()
+        made.properties["arg_attrs"] = ArrayAttr([self._promises(each) for each in self.given])
+
+    def _promises(self, value: SSAValue) -> DictionaryAttr:
+        if value.type != ptr or not self._is_alone(value):
+            return DictionaryAttr({})
+        return DictionaryAttr({"llvm.noalias": UnitAttr()})
+
+    def _is_alone(self, value: SSAValue) -> bool:
+        """Whether a pointer begins where one of the function's arguments does that is alone, and
+        no other pointer given leads there."""
+        root, host = _root(value), self.outer.build
+        if root not in host.arguments or [_root(each) for each in self.given].count(root) > 1:
+            return False
+        attributes = host.function.arg_attrs
+        assert attributes is not None
+        assert isinstance(root, BlockArgument)
+        return "llvm.noalias" in attributes.data[root.index].data
+
+
+def _root(pointer: SSAValue) -> SSAValue:
+    """Where the memory of a pointer begins, as far as that can be seen."""
+    while isinstance(pointer.owner, GEPOp | VectorGEPOp):
+        pointer = pointer.owner.operands[0]
+    return pointer

@@ -1,0 +1,196 @@
+"""The pass `onto-grids`: what a program for a GPU does to memory, the GPU's threads do.
+
+A `loop.parallel` becomes a grid with a thread for each index. What is left between grids and is
+more than a copy of a whole buffer becomes a grid of one thread. Sizes, indices, control flow and
+launches stay with the host, which reads from the GPU's memory only what decides its way.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import final
+
+from xdsl.context import Context
+from xdsl.dialects import arith, gpu
+from xdsl.dialects.builtin import IndexType, IntegerAttr, ModuleOp
+from xdsl.ir import Block, Operation, Region, SSAValue
+from xdsl.passes import ModulePass
+
+from stepwell.compiler.dialects.construct import append, construct, operands_of
+from stepwell.compiler.dialects.loop.explicit import (
+    ForOp,
+    GatherOp,
+    IfOp,
+    LoadOp,
+    ParallelOp,
+    ScatterOp,
+    StoreOp,
+)
+from stepwell.compiler.dialects.loop.host import (
+    AssertOp,
+    ConditionOp,
+    CopyOp,
+    CustomOp,
+    FuncOp,
+    HostOp,
+    LaunchOp,
+    WhileOp,
+)
+from stepwell.compiler.dialects.loop.nests import KernelOp, YieldOp
+from stepwell.compiler.lower.grids.launch import BLOCK, THREAD, empty_body, launch
+from stepwell.compiler.lower.writer import Writer
+
+THREADS = 256
+"""Of a block, in grids with a thread for each index."""
+WARP = 32
+
+HOSTS = (LaunchOp, gpu.LaunchOp, ParallelOp, AssertOp, HostOp, CustomOp)
+"""What only the host does."""
+ACCESSES = (LoadOp, StoreOp, GatherOp, ScatterOp)
+STRUCTURES = (ForOp, IfOp, WhileOp)
+
+
+@final
+@dataclass(frozen=True)
+class OntoGrids(ModulePass):
+    """Of kernels those whose plans are expanded."""
+
+    name = "onto-grids"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for each in op.ops:
+            if isinstance(each, FuncOp | KernelOp):
+                _convert(each.body.block)
+
+
+def _convert(block: Block) -> None:
+    """Moves each run of ops between those of the host onto the GPU, if one of them works there."""
+    run: list[Operation] = []
+    hosted = set(_hosted(block))
+    for op in list(block.ops):
+        if op not in hosted:
+            run.append(op)
+            continue
+        if _acts(op):
+            _move(run, op)
+            run = []
+        if isinstance(op, ParallelOp):
+            _thread_for_each(op)
+        elif not isinstance(op, gpu.LaunchOp):
+            for region in op.regions:
+                _convert(region.block)
+    if run:
+        _move(run, None)
+
+
+def _hosted(block: Block) -> Iterator[Operation]:
+    """The ops of a block that the host runs: what decides its way, and what that needs."""
+    needed: set[Operation] = set()
+    for op in reversed(list(block.ops)):
+        if op in needed or _is_hosts(op):
+            needed.update(_sources(op))
+            yield op
+
+
+def _is_hosts(op: Operation) -> bool:
+    if isinstance(op, STRUCTURES):
+        inside = list(op.walk())
+        works = any(isinstance(each, ACCESSES) for each in inside)
+        return any(isinstance(each, HOSTS) for each in inside) or not works
+    return isinstance(op, (*HOSTS, CopyOp, ConditionOp, YieldOp))
+
+
+def _sources(op: Operation) -> Iterator[Operation]:
+    """What computes the values that an op uses, also in its regions."""
+    for each in op.walk():
+        for operand in operands_of(each):
+            if isinstance(operand.owner, Operation):
+                yield operand.owner
+
+
+def _acts(op: Operation) -> bool:
+    """Whether it matters what happened to memory before an op."""
+    return isinstance(op, (*HOSTS, *ACCESSES, *STRUCTURES, CopyOp, ConditionOp, YieldOp))
+
+
+def _move(run: Sequence[Operation], before: Operation | None) -> None:
+    """A run of ops as a grid of one thread, unless all that they do is compute; what is used
+    behind them stays."""
+    if not any(isinstance(each, StoreOp | ScatterOp) for op in run for each in op.walk()):
+        return
+    inside = set(run)
+    for op in reversed(run):
+        if any(_around(use.operation, op) not in inside for x in op.results for use in x.uses):
+            inside.discard(op)
+    moved = [op for op in run if op in inside]
+    parent, outside, body = moved[-1].parent, Block(), empty_body()
+    assert parent is not None
+    writer = Writer(outside)
+    writer.location = moved[0].location
+    one = writer.value(1)
+    for op in moved:
+        op.detach()
+        body.add_op(op)
+    outside.add_op(launch(one, one, one, body, writer.location))
+    _put(parent, before, outside)
+
+
+def _around(op: Operation, sibling: Operation) -> Operation | None:
+    """The op in the block of another that holds this one, or is it."""
+    found: Operation | None = op
+    while found is not None and found.parent is not sibling.parent:
+        found = found.parent_op()
+    return found
+
+
+def _thread_for_each(op: ParallelOp) -> None:
+    """A grid of as many blocks as there are threads for all indices; the last block has some that
+    do nothing."""
+    parent, outside, body = op.parent, Block(), empty_body()
+    assert parent is not None
+    count = _known(op.bound)
+    size = THREADS if count is None else min(THREADS, -(-max(count, 1) // WARP) * WARP)
+    writer = Writer(outside)
+    writer.location = op.location
+    blocks = writer.value(writer.ceiling(op.bound if count is None else count, size))
+    threads, one = writer.value(size), writer.value(1)
+    _where_inside(op, body, size)
+    outside.add_op(launch(blocks, threads, one, body, op.location))
+    _put(parent, op, outside)
+    op.detach()
+    op.erase()
+
+
+def _where_inside(op: ParallelOp, body: Block, size: int) -> None:
+    """The loop's body in that of a grid, for the threads that have an index of the loop."""
+    writer, block = Writer(body), op.body.block
+    writer.location = op.location
+    first = writer.multiply(body.args[BLOCK], size)
+    index = writer.value(writer.add(first, body.args[THREAD]))
+    condition = writer.compare("lt", index, op.bound)
+    block.args[0].replace_all_uses_with(index)
+    block.erase_arg(block.args[0])
+    op.body.detach_block(block)
+    choice = construct(IfOp, (condition,), location=op.location)
+    for each in (block, Block()):
+        append(each, construct(YieldOp, location=op.location))
+        choice.add_region(Region(each))
+    body.add_op(choice)
+
+
+def _known(bound: SSAValue) -> int | None:
+    """A bound that is a constant."""
+    match bound.owner:
+        case arith.ConstantOp(value=IntegerAttr(type=IndexType()) as value):
+            return value.value.data
+        case _:
+            return None
+
+
+def _put(block: Block, before: Operation | None, made: Block) -> None:
+    """The ops of a block before one of another, or at that one's end."""
+    for op in list(made.ops):
+        op.detach()
+        if before is None:
+            block.add_op(op)
+        else:
+            block.insert_op_before(op, before)

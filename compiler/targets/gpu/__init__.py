@@ -1,0 +1,1 @@
+"""The GPU target: PTX text from the device part of a module."""

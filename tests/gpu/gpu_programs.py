@@ -1,0 +1,84 @@
+"""Tensor programs compiled for a GPU: the host's part runs here, the kernels on the emulator."""
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from xdsl.dialects.builtin import ModuleOp
+
+from emulated_driver import EmulatedDriver
+from emulator.block import Order
+from emulator.emulated import EmulatedDevice
+from programs import Array, function_named, sizes_of
+from stepwell.compiler import pipeline
+from stepwell.compiler.dialects.nd import dtype_of, numpy_dtype, shape_of
+from stepwell.compiler.machines.machine import Machine
+from stepwell.compiler.machines.nvidia import SM_80
+from stepwell.runtime.code import load
+from stepwell.runtime.context import Words
+
+Entry = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
+
+
+class OnGpu:
+    """The functions of a module, each called with arrays that are copied to the device and back."""
+
+    def __init__(
+        self, module: ModuleOp, machine: Machine = SM_80, order: Order = Order.TOGETHER
+    ) -> None:
+        self.source = module
+        self.image = pipeline.compile_module(module.clone(), machine)
+        self.device = EmulatedDevice(order)
+        self.driver = EmulatedDriver(self.device, self.image.ptx, self.image.grids)
+        self._code = load(self.image.code, "host")
+
+    def __call__(self, name: str, arrays: Sequence[Array]) -> list[Array]:
+        function = function_named(self.source, name)
+        sizes = sizes_of(function, arrays)
+        constants = [each.values for each in self.image.constants[name]]
+        given = [self._sent(each) for each in (*arrays, *constants)]
+        results: list[NDArray[Any]] = [
+            np.empty(
+                [size.evaluate(sizes) for size in shape_of(each.type)],
+                numpy_dtype(dtype_of(each.type)),
+            )
+            for each in function.returned
+        ]
+        places = [self.device.allocate(each.nbytes, "a result") for each in results]
+        room = self.image.workspace[name].evaluate(sizes)
+        workspace = self.device.allocate(room, "the workspace")
+        addresses = [*given, *places]
+        numbers = [sizes[each] for each, _ in function.symbols.data]
+        call(self._code.address(name), self.driver, addresses, numbers, workspace)
+        for place, result in zip(places, results, strict=True):
+            self.device.copy_out(result, place)
+        for address in (*addresses, workspace):
+            self.device.free(address)
+        return results
+
+    def _sent(self, array: Array | None) -> int:
+        assert array is not None
+        address = self.device.allocate(array.nbytes, "an argument")
+        self.device.copy_in(address, array)
+        return address
+
+
+def call(
+    entry: int,
+    driver: EmulatedDriver,
+    addresses: Sequence[int],
+    sizes: Sequence[int],
+    workspace: int = 0,
+) -> None:
+    """Calls an entry point with arrays on the device; raises what went wrong there."""
+    words = Words(version=1, workspace=workspace)
+    driver.fill(words)
+    status = Entry(entry)(
+        ctypes.addressof(words),
+        (ctypes.c_void_p * len(addresses))(*addresses),
+        (ctypes.c_int64 * len(sizes))(*sizes),
+    )
+    driver.check()
+    assert status == 0, (words.error, words.site)

@@ -1,0 +1,26 @@
+"""Every op of the catalogue on the emulated GPU: the bits of the nests, on sm_80's PTX."""
+
+import pytest
+
+from arrays import edges, expect_same_bits
+from catalogue import mnemonic, samples, symbolic, with_values
+from gpu_programs import OnGpu
+from programs import Interpreter, module_of, named
+from stepwell.compiler.ops import TENSOR_OPS
+from stepwell.compiler.ops.base import Effect, TensorOp
+
+OPS = [kind for kind in TENSOR_OPS if not issubclass(kind, Effect)]
+
+
+@pytest.mark.parametrize("kind", OPS, ids=mnemonic)
+def test_an_op_gives_the_bits_of_the_nests(kind: type[TensorOp]) -> None:
+    cases = [(case, {}) for case in samples(kind)]
+    cases += [each for case in samples(kind) for each in symbolic(case)]
+    module = module_of(*(case.block() for case, _ in cases))
+    interpreter, gpu = Interpreter(module), OnGpu(module)
+    for number, (case, values) in enumerate(cases):
+        static = with_values(case, values)
+        for arrays in (static.arrays(), edges(static.types)):
+            with named(static):
+                found = gpu(f"f{number}", arrays)
+                expect_same_bits(found, interpreter(f"f{number}", arrays))
