@@ -1,13 +1,15 @@
 """Arrays on a device: they stay there until somebody looks at them."""
 
 from math import prod
-from typing import Any, TypeAlias, final
+from typing import Any, Final, TypeAlias, cast, final
 
 import numpy as np
 
 from stepwell.runtime.devices.device import Device
 from stepwell.runtime.devices.interchange import Foreign, capsule, interface
 from stepwell.runtime.dtypes import Array
+
+CPU_KIND: Final = 1
 
 
 @final
@@ -106,6 +108,8 @@ class DeviceArray:
 
     def __dlpack__(self, *, stream: int | None = None, **options: Any) -> object:
         """The memory itself; a `stream` of -1 says that nobody waits for what is under way."""
+        if options.get("dl_device") == (CPU_KIND, 0):
+            return cast(Any, self.fetched()).__dlpack__(**options)
         if stream != -1:
             self.device.wait()
         return capsule(self if self.writeable else self.copy())

@@ -121,6 +121,18 @@ def test_arrays_on_the_device_are_checked_like_others(file):
     assert refusal(model, wrong).startswith("SW0403")
 
 
+def test_a_call_waits_for_what_it_reads_of_others_memory(file, card, monkeypatch):
+    model, there = load(file, device=CARD), DeviceArray.of(card, X)
+    waits = []
+    monkeypatch.setattr(card, "wait", lambda stream=None: waits.append(stream))
+    model(there)
+    assert not waits
+    borrowed = DeviceArray.borrowed(there, card)
+    waits.clear()
+    model(borrowed)
+    assert waits == [None]
+
+
 def test_too_little_memory(file, card, monkeypatch, held):
     model = load(file, device=CARD)
     allocate, sizes = card.emulated.allocate, []
