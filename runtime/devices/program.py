@@ -3,7 +3,7 @@
 import ctypes
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import NoReturn, final
+from typing import Final, NoReturn, final
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from stepwell.runtime.dtypes import Array
 from stepwell.runtime.entry import ArrayType, Entry
 from stepwell.runtime.frames import Frame, Frames, function_of
 from stepwell.runtime.sizes import Size
+
+ALIGNMENT: Final = 16
+"""Bytes by which the addresses of arrays can be divided, which is a vector of a thread's."""
 
 
 @final
@@ -60,6 +63,7 @@ class DeviceProgram:
         device.enter()
         frame = self._frames.of(arrays)
         given = _there(device, arrays)
+        borrowed = any(isinstance(each, DeviceArray) and each.is_borrowed for each in arrays)
         overwritten = self._given_away(given)
         results = [
             overwritten.get(number) or DeviceArray.empty(device, *result)
@@ -72,7 +76,7 @@ class DeviceProgram:
             self._call(context, frame, [*given, *self._constants, *results])
         finally:
             self._contexts.give(context)
-        if any(array.is_borrowed for array in given):
+        if borrowed:
             device.wait()  # who owns it may use it for something else once this call is over
         return list[Value](results)
 
@@ -105,10 +109,9 @@ class DeviceProgram:
 
 
 def _there(device: Device, arrays: Sequence[Value]) -> list[DeviceArray]:
-    """The arrays on the device, those of the host copied."""
-    return [
-        each if isinstance(each, DeviceArray) else DeviceArray.of(device, each) for each in arrays
-    ]
+    """The arrays on the device, aligned as code expects it; those of the host are copied."""
+    found = (x if isinstance(x, DeviceArray) else DeviceArray.of(device, x) for x in arrays)
+    return [array.copy() if array.address % ALIGNMENT else array for array in found]
 
 
 def _seen(device: Device, array: ArrayType, address: int, sizes: Mapping[str, int]) -> Array:

@@ -9,6 +9,7 @@ import pytest
 
 import stepwell as sw
 import stepwell.numpy as np
+from stepwell import assert_
 from stepwell.runtime.devices.array import DeviceArray
 from stepwell.runtime.devices.registry import device_named
 
@@ -252,6 +253,25 @@ def test_dlpack_goes_both_ways():
     borrowed = np.asarray(x.held)
     assert borrowed.held.address == x.held.address
     assert not hasattr(np.ones(3), "__cuda_array_interface__")
+
+
+def test_printing_and_asserting(capsys):
+    def f(x):
+        sw.print("x is {}", x)
+        assert_((x > 0).all(), "x should be positive")
+        return x * 2
+
+    f = sw.jit(f, target=CARD)
+    assert numpy.array_equal(f(numpy.float32([1, 2])), [2, 4])
+    assert capsys.readouterr().out == "x is [1. 2.]\n"
+    with pytest.raises(sw.CallError, match="SW0410: f: x should be positive"):
+        f(numpy.float32([1, -2]))
+
+
+def test_what_does_not_compile_for_a_gpu_says_so():
+    f = sw.jit(lambda n: sw.custom_call("labs", n, results="i64[]"), target=CARD)
+    with pytest.raises(sw.CompileError, match="SW0242: the C function labs cannot be called"):
+        f(numpy.array(3))
 
 
 def test_targets_that_are_not_there():

@@ -133,6 +133,19 @@ def test_a_call_waits_for_what_it_reads_of_others_memory(file, card, monkeypatch
     assert waits == [None]
 
 
+def test_arrays_that_are_not_aligned_are_copied(make, tmp_path, card):
+    manifest, members = scale_on_device(make)
+    once = replace(manifest.targets[0], overwrites={"scale": ((0, 0),)})
+    artifact.write(tmp_path / "m.well", replace(manifest, targets=(once,)), members)
+    there = DeviceArray.of(card, numbers := np.arange(9, dtype=np.float32))
+    part = DeviceArray.borrowed(there, card)
+    part.address, part.shape = there.address + 4, (2, 4)
+    y = load(tmp_path / "m.well", device=CARD)(part)
+    np.testing.assert_array_equal(y, 2 * numbers[1:].reshape(2, 4) + W)
+    assert y.address % 16 == 0
+    np.testing.assert_array_equal(there, numbers)
+
+
 def test_too_little_memory(file, card, monkeypatch, held):
     model = load(file, device=CARD)
     allocate, sizes = card.emulated.allocate, []
