@@ -16,6 +16,8 @@ from stepwell.runtime.errors import CallError, LoadError
 LIBRARY: Final = "libcuda.so.1"
 CUDA: Final = 2
 """DLPack's kind of device."""
+SHARED: Final = 8
+"""`CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES`."""
 OLDEST_DRIVER: Final = 12_000
 """CUDA 12.0, as `cuDriverGetVersion` says it."""
 LEAST_CAPABILITY: Final = (8, 0)
@@ -152,6 +154,13 @@ class Cuda(Device):
     def free(self, address: int) -> None:
         self._buffers.pop(address).close(self._core_stream)
 
+    def let_share(self, kernel: int, size: int) -> None:
+        """Lets launches of a kernel ask for so much memory that blocks share: without, 48 KiB."""
+        number = ctypes.c_int(0)
+        self._library.cuDeviceGet(ctypes.byref(number), self._number)
+        handle = ctypes.c_void_p(kernel)
+        self._expect(self._library.cuKernelSetAttribute(SHARED, size, handle, number))
+
     def failure(self, status: int) -> Exception:
         name = ctypes.c_char_p()
         self._library.cuGetErrorName(status, ctypes.byref(name))
@@ -166,10 +175,9 @@ class CudaKernels(Kernels):
     def __init__(self, device: Cuda, context: Any, module: Any, kernels: Sequence[str]) -> None:
         self._device, self._context, self._module = device, context, module
         functions = [module.get_function(name) for name in kernels]
-        for function in functions:
-            room = device.block_memory - function.attrs.shared
-            function.kernel.attributes.max_dynamic_shared_size_bytes = room
         self._handles = [int(function.handle) for function in functions]
+        for function in functions:
+            device.let_share(int(function.handle), device.block_memory - function.attrs.shared)
 
     @property
     def handles(self) -> Sequence[int]:
