@@ -48,20 +48,13 @@ class OnGpu:
         ]
         places = [self.device.allocate(each.nbytes, "a result") for each in results]
         room = self.image.workspace[name].evaluate(sizes)
-        words = Words(version=1, workspace=self.device.allocate(room, "the workspace"))
-        self.driver.fill(words)
+        workspace = self.device.allocate(room, "the workspace")
         addresses = [*given, *places]
         numbers = [sizes[each] for each, _ in function.symbols.data]
-        status = Entry(self._code.address(name))(
-            ctypes.addressof(words),
-            (ctypes.c_void_p * len(addresses))(*addresses),
-            (ctypes.c_int64 * len(numbers))(*numbers),
-        )
-        self.driver.check()
-        assert status == 0, (words.error, words.site)
+        call(self._code.address(name), self.driver, addresses, numbers, workspace)
         for place, result in zip(places, results, strict=True):
             self.device.copy_out(result, place)
-        for address in (*addresses, words.workspace):
+        for address in (*addresses, workspace):
             self.device.free(address)
         return results
 
@@ -70,3 +63,22 @@ class OnGpu:
         address = self.device.allocate(array.nbytes, "an argument")
         self.device.copy_in(address, array)
         return address
+
+
+def call(
+    entry: int,
+    driver: EmulatedDriver,
+    addresses: Sequence[int],
+    sizes: Sequence[int],
+    workspace: int = 0,
+) -> None:
+    """Calls an entry point with arrays on the device; raises what went wrong there."""
+    words = Words(version=1, workspace=workspace)
+    driver.fill(words)
+    status = Entry(entry)(
+        ctypes.addressof(words),
+        (ctypes.c_void_p * len(addresses))(*addresses),
+        (ctypes.c_int64 * len(sizes))(*sizes),
+    )
+    driver.check()
+    assert status == 0, (words.error, words.site)
