@@ -22,6 +22,10 @@ from stepwell.runtime.context import Words
 Entry = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 
 
+class Failed(Exception):
+    """A call that did not answer 0, with the words `error` and `site`."""
+
+
 class OnGpu:
     """The functions of a module, each called with arrays that are copied to the device and back."""
 
@@ -81,4 +85,5 @@ def call(
         (ctypes.c_int64 * len(sizes))(*sizes),
     )
     driver.check()
-    assert status == 0, (words.error, words.site)
+    if status != 0:
+        raise Failed(words.error, words.site)
