@@ -16,7 +16,7 @@ from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 from stepwell.compiler.dialects.loop.explicit import ForOp
 from stepwell.compiler.lower.costs import STEPS
-from stepwell.compiler.lower.loop_to_llvm import newton
+from stepwell.compiler.lower.loop_to_llvm import avx512, newton
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame
 from stepwell.compiler.lower.loop_to_llvm.program import Program
 from stepwell.compiler.lower.loop_to_llvm.scalars import Relaxable, any_lane, relaxed
@@ -89,7 +89,7 @@ def _relief(program: Program, block: Block | None) -> Mapping[Operation, Sequenc
     """What Newton's steps compute of a block, and with which others."""
     assert block is not None
     if block not in program.relief:
-        able = newton.FEATURE in program.machine.features
+        able = avx512.FEATURE in program.machine.features
         groups = _balanced(block) if able else ()
         program.relief[block] = {each: together for together in groups for each in together}
     return program.relief[block]
