@@ -15,6 +15,7 @@ from xdsl.irdl import (
     var_operand_def,
     var_result_def,
 )
+from xdsl.rewriter import Rewriter
 from xdsl.traits import MemoryWriteEffect
 
 from stepwell.compiler.dialects.nd import Tensor
@@ -161,5 +162,4 @@ def compute_again(block: Block, values: Sequence[SSAValue]) -> None:
             block.erase_op(op)
     for op in tuple(block.walk()):
         if isinstance(op, Effect) and not op.results:
-            op.detach()
-            op.erase()
+            Rewriter.erase_op(op)
