@@ -35,10 +35,9 @@ from xdsl.traits import (
     MemoryEffectKind,
     MemoryReadEffect,
     MemoryWriteEffect,
-    Pure,
 )
 
-from stepwell.compiler.dialects.define import defined_in
+from stepwell.compiler.dialects.define import Computation, defined_in
 from stepwell.compiler.dialects.llvm.constraints import (
     AnyVector,
     Integers,
@@ -128,7 +127,7 @@ class StoreOp(MemoryAccess):
 
 
 @irdl_op_definition
-class GEPOp(IRDLOperation):
+class GEPOp(Computation):
     """`llvm.getelementptr %p[%i, 3] : (!llvm.ptr, i64) -> !llvm.ptr, f32`.
 
     An index that is no constant stands as `GEP_USE_SSA_VAL` in `rawConstantIndices`. With vectors
@@ -141,7 +140,6 @@ class GEPOp(IRDLOperation):
     rawConstantIndices = prop_def(DenseArrayBase.constr(i32))
     elem_type = prop_def()
     res = result_def(Pointers)
-    traits = traits_def(Pure())
     custom_directives = (GEPIndices,)
     assembly_format = (
         "$base custom<GEPIndices>($dynamicIndices, $rawConstantIndices)"

@@ -37,7 +37,7 @@ from xdsl.traits import (
 )
 from xdsl.utils.exceptions import VerifyException
 
-from stepwell.compiler.dialects.define import defined_in
+from stepwell.compiler.dialects.define import Computation, defined_in
 from stepwell.compiler.dialects.loop.syntax import (
     INDEX,
     Access,
@@ -333,14 +333,13 @@ class WriteOp(IRDLOperation):
 
 
 @irdl_op_definition
-class IndexOp(IRDLOperation):
+class IndexOp(Computation):
     """An affine index, or a size, as a value: `loop.index (2) * %h + -1`, `loop.index 2*B`."""
 
     name = "loop.index"
     indices = var_operand_def(INDEX)
     access = prop_def(AccessAttr)
     result = result_def(INDEX)
-    traits = traits_def(Pure())
 
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")

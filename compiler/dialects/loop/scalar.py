@@ -14,14 +14,12 @@ from xdsl.irdl import (
     operand_def,
     prop_def,
     result_def,
-    traits_def,
 )
 from xdsl.irdl.declarative_assembly_format import AttributeVariable, irdl_custom_directive
-from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.str_enum import StrEnum
 
-from stepwell.compiler.dialects.define import defined_in
+from stepwell.compiler.dialects.define import Computation, defined_in
 from stepwell.compiler.dialects.llvm import constraints
 from stepwell.compiler.dialects.llvm.types import bits, element, integer
 from stepwell.compiler.dialects.loop.syntax import INDEX, Word
@@ -59,14 +57,13 @@ class CastKind(Word):
 
 
 @irdl_op_definition
-class CastOp(IRDLOperation):
+class CastOp(Computation):
     """`loop.cast fptosi %x : f32 to i32`; `index` goes between `index` and signed integers."""
 
     name = "loop.cast"
     kind = prop_def(StringAttr)
     operand = operand_def()
     result = result_def()
-    traits = traits_def(Pure())
     custom_directives = (CastKind,)
     assembly_format = (
         "custom<CastKind>($kind) $operand attr-dict `:` type($operand) `to` type($result)"
@@ -78,7 +75,7 @@ class CastOp(IRDLOperation):
 
 
 @irdl_op_definition
-class SelectOp(IRDLOperation):
+class SelectOp(Computation):
     """`loop.select %c, %a, %b : f32`: lane by lane when the values are vectors."""
 
     name = "loop.select"
@@ -87,7 +84,6 @@ class SelectOp(IRDLOperation):
     true_value = operand_def(T)
     false_value = operand_def(T)
     result = result_def(T)
-    traits = traits_def(Pure())
     assembly_format = (
         "$condition `,` $true_value `,` $false_value attr-dict"
         " `:` type($condition) `,` type($result)"
@@ -125,7 +121,7 @@ class TruthValues(constraints.Comparison):
 
 
 @irdl_op_definition
-class CompareOp(IRDLOperation):
+class CompareOp(Computation):
     """`loop.compare lt %a, %b : vector<16xf32>`: a truth value, or one for each lane."""
 
     name = "loop.compare"
@@ -134,7 +130,6 @@ class CompareOp(IRDLOperation):
     first = operand_def(T)
     second = operand_def(T)
     result = result_def(TruthValues(T))
-    traits = traits_def(Pure())
     custom_directives = (Predicate,)
     assembly_format = "custom<Predicate>($predicate) $first `,` $second attr-dict `:` type($first)"
 
@@ -152,24 +147,22 @@ class CompareOp(IRDLOperation):
 
 
 @irdl_op_definition
-class SplatOp(IRDLOperation):
+class SplatOp(Computation):
     """A scalar in every lane: `loop.splat %x : f32 to vector<16xf32>`."""
 
     name = "loop.splat"
     scalar = operand_def()
     result = result_def()
-    traits = traits_def(Pure())
     assembly_format = "$scalar attr-dict `:` type($scalar) `to` type($result)"
 
 
 @irdl_op_definition
-class LanesOp(IRDLOperation):
+class LanesOp(Computation):
     """Consecutive indices: lane i holds first + i."""
 
     name = "loop.lanes"
     first = operand_def(INDEX)
     result = result_def()
-    traits = traits_def(Pure())
     assembly_format = "$first attr-dict `:` type($result)"
 
 
