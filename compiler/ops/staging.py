@@ -8,9 +8,7 @@ from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Block, Region, SSAValue
 from xdsl.irdl import (
     irdl_op_definition,
-    operand_def,
     region_def,
-    result_def,
     traits_def,
     var_operand_def,
     var_result_def,
@@ -23,10 +21,10 @@ from stepwell.compiler.ops.base import (
     Array,
     Effect,
     Gradient,
+    OneToOne,
     Path,
     PureOp,
     Role,
-    TensorOp,
     Transforms,
     evaluate,
 )
@@ -39,12 +37,10 @@ from stepwell.compiler.ops.value import Value, Zero, again, emitted, placed, pre
 from stepwell.runtime.sizes import Size
 
 
-class Identity(TensorOp, abc.ABC):
+class Identity(OneToOne, abc.ABC):
     """The operand as it is: an op that only says something about it."""
 
     ROLE: ClassVar = Role.FREE
-    x = operand_def(TensorType)
-    result = result_def(TensorType)
     assembly_format = "$x attr-dict `:` type($x) `->` type($result)"
 
     @classmethod

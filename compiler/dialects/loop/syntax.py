@@ -145,12 +145,7 @@ def _parse_binding(parser: Parser) -> tuple[Parser.Argument, SSAValue]:
 
 
 def print_affine(printer: Printer, affine: Affine, indices: Sequence[SSAValue]) -> None:
-    for position, (coefficient, number) in enumerate(affine.terms):
-        printer.print_string(" + " if position else "")
-        printer.print_string("" if coefficient.static == 1 else f"({coefficient}) * ")
-        printer.print_ssa_value(indices[number])
-    if affine.offset != Size.of(0) or not affine.terms:
-        printer.print_string(f"{' + ' if affine.terms else ''}{affine.offset}")
+    affine.print(printer, lambda number: printer.print_ssa_value(indices[number]))
 
 
 def parse_affine_of(parser: Parser, operands: list[UnresolvedOperand]) -> Affine:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import auto
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import prod
 
 from xdsl.ir import Attribute, ParametrizedAttribute, TypeAttribute
@@ -78,15 +78,14 @@ class Affine:
     terms: tuple[tuple[Size, int], ...]
     offset: Size
 
-    def text(self, names: Sequence[str]) -> str:
-        parts = [_term_text(coefficient, names[number]) for coefficient, number in self.terms]
-        if self.offset != Size.of(0) or not parts:
-            parts.append(str(self.offset))
-        return " + ".join(parts)
-
-
-def _term_text(coefficient: Size, name: str) -> str:
-    return name if coefficient.static == 1 else f"({coefficient}) * {name}"
+    def print(self, printer: Printer, operand: Callable[[int], object]) -> None:
+        """Prints it; `operand` prints the operand of a number."""
+        for position, (coefficient, number) in enumerate(self.terms):
+            printer.print_string(" + " if position else "")
+            printer.print_string("" if coefficient.static == 1 else f"({coefficient}) * ")
+            operand(number)
+        if self.offset != Size.of(0) or not self.terms:
+            printer.print_string(f"{' + ' if self.terms else ''}{self.offset}")
 
 
 @irdl_attr_definition
@@ -100,9 +99,14 @@ class AccessAttr(Bracketed[tuple[Affine, ...]]):
         return parse_tuple(parser, lambda: _parse_numbered_affine(parser))
 
     def write(self, printer: Printer) -> None:
-        highest = max((n for index in self.data for _, n in index.terms), default=-1)
-        names = [f'"{number}"' for number in range(highest + 1)]
-        printer.print_string(f"[{', '.join(index.text(names) for index in self.data)}]")
+        with printer.in_square_brackets():
+            printer.print_list(
+                self.data, lambda each: each.print(printer, partial(_print_number, printer))
+            )
+
+
+def _print_number(printer: Printer, number: int) -> None:
+    printer.print_string(f'"{number}"')
 
 
 def _parse_numbered_affine(parser: AttrParser) -> Affine:
