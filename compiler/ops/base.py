@@ -181,6 +181,10 @@ class TensorOp(Inferring, abc.ABC):
 class Effect(TensorOp, abc.ABC):
     """An op with an ordered effect, which no pass drops, repeats or reorders."""
 
+    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
+        """Once, with the whole batch."""
+        return again(self, *operands)
+
 
 def has_effect(op: Operation) -> bool:
     """Whether an op, or one in its regions, does more than to compute its results."""
