@@ -12,7 +12,7 @@ from typing import final
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import UNKNOWN_LOC, LocationAttr, ModuleOp, StringAttr
-from xdsl.ir import BlockArgument, Operation, SSAValue
+from xdsl.ir import BlockArgument, Operation, OpResult, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
@@ -169,17 +169,13 @@ class _Groups:
 
     def _replace(self, members: list[SSAValue], place: SSAValue) -> None:
         block = self.function.body.block
-        if not isinstance(place, BlockArgument):
-            allocation = place.owner
-            assert isinstance(allocation, Operation)
-            allocation.detach()
-            Rewriter.insert_op(allocation, InsertPoint.at_start(block))
+        if isinstance(place, OpResult):
+            place.op.detach()
+            Rewriter.insert_op(place.op, InsertPoint.at_start(block))
         for member in members:
             member.replace_all_uses_with(self._as(place, member))
-            if not isinstance(member, BlockArgument):
-                allocation = member.owner
-                assert isinstance(allocation, Operation)
-                Rewriter.erase_op(allocation)
+            if isinstance(member, OpResult):
+                Rewriter.erase_op(member.op)
 
     def _as(self, place: SSAValue, member: SSAValue) -> SSAValue:
         """The place as a buffer of the member's type."""
@@ -187,10 +183,11 @@ class _Groups:
             return place
         access = {"access": AccessAttr((Affine((), Size.of(0)),))}
         view = construct(ViewOp, (place,), (member.type,), access, self.function.location)
-        owner = place.owner
-        inside = isinstance(owner, Operation)
-        point = InsertPoint.after(owner) if inside else InsertPoint.at_start(owner)
-        Rewriter.insert_op(view, point)
+        home = self.function.body.block
+        inside = isinstance(place, OpResult)
+        Rewriter.insert_op(
+            view, InsertPoint.after(place.op) if inside else InsertPoint.at_start(home)
+        )
         return view.result
 
 
