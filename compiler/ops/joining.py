@@ -1,6 +1,7 @@
 """Ops whose result holds more than one tensor's elements: pad and concatenate."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -24,7 +25,7 @@ from stepwell.compiler.ops.base import (
 from stepwell.compiler.ops.indices import ZERO, Index
 from stepwell.compiler.ops.movement import spread
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
-from stepwell.compiler.ops.value import Value, Zero, emitted, full
+from stepwell.compiler.ops.value import Value, emitted, full
 from stepwell.runtime.sizes import Size
 
 
@@ -177,17 +178,15 @@ class Concatenate(Linear):
             place = at[axis] - start
             index = (*at[:axis], place, *at[axis + 1 :])
             inside = s.inside(place, shape_of(part.type)[axis])
-            result = s.guard(inside, _bind(read, index), result) if inside else read(index)
+            result = s.guard(inside, partial(read, index), result) if inside else read(index)
         return result
 
     def gradient(self, *cotangents: Value) -> Gradient:
         (g,), axis = cotangents, self.axis.data
-        gradients: list[Value | Zero] = []
-        for part, start in zip(self.parts, self.starts(), strict=True):
-            first = [ZERO] * g.rank
-            first[axis] = start
-            gradients.append(g.slice(tuple(first), shape_of(part.type)))
-        return gradients
+        return [
+            g.part(axis, start, shape_of(part.type)[axis])
+            for part, start in zip(self.parts, self.starts(), strict=True)
+        ]
 
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
         return [concatenate(all_leading(size, on, operands), self.axis.data + 1)]
@@ -200,7 +199,3 @@ def concatenate(parts: Sequence[Value], axis: int) -> Value:
 
 def _without(shape: Shape, axis: int) -> Shape:
     return (*shape[:axis], *shape[axis + 1 :])
-
-
-def _bind(read: Read, index: tuple[Index, ...]) -> Callable[[], Scalar]:
-    return lambda: read(index)

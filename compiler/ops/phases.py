@@ -69,9 +69,7 @@ def _phase(
         shape = [g.shape[0], *lengths, w.shape[-1]]
         shape[axis + 1] = count
         return full(0, g.dtype, tuple(shape))
-    start, shape, step = [ZERO] * w.rank, list(w.shape), [1] * w.rank
-    start[axis], shape[axis], step[axis] = Size.of(first), kept, stride
-    part = w.slice(tuple(start), tuple(shape), step)
+    part = w.part(axis, Size.of(first), kept, stride)
     inner = Sliding(kept, 1, ZERO, g.shape[axis + 1] - count + (kept - 1))
     others = (*windows[:axis], inner, *windows[axis + 1 :])
     places = (*lengths[:axis], count, *lengths[axis + 1 :])
@@ -84,6 +82,4 @@ def _interleaved(phases: Sequence[Value], axis: int, low: Size, length: Size) ->
     before, count, behind = shape[:axis], shape[axis], shape[axis + 1 :]
     apart = [phase.reshape((*before, count, ONE, *behind)) for phase in phases]
     whole = concatenate(apart, axis + 1).reshape((*before, count * len(phases), *behind))
-    start, kept = [ZERO] * whole.rank, list(whole.shape)
-    start[axis], kept[axis] = low, length
-    return whole.slice(tuple(start), tuple(kept))
+    return whole.part(axis, low, length)

@@ -78,9 +78,11 @@ class Reduction(OneToOne, PureOp, abc.ABC):
 
     def reference(self, *operands: Array) -> Array:
         """Accumulates f16 and bf16 in f32; integers wrap."""
-        return in_working_precision(
-            lambda x: self.NUMPY.reduce(x, self.axes.data, x.dtype), *operands
-        )
+
+        def folded(x: Array) -> Array:
+            return np.asarray(self.NUMPY.reduce(x, self.axes.data, x.dtype))
+
+        return in_working_precision(folded, *operands)
 
     @property
     def order(self) -> Order:

@@ -9,6 +9,7 @@ from xdsl.ir import Region, SSAValue
 from stepwell.compiler.dialects.nd import Literal, Tensor, dtype_of, is_tensor, shape_of
 from stepwell.compiler.dialects.sizes import Shape
 from stepwell.compiler.ops.emission import Inferring, emit
+from stepwell.runtime.sizes import Size
 
 Number = int | float | bool
 
@@ -124,6 +125,12 @@ class Value:
     def slice(self, start: Shape, shape: Shape, step: Sequence[int] | None = None) -> "Value":
         """Elements start + i * step, for every index i below `shape`."""
         return self.apply("slice", start=start, shape=shape, step=tuple(step or [1] * self.rank))
+
+    def part(self, axis: int, start: Size, count: Size, step: int = 1) -> "Value":
+        """`count` elements along one axis, `step` apart from `start` on, and all along others."""
+        first, shape, steps = [Size.of(0)] * self.rank, list(self.shape), [1] * self.rank
+        first[axis], shape[axis], steps[axis] = start, count, step
+        return self.slice(tuple(first), tuple(shape), steps)
 
     def pad(
         self, fill: "Value", low: Shape, high: Shape, interior: Sequence[int] | None = None

@@ -243,7 +243,7 @@ def largest(first: int | Size, *others: int | Size) -> Size:
 _INFIX: dict[str, Callable[[Any, Any], Any]] = {
     "add": operator.add,
     "mul": operator.mul,
-    "floordiv": operator.floordiv,
+    "floordiv": lambda a, b: a // b,
     "mod": operator.mod,
 }
 _ON_INTEGERS: dict[str, Callable[[int, int], int]] = {**_INFIX, "min": min, "max": max}

@@ -49,14 +49,10 @@ _WIDTHS: Mapping[type, int] = {
 _INTEGERS = {1: i1, 8: i8, 16: i16, 32: i32, 64: i64}
 
 
+@cache
 def integer(width: int) -> IntegerType:
     """The signless integer of `width` bits."""
-    return _INTEGERS.get(width) or _integer(width)
-
-
-@cache
-def _integer(width: int) -> IntegerType:
-    return IntegerType(width)
+    return _INTEGERS.get(width) or IntegerType(width)
 
 
 @cache

@@ -197,9 +197,7 @@ class FoldOp(OverAxes):
         axes, sizes = parse_axes(parser)
         region = parser.parse_region(axes)
         parser.parse_punctuation(":")
-        types = [parser.parse_type()]
-        while parser.parse_optional_punctuation(","):
-            types.append(parser.parse_type())
+        types = parser.parse_comma_separated_list(parser.Delimiter.NONE, parser.parse_type)
         return cls.create(
             properties={
                 "combine": StringAttr(combine),
