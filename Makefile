@@ -50,10 +50,11 @@ format: $(VENV)/checks
 	$(BIN)/ruff format .
 
 # The environment is there when its stamp is newer than what it was made from.
-$(VENV)/ready: pyproject.toml requirements/test.txt
+$(VENV)/ready: pyproject.toml requirements/test.txt requirements/gpu.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Stepwell needs Python 3.11 or newer: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install -r requirements/test.txt
+	$(PIP) install --no-deps -r requirements/gpu.txt
 	$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -80,6 +81,9 @@ lock:
 	build/lock/bin/python -m pip install --quiet ".[check]"
 	echo '# What `make check` needs besides; written by `make lock`.' > requirements/check.txt
 	$(FREEZE) | grep -v -x -F -f requirements/test.txt >> requirements/check.txt
+	build/lock/bin/python -m pip install --quiet ".[gpu-check]"
+	echo "# NVIDIA's assembler, installed without what it asks for; written by \`make lock\`." > requirements/gpu.txt
+	$(FREEZE) | sed -n 's/^nvidia-cuda-nvcc==.*/&; platform_system == "Linux"/p' >> requirements/gpu.txt
 	rm -rf build/lock
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet ".[bench]"

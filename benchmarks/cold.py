@@ -2,7 +2,9 @@
 
     python -m benchmarks.cold [part of a name]
 
-Every measurement is made in a fork of a process that has imported all modules, and nothing else.
+Every measurement is made in a process of its own, which has imported all modules and made the
+program's weights. (A fork of such a process would take longer than what users see: whatever it
+touches is copied first.)
 """
 
 import dataclasses
@@ -15,8 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from examples import digits
@@ -27,6 +28,7 @@ import stepwell as sw
 from benchmarks.peers.stepwell import WORDS, compiled
 from benchmarks.workloads import named
 from benchmarks.workloads.rows import ten_ops
+from stepwell.compiler.cache.folder import PLACE
 
 ROUNDS = 5
 BERT = "BERT-base, 1 x 128 tokens"
@@ -34,41 +36,56 @@ BERT = "BERT-base, 1 x 128 tokens"
 Compile = Callable[[], Callable[..., object]]
 Inputs = Sequence[NDArray[Any]]
 Times = tuple[float, float, float, float]
+T = TypeVar("T")
 
 
-def programs() -> Mapping[str, tuple[Compile, Inputs]]:
-    """What is compiled, from Python functions and weights to machine code, and what it is called
-    with first."""
+Made = tuple[Compile, Inputs]
+"""What is compiled, from Python functions and weights to machine code, and what it is called with
+first."""
+
+
+def _ten_ops() -> Made:
     square, zeros = sw.spec("f32[1024, 1024]"), np.zeros((1024, 1024), np.float32)
+    return lambda: sw.compile(lambda x, y: ten_ops(WORDS, {}, x, y), square, square), [zeros, zeros]
+
+
+def _digits() -> Made:
+    model, images = digits.network(seed=0), np.zeros((64, 8, 8, 1), np.float32)
+    return lambda: sw.compile(lambda x: model(x), sw.spec("f32[B: 1.., 8, 8, 1]")), [images]
+
+
+def _training() -> Made:
+    model, step = digits.network(seed=0), digits.train_step.__wrapped__
     images, labels = np.zeros((64, 8, 8, 1), np.float32), np.zeros(64, np.int64)
-    model, net = digits.network(seed=0), resnet50(seed=0)
-    state = digits.OPTIMIZER.init(model)
-    step = digits.train_step.__wrapped__
+    inputs = [model, digits.OPTIMIZER.init(model), images, labels]
 
-    def ten() -> sw.Compiled:
-        return sw.compile(lambda x, y: ten_ops(WORDS, {}, x, y), square, square)
+    def jitted() -> Callable[..., object]:
+        made = sw.jit(step)
+        made(*inputs)
+        return made
 
-    def inference() -> sw.Compiled:
-        return sw.compile(lambda x: model(x), sw.spec("f32[B: 1.., 8, 8, 1]"))
+    return jitted, inputs
 
-    def training() -> Callable[..., object]:
-        jitted = sw.jit(step)
-        jitted(model, state, images, labels)
-        return jitted
 
-    def residual() -> sw.Compiled:
-        return sw.compile(lambda x: net(x), sw.spec("f32[1, 224, 224, 3]"))
+def _residual() -> Made:
+    net, image = resnet50(seed=0), np.zeros((1, 224, 224, 3), np.float32)
+    return lambda: sw.compile(lambda x: net(x), sw.spec("f32[1, 224, 224, 3]")), [image]
 
+
+def _bert() -> Made:
     bert = named(BERT)
     drawn, tokens = bert.drawn()
     weights = {name: sw.numpy.asarray(each) for name, each in drawn.items()}
-    return {
-        "10 ops": (ten, [zeros, zeros]),
-        "digits": (inference, [images]),
-        "digits, a step of training and its first run": (training, [model, state, images, labels]),
-        "ResNet-50": (residual, [np.zeros((1, 224, 224, 3), np.float32)]),
-        BERT: (lambda: compiled(bert, weights, tokens), tokens),
-    }
+    return lambda: compiled(bert, weights, tokens), tokens
+
+
+PROGRAMS: Mapping[str, Callable[[], Made]] = {
+    "10 ops": _ten_ops,
+    "digits": _digits,
+    "digits, a step of training and its first run": _training,
+    "ResNet-50": _residual,
+    BERT: _bert,
+}
 
 
 @dataclass(frozen=True)
@@ -84,32 +101,28 @@ class Cold:
     runs: int
 
 
-def measured(chosen: Mapping[str, tuple[Compile, Inputs]]) -> list[Cold]:
+def measured(names: Sequence[str]) -> list[Cold]:
     """All programs, in turn."""
-    gc.collect()
-    gc.freeze()
-    taken: dict[str, list[Times]] = {name: [] for name in chosen}
+    taken: dict[str, list[Times]] = {name: [] for name in names}
     for _ in range(ROUNDS):
-        for name, (compile, inputs) in chosen.items():
-            taken[name].append(_in_a_fork(compile, inputs))
+        for name in names:
+            taken[name].append(in_a_process(_time, name))
     return [
         Cold(name, *map(statistics.median, zip(*times, strict=True)), runs=len(times))
         for name, times in taken.items()
     ]
 
 
-def _in_a_fork(compile: Compile, inputs: Inputs) -> Times:
-    fork = multiprocessing.get_context("fork")
-    here, there = fork.Pipe()
-    child = fork.Process(target=_time, args=(compile, inputs, there))
-    child.start()
-    found: Times = here.recv()
-    child.join()
-    return found
+def in_a_process(measure: Callable[..., T], *arguments: object) -> T:
+    """What a function gives in a process of its own."""
+    with multiprocessing.get_context("spawn").Pool(1) as process:
+        return process.apply(measure, arguments)
 
 
-def _time(compile: Compile, inputs: Inputs, answer: Connection) -> None:
-    os.environ["STEPWELL_CACHE"] = "off"
+def _time(name: str) -> Times:
+    os.environ[PLACE] = "off"
+    compile, inputs = PROGRAMS[name]()
+    gc.collect()
     idle, times = time.process_time(), [time.perf_counter()]
     program = compile()
     times.append(time.perf_counter())
@@ -119,11 +132,11 @@ def _time(compile: Compile, inputs: Inputs, answer: Connection) -> None:
     compile()
     times.append(time.perf_counter())
     compiling, calling, again = np.diff(times).tolist()
-    answer.send((compiling, busy, calling, again))
+    return compiling, busy, calling, again
 
 
 def main(part: str = "") -> None:
-    for each in measured({name: made for name, made in programs().items() if part in name}):
+    for each in measured([name for name in PROGRAMS if part in name]):
         print(json.dumps(dataclasses.asdict(each)), flush=True)
 
 

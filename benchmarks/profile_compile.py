@@ -2,25 +2,23 @@
 
     python -m benchmarks.profile_compile [part of a program's name]
 
-Every column is the median of some rounds, each in a fork of a process that has imported all modules
-and compiled nothing: `cold` without the cache on disk, `warm` from it. What a part calls of another
+Every column is the median of some rounds, each in a process that has imported all modules and
+compiled nothing: `cold` without the cache on disk, `warm` from it. What a part calls of another
 counts for that one only.
 """
 
 import functools
 import gc
-import multiprocessing
 import os
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from multiprocessing.connection import Connection
 from tempfile import TemporaryDirectory
 
 from llvmlite import binding
 
-from benchmarks.cold import Compile, programs
+from benchmarks.cold import PROGRAMS, in_a_process
 from stepwell import compiled, compiling
 from stepwell.compiler import pipeline
 from stepwell.compiler.cache import lookup
@@ -80,34 +78,25 @@ class Clock:
         return call
 
 
-def measured(compile: Compile, clock: Clock, cache: str) -> Times:
-    """The times of one compilation in a process of its own."""
-    fork = multiprocessing.get_context("fork")
-    here, there = fork.Pipe(duplex=False)
-    child = fork.Process(target=_time, args=(compile, clock, cache, there))
-    child.start()
-    there.close()
-    found: Times = here.recv()
-    child.join()
-    return found
-
-
-def _time(compile: Compile, clock: Clock, cache: str, answer: Connection) -> None:
+def measured(name: str, cache: str) -> Times:
+    """The times of one compilation, the first of this process."""
     os.environ[PLACE] = cache
+    clock, (compile, _) = Clock(), PROGRAMS[name]()
+    gc.collect()
     idle, began = time.process_time(), time.perf_counter()
     compile()
     taken, busy = time.perf_counter() - began, time.process_time() - idle
     rest = taken - sum(clock.spent.values())
-    answer.send({**clock.spent, REST: rest, TOTAL: taken, BUSY: busy})
+    return {**clock.spent, REST: rest, TOTAL: taken, BUSY: busy}
 
 
-def columns(chosen: Mapping[str, Compile], clock: Clock, folder: str) -> dict[str, Times]:
+def columns(names: Sequence[str], folder: str) -> dict[str, Times]:
     """The medians of each program, cold and warm, which are measured in turn."""
     taken: dict[str, list[Times]] = {}
     for number in range(1 + ROUNDS):
-        for name, compile in chosen.items():
+        for name in names:
             for title, cache in ((f"{name}, cold", "off"), (f"{name}, warm", folder)):
-                found = measured(compile, clock, cache)
+                found = in_a_process(measured, name, cache)
                 if number:  # the first time fills the cache
                     taken.setdefault(title, []).append(found)
     return {
@@ -133,12 +122,8 @@ def _row(title: str, cells: Sequence[str]) -> str:
 
 
 def main(part: str = "") -> None:
-    chosen = {name: compile for name, (compile, _) in programs().items() if part in name}
-    clock = Clock()
-    gc.collect()
-    gc.freeze()
     with TemporaryDirectory() as folder:
-        print("\n".join(table(columns(chosen, clock, folder))))
+        print("\n".join(table(columns([name for name in PROGRAMS if part in name], folder))))
 
 
 if __name__ == "__main__":

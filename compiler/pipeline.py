@@ -28,6 +28,7 @@ from stepwell.compiler.lower.expand_plans import ExpandPlans
 from stepwell.compiler.lower.grids.onto_grids import OntoGrids
 from stepwell.compiler.lower.grids.to_llvm import GridsToLlvm
 from stepwell.compiler.lower.loop_to_llvm import LoopToLlvm
+from stepwell.compiler.lower.name_orders import NameOrders
 from stepwell.compiler.lower.tensor_to_loop import CONSTANTS, TensorToLoop
 from stepwell.compiler.machines import GPUS, LEVELS, MACHINES, X86_64_V3, Machine
 from stepwell.compiler.ops import ND
@@ -36,6 +37,7 @@ from stepwell.compiler.passes.form_kernels import FormKernels
 from stepwell.compiler.passes.inline import Inline
 from stepwell.compiler.passes.interference import BECAUSE, NEEDED, pairs
 from stepwell.compiler.passes.pack_weights import PackWeights
+from stepwell.compiler.passes.relax import Relax
 from stepwell.compiler.passes.separate_loops import SeparateLoops
 from stepwell.compiler.passes.share_buffers import ShareBuffers
 from stepwell.compiler.passes.simplify import Simplify
@@ -77,7 +79,7 @@ STAGES: tuple[Stage, ...] = (
         ],
     ),
     ("kernels", lambda level, plans: [FormKernels()]),
-    ("nests", lambda level, plans: [TensorToLoop()]),
+    ("nests", lambda level, plans: [TensorToLoop(), NameOrders(machine=level), Relax()]),
     ("plans", lambda level, plans: [ApplyPlans(plans, level), ChoosePlans(machine=level)]),
     ("buffers", lambda level, plans: [ShareBuffers(), SwapBuffers(), AssignBuffers()]),
     (

@@ -15,12 +15,14 @@ from stepwell.compiler.lower.expand_plans import ExpandPlans
 from stepwell.compiler.lower.grids.onto_grids import OntoGrids
 from stepwell.compiler.lower.grids.to_llvm import GridsToLlvm
 from stepwell.compiler.lower.loop_to_llvm import LoopToLlvm
+from stepwell.compiler.lower.name_orders import NameOrders
 from stepwell.compiler.lower.tensor_to_loop import TensorToLoop
 from stepwell.compiler.ops import ND
 from stepwell.compiler.passes.assign_buffers import AssignBuffers
 from stepwell.compiler.passes.form_kernels import FormKernels
 from stepwell.compiler.passes.inline import Inline
 from stepwell.compiler.passes.pack_weights import PackWeights
+from stepwell.compiler.passes.relax import Relax
 from stepwell.compiler.passes.separate_loops import SeparateLoops
 from stepwell.compiler.passes.share_buffers import ShareBuffers
 from stepwell.compiler.passes.simplify import Simplify
@@ -35,6 +37,8 @@ PASSES: tuple[type[ModulePass], ...] = (
     SeparateLoops,
     FormKernels,
     TensorToLoop,
+    NameOrders,
+    Relax,
     ChoosePlans,
     ShareBuffers,
     SwapBuffers,

@@ -64,7 +64,7 @@ def compile(
     runs is taken. The program can be saved where it cannot be run (LoadError SW0308).
 
     `numerics` are "strict", the same bits on every machine and under every plan; or "fast", with
-    which convolutions may be carried out by Winograd's filters.
+    which convolutions may be carried out by Winograd's filters, and arithmetic rearranged.
 
     `plans` are what `program.tune` or `stepwell tune` has found, or files of such; of several, the
     last that has a plan for a kernel decides. They never change a result.

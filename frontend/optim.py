@@ -47,7 +47,8 @@ class AdamState:
 @final
 @dataclass(frozen=True)
 class Adam:
-    """Steps scaled by the gradients' own size (Kingma and Ba, 2015).
+    """Steps scaled by the gradients' own size (Kingma and Ba, 2015; in the order of its section 2,
+    in which what makes up for the means' beginning is two numbers for all parameters).
 
     `weight_decay` takes that part of the parameters off in each step, apart from the gradient
     (Loshchilov and Hutter, 2019).
@@ -68,14 +69,13 @@ class Adam:
         step = state.step + 1
         mean = nested.map(self._mean, grads, state.mean)
         square = nested.map(self._square, grads, state.square)
-        mean_so_far, square_so_far = (
-            1 - beta ** step.astype("f32") for beta in (self.beta1, self.beta2)
-        )
+        weight, spread = (1 - beta ** step.astype("f32") for beta in (self.beta1, self.beta2))
+        root = np.sqrt(spread)
+        rate, least = self.learning_rate * root / weight, self.epsilon * root
 
         def stepped(p: Array, m: Array, s: Array) -> Array:
-            size = np.sqrt(s / square_so_far.astype(p.dtype)) + self.epsilon
-            direction = m / mean_so_far.astype(p.dtype) / size
-            return p - self.learning_rate * (direction + self.weight_decay * p)
+            kept = p * (1 - self.learning_rate * self.weight_decay)
+            return kept - rate.astype(p.dtype) * (m / (np.sqrt(s) + least.astype(p.dtype)))
 
         return nested.map(stepped, params, mean, square), AdamState(step, mean, square)
 

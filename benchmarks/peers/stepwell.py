@@ -37,7 +37,11 @@ def compiled(workload: Workload, weights: Any, inputs: Arrays) -> sw.Compiled:
     """The workload's program, for its shapes."""
     specs = [_spec(each) for each in inputs]
     if workload.training is None:
-        return sw.compile(lambda *given: workload.program(WORDS, weights, *given), *specs)
+        return sw.compile(
+            lambda *given: workload.program(WORDS, weights, *given),
+            *specs,
+            numerics=workload.numerics,
+        )
     optimizer = _optimizer(workload.training)
 
     def step(params: Any, state: Any, *given: Any) -> Any:
@@ -45,7 +49,8 @@ def compiled(workload: Workload, weights: Any, inputs: Arrays) -> sw.Compiled:
         return loss, *optimizer.update(slopes, state, params)
 
     params = sw.state("params", weights)
-    return sw.compile(step, params, sw.state("state", optimizer.init(weights)), *specs)
+    state = sw.state("state", optimizer.init(weights))
+    return sw.compile(step, params, state, *specs, numerics=workload.numerics)
 
 
 def _spec(array: NDArray[Any]) -> sw.Spec:

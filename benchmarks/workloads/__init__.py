@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from benchmarks.workloads import loops, networks, products, rows, training, transformers
+from benchmarks.workloads import fast, loops, networks, products, rows, training, transformers
 from benchmarks.workloads.workload import Workload
 
-PARTS = (products, rows, networks, training, loops, transformers)
+PARTS = (products, rows, networks, training, loops, fast, transformers)
 
 
 def workloads() -> Sequence[Workload]:

@@ -30,7 +30,7 @@ class Workload:
     `weights` do not differ, so peers may fold and pack them. `operations`, multiplications and
     additions of floats, are counted where they limit the speed. The greatest error of an answer may
     be `error` of the greatest element of the exact one; with `outliers`, the mean error may be.
-    `loops`: it has loops of many steps, which no peer should unroll.
+    `loops`: it has loops of many steps, which no peer should unroll. `numerics` are Stepwell's.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Workload:
     outliers: bool = False
     loops: bool = False
     training: Training | None = None
+    numerics: Literal["strict", "fast"] = "strict"
     written: int = 0
     """Bytes of the answer, where it has been computed."""
 

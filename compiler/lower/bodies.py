@@ -115,7 +115,8 @@ class Ready:
 
 @dataclass(frozen=True, eq=False)
 class Ahead:
-    """Vectors are brought into the cache `steps` positions along an axis before they are read.
+    """Vectors are brought into the cache `steps` positions along an axis before they are read or
+    written.
 
     With `terms`, coefficients of axes that are added to the place, only the first of neighbours is.
     """
@@ -156,7 +157,7 @@ class BodyWriter(ABC):
         self._ready = {each.value: each.load for each in ready}
         self._absent = frozenset[Operation]().union(*(each.ops for each in ready))
         self.ahead: Ahead | None = None
-        """What else reads of vectors ask for."""
+        """What else accesses of vectors ask for."""
         self.streamed: Container[SSAValue] = ()
         """The buffers that whole vectors are written to past the caches."""
 
@@ -413,10 +414,7 @@ class BodyWriter(ABC):
             return turned_around(self.writer, self.writer.load(source, offset, type, mask))
         if step == ONE:
             offset = self._offset(access.at, i, j)
-            ahead, stride = self.ahead, access.stride(self.ahead.axis) if self.ahead else ZERO
-            if ahead is not None and stride not in (ZERO, ONE) and not (j and ahead.terms):
-                terms = [(ONE, offset), *((size, self.bases[axis]) for size, axis in ahead.terms)]
-                self.writer.prefetch(source, self.writer.affine(terms, stride * ahead.steps))
+            self._ask(access, offset, j)
             return self.writer.load(source, offset, type, mask)
         return self.writer.gather(source, self._offsets(access.at, i, j), type, mask)
 
@@ -460,9 +458,20 @@ class BodyWriter(ABC):
                 offset = self._offset(access.at, i, j, self.tile.width - 1)
                 self.writer.store(turned_around(self.writer, vector), target, offset, mask)
             elif step == ONE:
-                self.writer.store(vector, target, self._offset(access.at, i, j), mask)
+                offset = self._offset(access.at, i, j)
+                self._ask(access, offset, j)
+                self.writer.store(vector, target, offset, mask)
             else:
                 self.writer.scatter(vector, target, self._offsets(access.at, i, j), mask)
+
+    def _ask(self, access: Access, offset: Bound, column: int) -> None:
+        """For what a vector is to the tile that is so far ahead."""
+        ahead, stride = self.ahead, access.stride(self.ahead.axis) if self.ahead else ZERO
+        if ahead is None or stride in (ZERO, ONE) or (column and ahead.terms):
+            return
+        terms = [(ONE, offset), *((size, self.bases[axis]) for size, axis in ahead.terms)]
+        place = self.writer.affine(terms, stride * ahead.steps)
+        self.writer.prefetch(self._buffer(access), place)
 
     def _is_streamed(self, access: Access) -> bool:
         """Whether a tile is written past the caches: it is whole vectors, at offsets that are

@@ -8,6 +8,7 @@ from xdsl.dialects.builtin import AnyFloat, i1
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import IRDLOperation
 
+from stepwell.compiler.dialects.construct import NOTHING
 from stepwell.compiler.dialects.llvm.types import bits, element, like
 from stepwell.compiler.dialects.llvm.types import lanes as width
 from stepwell.compiler.dialects.loop.types import Combine
@@ -74,7 +75,15 @@ def join(writer: Writer, kind: Combine, left: Parts, right: Parts) -> Parts:
     type = left[0].type
     op = _table(element(type))[kind]
     pairs = zip(left, right, strict=True)
-    return [writer.pure(op, pair, type, defaults(op)) for pair in pairs]
+    return [writer.pure(op, (a, b), type, {**defaults(op), **_freedom(op, b)}) for a, b in pairs]
+
+
+def _freedom(op: type[IRDLOperation], term: SSAValue) -> Mapping[str, Attribute]:
+    """A term that is a product and may be rearranged leaves that to the sum, too: one rounding."""
+    product = term.owner
+    if op is arith.AddfOp and isinstance(product, arith.MulfOp):
+        return {"fastmath": product.fastmath}
+    return NOTHING
 
 
 def take(writer: Writer, kind: Combine, accumulator: Parts, terms: Parts) -> Parts:

@@ -7,11 +7,11 @@ from itertools import product
 from typing import final
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import StringAttr, i8, i32
-from xdsl.ir import SSAValue
+from xdsl.dialects.builtin import StringAttr, bf16, f32, i8, i32
+from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import IRDLOperation
 
-from stepwell.compiler.dialects.llvm.types import integer, vector
+from stepwell.compiler.dialects.llvm.types import element, integer, vector
 from stepwell.compiler.dialects.llvm.types import lanes as lanes_of
 from stepwell.compiler.dialects.loop.explicit import DotOp
 from stepwell.compiler.dialects.loop.scalar import Cast, CastOp
@@ -51,8 +51,9 @@ class Recipe:
 
 def recipe_of(contraction: Contraction, dot: Dot) -> Recipe | None:
     """How an instruction computes the products, if it does."""
-    kinds = [_kind(contraction.left), _kind(contraction.right)]
-    if None in kinds:
+    kinds, fold = [_kind(contraction.left), _kind(contraction.right)], contraction.fold
+    same = (dot.sums, dot.order) == (str(fold.results[0].type), fold.order.data.kind)
+    if None in kinds or not same:
         return None
     if dot.left == "i16":
         return Recipe(dot, False, False)
@@ -71,12 +72,19 @@ def recipes(contraction: Contraction, machine: Machine) -> list[Recipe]:
     return sorted(found, key=lambda each: (-each.dot.group, each.moved))
 
 
+KINDS: Mapping[tuple[Cast, Attribute, Attribute], str] = {
+    (Cast.EXTSI, i8, i32): "i8",
+    (Cast.EXTUI, i8, i32): "u8",
+    (Cast.EXTF, bf16, f32): "bf16",
+}
+"""The numbers of instructions by the conversions that extend them."""
+
+
 def _kind(factor: Factor) -> str | None:
-    """The bytes that an i32 factor is made from."""
+    """The numbers that a factor is made from."""
     op = factor.value.owner
-    if not isinstance(op, CastOp) or op.operand.type != i8 or op.result.type != i32:
-        return None
-    return {Cast.EXTSI: "i8", Cast.EXTUI: "u8"}.get(op.cast)
+    known = isinstance(op, CastOp)
+    return KINDS.get((op.cast, op.operand.type, op.result.type)) if known else None
 
 
 @final
@@ -143,7 +151,7 @@ class Words:
 
     def _write_starts(self, writer: Writer, target: SSAValue, vectors: int) -> None:
         """Minus what moving the left operand adds to the sums, vector by vector."""
-        zero, moved = (_all_lanes(writer, number, self.width) for number in (0, HIGH_BITS))
+        zero, moved = (_all_lanes(writer, number, i32, self.width) for number in (0, HIGH_BITS))
 
         def add(word: Bound, sums: Sequence[SSAValue]) -> Sequence[SSAValue]:
             lanes = [self._vector(writer, target, word, column) for column in range(vectors)]
@@ -180,7 +188,7 @@ class Words:
     ) -> Spread:
         writer, rows, columns = body.writer, range(body.tile.height), range(body.tile.vectors)
         ends = [self._place(writer, writer.extent(self.depth), column) for column in columns]
-        zero = _all_lanes(writer, 0, self.width)
+        zero = _all_lanes(writer, 0, self.factor.value.type, self.width)
         moved = self.recipe.moved
         starts = [writer.reload(panel, end, zero.type) if moved else zero for end in ends]
 
@@ -221,7 +229,7 @@ class _Filling:
     def along(self, count: int) -> None:
         """Vectors along the fold, for one of so many positions of the axis after the other."""
         words, writer, width = self.words, self.writer, self.words.width
-        narrow, wide = integer(32 // words.group), vector(i32, width // words.group)
+        wide = vector(i32, width // words.group)
         end, last = (writer.extent(each) for each in (words.fold.size, words.axis.size - 1))
 
         def some(place: Bound, index: Bound) -> None:
@@ -229,8 +237,7 @@ class _Filling:
             mask = None if exact else writer.mask(index, end, width)
             at = writer.smaller(writer.add(self.bases[words.axis.value], place), last)
             value = self._numbers(Tile(width, words.fold.value, (mask,)), at, index)
-            packed = cast(writer, Cast.TRUNCI, self._inside(value, mask), vector(narrow, width))
-            packed = self._moved(cast(writer, Cast.BITCAST, packed, wide))
+            packed = self._moved(cast(writer, Cast.BITCAST, self._inside(value, mask), wide))
             for number in range(width // words.group):
                 word = writer.add(writer.quotient(index, words.group), number)
                 self._store(extract(writer, packed, number), word, place)
@@ -254,7 +261,8 @@ class _Filling:
 
     def _part(self, index: Bound, number: int, first: int, mask: Mask) -> SSAValue:
         """What a number of each word is to it, for a vector of positions."""
-        writer, words, bits = self.writer, self.words, 32 // self.words.group
+        writer, words, width = self.writer, self.words, 32 // self.words.group
+        whole = vector(i32, words.width)
         at, end = writer.add(index, number), writer.extent(words.fold.size)
         inside = None
         if divisor(words.fold.size) % words.group:
@@ -263,30 +271,39 @@ class _Filling:
             at = writer.smaller(at, writer.add(end, -1))
         place = writer.add(self.bases[words.axis.value], first)
         value = self._numbers(Tile(words.width, words.axis.value, (mask,)), place, at)
-        value = self._integer(arith.AndIOp, self._inside(value, inside), (1 << bits) - 1)
-        return self._integer(arith.ShLIOp, value, number * bits)
+        value = cast(writer, Cast.EXTUI, self._inside(value, inside), whole)
+        return self._integer(arith.ShLIOp, value, number * width)
 
     def _numbers(self, tile: Tile, place: Bound, index: Bound) -> SSAValue:
-        """A vector of the factor's numbers, at a place of its axis and an index of the fold."""
+        """A vector of the instruction's numbers, as integers, at a place of the factor's axis and
+        an index of the fold."""
         words, fold = self.words, self.words.factor.fold
         bases = {**self.bases, **dict.fromkeys(fold.axes, 0), words.fold.value: index}
         bases[words.axis.value] = place
         body = NestWriter(self.writer, words.analysis, tile, bases, {})
+        op = words.factor.value.owner
+        assert isinstance(op, CastOp)
         for block in (words.analysis.nest.body.block, fold.body.block):
-            body.write(block, words.factor.behind)
-        return body.vector_at(body.value(words.factor.value), 0, 0)
+            body.write(block, words.factor.behind - {op})
+        value, number = body.vector_at(body.value(op.operand), 0, 0), integer(32 // words.group)
+        if op.operand.type == number:
+            return value
+        kind = Cast.BITCAST if op.cast is Cast.EXTF else op.cast
+        return cast(self.writer, kind, value, vector(number, words.width))
 
     def _inside(self, value: SSAValue, mask: Mask) -> SSAValue:
         """The numbers in the lanes of the mask, and zeros."""
-        zero = _all_lanes(self.writer, 0, self.words.width)
-        return value if mask is None else self.writer.select(mask, value, zero)
+        if mask is None:
+            return value
+        zero = _all_lanes(self.writer, 0, element(value.type), self.words.width)
+        return self.writer.select(mask, value, zero)
 
     def _moved(self, words: SSAValue) -> SSAValue:
         moved = self.words.recipe.moved and not self.words.starts
         return self._integer(arith.XOrIOp, words, HIGH_BITS) if moved else words
 
     def _integer(self, kind: type[IRDLOperation], words: SSAValue, number: int) -> SSAValue:
-        other = _all_lanes(self.writer, number, lanes_of(words.type) or 1)
+        other = _all_lanes(self.writer, number, i32, lanes_of(words.type) or 1)
         return self.writer.pure(kind, (words, other), words.type, defaults(kind))
 
     def _store(self, value: SSAValue, word: Bound, place: Bound, mask: Mask = None) -> None:
@@ -294,5 +311,5 @@ class _Filling:
         self.writer.store(value, self.target, self.writer.affine(terms), mask)
 
 
-def _all_lanes(writer: Writer, number: int, lanes: int) -> SSAValue:
-    return writer.splat(writer.constant(number, i32), lanes)
+def _all_lanes(writer: Writer, number: int, type: Attribute, lanes: int) -> SSAValue:
+    return writer.splat(writer.constant(number, type), lanes)

@@ -19,7 +19,7 @@ from stepwell.compiler.lower.nests import lower_kernel, symbols_of
 from stepwell.compiler.ops.base import Role, TensorOp
 from stepwell.compiler.ops.creation import WeightOp
 from stepwell.compiler.ops.host import Host, buffer_of
-from stepwell.compiler.ops.structure import DONATED, FuncOp, KernelOp, ReturnOp, YieldOp
+from stepwell.compiler.ops.structure import DONATED, NUMERICS, FuncOp, KernelOp, ReturnOp, YieldOp
 from stepwell.runtime.sizes import Size
 
 CONSTANTS = "constants"
@@ -70,7 +70,7 @@ class Lowering:
         host.location = function.location
         known = dict(zip(weights, block.args[len(inputs) :], strict=False))
         results = block.args[len(inputs) + len(weights) :]
-        self._weights = known
+        self._weights, self._numerics = known, function.attributes.get(NUMERICS)
         self._block(host, function.body.block, block.args[: len(inputs)], results)
         properties: dict[str, Attribute] = {
             "sym_name": function.sym_name,
@@ -141,15 +141,19 @@ class Lowering:
     def _kernel(self, kernel: KernelOp, ranges: Mapping[str, Range]) -> LoopKernel:
         """The loop kernel for a tensor kernel: an equal one if there is one.
 
-        Of sizes in other ranges it is another kernel, which may have to expect that one is 0.
+        Of sizes in other ranges it is another kernel, which may have to expect that one is 0; and
+        of other numerics.
         """
         block = kernel.body.block
-        key = structure(block), *((symbol, ranges.get(symbol)) for symbol in symbols_of(block))
+        within = ((symbol, ranges.get(symbol)) for symbol in symbols_of(block))
+        key = structure(block), self._numerics, *within
         if key not in self._known:
             name = f"{_title(kernel)}_{len(self.kernels)}"
             while name in self._taken:
                 name += "_"
             self._known[key] = lower_kernel(kernel, name, ranges)
+            if self._numerics is not None:
+                self._known[key].attributes[NUMERICS] = self._numerics
             self.kernels.append(self._known[key])
         return self._known[key]
 

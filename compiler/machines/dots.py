@@ -12,7 +12,7 @@ class Dot:
 
     The neighbours are the numbers in a word of 32 bits, the first one lowest. A processor has it
     that has one of the `features`; `intrinsics` are LLVM's names of it by the bytes of a vector.
-    Integers wrap, in any order.
+    Integers wrap, in any order; floats are added in the order `pairs` of docs/semantics.md.
     """
 
     name: str
@@ -22,6 +22,11 @@ class Dot:
     sums: str
     features: Sequence[str]
     intrinsics: Mapping[int, str]
+
+    @property
+    def order(self) -> str:
+        """That of the sums it computes."""
+        return "pairs" if self.sums == "f32" else "serial"
 
 
 def _widths(name: str) -> Mapping[int, str]:
@@ -44,6 +49,7 @@ DOTS: Mapping[str, Dot] = {
             ("avx2",),
             {32: "llvm.x86.avx2.pmadd.wd", 64: "llvm.x86.avx512.pmaddw.d.512"},
         ),
+        Dot("vdpbf16ps", "bf16", "bf16", 2, "f32", ("avx512bf16",), _widths("bf16.dpbf16ps")),
     )
 }
 """In the order in which they are preferred. `vpmaddwd` stands for itself and an addition."""

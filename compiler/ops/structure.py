@@ -188,3 +188,8 @@ def yielded(block: Block) -> tuple[SSAValue, ...]:
     last = block.last_op
     assert isinstance(last, YieldOp)
     return tuple(last.values)
+
+
+def is_fast(op: Operation) -> bool:
+    """Whether a function of tensors, or a kernel of loops that it launches, has fast numerics."""
+    return op.attributes.get(NUMERICS) == StringAttr("fast")

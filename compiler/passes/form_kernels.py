@@ -16,7 +16,8 @@ What goes by the rows of a product, up to the next products, is one kernel with 
 What comes from several arrays, as keys do with a cache, is stored before that: it is read often.
 
 Kernels that reduce along the same axes what they share become one with several results, so that
-what is shared is computed or read once: sums over all pairs, the gradients of a norm.
+what is shared is computed or read once: sums over all pairs, the gradients of a norm. What an
+elementwise kernel computes for itself and others read later is a result, too: an optimizer's state.
 
 An op that only changes part of an operand which nobody reads later stays by itself, if the operand
 is in memory anyway, or has been changed so before: it is carried out there (a cache, one row of
@@ -112,7 +113,7 @@ def _group(block: Block) -> list[Group]:
     attended: dict[Operation, Group] = {}
     for ops in attentions(block):
         attended.update(dict.fromkeys(ops, Group(scores=shape_of(ops[0].results[0].type))))
-    made = _made_of_indices(order)
+    made, epilogues = _made_of_indices(order), _epilogues(order)
     for op in reversed(order):
         if not isinstance(op, TensorOp) or is_opaque(op) or _is_in_place(op, order):
             continue
@@ -131,9 +132,14 @@ def _group(block: Block) -> list[Group]:
         mine = [group for group in wanted if _joins(op, group)]
         again_everywhere = mine == wanted and not leaves and _is_as_cheap_again(op, made)
         is_free = op.ROLE is Role.FREE or op in made or again_everywhere
+        first = min(mine, key=lambda group: order[group.root], default=None)
         if not is_free and (leaves or len(wanted) != 1):
             mine = []
-        if leaves or len(mine) < len(wanted):
+        is_other = op.ROLE is Role.MAP and not is_free and op not in epilogues
+        if is_other and not mine and first and _is_result_too(op, first, order):
+            mine = [first]
+            first.roots.append(op)
+        elif leaves or len(mine) < len(wanted):
             groups.append(Group())
             mine.append(groups[-1])
         for group in mine:
@@ -144,6 +150,27 @@ def _group(block: Block) -> list[Group]:
         if isinstance(op, Reduction):
             unite(mine[0], latest, of, order)
     return [group for group in reversed(groups) if group.members]
+
+
+def _is_result_too(op: TensorOp, group: Group, order: Mapping[Operation, int]) -> bool:
+    """Whether the kernel that computes an elementwise op may also write it, for all other readers:
+    it does so at the index of its own result, and they come later."""
+    is_full = group.folds or group.scores is not None or len(group.roots) == MOST_SIDE_BY_SIDE
+    if is_full or group.places[op] != {()}:
+        return False
+    readers = {use.operation for use in op.results[0].uses}.difference(group.members)
+    return all(order.get(reader, -1) > order[group.root] for reader in readers)
+
+
+def _epilogues(ops: Iterable[Operation]) -> set[Operation | Block]:
+    """Products, and what follows from one element by element without another reader."""
+    found: set[Operation | Block] = set()
+    for op in ops:
+        if isinstance(op, TensorOp) and op.ROLE in (Role.CONTRACT, Role.MAP):
+            follows = any(x.owner in found and x.has_one_use() for x in op.operands)
+            if follows or op.ROLE is Role.CONTRACT:
+                found.add(op)
+    return found
 
 
 def _made_of_indices(ops: Iterable[Operation]) -> set[Operation | Block]:
@@ -209,7 +236,8 @@ def _joins(op: TensorOp, group: Group) -> bool:
         case Role.CONTRACT if group.scores == shape_of(op.results[0].type):
             return is_product(op) and group.places[op] == {()}
         case Role.CONTRACT | Role.SCAN | Role.LOOP:
-            return not group.folds and all(map(same_index, _followers(op, group)))
+            follows = all(map(same_index, _followers(op, group)))
+            return follows and not group.folds and len(group.roots) == 1
         case _:
             return group.scores is None or len(op.operands) == 1
 

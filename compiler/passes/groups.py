@@ -15,7 +15,7 @@ from stepwell.compiler.ops.unary import Convert
 from stepwell.runtime.sizes import Size
 
 MOST_SIDE_BY_SIDE = 4
-"""Reductions of one kernel that share what they fold."""
+"""Reductions of one kernel that share what they fold, or results of one that goes by elements."""
 
 FARTHEST = 64
 """Values behind a reduction among which it looks for what another one folds, too."""

@@ -6,7 +6,7 @@ from typing import final
 
 import numpy as np
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block
 from xdsl.passes import ModulePass
 
@@ -21,7 +21,7 @@ from stepwell.compiler.ops.joining import concatenate
 from stepwell.compiler.ops.movement import Reshape, Transpose
 from stepwell.compiler.ops.regions import replace
 from stepwell.compiler.ops.sliding import Sliding
-from stepwell.compiler.ops.structure import NUMERICS, FuncOp
+from stepwell.compiler.ops.structure import FuncOp, is_fast
 from stepwell.compiler.ops.value import Value, full
 from stepwell.runtime.sizes import Size
 
@@ -48,9 +48,8 @@ class Winograd(ModulePass):
     name = "winograd"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        fast = StringAttr("fast")
         for function in op.ops:
-            if isinstance(function, FuncOp) and function.attributes.get(NUMERICS) == fast:
+            if isinstance(function, FuncOp) and is_fast(function):
                 for each in list(function.walk()):
                     if isinstance(each, Convolution) and (tile := best_tile(each)):
                         _rewrite(each, tile)

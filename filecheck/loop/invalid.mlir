@@ -85,7 +85,7 @@ loop.kernel @order(%x: !loop.buffer<[4] x f32>) -> () {
     } : f32
   }
 }
-// CHECK: Expected one of 'any', 'lanes', 'serial'
+// CHECK: Expected one of 'any', 'lanes', 'pairs', 'serial'
 
 // -----
 

@@ -18,8 +18,8 @@ nd.func @maps(%x: tensor<4x8xf32>, %b: tensor<8xf32>) {
 // CHECK-NEXT:      nd.yield [[T]]
 // CHECK:         nd.return %t
 
-// What two kernels read is stored, as a third one: no element is computed twice. A number goes to each
-// of them, and so does movement, here the reversal, even where it is stored for a reader outside.
+// What two kernels read is stored, here by the first of them: no element is computed twice. A number goes
+// to each of them, and so does movement, here the reversal, even where it is stored for a reader outside.
 nd.func @readers(%x: tensor<4xf32>, %y: tensor<4xf32>) {
   %c = nd.constant <f32 2.0> : tensor<4xf32>
   %e = nd.mul %x, %y : tensor<4xf32>
@@ -29,13 +29,11 @@ nd.func @readers(%x: tensor<4xf32>, %y: tensor<4xf32>) {
   nd.return %a, %r, %p : tensor<4xf32>, tensor<4xf32>, tensor<4xf32>
 }
 // CHECK-LABEL: nd.func @readers
-// CHECK-NEXT:    %e = nd.kernel({{.*}} = %x : tensor<4xf32>, {{.*}} = %y : tensor<4xf32>) {
-// CHECK-NEXT:      nd.mul
-// CHECK-NEXT:      nd.yield
-// CHECK:         %a = nd.kernel({{.*}} = %e : tensor<4xf32>) {
-// CHECK-NEXT:      nd.constant
-// CHECK-NEXT:      nd.add
-// CHECK-NEXT:      nd.yield
+// CHECK-NEXT:    %e, %a = nd.kernel({{.*}} = %x : tensor<4xf32>, {{.*}} = %y : tensor<4xf32>) {
+// CHECK-NEXT:      [[C:%\w+]] = nd.constant
+// CHECK-NEXT:      [[M:%\w+]] = nd.mul
+// CHECK-NEXT:      [[A:%\w+]] = nd.add [[M]], [[C]]
+// CHECK-NEXT:      nd.yield [[M]], [[A]]
 // CHECK:         %r = nd.kernel({{.*}} = %e : tensor<4xf32>) {
 // CHECK-NEXT:      nd.reverse
 // CHECK-NEXT:      nd.yield
@@ -43,6 +41,29 @@ nd.func @readers(%x: tensor<4xf32>, %y: tensor<4xf32>) {
 // CHECK-NEXT:      [[R:%\w+]] = nd.reverse [[E]]
 // CHECK-NEXT:      nd.exp [[R]]
 // CHECK-NEXT:      nd.yield
+
+// Not by one that waits for another reader of it, here for the sums. And what follows from a product is
+// stored by the kernel of the product.
+nd.func @not_a_result(%x: tensor<4x8xf32>, %y: tensor<4x8xf32>, %w: tensor<8x8xf32>) {
+  %n = nd.add %x, %y : tensor<4x8xf32>
+  %r = nd.reduce_sum %n axes <[0]> : tensor<4x8xf32> -> tensor<8xf32>
+  %t = nd.broadcast %r to <[4, 8]> axes <[1]> : tensor<8xf32> -> tensor<4x8xf32>
+  %s = nd.add %n, %t : tensor<4x8xf32>
+  %d = nd.dot %x, %w batch <0> over <[1]>, <[0]> : tensor<4x8xf32>, tensor<8x8xf32> -> tensor<4x8xf32>
+  %z = nd.add %d, %x : tensor<4x8xf32>
+  %m = nd.mul %z, %y : tensor<4x8xf32>
+  nd.return %s, %z, %m : tensor<4x8xf32>, tensor<4x8xf32>, tensor<4x8xf32>
+}
+// CHECK-LABEL: nd.func @not_a_result
+// CHECK-NEXT:    %n = nd.kernel
+// CHECK:         %r = nd.kernel
+// CHECK:         %s = nd.kernel
+// CHECK:         %z = nd.kernel
+// CHECK-NEXT:      nd.dot
+// CHECK-NEXT:      nd.add
+// CHECK-NEXT:      nd.yield
+// CHECK:         %m = nd.kernel
+// CHECK:         nd.return
 
 // What is computed from one array, and is no dearer to read than its result, is computed by each of its
 // readers: the product is not stored. The exponential is, and what is compared, which is shorter.
@@ -56,14 +77,10 @@ nd.func @again(%x: tensor<4xf32>, %y: tensor<4xf32>) {
   nd.return %a, %b : tensor<4xf32>, tensor<4xf32>
 }
 // CHECK-LABEL: nd.func @again
-// CHECK-NEXT:    %e = nd.kernel([[X:%\d+]] = %x : tensor<4xf32>) {
+// CHECK-NEXT:    %e, %l, %a = nd.kernel([[X:%\d+]] = %x : tensor<4xf32>) {
 // CHECK-NEXT:      nd.constant
 // CHECK-NEXT:      [[P:%\w+]] = nd.mul [[X]]
 // CHECK-NEXT:      nd.exp [[P]]
-// CHECK-NEXT:      nd.yield
-// CHECK:         %l = nd.kernel({{.*}} = %x : tensor<4xf32>) {
-// CHECK:         %a = nd.kernel({{.*}}%x : tensor<4xf32>
-// CHECK:           nd.mul
 // CHECK:         %b = nd.kernel(
 
 // A contraction reads each element many times. So movement and conversions go into it, and what has to

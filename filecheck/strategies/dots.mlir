@@ -1,4 +1,5 @@
 // RUN: stepwell-opt %s -p "choose-plans{machine=x86-64-v4-vnni},expand-plans" --split-input-file | filecheck %s
+// RUN: stepwell-opt %s -p "name-orders{machine=znver5},choose-plans{machine=znver5},expand-plans" --split-input-file | filecheck %s --check-prefix PAIRS
 
 // Bytes with signs by bytes without: the instruction multiplies the right one's bytes, from 0 on, by the
 // left one's. Both are in panels of words, of four neighbours along k each. A tile has 4 rows by 2 vectors
@@ -19,7 +20,6 @@ loop.kernel @mixed(%x: !loop.buffer<[8, 128] x i8>, %w: !loop.buffer<[128, 32] x
 
 // CHECK-LABEL:   loop.kernel @mixed
 // CHECK:           loop.load %x[{{.*}} to vector<16xi8>
-// CHECK:           loop.cast trunci {{.*}} to vector<16xi8>
 // CHECK-NEXT:      loop.cast bitcast {{.*}} : vector<16xi8> to vector<4xi32>
 // CHECK:           loop.load %w[{{.*}} to vector<16xi8>
 // CHECK-COUNT-2:   arith.ori
@@ -53,3 +53,27 @@ loop.kernel @signed(%x: !loop.buffer<[512, 128] x i8>, %w: !loop.buffer<[128, 32
 // CHECK:           arith.xori
 // CHECK:           loop.dot "vpdpbusd"
 // CHECK:           arith.subi
+
+// -----
+
+// Sums whose order is free are of pairs where that pays, and sums of pairs are left to the instruction; those of
+// a kernel that is not `fast` stay as they are.
+loop.kernel @fast(%x: !loop.buffer<[64, 128] x bf16>, %w: !loop.buffer<[128, 32] x bf16>)
+    -> (%y: !loop.buffer<[64, 32] x f32>) attributes {numerics = "fast"} {
+  loop.nest [%m : 64, %n : 32] {
+    %s = loop.fold fma <serial, 1024> [%k : 128] {
+      %u = loop.read %x[%m, %k] : bf16
+      %v = loop.read %w[%k, %n] : bf16
+      %a = loop.cast extf %u : bf16 to f32
+      %b = loop.cast extf %v : bf16 to f32
+      loop.yield %a, %b : f32, f32
+    } : f32
+    loop.write %s, %y[%m, %n] : f32
+  }
+}
+
+// CHECK-LABEL:   loop.kernel @fast
+// CHECK-SAME:      plan <gemm
+// PAIRS-LABEL:   loop.kernel @fast
+// PAIRS-SAME:      plan <dots, bytes = 64, mr = {{.*}}, dot = vdpbf16ps>
+// PAIRS:           loop.dot "vdpbf16ps" {{.*}} : vector<16xi32> to vector<16xf32>

@@ -64,6 +64,21 @@ loop.kernel @columns(%x: !loop.buffer<[9, 64] x f32>) -> (%y: !loop.buffer<[64] 
 // CHECK:           loop.yield
 // CHECK-COUNT-4: loop.store %{{.*}}, %y[{{%\d+}}] : vector<16xf32>
 
+// Of long columns several vectors go side by side, however much there is to add: each row may lie on
+// another page. Some tasks remain, here eight.
+loop.kernel @long_columns(%x: !loop.buffer<[1024, 512] x f32>) -> (%y: !loop.buffer<[512] x f32>) {
+  loop.nest [%j : 512] {
+    %s = loop.fold add <serial, 1024> [%k : 1024] {
+      %v = loop.read %x[%k, %j] : f32
+      loop.yield %v : f32
+    } : f32
+    loop.write %s, %y[%j] : f32
+  }
+}
+
+// CHECK-LABEL: loop.kernel @long_columns
+// CHECK-SAME:    vectors = 4,
+
 // What is contiguous along another axis than the lanes is read so, and transposed in registers.
 loop.kernel @transpose(%x: !loop.buffer<[32, 32] x f32>) -> (%y: !loop.buffer<[32, 32] x f32>) {
   loop.nest [%j : 32, %i : 32] {
@@ -126,8 +141,8 @@ loop.func @main(%x: !loop.buffer<[100] x f32>) -> (%y: !loop.buffer<[100] x f32>
 // CHECK:         [[ROOM:%\d+]] = loop.alloc : !loop.buffer<[448] x i8>
 // CHECK-NEXT:    loop.launch @twice <N = 100>(%x, %y, [[ROOM]])
 
-// Squares go along bands of 32 rows, down each band first. Source and target do not fit the caches:
-// what is written goes past them.
+// Squares go along bands of 32 rows, down each band first. Source and target do not fit the last cache:
+// what is written goes past it.
 loop.kernel @large(%x: !loop.buffer<[2048, 2048] x f32>) -> (%y: !loop.buffer<[2048, 2048] x f32>) {
   loop.nest [%j : 2048, %i : 2048] {
     %v = loop.read %x[%i, %j] : f32

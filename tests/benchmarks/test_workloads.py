@@ -7,7 +7,16 @@ import pytest
 from benchmarks.peers.numpy import WORDS, NumPy
 from benchmarks.peers.stepwell import Stepwell
 from benchmarks.worker import answered, difference, exactly
-from benchmarks.workloads import loops, networks, products, rows, training, transformers, workloads
+from benchmarks.workloads import (
+    fast,
+    loops,
+    networks,
+    products,
+    rows,
+    training,
+    transformers,
+    workloads,
+)
 from benchmarks.workloads.workload import Training, Workload, normal
 
 SMALL = transformers.Size(width=24, heads=2, layers=2, vocabulary=50, positions=16)
@@ -26,6 +35,8 @@ TINY = (
     loops.bodies(5),
     loops.mandelbrot(8),
     loops.options(7),
+    fast.relaxed(networks.convolution(networks.Convolution(8, 8, 8, 3))),
+    fast.relaxed(loops.bodies(5)),
     transformers.bert(SMALL, 2, 5),
     transformers.gpt2(SMALL, 5),
     transformers.gpt2_decode(SMALL, 4),

@@ -59,6 +59,25 @@ def test_they_are_computed_by_the_machine_s_instruction() -> None:
     assert instruction in program.ir("asm")
 
 
+def test_fast_products_of_bf16_are_pairs_where_that_pays() -> None:
+    shapes = "bf16[64, 64]", "bf16[64, 64]"
+    for target, numerics, pairs in (
+        ("znver5", "fast", True),
+        ("znver4", "strict", False),
+        ("sapphirerapids", "fast", False),
+        ("x86-64-v4", "fast", False),
+    ):
+        program = compile(lambda x, y: x @ y, *shapes, target=target, numerics=numerics)
+        assert ("<pairs>" in program.ir("nests")) is pairs
+        assert ("vdpbf16ps" in program.ir("asm")) is pairs
+
+
+def test_a_row_and_floats_keep_their_order_under_fast_numerics() -> None:
+    for shapes in (("bf16[64]", "bf16[64, 64]"), ("f32[64, 64]", "f32[64, 64]")):
+        program = compile(lambda x, y: x @ y, *shapes, target="znver5", numerics="fast")
+        assert "<pairs>" not in program.ir("nests")
+
+
 def test_floats_are_not_made_integers() -> None:
     with pytest.raises(CompileError) as caught:
         np.matmul(np.ones((2, 2)), np.ones((2, 2)), dtype="int32")

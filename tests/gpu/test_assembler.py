@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assembling import assemble, needs_assembler
+from assembler import Taken, assemble, needs_assembler, within_budget
 from emulator.rows import Kind
 from emulator.syntax import Instruction
 from emulator.table import TABLE
@@ -18,17 +18,51 @@ from llvm_ptx import KERNELS, ptx_of
 MOST = 100
 """Mnemonics of one row that are assembled."""
 
-
 pytestmark = needs_assembler
 
 
 @pytest.mark.parametrize(("processor", "version"), [("sm_80", "+ptx80"), ("sm_90a", "+ptx80")])
 @pytest.mark.parametrize("kernel", sorted(path.stem for path in KERNELS.glob("*.ll")))
-def test_kernels_assemble_without_spills(
+def test_kernels_assemble_within_their_budgets(
     kernel: str, processor: str, version: str, tmp_path: Path
 ) -> None:
-    said = assemble(ptx_of(kernel, processor, version), processor, tmp_path)
-    assert "0 bytes spill stores, 0 bytes spill loads" in said
+    taken = assemble(ptx_of(kernel, processor, version), processor, tmp_path)
+    assert within_budget(kernel, taken[kernel]), taken
+
+
+SPILLING = """
+.version 8.0
+.target sm_80
+.address_size 64
+.visible .entry spilling(.param .u64 place) .maxnreg 16 {
+  .reg .u64 %p;
+  .reg .f32 %f<64>;
+  .shared .align 4 .b8 room[256];
+  ld.param.u64 %p, [place];
+  cvta.to.global.u64 %p, %p;
+  LOADS
+  STORES
+  ret;
+}
+"""
+
+
+def test_spills_and_shared_memory_are_seen(tmp_path: Path) -> None:
+    loads = [f"ld.volatile.global.f32 %f{n}, [%p+{4 * n}];" for n in range(64)]
+    stores = [f"st.volatile.global.f32 [%p+{4 * n}], %f{63 - n};" for n in range(64)]
+    stores.append("st.volatile.shared.f32 [room], %f0;")
+    ptx = SPILLING.replace("LOADS", "\n".join(loads)).replace("STORES", "\n".join(stores))
+    taken = assemble(ptx, "sm_80", tmp_path)["spilling"]
+    assert taken.shared == 256
+    assert taken.spilled > 0
+
+
+@pytest.mark.parametrize(
+    "taken", [Taken(33, 2048, 0), Taken(32, 2049, 0), Taken(32, 2048, 4)], ids=str
+)
+def test_a_budget_is_kept_in_all_it_names(taken: Taken) -> None:
+    assert within_budget("matmul", Taken(32, 2048, 0))
+    assert not within_budget("matmul", taken)
 
 
 def test_the_table_has_no_instruction_that_a_card_has_not(tmp_path: Path) -> None:

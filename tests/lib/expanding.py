@@ -43,13 +43,13 @@ SPECIAL = (0.0, -0.0, np.inf, -np.inf, np.nan)
 Entry = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 
 
-def expanded(text: str, strategy: Strategy | None = None) -> KernelOp:
+def expanded(text: str, strategy: Strategy | None = None, machine: str = "x86-64-v4") -> KernelOp:
     """The kernel as explicit loops, verified; under the plan that fits best if none is given."""
     module = parse_module(text)
     kernel = kernel_of(module)
     if strategy is not None:
         kernel.properties["plan"] = strategy.plan
-    ChoosePlans().apply(Context(), module)
+    ChoosePlans(machine).apply(Context(), module)
     ExpandPlans().apply(Context(), module)
     module.verify()
     return kernel
@@ -66,6 +66,7 @@ def agree(
     *,
     special: bool = False,
     native: bool = False,
+    machine: str = "x86-64-v4",
 ) -> Sequence[Array]:
     """Checks that the loops leave in every output what the nests leave, and gives that.
 
@@ -77,7 +78,7 @@ def agree(
     arrays = arrays_for(kernel, sizes, special)
     expected = [array.copy() for array in arrays]
     run_kernel(kernel, expected, sizes)
-    explicit = expanded(text, strategy)
+    explicit = expanded(text, strategy, machine)
     outputs = kernel.outputs.data
     run = run_natively if native else run_kernel
     found = [array.copy() for array in arrays]

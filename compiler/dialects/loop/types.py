@@ -151,6 +151,7 @@ class Order:
     `serial`: one chain over ascending positions. `lanes`: position p joins accumulator p mod 64,
     then a fixed tree. Either is cut into chunks of `chunk` positions (0: not cut), whose results
     are joined in ascending order. `any`: the combination is exact: its order cannot be seen.
+    `pairs`: products of bf16 as an instruction adds them, two at a time.
     """
 
     kind: str
@@ -161,19 +162,20 @@ SERIAL = Order("serial", 1024)
 UNCUT = Order("serial")
 LANES = Order("lanes", 4096)
 ANY = Order("any")
+PAIRS = Order("pairs")
 LANE_COUNT = 64
 
 
 @irdl_attr_definition
 class OrderAttr(Data[Order]):
-    """`<serial, 1024>`, `<serial>`, `<lanes, 4096>` or `<any>`."""
+    """`<serial, 1024>`, `<serial>`, `<lanes, 4096>`, `<any>` or `<pairs>`."""
 
     name = "loop.order"
 
     @classmethod
     def parse_parameter(cls, parser: AttrParser) -> Order:
         with parser.in_angle_brackets():
-            kind = parser.parse_keyword_in(("serial", "lanes", "any"))
+            kind = parser.parse_keyword_in(("serial", "lanes", "any", "pairs"))
             cut = parser.parse_optional_punctuation(",") is not None
             return Order(kind, parser.parse_integer() if cut else 0)
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stepwell.compiler.dialects.loop.types import LANE_COUNT, Order
+from stepwell.compiler.interpret.bf16_pairs import add_pair
 from stepwell.compiler.interpret.loops.combinations import Combination, State, halves
 
 Terms = Callable[[NDArray[np.int64]], State]
@@ -109,4 +110,13 @@ def _any(how: Combination, positions: NDArray[np.int64], terms: Terms, room: int
     return halves(how, stacked)
 
 
-_FOLDS = {"serial": _serial, "lanes": _lanes, "any": _any}
+def _pairs(how: Combination, positions: NDArray[np.int64], terms: Terms, room: int) -> State:
+    (sums,) = how.identity
+    for block in _blocks(positions, room, 2):
+        left, right = terms(block)
+        for low in range(0, len(block), 2):
+            sums = add_pair(sums, left[low : low + 2], right[low : low + 2])
+    return (sums,)
+
+
+_FOLDS = {"serial": _serial, "lanes": _lanes, "any": _any, "pairs": _pairs}

@@ -1,6 +1,6 @@
 """Values of the loop interpreter: the NumPy type of each scalar type, constants, and fresh memory.
 
-`i8` and `i16` are kept as unsigned; signed ops view it as int8.
+`i8` and `i16` are kept as unsigned; ops on signed numbers view them as signed.
 """
 
 from collections.abc import Mapping, Sequence

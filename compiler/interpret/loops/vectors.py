@@ -3,9 +3,11 @@
 from collections.abc import Callable
 
 import numpy as np
+from ml_dtypes import bfloat16
 
 from stepwell.compiler.dialects.loop.explicit import DotOp, ExtractOp, MaskOp, ShuffleOp
 from stepwell.compiler.dialects.loop.scalar import LanesOp, SplatOp
+from stepwell.compiler.interpret.bf16_pairs import add_pair
 from stepwell.compiler.interpret.loops.functions import Binary, Unary
 from stepwell.compiler.interpret.loops.values import Value, dtype_of, lanes_of
 
@@ -34,6 +36,8 @@ def shuffle(op: ShuffleOp) -> Binary:
 
 def dot(op: DotOp) -> Callable[[Value, Value, Value], Value]:
     """Integers wrap."""
+    if op.dot.sums == "f32":
+        return _dot_of_pairs
     kinds = [DOT_DTYPES[op.dot.left], DOT_DTYPES[op.dot.right]]
 
     def add(left: Value, right: Value, sums: Value) -> Value:
@@ -42,6 +46,11 @@ def dot(op: DotOp) -> Callable[[Value, Value, Value], Value]:
         return sums + (a * b).reshape(len(sums), -1).sum(axis=1, dtype=np.int32)
 
     return add
+
+
+def _dot_of_pairs(left: Value, right: Value, sums: Value) -> Value:
+    a, b = (np.ascontiguousarray(each).view(bfloat16).reshape(-1, 2).T for each in (left, right))
+    return add_pair(sums, a, b)
 
 
 def extract(op: ExtractOp) -> Callable[[Value], Value]:

@@ -17,7 +17,7 @@ from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.dialects.loop.host import ConditionOp, FuncOp
 from stepwell.compiler.dialects.loop.nests import KernelOp, YieldOp
-from stepwell.compiler.lower.loop_to_llvm import divider, host, math_functions, memory
+from stepwell.compiler.lower.loop_to_llvm import divider, extremes, host, math_functions, memory
 from stepwell.compiler.lower.loop_to_llvm.callees import imports, survey
 from stepwell.compiler.lower.loop_to_llvm.control import STRUCTURES
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame
@@ -30,6 +30,7 @@ from stepwell.runtime.errors import CompileError
 STATEMENTS: Statements = {
     **dict.fromkeys(math_functions.NAMES, math_functions.evaluate),
     **dict.fromkeys(divider.WAYS, divider.evaluate),
+    **dict.fromkeys(extremes.WAYS, extremes.evaluate),
     **memory.STATEMENTS,
     **host.STATEMENTS,
 }

@@ -11,6 +11,7 @@ from stepwell.compiler.dialects.llvm_builder import Parameter
 from stepwell.compiler.dialects.loop.explicit import ForOp, IfOp, ParallelOp
 from stepwell.compiler.dialects.loop.host import WhileOp
 from stepwell.compiler.dialects.loop.nests import YieldOp
+from stepwell.compiler.lower.loop_to_llvm import divider
 from stepwell.compiler.lower.loop_to_llvm.context import Word, read
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame, TaskFrame
 
@@ -21,6 +22,7 @@ LowerBlock: TypeAlias = Callable[[Frame, Block], None]
 def for_(lower: LowerBlock, frame: Frame, op: ForOp) -> None:
     build, values, block = frame.build, frame.values, op.body.block
     low, high, *initial = [values[operand] for operand in operands_of(op)]
+    divider.invert(frame, block)
     with build.loop(low, high, op.step.data, initial) as loop:
         values.update(zip(block.args, (loop.index, *loop.carried), strict=True))
         lower(frame, block)

@@ -5,6 +5,9 @@ within 2^-14 of the exact number; docs/decisions/0024-newton-beside-the-divider.
 (P. Markstein, "IA-64 and Elementary Functions", 2000)
 """
 
+from dataclasses import dataclass
+from typing import final
+
 from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.llvm.types import f32, i16, i32, vector
@@ -15,6 +18,16 @@ FEATURE = "avx512f"
 VECTOR = vector(f32, 16)
 _DOWNWARD = 1 | 8
 """Of an FMA: rounds towards minus infinity, raises no exception."""
+
+
+@final
+@dataclass(frozen=True)
+class Inverse:
+    """Of a divisor: 1 / y, the nearest float, and where that is not for quotients."""
+
+    y: SSAValue
+    reciprocal: SSAValue
+    far: SSAValue
 
 
 def root(build: LlvmBuilder, x: SSAValue) -> SSAValue:
@@ -53,6 +66,27 @@ def beyond_quotient(build: LlvmBuilder, x: SSAValue, y: SSAValue) -> SSAValue:
     """Where |x| is neither zero nor from 2^-64 to 2^64, or |y| is not from 2^-32 to 2^32."""
     far = build.and_(build.fcmp("une", x, 0.0), _outside(build, x, -64, 0x40000000))
     return build.or_(far, _outside(build, y, -32, 0x60000000))
+
+
+def inverse(build: LlvmBuilder, y: SSAValue) -> Inverse:
+    far = build.or_(build.fcmp("ult", y, 2.0**-64), build.fcmp("ugt", y, 2.0**28))
+    return Inverse(y, build.fdiv(1.0, y), far)
+
+
+def quotient_by(build: LlvmBuilder, x: SSAValue, by: Inverse) -> SSAValue:
+    """x / y, but for what `beyond_quotient_by` finds.
+
+    Where nothing is left over, that is 0 times something below zero: so a zero keeps its sign.
+    """
+    near = build.fmul(x, by.reciprocal)
+    excess = build.fma(by.y, near, build.fneg(x))
+    return build.fma(excess, build.fneg(by.reciprocal), near)
+
+
+def beyond_quotient_by(build: LlvmBuilder, x: SSAValue, by: Inverse) -> SSAValue:
+    """Where |x| is neither zero nor from 2^-96 to 2^32, or y is not from 2^-64 to 2^28."""
+    far = build.and_(build.fcmp("une", x, 0.0), _outside(build, x, -96, 0x40000000))
+    return build.or_(far, by.far)
 
 
 def reciprocal_from(build: LlvmBuilder, minus: SSAValue, estimate: SSAValue) -> SSAValue:

@@ -11,6 +11,7 @@ from stepwell.compiler.dialects.llvm.numbers import dense, unreadable
 from stepwell.compiler.dialects.llvm.types import array, bits, i64, integer, vector
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder, Parameter
 from stepwell.compiler.lower.loop_to_llvm.callees import Callees
+from stepwell.compiler.lower.loop_to_llvm.newton import Inverse
 from stepwell.compiler.machines.machine import Machine
 
 Statements = Mapping[type[Operation], Callable[..., None]]
@@ -31,8 +32,10 @@ class Program:
         self.statements = statements
         """What is done for ops that are more than an instruction of their operands."""
         self.imports = {symbol: number for number, symbol in enumerate(imports)}
-        self.relief: dict[Block, Sequence[Sequence[Operation]]] = {}
+        self.relief: dict[Block, Mapping[Operation, Sequence[Operation]]] = {}
         """What is computed beside the divider, of each block that was asked for."""
+        self.inverses: dict[tuple[Block, SSAValue], Inverse] = {}
+        """Of what the loop with this body divides by and does not change."""
         self._functions: list[FuncOp] = []
         self._exports: list[GlobalOp] = []
         self._tables: dict[tuple[Attribute, tuple[float, ...]], GlobalOp] = {}

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, FloatAttr, IntegerAttr
-from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.dialects.llvm import FastMathAttr
+from xdsl.ir import Attribute, Operation, OpResult, SSAValue
 
 from stepwell.compiler.dialects.llvm.arithmetic import FloatPredicate, IntegerPredicate
 from stepwell.compiler.dialects.llvm.cursor import Operand
@@ -28,6 +29,7 @@ Instruction = Callable[..., SSAValue]
 """Of the builder and the op's operands, already lowered."""
 OfOp = Callable[..., SSAValue]
 """Of the builder, the op, and its operands, already lowered."""
+Relaxable = arith.AddfOp | arith.SubfOp | arith.MulfOp | arith.DivfOp | math.SqrtOp
 
 
 INTEGER_PREDICATES: Mapping[Comparison, IntegerPredicate] = {
@@ -68,12 +70,7 @@ def any_lane(build: LlvmBuilder, mask: SSAValue) -> SSAValue:
 
 
 INSTRUCTIONS: Mapping[type[Operation], Instruction] = {
-    arith.AddfOp: LlvmBuilder.fadd,
-    arith.SubfOp: LlvmBuilder.fsub,
-    arith.MulfOp: LlvmBuilder.fmul,
     arith.NegfOp: LlvmBuilder.fneg,
-    arith.MaximumfOp: LlvmBuilder.maximum,
-    arith.MinimumfOp: LlvmBuilder.minimum,
     arith.AddiOp: LlvmBuilder.add,
     arith.SubiOp: LlvmBuilder.sub,
     arith.MuliOp: LlvmBuilder.mul,
@@ -101,6 +98,20 @@ INSTRUCTIONS: Mapping[type[Operation], Instruction] = {
     SelectOp: LlvmBuilder.select,
     AnyOp: any_lane,
 }
+
+
+def relaxed(op: Relaxable, result: SSAValue) -> SSAValue:
+    """An instruction's result, which may be rearranged as far as the op's may."""
+    if op.fastmath.data and isinstance(result, OpResult):
+        result.op.properties["fastmathFlags"] = FastMathAttr(op.fastmath.data)
+    return result
+
+
+def _relaxable(instruction: Instruction) -> OfOp:
+    def of_op(build: LlvmBuilder, op: Relaxable, *operands: SSAValue) -> SSAValue:
+        return relaxed(op, instruction(build, *operands))
+
+    return of_op
 
 
 def _compare(build: LlvmBuilder, op: CompareOp, a: SSAValue, b: SSAValue) -> SSAValue:
@@ -148,7 +159,8 @@ def _dot(
 ) -> SSAValue:
     """LLVM's intrinsics take vectors of the numbers."""
     dot, count = op.dot, lanes(sums.type) or 1
-    type = vector(integer(32 // dot.group), count * dot.group)
+    number = bf16 if dot.left == "bf16" else integer(32 // dot.group)
+    type = vector(number, count * dot.group)
     words = [build.bitcast(each, type) for each in (left, right)]
     name = dot.intrinsics[4 * count]
     if dot.name == "vpmaddwd":
@@ -184,6 +196,9 @@ _HALVES: Mapping[Attribute, np.dtype[np.generic]] = {
 
 WITH_PROPERTIES: Mapping[type[Operation], OfOp] = {
     CastOp: cast,
+    arith.AddfOp: _relaxable(LlvmBuilder.fadd),
+    arith.SubfOp: _relaxable(LlvmBuilder.fsub),
+    arith.MulfOp: _relaxable(LlvmBuilder.fmul),
     arith.ConstantOp: _constant,
     CompareOp: _compare,
     SplatOp: _splat,

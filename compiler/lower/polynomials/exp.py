@@ -28,7 +28,7 @@ def exp(a: Arithmetic[V, M], x: V) -> V:
     """
     low, high = RANGE[a.bits]
     zero, bottom, top = (a.constant(each) for each in (0.0, low, high))
-    vanishes = a.less(x, bottom)
-    x = a.select(vanishes, zero, a.select(a.less(top, x), top, x))
+    remains = a.mask_not(a.less(x, bottom))
+    x = a.select(remains, a.select(a.less(top, x), top, x), zero)
     n, r = to_powers_of_two(a, x)
-    return a.select(vanishes, zero, a.scale(horner(a, r, EXP[a.bits]), n))
+    return a.select(remains, a.scale(horner(a, r, EXP[a.bits]), n), zero)

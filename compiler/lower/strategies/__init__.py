@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from stepwell.compiler.dialects.locations import source_line
-from stepwell.compiler.dialects.loop.nests import KernelOp
+from stepwell.compiler.dialects.loop.nests import FoldOp, KernelOp
+from stepwell.compiler.dialects.loop.types import PAIRS
 from stepwell.compiler.lower.strategies.attention import Attention
 from stepwell.compiler.lower.strategies.base import Refusal as Refusal
 from stepwell.compiler.lower.strategies.base import Strategy as Strategy
@@ -22,15 +23,28 @@ Strategies: TypeAlias = Mapping[str, type[Strategy]]
 STRATEGIES: Strategies = {
     each.name: each for each in (Sort, Dots, Gemm, Attention, Rows, Prefix, Map)
 }
-"""Those of CPUs, in the order in which they are tried: the last one always fits."""
+"""Those of CPUs, in the order in which they are tried: the last one fits all but sums of pairs."""
 
 
 def choose_plan(kernel: KernelOp, machine: Machine, known: Strategies = STRATEGIES) -> Strategy:
     """The first strategy that fits, with its parameters."""
     for kind in known.values():
-        if kind.fits(kernel, machine) is None:
+        if refusal_by(kind, kernel, machine) is None:
             return kind.choose(kernel, machine)
-    raise AssertionError("sort fits what sorts, map all the rest")
+    raise CompileError(
+        "SW0235",
+        f"{machine.name} has no instruction for the pairs of the kernel {kernel.sym_name.data}",
+        where=source_line(kernel.location),
+    )
+
+
+def refusal_by(kind: type[Strategy], kernel: KernelOp, machine: Machine) -> Refusal | None:
+    """Why a strategy does not fit: sums of pairs are what one instruction computes."""
+    if (refusal := kind.fits(kernel, machine)) is not None or kind is Dots:
+        return refusal
+    folds = (op for op in kernel.walk() if isinstance(op, FoldOp))
+    has_pairs = any(fold.order.data == PAIRS for fold in folds)
+    return Refusal("it has sums of pairs") if has_pairs else None
 
 
 def planned(kernel: KernelOp, known: Strategies = STRATEGIES) -> Strategy:
@@ -52,7 +66,7 @@ def check_fit(
     kernel: KernelOp, strategy: Strategy, machine: Machine, known: Strategies = STRATEGIES
 ) -> None:
     """Raises CompileError (SW0232) for a plan that does not fit the kernel."""
-    refusal = strategy.fits(kernel, machine)
+    refusal = refusal_by(type(strategy), kernel, machine)
     if refusal is not None:
         raise CompileError(
             "SW0232",

@@ -29,9 +29,10 @@ from stepwell.compiler.lower.strategies.base import (
     place,
     total_bytes,
 )
-from stepwell.compiler.lower.strategies.gemm import UNKNOWN_STRIDES, product_of, tiling_by
+from stepwell.compiler.lower.strategies.gemm import tiling_by
 from stepwell.compiler.lower.strategies.map import VECTORS, tiling_of
 from stepwell.compiler.lower.strategies.rows import shared_axes
+from stepwell.compiler.lower.suited import UNKNOWN_STRIDES, product_of
 from stepwell.compiler.lower.tiling import Interval, NestLoops, cut, unless_empty
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Writer
 from stepwell.compiler.machines.machine import Machine

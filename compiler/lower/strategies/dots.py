@@ -1,20 +1,14 @@
-"""The strategy `dots`: products of bytes by instructions that add several products at once."""
+"""The strategy `dots`: products of bytes or of bf16 by instructions that add several at once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import prod
 from typing import ClassVar, Self, final
 
 from stepwell.compiler.dialects.loop.nests import KernelOp
-from stepwell.compiler.lower.blocking import TASK
 from stepwell.compiler.lower.dots import recipe_of, recipes
 from stepwell.compiler.lower.strategies.base import Refusal, Strategy
-from stepwell.compiler.lower.strategies.gemm import (
-    Gemm,
-    TiledProduct,
-    contraction_in,
-    product_of,
-)
+from stepwell.compiler.lower.strategies.gemm import Gemm, TiledProduct, contraction_in
+from stepwell.compiler.lower.suited import is_little, product_of
 from stepwell.compiler.machines.dots import DOTS
 from stepwell.compiler.machines.machine import Machine
 from stepwell.runtime.errors import CompileError
@@ -64,8 +58,7 @@ class Dots(Strategy):
         product = replace(product, k=words[0], kept=words[1])
         mr, nv = product.tile(product.m, False, machine)
         mc, nc = product.task(mr, nv, 0, True, machine)
-        whole = prod(contraction.analysis.nest.sizes.data, start=contraction.depth).static
-        if whole is not None and product.work < 2 * TASK:
+        if is_little(contraction, product, machine):
             mc = nc = 0
         return cls(machine.vector_bytes, mr, nv, mc, nc, dot.name)
 

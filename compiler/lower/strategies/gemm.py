@@ -11,14 +11,14 @@ from functools import partial
 from math import prod
 from typing import ClassVar, Self, final
 
+from xdsl.dialects.builtin import i32
 from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.loop.nests import KernelOp
-from stepwell.compiler.dialects.loop.types import BufferType, buffer
-from stepwell.compiler.lower.analysis import Access, Analysis, Axis, lanes_of
-from stepwell.compiler.lower.blocking import RUN, STREAMS, TALLEST, TASK, Product
+from stepwell.compiler.dialects.loop.types import buffer
+from stepwell.compiler.lower.analysis import Analysis, Axis, lanes_of
 from stepwell.compiler.lower.bodies import Ahead, BodyWriter, Mask, Ready, Spread, masks
-from stepwell.compiler.lower.contraction import Contraction, Factor, chunk_steps, contraction_of
+from stepwell.compiler.lower.contraction import Contraction, contraction_of
 from stepwell.compiler.lower.costs import length
 from stepwell.compiler.lower.dots import Recipe, Words
 from stepwell.compiler.lower.folds import ALL, Block, Intervals
@@ -31,6 +31,7 @@ from stepwell.compiler.lower.strategies.base import (
     nests_of,
     view,
 )
+from stepwell.compiler.lower.suited import Suited
 from stepwell.compiler.lower.tiling import NestLoops, Tasks, Tiling, unless_empty
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term, Writer
 from stepwell.compiler.machines.machine import Machine
@@ -39,9 +40,6 @@ from stepwell.runtime.sizes import Size
 
 TOGETHER = 8
 """Panels of the left operand that are packed side by side: what is near is read at one time."""
-
-UNKNOWN_STRIDES = 6
-"""Rows of a tile if their distance is known at run time only, so that each takes a register."""
 
 
 @final
@@ -80,37 +78,10 @@ class Gemm(Strategy):
 
     @classmethod
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
-        contraction = contraction_in(kernel)
-        product = product_of(contraction, machine)
-        turned = not contraction.right.is_contiguous and contraction.right.may_pack
-        mr, nv = product.tile(_tallest(contraction), turned, machine)
-        distance = _distance(contraction.right)
-        cut = _may_be_cut(contraction)
-        streams = not turned and cut and product.streams(mr, nv, distance, machine)
-        packs = turned or (
-            not streams
-            and contraction.right.may_pack
-            and product.packs_right(mr, nv, distance, machine)
-        )
-        pack = ("left",) if _packs_left(contraction, product, nv, machine) else ()
-        share = 0 if packs else product.shares(mr, nv, distance)
-        apart = not pack and _distance(contraction.left) != 1
-        kc = product.block(mr, nv, turned, apart, machine) if cut and not share else 0
-        whole = prod(contraction.analysis.nest.sizes.data, start=contraction.depth).static
-        if whole is not None and product.effort(machine) < 2 * TASK:
-            mc = nc = 0
-        elif streams or share:
-            mc, nc = product.wide_task(mr, nv, RUN if streams else 0, machine)
-        elif not packs and product.stays(nv, distance, machine):
-            mc, nc = product.short_task(mr)
-        else:
-            mc, nc = product.task(mr, nv, kc, packs, machine)
-        if packs:
-            return cls(machine.vector_bytes, mr, nv, mc, nc, kc, (*pack, "right"))
-        if share:
-            return cls(machine.vector_bytes, mr, nv, mc, nc, kc, pack, product.k, share)
-        ahead = product.ahead(mr, nv, distance, machine)
-        return cls(machine.vector_bytes, mr, nv, mc, nc, STREAMS if streams else kc, pack, ahead)
+        suited = Suited.to(contraction_in(kernel), machine)
+        tile, task = (suited.mr, suited.nv), suited.task
+        block, ahead, share = suited.block, suited.ahead, suited.share
+        return cls(machine.vector_bytes, *tile, *task, block, suited.pack, ahead, share)
 
     def workspace(self, kernel: KernelOp) -> Size:
         return TiledProduct(self, kernel).workspace
@@ -136,6 +107,7 @@ class TiledProduct:
         self.analysis = self.contraction.analysis
         self.nest = self.analysis.nest
         self.element = self.contraction.fold.results[0].type
+        self.stored = self.element if recipe is None else i32
         self.width = lanes_of((self.element,), plan.bytes)
         self.packs_left = "left" in plan.pack and self.contraction.left.may_pack
         self.packs_right = "right" in plan.pack and self.contraction.right.may_pack
@@ -289,7 +261,7 @@ class TiledProduct:
 
     def _view(self, writer: Writer, first: Size, count: Size, room: Bound = 0) -> SSAValue:
         place = writer.affine([(ONE, room)], first)
-        return view(writer, self.kernel.arguments[-1], place, buffer((count,), self.element))
+        return view(writer, self.kernel.arguments[-1], place, buffer((count,), self.stored))
 
     def _ready(
         self, left: SSAValue | None, right: SSAValue | None, part: Intervals
@@ -376,59 +348,3 @@ def tiling_by(contraction: Contraction, width: int, mr: int, nv: int) -> Tiling:
         panels=True,
         middle=contraction.middle,
     )
-
-
-def product_of(contraction: Contraction, machine: Machine) -> Product:
-    """The contraction in numbers."""
-    width = lanes_of((contraction.fold.results[0].type,), machine.vector_bytes)
-    m = 1 if contraction.rows is None else length(contraction.rows.size)
-    columns = 1 if contraction.columns is None else length(contraction.columns.size)
-    k = length(contraction.depth)
-    middle, outer = _positions(contraction.middle), _positions(contraction.outer)
-    rows = max(1, m * middle * outer)
-    counts = [_count(access).static for access in contraction.left.reads]
-    kept = sum(k if count is None else min(k, -(-count // rows)) for count in counts)
-    size = machine.vector_bytes // width
-    lanes, fold = length(contraction.lanes.size), contraction.fold
-    steps = chunk_steps(fold, contraction.analysis.axes_of(fold))
-    unit = fold.order.data.chunk if steps else 0
-    return Product(m, lanes, columns, k, middle, outer, kept, width, size, unit)
-
-
-def _positions(axes: tuple[Axis, ...]) -> int:
-    return max(1, prod(length(axis.size) for axis in axes))
-
-
-def _count(access: Access) -> Size:
-    type = access.buffer.type
-    assert isinstance(type, BufferType)
-    return type.count
-
-
-def _tallest(contraction: Contraction) -> int:
-    """How many rows a tile may have: if they lie at known distances, one register addresses all."""
-    rows, reads = contraction.rows, contraction.left.reads
-    known = rows is None or all(read.stride(rows.value).static is not None for read in reads)
-    return TALLEST if known else UNKNOWN_STRIDES
-
-
-def _packs_left(contraction: Contraction, product: Product, nv: int, machine: Machine) -> bool:
-    """Whether to copy the left operand to panels: if its rows are the neighbours in memory."""
-    left = contraction.left
-    fits = left.may_pack and left.is_contiguous
-    return fits and product.packs_left(nv, _distance(left), machine)
-
-
-def _may_be_cut(contraction: Contraction) -> bool:
-    """Whether blocks of the fold are worth their code, which is written for each form of a guard:
-    not for a guess of how deep it is."""
-    guarded = contraction.fold in contraction.analysis.guards
-    return not guarded or contraction.depth.static is not None
-
-
-def _distance(factor: Factor) -> int | None:
-    """Elements between what is read at one position of the fold and at the next."""
-    last = factor.fold.axes[-1]
-    strides = [access.stride(last).static for access in factor.reads]
-    known = [stride for stride in strides if stride is not None]
-    return max(known, default=0) if len(known) == len(strides) else None

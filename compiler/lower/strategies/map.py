@@ -9,7 +9,7 @@ from typing import ClassVar, Self, final
 from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.llvm.types import size as bytes_of
-from stepwell.compiler.dialects.loop.nests import KernelOp, ReadOp, SortOp, WriteOp
+from stepwell.compiler.dialects.loop.nests import KernelOp, ReadOp, SortOp
 from stepwell.compiler.dialects.loop.types import LANE_COUNT, BufferType
 from stepwell.compiler.lower.analysis import Analysis, Axis, lanes_of
 from stepwell.compiler.lower.costs import (
@@ -53,7 +53,7 @@ class Map(Strategy):
     `bytes` is the width of a vector. A tile has `vectors` of them, in nests with folds in `rows`
     rows; where a read is turned, squares go along bands of `band` rows. A task takes about `task`
     microseconds; 0 leaves all to one thread. With `stream`, what no nest reads is written past the
-    caches.
+    caches: lines of squares, each of which would else be read first, sooner than whole rows.
     """
 
     name: ClassVar[str] = "map"
@@ -75,10 +75,12 @@ class Map(Strategy):
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
         nests = [Analysis(nest) for nest in nests_of(kernel)]
         rows = max((rows_at_once(nest, machine) for nest in nests), default=1)
-        wide = max((columns(nest, machine) for nest in nests), default=VECTORS)
+        wide = max((columns(nest, machine) for nest in nests), default=1)
         vectors = min((side_by_side(nest) for nest in nests), default=VECTORS)
-        stream = int(leaves_caches(nests, machine))
-        return cls(machine.vector_bytes, wide if wide > VECTORS else vectors, rows, stream=stream)
+        scattered = any(tiling_of(x, x.axes(), machine.vector_bytes, 1, 1).band for x in nests)
+        buffers = kernel.arguments if scattered else last_written(kernel)
+        stream = int(leave_caches(buffers, machine))
+        return cls(machine.vector_bytes, max(wide, vectors), rows, stream=stream)
 
     def cached(self) -> Self:
         return replace(self, stream=0)
@@ -133,19 +135,11 @@ def last_written(kernel: KernelOp) -> frozenset[SSAValue]:
     }
 
 
-def leaves_caches(nests: Sequence[Analysis], machine: Machine) -> bool:
-    """Whether buffers of known size that nests read and write take more than the last cache, and
-    those that they write more than that of a core."""
-    accesses = [access for nest in nests for access in nest.accesses.values()]
-    written = {access.buffer for access in accesses if isinstance(access.op, WriteOp)}
-    everything = written | {access.buffer for access in accesses}
-    return _bytes(everything) > machine.l3 and _bytes(written) > machine.l2
-
-
-def _bytes(buffers: Iterable[SSAValue]) -> int:
+def leave_caches(buffers: Iterable[SSAValue], machine: Machine) -> bool:
+    """Whether buffers, as far as their sizes are known, take more than the last cache."""
     types = [buffer.type for buffer in buffers]
     counts = [x.count * bytes_of(x.element) for x in types if isinstance(x, BufferType)]
-    return sum(count.static or 0 for count in counts)
+    return sum(count.static or 0 for count in counts) > machine.l3
 
 
 def side_by_side(nest: Analysis) -> int:
@@ -170,13 +164,13 @@ def rows_at_once(nest: Analysis, machine: Machine) -> int:
 
 def columns(nest: Analysis, machine: Machine) -> int:
     """Vectors of a tile: of a matrix whose columns are folded long pieces of a row, since each row
-    may lie on another page of memory, as long as there remain tasks enough."""
+    may lie on another page of memory, as long as there remain some tasks."""
     axes, folds = nest.axes(), [x for x in nest.inside if x.order.data.kind == "serial"]
     if len(axes) != 1 or not folds:
-        return VECTORS
+        return 1
     width = lanes_of(nest.types, machine.vector_bytes)
     room = machine.vector_registers // 2 // max(len(fold.results) for fold in folds)
-    return max(VECTORS, min(room, length(axes[0].size) // (MINIMUM * width)))
+    return max(1, min(room, 2 * length(axes[0].size) // (MINIMUM * width)))
 
 
 def tiling_of(

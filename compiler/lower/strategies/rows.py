@@ -7,10 +7,12 @@ from typing import ClassVar, Self, final
 
 from xdsl.ir import SSAValue
 
+from stepwell.compiler.dialects.llvm.types import size as bytes_of
 from stepwell.compiler.dialects.loop.nests import KernelOp, ReadOp, WriteOp
 from stepwell.compiler.dialects.loop.types import BufferType, buffer
 from stepwell.compiler.dialects.sizes import Shape
 from stepwell.compiler.lower.analysis import Access, Analysis, collapse, lanes_of
+from stepwell.compiler.lower.bodies import Ahead
 from stepwell.compiler.lower.costs import NANOSECONDS, length, memory, steps
 from stepwell.compiler.lower.strategies.base import (
     Refusal,
@@ -21,7 +23,7 @@ from stepwell.compiler.lower.strategies.base import (
     place,
     total_bytes,
 )
-from stepwell.compiler.lower.strategies.map import last_written, leaves_caches, tiling_of
+from stepwell.compiler.lower.strategies.map import last_written, leave_caches, tiling_of
 from stepwell.compiler.lower.tiling import Interval, NestLoops, cut, unless_empty
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Writer
 from stepwell.compiler.machines.machine import Machine
@@ -33,6 +35,10 @@ STACK = 32 << 10
 TASK = 20_000
 """Nanoseconds that a task should take."""
 
+PAGE = 4096
+"""So many bytes ahead a thread asks for what it needs, or for the next row: by itself a core does
+not read beyond a page, nor while it goes through a row again."""
+
 
 @final
 @dataclass(frozen=True)
@@ -41,7 +47,8 @@ class Rows(Strategy):
     lives only as long as the row.
 
     `bytes` is the width of a vector and `vectors` how many a tile has. A task takes `block` rows;
-    0 leaves all to one thread. With `stream`, what no nest reads is written past the caches.
+    0 leaves all to one thread. With `stream`, what no nest reads is written past the caches. With
+    `ahead`, the nest that is the last at an input or an output asks for so many rows further on.
     """
 
     name: ClassVar[str] = "rows"
@@ -50,6 +57,7 @@ class Rows(Strategy):
     vectors: int = 4
     block: int = 0
     stream: int = 0
+    ahead: int = 0
 
     @classmethod
     def fits(cls, kernel: KernelOp, machine: Machine) -> Refusal | None:
@@ -65,12 +73,13 @@ class Rows(Strategy):
         nests = [Analysis(nest) for nest in nests_of(kernel)]
         outer = shared_axes(nests)
         cost = sum(_row_cost(nest, outer, machine.vector_bytes) for nest in nests)
-        rows = _count(nests[0].nest.sizes.data[:outer]).static
-        stream = int(leaves_caches(nests, machine))
-        if rows is not None and rows * cost < 2 * TASK:
-            return cls(machine.vector_bytes, stream=stream)
-        block = 1 << max(0, round(log2(TASK / cost)))
-        return cls(machine.vector_bytes, block=block, stream=stream)
+        rows = _count(nests[0].nest.sizes.data[:outer])
+        known = rows.static is not None and rows.static * cost < 2 * TASK
+        block = 0 if known else 1 << max(0, round(log2(TASK / cost)))
+        stream = int(leave_caches(last_written(kernel), machine))
+        row = max(map(_bytes, kernel.arguments)) // length(rows)
+        ahead = max(1, PAGE // max(1, row)) if row <= machine.l1 else 0
+        return cls(machine.vector_bytes, block=block, stream=stream, ahead=ahead)
 
     def cached(self) -> Self:
         return replace(self, stream=0)
@@ -147,9 +156,18 @@ class _Rows:
         axes = nest.axes(self.outer)
         tiling = tiling_of(nest, axes, self.plan.bytes, self.plan.vectors, 1)
         bases = self._indices(writer, nest, row)
-        loops = NestLoops(writer, nest, tiling, buffers, bases, streamed=self.streamed)
+        streamed, ahead = self.streamed, self._ahead(nest)
+        loops = NestLoops(writer, nest, tiling, buffers, bases, streamed=streamed, ahead=ahead)
         sizes = nest.nest.sizes.data[self.outer :]
         unless_empty(writer, sizes, self.kernel.symbols.ranges, lambda: loops.write({}))
+
+    def _ahead(self, nest: Analysis) -> Ahead | None:
+        """What a nest asks for, if no other one comes to a buffer later."""
+        following = self.nests[self.nests.index(nest) + 1 :]
+        still = {access.buffer for each in following for access in each.accesses.values()}
+        own = {access.buffer for access in nest.accesses.values()} - {*self.locals}
+        asks = self.plan.ahead and not own <= still
+        return Ahead(nest.nest.axes[self.outer - 1], self.plan.ahead) if asks else None
 
     def _indices(self, writer: Writer, nest: Analysis, row: Bound) -> dict[SSAValue, Bound]:
         """The indices of a row along the shared axes; the last of several that are walked as one
@@ -200,6 +218,12 @@ def _aligned_axes(nest: Analysis, access: Access) -> int:
             break
         count += 1
     return count
+
+
+def _bytes(argument: SSAValue) -> int:
+    type = argument.type
+    assert isinstance(type, BufferType)
+    return length(type.count) * bytes_of(type.element)
 
 
 def _count(shape: Shape) -> Size:

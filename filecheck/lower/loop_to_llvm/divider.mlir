@@ -46,19 +46,48 @@ loop.kernel @quotients(%x: !loop.buffer<[32] x f32>) -> (%y: !loop.buffer<[32] x
 // V4:            llvm.fdiv [[b]], [[a]] :
 // CHECK:         llvm.return
 
-// Left to the divider: what stands alone, is narrower, is no f32, divides by what the loop does not change,
-// or has more than enough around it for the FMA units to do.
+// What a loop divides by, and does not change, is inverted ahead of it: three operations for each quotient
+// then do. One of three is for the divider.
+loop.kernel @by(%x: !loop.buffer<[96] x f32>) -> (%y: !loop.buffer<[96] x f32>) {
+  %0 = loop.index 0
+  %96 = loop.index 96
+  %b = loop.load %x[%0] : !loop.buffer<[96] x f32> to vector<16xf32>
+  loop.for %i = %0 to %96 step 48 {
+    %a = loop.load %x[%i] : !loop.buffer<[96] x f32> to vector<16xf32>
+    %j = loop.index %i + 16
+    %k = loop.index %i + 32
+    %c = loop.load %x[%j] : !loop.buffer<[96] x f32> to vector<16xf32>
+    %d = loop.load %x[%k] : !loop.buffer<[96] x f32> to vector<16xf32>
+    %e = arith.divf %a, %b : vector<16xf32>
+    %f = arith.divf %c, %b : vector<16xf32>
+    %g = arith.divf %d, %b : vector<16xf32>
+    loop.store %e, %y[%i] : vector<16xf32> to !loop.buffer<[96] x f32>
+    loop.store %f, %y[%j] : vector<16xf32> to !loop.buffer<[96] x f32>
+    loop.store %g, %y[%k] : vector<16xf32> to !loop.buffer<[96] x f32>
+    loop.yield
+  }
+}
+// CHECK-LABEL: llvm.func internal @by(
+// V4:            [[inverse:%\d+]] = llvm.fdiv %{{\d+}}, [[b:%\d+]] :
+// V4:          ^bb2(
+// V4:            llvm.cond_br %{{\d+}}, ^bb3, ^bb4
+// V4-COUNT-2:    llvm.fdiv %{{\d+}}, [[b]] :
+// V4:            [[near:%\d+]] = llvm.fmul [[a:%\d+]], [[inverse]] :
+// V4-NEXT:       [[minus:%\d+]] = llvm.fneg [[a]] :
+// V4-NEXT:       [[left:%\d+]] = llvm.intr.fma([[b]], [[near]], [[minus]])
+// V4:            llvm.fdiv %{{\d+}}, [[b]] :
+// V3-COUNT-3:    llvm.fdiv
+// CHECK-NOT:     llvm.fdiv
+// CHECK:         llvm.return
+
+// Left to the divider: what stands alone, is narrower, is no f32, or has more than enough around it for the FMA units to do.
 loop.kernel @others(%x: !loop.buffer<[64] x f32>, %w: !loop.buffer<[64] x f64>) -> (%y: !loop.buffer<[64] x f32>, %z: !loop.buffer<[64] x f64>) {
   %0 = loop.index 0
   %64 = loop.index 64
-  %all = loop.load %x[%0] : !loop.buffer<[64] x f32> to vector<16xf32>
   loop.for %i = %0 to %64 step 16 {
     %a = loop.load %x[%i] : !loop.buffer<[64] x f32> to vector<16xf32>
     %b = math.sqrt %a : vector<16xf32>
-    %c = arith.divf %b, %all : vector<16xf32>
-    %d = arith.divf %b, %all : vector<16xf32>
-    %e = arith.addf %c, %d : vector<16xf32>
-    %f = math.sqrt %e : vector<16xf32>
+    %f = arith.divf %b, %a : vector<16xf32>
     loop.store %f, %y[%i] : vector<16xf32> to !loop.buffer<[64] x f32>
     %h = loop.load %x[%i] : !loop.buffer<[64] x f32> to vector<8xf32>
     %j = math.sqrt %h : vector<8xf32>
@@ -85,5 +114,5 @@ loop.kernel @others(%x: !loop.buffer<[64] x f32>, %w: !loop.buffer<[64] x f64>) 
   }
 }
 // CHECK-LABEL: llvm.func internal @others(
-// CHECK-NOT:     call_intrinsic
+// CHECK-NOT:     {{rsqrt14|rcp14}}
 // CHECK:         llvm.return

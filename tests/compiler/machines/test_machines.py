@@ -33,7 +33,8 @@ def test_levels_stand_in_order_and_processors_are_of_the_last() -> None:
 def test_instructions_belong_to_features() -> None:
     has = {name: {dot.name for dot in DOTS.values() if m.has(dot)} for name, m in MACHINES.items()}
     assert has["x86-64-v4"] == {"vpmaddwd"}
-    assert has["x86-64-v3-vnni"] == has["znver4"] == {"vpmaddwd", "vpdpbusd"}
+    assert has["x86-64-v3-vnni"] == {"vpmaddwd", "vpdpbusd"}
+    assert has["znver5"] == has["znver4"] == {"vpmaddwd", "vpdpbusd", "vdpbf16ps"}
     assert (has["aarch64"], has["aarch64-dotprod"]) == (set(), {"sdot", "udot"})
 
 

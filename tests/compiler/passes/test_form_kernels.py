@@ -69,6 +69,25 @@ def test_steps_of_a_stencil_do_not_multiply() -> None:
     np.testing.assert_array_equal(np.asarray(program(x)), np.asarray(steps(snp.asarray(x))))
 
 
+def test_a_step_of_an_optimizer_is_one_kernel_behind_the_gradient() -> None:
+    def step(x: Array, slopes: Array, w: Array, mean: Array) -> tuple[Array, Array]:
+        gradient = x.T @ slopes
+        mean = 0.9 * mean + gradient * gradient
+        return w - gradient / snp.sqrt(mean), mean
+
+    specs = "f32[6,4]", "f32[6,5]", "f32[4,5]", "f32[4,5]"
+    assert kernels(step, *specs) == 2
+    x, slopes, w, mean = (
+        np.random.default_rng(1).uniform(1, 2, shape).astype("f4")
+        for shape in ((6, 4), (6, 5), (4, 5), (4, 5))
+    )
+    stepped, kept = sw.compile(step, *map(sw.spec, specs))(x, slopes, w, mean)
+    gradient = x.T @ slopes
+    mean = 0.9 * mean + gradient * gradient
+    np.testing.assert_allclose(np.asarray(kept), mean, 1e-5)
+    np.testing.assert_allclose(np.asarray(stepped), w - gradient / np.sqrt(mean), 1e-5, 1e-5)
+
+
 def test_reductions_that_share_what_they_fold_are_one_kernel() -> None:
     def moments(x: Array) -> tuple[Array, Array]:
         return x.sum(0), (x * x).sum(0)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from emulator.exact import ROUNDINGS, narrow
-from emulator.floats import How, Lanewise, canonical, flushed, saturated
+from emulator.floats import How, Lanewise, delivered, flushed, saturated
 from emulator.types import TYPES, Array, Type
 
 EXACT = 1 << 53
@@ -107,12 +107,7 @@ def _float_to_float(how: How, target: Type) -> Lanewise:
             result = wide
         else:
             result = narrow(wide, target.dtype, rounding, name)
-        result = _singles_flushed(how, result)
-        if "sat" in how:
-            result = saturated(result)
-        if "relu" in how:
-            result = np.where((result > 0) | np.isnan(result), result, result.dtype.type(0))
-        return canonical(result)
+        return delivered(how, _singles_flushed(how, result))
 
     return run
 

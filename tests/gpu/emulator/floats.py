@@ -38,6 +38,15 @@ def saturated(x: Array) -> Array:
     return np.where(x > one, one, np.where(x > zero, x, zero))
 
 
+def delivered(how: How, result: Array) -> Array:
+    """The result with what `.sat` and `.relu` ask for, and the card's NaN."""
+    if "sat" in how:
+        result = saturated(result)
+    if "relu" in how:
+        result = np.where((result > 0) | np.isnan(result), result, result.dtype.type(0))
+    return canonical(result)
+
+
 def finished(how: How, function: Lanewise) -> Lanewise:
     """`function` with what `.ftz`, `.sat` and `.relu` ask for, and the card's NaN."""
 
@@ -45,13 +54,7 @@ def finished(how: How, function: Lanewise) -> Lanewise:
         if "ftz" in how:
             operands = tuple(map(flushed, operands))
         result = function(*operands)
-        if "ftz" in how:
-            result = flushed(result)
-        if "sat" in how:
-            result = saturated(result)
-        if "relu" in how:
-            result = np.where((result > 0) | np.isnan(result), result, result.dtype.type(0))
-        return canonical(result)
+        return delivered(how, flushed(result) if "ftz" in how else result)
 
     return run
 

@@ -121,7 +121,11 @@ def test_every_reciprocal_from_every_estimate() -> None:
     assert reciprocals(0, 1 << 23, 1) == 0
 
 
-def quotients(x: Floats, y: Floats) -> Floats:
+def quotient_by(build: LlvmBuilder, x: SSAValue, y: SSAValue) -> SSAValue:
+    return newton.quotient_by(build, x, newton.inverse(build, y))
+
+
+def quotients(x: Floats, y: Floats, steps: Steps = newton.quotient) -> Floats:
     """By Newton's steps, in all lanes."""
     b = LlvmBuilder.define("run", [i64, ptr, ptr, ptr])
     count, *places = b.arguments
@@ -129,7 +133,7 @@ def quotients(x: Floats, y: Floats) -> Floats:
         left, right, out = (b.gep(place, loop.index, f32) for place in places)
         floats = vector(f32, LANES)
         operands = b.load(left, floats), b.load(right, floats)
-        b.store(newton.quotient(b, *operands), out)
+        b.store(steps(b, *operands), out)
     b.ret()
     result = np.empty_like(x)
     run = ctypes.CFUNCTYPE(None, ctypes.c_int64, *[ctypes.c_void_p] * 3)(loaded(b))
@@ -165,9 +169,10 @@ def hard_quotients(y: np.ndarray[tuple[int], np.dtype[np.int64]]) -> tuple[Float
     return x[:even], y32[:even]
 
 
-def check_quotients(x: Floats, y: Floats) -> None:
+def check_quotients(x: Floats, y: Floats, steps: Steps = newton.quotient) -> None:
     assert len(x) > 0
-    np.testing.assert_array_equal(quotients(x, y).view(np.int32), (x / y).view(np.int32))
+    found, exact = quotients(x, y, steps), x / y
+    np.testing.assert_array_equal(found.view(np.int32), exact.view(np.int32))
 
 
 @here
@@ -181,10 +186,23 @@ def test_hard_quotients() -> None:
 
 
 @here
+def test_hard_quotients_by_what_does_not_change() -> None:
+    """At all ends of both ranges too."""
+    every = np.arange(1 << 23, 1 << 24)
+    for some in (every[::127], every[-20_000:], every[:2000]):
+        x, y = hard_quotients(some)
+        check_quotients(-x, y, quotient_by)
+        for n, m in ((-96, -64), (-96, 27), (31, -64), (31, 27)):
+            scaled = np.ldexp(x, n - 23), np.ldexp(y, m - 23)
+            check_quotients(*scaled, quotient_by)
+
+
+@here
 @pytest.mark.slow
-def test_all_hard_quotients() -> None:
+@pytest.mark.parametrize("steps", [newton.quotient, quotient_by])
+def test_all_hard_quotients(steps: Steps) -> None:
     for low in range(1 << 23, 1 << 24, 1 << 19):
-        check_quotients(*hard_quotients(np.arange(low, low + (1 << 19))))
+        check_quotients(*hard_quotients(np.arange(low, low + (1 << 19))), steps)
 
 
 @here
@@ -192,9 +210,11 @@ def test_random_quotients() -> None:
     random = np.random.default_rng(5)
     x, y = (random.integers(ONE, ONE + (1 << 23), 1 << 21, np.int32) for _ in range(2))
     check_quotients(x.view(np.float32), y.view(np.float32))
+    check_quotients(x.view(np.float32), y.view(np.float32), quotient_by)
     # A zero has the sign of both.
     x = np.tile(np.float32([0.0, -0.0, 0.0, -0.0]), 4)
     check_quotients(x, np.repeat(np.float32([3, -3]), 8))
+    check_quotients(x, np.full_like(x, 3), quotient_by)
 
 
 def specimens(random: np.random.Generator) -> Floats:
@@ -229,12 +249,31 @@ def test_quotients_of_all_kinds_of_numbers() -> None:
 
 
 @np.errstate(all="ignore")
+def test_quotients_of_rows_of_all_kinds_of_numbers() -> None:
+    random = np.random.default_rng(6)
+    y = specimens(random)
+    for row in (specimens(random), alone(specimens(random)), alone(np.float32([0.0, -0.0, 1.5]))):
+        x = np.tile(row, (len(y), 1))
+        specs = f"f32[{len(y)},{len(row)}]", f"f32[{len(y)}]"
+        divided = stepwell.compile(lambda x, y: x / y[:, None], *specs)
+        same(divided(x, y), x / y[:, None])
+
+
+@np.errstate(all="ignore")
 def test_roots_of_all_kinds_of_numbers() -> None:
     x = specimens(np.random.default_rng(4))
     for each in (x, alone(x)):
         spec = stepwell.spec(f"f32[{len(each)}]")
         same(stepwell.compile(snp.sqrt, spec)(each), np.sqrt(each))
         same(stepwell.compile(snp.rsqrt, spec)(each), 1 / np.sqrt(each))
+
+
+@here
+def test_that_rows_are_divided_both_ways() -> None:
+    specs = "f32[64,4096]", "f32[64]"
+    program = stepwell.compile(lambda x, y: x / y[:, None], *specs, target="x86-64-v4")
+    words = {word[:6] for word in program.ir("asm").split()}
+    assert {"vfmsub", "vdivps"} <= words
 
 
 @here

@@ -1,6 +1,7 @@
 """The strategy `dots`: products of bytes, of any signs and layout, under any parameters."""
 
 import re
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from drawing import examples
 from expanding import agree, expanded
 from loop_text import parse_kernel
+from products import LAYOUTS, fixed, laid_out, lengths
 from stepwell.compiler.dialects.loop.explicit import DotOp
 from stepwell.compiler.lower.strategies import choose_plan
 from stepwell.compiler.lower.strategies.dots import Dots
@@ -19,22 +21,19 @@ from stepwell.compiler.targets.cpu import host
 from stepwell.runtime.errors import CompileError
 
 MACHINE = MACHINES["x86-64-v4-vnni"]
-SIGNS = {"s": "extsi", "u": "extui"}
+BF16 = "znver4"
+SIGNS = {"s": "extsi", "u": "extui", "b": "extf"}
 
 
 def product(
     signs: str = "ss",
     *,
-    left: str = "M, K: %i, %k",
-    right: str = "K, N: %k, %j",
-    out: str = "M, N: %i, %j",
-    axes: str = "%i : M, %j : N",
-    over: str = "%k : K",
     swap: bool = False,
+    **layout: str,
 ) -> str:
-    """A kernel of one product, whose sums are used twice."""
-    (a, at_a), (b, at_b), (c, at_c) = (each.split(": ") for each in (left, right, out))
-    return f"""
+    """A kernel of one product, whose sums are used twice; "bb" is one of bf16."""
+    ((a, at_a), (b, at_b), (c, at_c)), axes, over = laid_out(**layout)
+    text = f"""
 loop.kernel @product<M: 0, N: 0, K: 0>(
     %a: !loop.buffer<[{a}] x i8>, %b: !loop.buffer<[{b}] x i8>, %bias: !loop.buffer<[N] x i32>)
     -> (%c: !loop.buffer<[{c}] x i32>) {{
@@ -52,38 +51,41 @@ loop.kernel @product<M: 0, N: 0, K: 0>(
     loop.write %r, %c[{at_c}] : i32
   }}
 }}"""
+    for integer, float in FLOATS.items() if signs == "bb" else ():
+        text = text.replace(integer, float)
+    return text
+
+
+FLOATS = {
+    "i32": "f32",
+    "i8": "bf16",
+    "<serial, 1024>": "<pairs>",
+    "arith.addi": "arith.addf",
+    "arith.maxsi": "arith.maximumf",
+}
 
 
 KERNELS = {
     **{f"{signs}": product(signs) for signs in ("ss", "us", "su", "uu")},
+    **{name: product(**layout) for name, layout in LAYOUTS.items()},
     "terms swapped": product("us", swap=True),
-    "right turned": product(right="N, K: %j, %k"),
-    "left turned": product(left="K, M: %k, %i"),
-    "both turned": product("uu", left="K, M: %k, %i", right="N, K: %j, %k"),
-    "result turned": product("su", out="N, M: %j, %i"),
-    "batch": product(
-        left="3, M, K: %h, %i, %k",
-        right="3, K, N: %h, %k, %j",
-        out="3, M, N: %h, %i, %j",
-        axes="%h : 3, %i : M, %j : N",
-    ),
-    "batch of one operand": product(
-        left="3, M, K: %h, %i, %k", out="3, M, N: %h, %i, %j", axes="%h : 3, %i : M, %j : N"
-    ),
+    "both turned without signs": product("uu", **LAYOUTS["both turned"]),
+    "result turned": product("su", **LAYOUTS["result turned"]),
     "windows": product("us", left="M + K: %i + %k"),
+}
+PAIRS = {
+    **{name: product("bb", **layout) for name, layout in LAYOUTS.items()},
+    "terms swapped": product("bb", swap=True),
 }
 RUNS_HERE = [dot.name for dot in DOTS.values() if host().has(dot)]
 
 
 @st.composite
-def plans(draw: st.DrawFn) -> Dots:
-    dot = draw(st.sampled_from(["vpdpbusd", "vpmaddwd"]))
+def plans(draw: st.DrawFn, dots: Sequence[str] = ("vpdpbusd", "vpmaddwd")) -> Dots:
+    dot = draw(st.sampled_from(dots))
     bytes, mr = draw(st.sampled_from([32, 64])), draw(st.sampled_from([1, 2, 3, 5, 9, 14, 20]))
     nv, mc, nc = draw(st.integers(1, 3)), draw(st.integers(0, 30)), draw(st.integers(1, 200))
     return Dots(bytes, mr, nv, mc, nc, dot)
-
-
-lengths = st.sampled_from([0, 1, 2, 3, 7, 8, 15, 16, 17, 33, 50, 70])
 
 
 @pytest.mark.parametrize("name", KERNELS)
@@ -98,6 +100,35 @@ def test_any_plan_gives_the_bits_of_the_nests(
     agree(text, sizes, plan)
 
 
+@pytest.mark.parametrize("name", PAIRS)
+@examples(6)
+@given(plan=plans(("vdpbf16ps",)), m=lengths, n=lengths, k=lengths, static=st.booleans())
+def test_any_plan_gives_the_bits_of_pairs(
+    name: str, plan: Dots, m: int, n: int, k: int, static: bool
+) -> None:
+    text, sizes = PAIRS[name], {"M": m, "N": n, "K": k}
+    if static:
+        text, sizes = fixed(text, max(m, 3), max(n, 2), max(k, 2)), {}
+    agree(text, sizes, plan, special=True, machine=BF16)
+
+
+@pytest.mark.skipif("vdpbf16ps" not in RUNS_HERE, reason="this processor has no such instruction")
+@pytest.mark.parametrize("name", PAIRS)
+def test_machine_code_gives_the_bits_of_pairs(name: str) -> None:
+    plan, sizes = Dots(64, 5, 2, 10, 70, "vdpbf16ps"), {"M": 35, "N": 75, "K": 41}
+    agree(PAIRS[name], sizes, special=True, native=True, machine=BF16)
+    agree(fixed(PAIRS[name], 35, 100, 40), {}, plan, native=True, machine=BF16)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_pairs_are_left_to_the_instruction(name: str) -> None:
+    plan = choose_plan(parse_kernel(PAIRS[name]), MACHINES[BF16])
+    assert isinstance(plan, Dots)
+    assert plan.dot == "vdpbf16ps"
+    with pytest.raises(CompileError, match="SW0235: x86-64-v4-vnni has no instruction"):
+        choose_plan(parse_kernel(PAIRS[name]), MACHINE)
+
+
 @pytest.mark.parametrize("signs", ["ss", "uu", "us", "su"])
 @pytest.mark.parametrize("dot", ["sdot", "udot"])
 def test_instructions_of_other_processors_have_the_bits_too(dot: str, signs: str) -> None:
@@ -109,15 +140,7 @@ def test_instructions_of_other_processors_have_the_bits_too(dot: str, signs: str
         agree(product(signs), {"M": 7, "N": 21, "K": 19}, plan)
 
 
-def fixed(text: str, m: int, n: int, k: int) -> str:
-    text = re.sub("<M: 0, N: 0, K: 0>", "", text)
-    text = text.replace("M + K", str(m + k))
-    for name, size in (("M", m), ("N", n), ("K", k)):
-        text = re.sub(rf"\b{name}\b", str(size), text)
-    return text
-
-
-@pytest.mark.parametrize("dot", RUNS_HERE)
+@pytest.mark.parametrize("dot", [dot for dot in RUNS_HERE if dot != "vdpbf16ps"])
 @pytest.mark.parametrize("name", KERNELS)
 def test_machine_code_gives_the_bits_of_the_nests(name: str, dot: str) -> None:
     plan = Dots(host().vector_bytes, 5, 2, 10, 70, dot)

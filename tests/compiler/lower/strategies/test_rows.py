@@ -144,6 +144,7 @@ plans = st.builds(
     vectors=st.integers(1, 5),
     block=st.sampled_from([0, 1, 3, 8]),
     stream=st.integers(0, 1),
+    ahead=st.integers(0, 3),
 )
 lengths = st.sampled_from([0, 1, 2, 5, 16, 17, 63, 64, 70, 130])
 
@@ -199,6 +200,15 @@ def test_few_rows_are_left_to_one_thread() -> None:
         text = fixed(SOFTMAX, 1024).replace("<B: 0>", "").replace("[B", f"[{rows}")
         kernel = expanded(text.replace(": B", f": {rows}"))
         assert any(isinstance(op, ParallelOp) for op in kernel.walk()) is shared
+
+
+@pytest.mark.parametrize(("columns", "ahead"), [(1024, 1), (16, 64), (1 << 20, 0)])
+def test_rows_are_asked_for_a_page_ahead_if_they_fit_the_first_cache(
+    columns: int, ahead: int
+) -> None:
+    chosen = choose_plan(parse_kernel(fixed(SOFTMAX, columns)), MACHINE)
+    assert isinstance(chosen, Rows)
+    assert chosen.ahead == ahead
 
 
 @pytest.mark.parametrize(

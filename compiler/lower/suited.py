@@ -1,0 +1,162 @@
+"""What suits a contraction on a machine: which operands to copy, which blocks, which tasks."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Self, final
+
+from stepwell.compiler.dialects.loop.types import BufferType
+from stepwell.compiler.lower.analysis import Access, Axis, lanes_of
+from stepwell.compiler.lower.blocking import RUN, STREAMS, TALLEST, TASK, Product
+from stepwell.compiler.lower.contraction import Contraction, Factor, chunk_steps
+from stepwell.compiler.lower.costs import length
+from stepwell.compiler.machines.machine import Machine
+from stepwell.runtime.sizes import Size
+
+UNKNOWN_STRIDES = 6
+"""Rows of a tile if their distance is known at run time only, so that each takes a register."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Suited:
+    """What suits a contraction of floats, one thought after the other: `turned` is whether its
+    right operand is, which then is copied; a tile has `mr` rows by `nv` vectors."""
+
+    contraction: Contraction
+    product: Product
+    machine: Machine
+    turned: bool
+    mr: int
+    nv: int
+
+    @classmethod
+    def to(cls, contraction: Contraction, machine: Machine) -> Self:
+        product = product_of(contraction, machine)
+        turned = not contraction.right.is_contiguous and contraction.right.may_pack
+        tile = product.tile(_tallest(contraction), turned, machine)
+        return cls(contraction, product, machine, turned, *tile)
+
+    # How the operands are read.
+
+    @cached_property
+    def streams(self) -> bool:
+        """Whether rows of the right operand are read to their ends, a few at a time."""
+        known = not self.turned and self.may_be_cut
+        return known and self.product.streams(self.mr, self.nv, self.distance, self.machine)
+
+    @cached_property
+    def packs_left(self) -> bool:
+        """Whether to copy the left operand to panels: if its rows are the neighbours in memory."""
+        left = self.contraction.left
+        fits = left.may_pack and left.is_contiguous
+        return fits and self.product.packs_left(self.nv, _distance(left), self.machine)
+
+    @cached_property
+    def packs_right(self) -> bool:
+        """Whether to copy the right one, panel by panel."""
+        if self.turned or self.streams or not self.contraction.right.may_pack:
+            return self.turned
+        return self.product.packs_right(self.mr, self.nv, self.distance, self.machine)
+
+    @property
+    def pack(self) -> tuple[str, ...]:
+        """The operands that are copied, by name."""
+        sides = ("left", self.packs_left), ("right", self.packs_right)
+        return tuple(name for name, packs in sides if packs)
+
+    @cached_property
+    def share(self) -> int:
+        """Tiles that each ask for a part of the next panel; 0 if none does."""
+        return 0 if self.packs_right else self.product.shares(self.mr, self.nv, self.distance)
+
+    @property
+    def ahead(self) -> int:
+        """How many positions ahead to ask for the right operand."""
+        if self.packs_right or self.share:
+            return self.product.k if self.share else 0
+        return self.product.ahead(self.mr, self.nv, self.distance, self.machine)
+
+    @cached_property
+    def distance(self) -> int | None:
+        """Elements between two rows of the right operand."""
+        return _distance(self.contraction.right)
+
+    # What is computed at a time.
+
+    @cached_property
+    def block(self) -> int:
+        """Positions of the fold in a block; 0 if one is all."""
+        if self.share or not self.may_be_cut:
+            return 0
+        if self.streams:
+            return STREAMS
+        apart = not self.packs_left and _distance(self.contraction.left) != 1
+        return self.product.block(self.mr, self.nv, self.turned, apart, self.machine)
+
+    @property
+    def task(self) -> tuple[int, int]:
+        """The rows and lanes of a task."""
+        product, machine, mr, nv = self.product, self.machine, self.mr, self.nv
+        if is_little(self.contraction, product, machine):
+            return 0, 0
+        if self.streams or self.share:
+            return product.wide_task(mr, nv, RUN if self.streams else 0, machine)
+        if not self.packs_right and product.stays(nv, self.distance, machine):
+            return product.short_task(mr)
+        return product.task(mr, nv, self.block, self.packs_right, machine)
+
+    @cached_property
+    def may_be_cut(self) -> bool:
+        """Whether blocks of the fold are worth their code, which is written for each form of a
+        guard: not for a guess of how deep it is."""
+        guarded = self.contraction.fold in self.contraction.analysis.guards
+        return not guarded or self.contraction.depth.static is not None
+
+
+def is_little(contraction: Contraction, product: Product, machine: Machine) -> bool:
+    """Whether all is done before another thread would be of use: of sizes that are known."""
+    whole = prod(contraction.analysis.nest.sizes.data, start=contraction.depth).static
+    return whole is not None and product.effort(machine) < 2 * TASK
+
+
+def product_of(contraction: Contraction, machine: Machine) -> Product:
+    """The contraction in numbers."""
+    width = lanes_of((contraction.fold.results[0].type,), machine.vector_bytes)
+    m = 1 if contraction.rows is None else length(contraction.rows.size)
+    columns = 1 if contraction.columns is None else length(contraction.columns.size)
+    k = length(contraction.depth)
+    middle, outer = _positions(contraction.middle), _positions(contraction.outer)
+    rows = max(1, m * middle * outer)
+    counts = [_count(access).static for access in contraction.left.reads]
+    kept = sum(k if count is None else min(k, -(-count // rows)) for count in counts)
+    size = machine.vector_bytes // width
+    lanes, fold = length(contraction.lanes.size), contraction.fold
+    steps = chunk_steps(fold, contraction.analysis.axes_of(fold))
+    unit = fold.order.data.chunk if steps else 0
+    return Product(m, lanes, columns, k, middle, outer, kept, width, size, unit)
+
+
+def _positions(axes: tuple[Axis, ...]) -> int:
+    return max(1, prod(length(axis.size) for axis in axes))
+
+
+def _count(access: Access) -> Size:
+    type = access.buffer.type
+    assert isinstance(type, BufferType)
+    return type.count
+
+
+def _tallest(contraction: Contraction) -> int:
+    """How many rows a tile may have: if they lie at known distances, one register addresses all."""
+    rows, reads = contraction.rows, contraction.left.reads
+    known = rows is None or all(read.stride(rows.value).static is not None for read in reads)
+    return TALLEST if known else UNKNOWN_STRIDES
+
+
+def _distance(factor: Factor) -> int | None:
+    """Elements between what is read at one position of the fold and at the next."""
+    last = factor.fold.axes[-1]
+    strides = [access.stride(last).static for access in factor.reads]
+    known = [stride for stride in strides if stride is not None]
+    return max(known, default=0) if len(known) == len(strides) else None

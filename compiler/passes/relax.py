@@ -1,0 +1,40 @@
+"""The pass `relax`: arithmetic that may be rearranged, where a kernel's numerics are `fast`."""
+
+from dataclasses import dataclass
+from typing import final
+
+from xdsl.context import Context
+from xdsl.dialects.arith import AddfOp, DivfOp, FastMathFlagsAttr, MulfOp, SubfOp
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.utils import FastMathFlag
+from xdsl.passes import ModulePass
+
+from stepwell.compiler.dialects.loop.nests import KernelOp
+from stepwell.compiler.ops.structure import is_fast
+
+FREE = FastMathFlagsAttr(
+    [
+        FastMathFlag.REASSOC,
+        FastMathFlag.NO_SIGNED_ZEROS,
+        FastMathFlag.ALLOW_RECIP,
+        FastMathFlag.ALLOW_CONTRACT,
+    ]
+)
+"""Sums and products in any order, quotients as products by an inverse, products and sums that are
+rounded once. NaN and infinities stay what they are."""
+
+
+@final
+@dataclass(frozen=True)
+class Relax(ModulePass):
+    """Marks what users wrote. The polynomials of functions, which rely on what is lost in rounding,
+    are not written yet."""
+
+    name = "relax"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for kernel in op.ops:
+            if isinstance(kernel, KernelOp) and is_fast(kernel):
+                for each in kernel.walk():
+                    if isinstance(each, AddfOp | SubfOp | MulfOp | DivfOp):
+                        each.fastmath = FREE
