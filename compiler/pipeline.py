@@ -14,6 +14,7 @@ from xdsl.dialects.builtin import UNKNOWN_LOC, ArrayAttr, Builtin, ModuleOp, Str
 from xdsl.passes import ModulePass
 from xdsl.utils.hints import isa
 
+from stepwell.compiler.dialects.gpu import NVG
 from stepwell.compiler.dialects.llvm import LLVM
 from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.dialects.loop import LOOP
@@ -100,7 +101,7 @@ TEXTS = {"ll": "ll", "asm": "s"}
 def context() -> Context:
     """All dialects of all levels."""
     result = Context()
-    for dialect in (Builtin, arith.Arith, math.Math, gpu.GPU, ND, LOOP, LLVM):
+    for dialect in (Builtin, arith.Arith, math.Math, gpu.GPU, NVG, ND, LOOP, LLVM):
         result.load_dialect(dialect)
     return result
 

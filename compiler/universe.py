@@ -9,6 +9,7 @@ from xdsl.ir import Dialect
 from xdsl.passes import ModulePass
 from xdsl.universe import Universe
 
+from stepwell.compiler.dialects.gpu import NVG
 from stepwell.compiler.dialects.loop import LOOP
 from stepwell.compiler.lower.choose_plans import ChoosePlans
 from stepwell.compiler.lower.expand_plans import ExpandPlans
@@ -62,7 +63,11 @@ def _loop() -> Dialect:
     return LOOP
 
 
+def _nvg() -> Dialect:
+    return NVG
+
+
 UNIVERSE = Universe(
-    all_dialects={"nd": _nd, "loop": _loop},
+    all_dialects={"nd": _nd, "loop": _loop, "nvg": _nvg},
     all_passes={kind.name: _always(kind) for kind in PASSES},
 )

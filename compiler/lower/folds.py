@@ -1,5 +1,6 @@
 """Folds as explicit loops that keep the order of their terms, whatever the tile around them."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -92,6 +93,23 @@ class Block:
     place: Callable[[BodyWriter], Bound]
 
 
+class Team(ABC):
+    """Threads side by side along a fold: each has one vector of the accumulators."""
+
+    @abstractmethod
+    def row(
+        self,
+        span: Span,
+        step: Callable[[tuple[Mask, ...], Sequence[SSAValue]], Sequence[SSAValue]],
+        carried: Sequence[SSAValue],
+    ) -> Sequence[SSAValue]:
+        """The thread's steps through the positions of a span."""
+
+    @abstractmethod
+    def join(self, kind: Combine, parts: Parts) -> Parts:
+        """The vectors of all threads in one, by halves."""
+
+
 Part = Callable[[Sequence[Span]], Accumulators]
 """Writes one chunk: the results of all positions in the spans, nested."""
 
@@ -107,6 +125,8 @@ class NestWriter(BodyWriter):
 
     block: Block | None = None
     """What it takes of the nest's only fold, if not all."""
+    team: Team | None = None
+    """Who folds along vectors, if not one thread."""
 
     def write_nest(self) -> None:
         """The body, or as much of it as is due with the block."""
@@ -302,17 +322,23 @@ class _Fold:
             return self._row(last, vectors, carried)
 
         accumulators = self._grouped(self._nested(outer, start, row))
+        if self.body.team is not None:
+            accumulators = [self.body.team.join(self.kind, each) for each in accumulators]
         groups = (accumulators[n : n + vectors] for n in range(0, len(accumulators), vectors))
         return [tree(self.writer, self.kind, group) for group in groups]
 
     def _vector_count(self) -> int:
         width = self.body.tile.width
+        if self.body.team is not None:
+            return 1
         if self.order.kind != "any":
             return LANE_COUNT // width
         needed = -(-(self.axes[-1].size.static or LANE_COUNT) // width)
         return max(1, min(FREE_VECTORS, needed))
 
     def _row(self, span: Span, vectors: int, carried: Sequence[SSAValue]) -> Sequence[SSAValue]:
+        if self.body.team is not None:
+            return self.body.team.row(span, self._vector_step, carried)
         block = vectors * self.body.tile.width
         whole = span.high if span.unit % block == 0 else self.writer.round_down(span.high, block)
 

@@ -189,15 +189,15 @@ def shared_axes(nests: Sequence[Analysis]) -> int:
         sizes = nest.nest.sizes.data
         pairs = zip(first[:shared], sizes, strict=False)
         shared = next((n for n, (a, b) in enumerate(pairs) if a != b), min(shared, len(sizes)))
-    handed_on = _handed_on(nests)
+    given = handed_on(nests)
     for nest in nests:
         for access in nest.accesses.values():
-            if access.buffer in handed_on:
+            if access.buffer in given:
                 shared = min(shared, _aligned_axes(nest, access))
     return shared if _count(first[:shared]) != ONE else 0
 
 
-def _handed_on(nests: Sequence[Analysis]) -> set[SSAValue]:
+def handed_on(nests: Sequence[Analysis]) -> set[SSAValue]:
     """The buffers that are both written and read."""
     accesses = [access for nest in nests for access in nest.accesses.values()]
     written = {access.buffer for access in accesses if isinstance(access.op, WriteOp)}
