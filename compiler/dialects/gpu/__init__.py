@@ -1,4 +1,4 @@
-"""The dialect `nvg`: what threads of a warp or a block do together, as upstream's `gpu` lacks it."""
+"""The dialect `nvg`: what threads do together that upstream's `gpu` lacks."""
 
 from typing import ClassVar
 

@@ -118,7 +118,8 @@ class Alignments:
 
     def lowest_bit(self, value: OpResult) -> int:
         """That any of the operands may have."""
-        return min((each & -each for each in map(self.of, operands_of(value.op)) if each), default=ANY)
+        known = [each for each in map(self.of, operands_of(value.op)) if each]
+        return min((each & -each for each in known), default=ANY)
 
     def result(self, value: OpResult) -> int:
         """Of a structure: what any of its ways gives."""
