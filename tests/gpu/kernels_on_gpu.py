@@ -1,6 +1,8 @@
 """Kernels of the loop level as grids on the emulated GPU, compared with their nests."""
 
 import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from xdsl.context import Context
@@ -15,13 +17,39 @@ from stepwell.compiler.interpret.loops import run_kernel
 from stepwell.compiler.lower.grids.onto_grids import OntoGrids
 from stepwell.compiler.lower.grids.to_llvm import GridsToLlvm
 from stepwell.compiler.lower.strategies import Strategy
-from stepwell.compiler.machines import X86_64_V3
+from stepwell.compiler.machines import X86_64_V3, machine_named
 from stepwell.compiler.machines.nvidia import SM_80
 from stepwell.compiler.targets.cpu import compile_object
 from stepwell.compiler.targets.gpu.ptx import compile_ptx, take_device
 from stepwell.compiler.targets.llvm_text import module_text
 from stepwell.runtime.code import load
 from stepwell.runtime.context import Words
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A kernel and its launch."""
+
+    plan: str
+    arguments: int
+    host: ModuleOp
+    ptx: str
+    grids: Sequence[str]
+
+
+def compiled(text: str, machine: str = SM_80.name, strategy: Strategy | None = None) -> Compiled:
+    """The kernel under the plan that fits best, if none is given."""
+    explicit = expanded(text, strategy, machine)
+    plan, arguments = str(explicit.plan), len(explicit.arguments)
+    module = explicit.parent_op()
+    assert isinstance(module, ModuleOp)
+    module.body.block.add_op(entry_to(explicit))
+    for each in (OntoGrids(), GridsToLlvm(machine)):
+        each.apply(Context(), module)
+    device = take_device(module)
+    assert device is not None
+    ptx = compile_ptx(device, machine_named(machine))
+    return Compiled(plan, arguments, module, ptx, device.kernels)
 
 
 def agree_on_gpu(
@@ -31,32 +59,24 @@ def agree_on_gpu(
     *,
     special: bool = False,
     order: Order = Order.TOGETHER,
-) -> str:
-    """Checks that the grids leave in every output what the nests leave; gives the PTX."""
+) -> None:
+    """Checks that the grids leave in every output what the nests leave."""
     sizes = sizes or {}
     kernel = kernel_of(parse_module(text))
     arrays = arrays_for(kernel, sizes, special)
     expected = [array.copy() for array in arrays]
     run_kernel(kernel, expected, sizes)
-    explicit = expanded(text, strategy, SM_80.name)
-    assert len(explicit.arguments) == len(arrays), "a workspace has no place here"
-    module = explicit.parent_op()
-    assert isinstance(module, ModuleOp)
-    module.body.block.add_op(entry_to(explicit))
-    for each in (OntoGrids(), GridsToLlvm(SM_80.name)):
-        each.apply(Context(), module)
-    device = take_device(module)
-    assert device is not None
-    ptx = compile_ptx(device, SM_80)
+    made = compiled(text, strategy=strategy)
+    assert made.arguments == len(arrays), "a workspace has no place here"
     memory = EmulatedDevice(order)
-    driver = EmulatedDriver(memory, ptx, device.kernels)
+    driver = EmulatedDriver(memory, made.ptx, made.grids)
     places = [memory.allocate(array.nbytes, "an argument") for array in arrays]
     for place, array in zip(places[: len(arrays) - kernel.outputs.data], arrays, strict=False):
         memory.copy_in(place, array)
     words = Words(version=1)
     driver.fill(words)
     numbers = [sizes[name] for name, _ in kernel.symbols.data]
-    code = load(compile_object(module_text(module), X86_64_V3), "host")
+    code = load(compile_object(module_text(made.host), X86_64_V3), "host")
     status = Entry(code.address("run"))(
         ctypes.addressof(words),
         (ctypes.c_void_p * len(places))(*places),
@@ -67,5 +87,4 @@ def agree_on_gpu(
     for place, array, known in zip(places, arrays, expected, strict=True):
         found = np.empty_like(array)
         memory.copy_out(found, place)
-        assert same(found, known), f"{explicit.plan}\n{found}\n{known}"
-    return ptx
+        assert same(found, known), f"{made.plan}\n{found}\n{known}"

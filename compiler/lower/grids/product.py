@@ -13,9 +13,10 @@ from stepwell.compiler.dialects.loop.types import Combine
 from stepwell.compiler.lower.analysis import Axis, divisor
 from stepwell.compiler.lower.bodies import BodyWriter, Ready, Spread, Tile, masks
 from stepwell.compiler.lower.combine import join, take
-from stepwell.compiler.lower.contraction import Contraction, slice_of
+from stepwell.compiler.lower.contraction import Contraction
 from stepwell.compiler.lower.folds import NestWriter
 from stepwell.compiler.lower.grids.blocks import share, wait
+from stepwell.compiler.lower.grids.guarded import GuardedRows
 from stepwell.compiler.lower.grids.staging import DEPTH, WIDTH, Side, Stages, rows_of
 from stepwell.compiler.lower.shuffles import shuffle
 from stepwell.compiler.lower.writer import Bound, Writer
@@ -100,6 +101,8 @@ class _Thread:
         shape = product.shape
         self.begins = writer.multiply(row, shape.rows), writer.multiply(lane, shape.lanes)
         self.shared = [share(writer, 2 * each.half, f32) for each in product.stages]
+        guard = self.nest.guards.get(self.fold)
+        self.guard = guard and GuardedRows(writer, product.stages[0], guard)
         self.own = self._own()
 
     def _own(self) -> tuple[Sequence[Bound], Sequence[Bound]]:
@@ -122,7 +125,7 @@ class _Thread:
     def write(self) -> None:
         writer, shape = self.writer, self.product.shape
         with writer.memory():
-            self._put(self._fetched(0), 0)
+            self._put(self._fetched(0), 0, 0)
             wait(writer)
             sums = self._sums()
             sides = (self.product.rows, shape.rows), (self.product.lanes, shape.lanes)
@@ -160,24 +163,22 @@ class _Thread:
 
         return writer.loop(0, high, chunk, self._vectors(-0.0), part, runs=True)
 
-    def _vectors(self, number: float) -> list[SSAValue]:
-        return [self.writer.splat(self.writer.constant(number, f32), WIDTH)] * COUNT
+    def _vectors(self, number: float, count: int = COUNT) -> list[SSAValue]:
+        return [self.writer.splat(self.writer.constant(number, f32), WIDTH)] * count
 
     def _stage(self, first: Bound, sums: Sequence[SSAValue]) -> Sequence[SSAValue]:
         """The sums after the products of a stage, while the next one's factors are on their way."""
         writer = self.writer
         half = writer.low_bits(writer.quotient(first, DEPTH), 2)
         fetched = self._fetched(writer.add(first, DEPTH))
-        sums = self._multiplied(first, half, sums)
-        self._put(fetched, writer.subtract(1, half))
+        sums = self._multiplied(half, sums)
+        self._put(fetched, writer.subtract(1, half), writer.add(first, DEPTH))
         wait(writer)
         return sums
 
-    def _multiplied(
-        self, first: Bound, half: Bound, sums: Sequence[SSAValue]
-    ) -> Sequence[SSAValue]:
+    def _multiplied(self, half: Bound, sums: Sequence[SSAValue]) -> Sequence[SSAValue]:
+        """The sums after a stage; without the products of rows that are left out."""
         writer = self.writer
-        guard = self.nest.guards.get(self.fold)
 
         def every() -> Sequence[SSAValue]:
             found = sums
@@ -185,9 +186,9 @@ class _Thread:
                 found = self._products(half, position, found)
             return found
 
-        if guard is None:
+        if self.guard is None:
             return every()
-        rows = self._guarded(guard, first)
+        rows = self.guard.read(half, self.own[0])
         where = [writer.splat(row, WIDTH) for row in rows for _ in range(COUNT // SIDE)]
 
         def some(position: Bound, sums: Sequence[SSAValue]) -> Sequence[SSAValue]:
@@ -197,22 +198,6 @@ class _Thread:
         return writer.branch(
             writer.all_of(rows), every, lambda: writer.loop(0, DEPTH, 1, sums, some, runs=True)
         )
-
-    def _guarded(self, guard: SSAValue, first: Bound) -> Sequence[SSAValue]:
-        """Whether the products of a stage count, for each row of the thread."""
-        writer, side, found = self.writer, self.product.rows, list[SSAValue]()
-        last, ops = writer.extent(side.size - 1), slice_of([guard])
-        for place in self.own[0]:
-            for row in range(WIDTH):
-                body = NestWriter(writer, self.nest, Tile(), self.bases, {})
-                body.bases.update(dict.fromkeys(self.fold.axes, 0))
-                self.product.stages[0].fold.stand(writer, body.bases, first)
-                index = writer.add(writer.add(self.begins[0], place), row)
-                side.stand(writer, body.bases, writer.smaller(index, last))
-                body.write(self.nest.nest.body.block, ops)
-                body.write(self.fold.body.block, ops)
-                found.append(body.value(guard).at(0, 0))
-        return found
 
     def _products(
         self, half: Bound, position: Bound, sums: Sequence[SSAValue]
@@ -246,20 +231,29 @@ class _Thread:
                 for vector in each.fetch(writer, self.bases, begin, first, self.thread, whole=whole)
             ]
 
+        cut = [number for number, each in enumerate(stages) if each.is_cut]
         end, high = writer.add(first, DEPTH), writer.extent(self.contraction.depth)
-        conditions = self._inside([n for n, each in enumerate(stages) if each.is_cut])
+        conditions = self._inside(cut)
         if not (isinstance(end, int) and isinstance(high, int) and end <= high):
             conditions.append(writer.compare("le", writer.value(end), writer.value(high)))
         if not conditions:
             return given(True)
-        inside = writer.all_of(conditions)
-        return writer.branch(inside, partial(given, True), partial(given, False))
+        only_whole = not cut and divisor(self.contraction.depth) % DEPTH == 0
+        nothing = self._vectors(0.0, sum(each.vectors for each in stages))
+        return writer.branch(
+            writer.all_of(conditions),
+            partial(given, True),
+            lambda: nothing if only_whole else given(False),
+        )
 
-    def _put(self, fetched: Sequence[SSAValue], half: Bound) -> None:
-        vectors = iter(fetched)
+    def _put(self, fetched: Sequence[SSAValue], half: Bound, first: Bound) -> None:
+        """Store what was fetched of the stage that begins there."""
+        writer, vectors = self.writer, iter(fetched)
         for stages, shared in zip(self.product.stages, self.shared, strict=True):
-            begin, own = self.writer.multiply(half, stages.half), islice(vectors, stages.vectors)
-            stages.put(self.writer, shared, begin, self.thread, list(own))
+            begin, own = writer.multiply(half, stages.half), islice(vectors, stages.vectors)
+            stages.put(writer, shared, begin, self.thread, list(own))
+        if self.guard is not None:
+            self.guard.put(self.bases, self.begins[0], first, half, self.thread)
 
     # Results.
 

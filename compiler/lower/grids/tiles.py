@@ -28,8 +28,9 @@ from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Writer
 from stepwell.compiler.machines.machine import Machine
 from stepwell.runtime.sizes import Size
 
-SHAPES = (Shape(128, 128), Shape(64, 128), Shape(64, 64), Shape(32, 64))
-"""Of blocks, each of whole warps."""
+SHAPES = (Shape(128, 128), Shape(64, 128), Shape(64, 64))
+"""Of blocks, each of whole warps. Of smaller ones a thread would have to keep more that is on its
+way than its registers hold."""
 ENOUGH = 128
 """Blocks that keep a card busy: about as many as it has multiprocessors."""
 FEW = 16
