@@ -3,20 +3,24 @@
 from collections.abc import Callable, Mapping
 
 from xdsl.dialects import gpu
+from xdsl.dialects.llvm import GlobalOp
 from xdsl.ir import Attribute, Operation, Region, SSAValue
 
 from stepwell.compiler.dialects.construct import append, construct
 from stepwell.compiler.dialects.gpu.memory import SharedOp
-from stepwell.compiler.dialects.llvm.types import i32
+from stepwell.compiler.dialects.llvm.types import array, i32
 from stepwell.compiler.dialects.loop.types import BufferType, buffer
 from stepwell.compiler.lower.grids.launch import BLOCK, SEGMENTS, THREAD, empty_body
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame
-from stepwell.compiler.lower.loop_to_llvm.program import SHARED
 from stepwell.compiler.lower.loop_to_llvm.types import in_memory
 from stepwell.compiler.lower.writer import Bound, Writer
 from stepwell.runtime.sizes import Size
 
 BARRIER = "llvm.nvvm.barrier.cta.sync.aligned.all"
+SHARED = 3
+"""The address space of what the threads of a block have in common."""
+ALIGNMENT = 64
+"""In bytes, of the place where it begins."""
 
 
 def in_blocks(
@@ -52,8 +56,11 @@ def shared(frame: Frame, op: SharedOp) -> None:
     assert isinstance(type, BufferType)
     count = type.count.static
     assert count is not None
-    symbol = frame.program.share(in_memory(type.element), count, op.location)
-    frame.values[op.result] = frame.build.address_of(symbol, SHARED)
+    name, kind = frame.program.unique("shared"), array(in_memory(type.element), count)
+    made = GlobalOp(kind, name, "internal", SHARED, alignment=ALIGNMENT)
+    made.location = op.location
+    frame.program.add(made)
+    frame.values[op.result] = frame.build.address_of(name, SHARED)
 
 
 def barrier(frame: Frame, op: gpu.BarrierOp) -> None:

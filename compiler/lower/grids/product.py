@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import islice
 from typing import final
 
 from xdsl.dialects.builtin import f32
@@ -26,6 +25,8 @@ SIDE = 8
 """Rows, and lanes, of a thread."""
 COUNT = SIDE * SIDE // WIDTH
 """Vectors of its sums."""
+LEFT, RIGHT = 0, 1
+"""The factors, whose sides are the rows and the lanes."""
 DOWN, ACROSS = 4, 8
 """How the threads of a warp stand."""
 
@@ -125,7 +126,7 @@ class _Thread:
     def write(self) -> None:
         writer, shape = self.writer, self.product.shape
         with writer.memory():
-            self._put(self._fetched(0), 0, 0)
+            self._fill()
             wait(writer)
             sums = self._sums()
             sides = (self.product.rows, shape.rows), (self.product.lanes, shape.lanes)
@@ -167,28 +168,35 @@ class _Thread:
         return [self.writer.splat(self.writer.constant(number, f32), WIDTH)] * count
 
     def _stage(self, first: Bound, sums: Sequence[SSAValue]) -> Sequence[SSAValue]:
-        """The sums after the products of a stage, while the next one's factors are on their way."""
-        writer = self.writer
+        """The sums after the products of a stage. While one half of them is computed, the left
+        factor for the next stage is on its way, and the right one in the other half."""
+        writer, next = self.writer, self.writer.add(first, DEPTH)
         half = writer.low_bits(writer.quotient(first, DEPTH), 2)
-        fetched = self._fetched(writer.add(first, DEPTH))
-        sums = self._multiplied(half, sums)
-        self._put(fetched, writer.subtract(1, half), writer.add(first, DEPTH))
+        for number in (LEFT, RIGHT):
+            fetched = self._fetched(number, next)
+            begin = number * DEPTH // 2
+            sums = self._multiplied(half, begin, begin + DEPTH // 2, sums)
+            self._put(number, writer.subtract(1, half), fetched)
+        self._ask(writer.subtract(1, half), next)
         wait(writer)
         return sums
 
-    def _multiplied(self, half: Bound, sums: Sequence[SSAValue]) -> Sequence[SSAValue]:
-        """The sums after a stage; without the products of rows that are left out."""
+    def _multiplied(
+        self, half: Bound, low: int, high: int, sums: Sequence[SSAValue]
+    ) -> Sequence[SSAValue]:
+        """The sums after some positions of a stage; without the products of rows that are left
+        out."""
         writer = self.writer
 
         def every() -> Sequence[SSAValue]:
             found = sums
-            for position in range(DEPTH):
+            for position in range(low, high):
                 found = self._products(half, position, found)
             return found
 
         if self.guard is None:
             return every()
-        rows = self.guard.read(half, self.own[0])
+        rows = self.guard.read(half, self.own[LEFT])
         where = [writer.splat(row, WIDTH) for row in rows for _ in range(COUNT // SIDE)]
 
         def some(position: Bound, sums: Sequence[SSAValue]) -> Sequence[SSAValue]:
@@ -196,7 +204,7 @@ class _Thread:
             return [writer.select(*each) for each in zip(where, found, sums, strict=True)]
 
         return writer.branch(
-            writer.all_of(rows), every, lambda: writer.loop(0, DEPTH, 1, sums, some, runs=True)
+            writer.all_of(rows), every, lambda: writer.loop(low, high, 1, sums, some, runs=True)
         )
 
     def _products(
@@ -219,51 +227,51 @@ class _Thread:
 
     # Factors.
 
-    def _fetched(self, first: Bound) -> Sequence[SSAValue]:
-        """The thread's vectors of the stage that begins there, which may lie behind the last."""
-        writer, stages = self.writer, self.product.stages
+    def _fill(self) -> None:
+        """Bring the first stage."""
+        for number in (LEFT, RIGHT):
+            self._put(number, 0, self._fetched(number, 0))
+        self._ask(0, 0)
+
+    def _fetched(self, number: int, first: Bound) -> Sequence[SSAValue]:
+        """The thread's vectors of a factor for the stage that begins there, which may lie behind
+        the last."""
+        writer, stages, depth = self.writer, self.product.stages[number], self.contraction.depth
 
         def given(whole: bool) -> Sequence[SSAValue]:
-            places = zip(stages, self.begins, strict=True)
-            return [
-                vector
-                for each, begin in places
-                for vector in each.fetch(writer, self.bases, begin, first, self.thread, whole=whole)
-            ]
+            begin = self.begins[number]
+            return stages.fetch(writer, self.bases, begin, first, self.thread, whole=whole)
 
-        cut = [number for number, each in enumerate(stages) if each.is_cut]
-        end, high = writer.add(first, DEPTH), writer.extent(self.contraction.depth)
-        conditions = self._inside(cut)
+        end, high = writer.add(first, DEPTH), writer.extent(depth)
+        conditions = self._inside([number] if stages.is_cut else [])
         if not (isinstance(end, int) and isinstance(high, int) and end <= high):
             conditions.append(writer.compare("le", writer.value(end), writer.value(high)))
         if not conditions:
             return given(True)
-        only_whole = not cut and divisor(self.contraction.depth) % DEPTH == 0
-        nothing = self._vectors(0.0, sum(each.vectors for each in stages))
-        return writer.branch(
-            writer.all_of(conditions),
-            partial(given, True),
-            lambda: nothing if only_whole else given(False),
-        )
+        whole, is_needed = partial(given, True), stages.is_cut or divisor(depth) % DEPTH
+        nothing = self._vectors(0.0, stages.vectors)
+        cut = partial(given, False) if is_needed else lambda: nothing
+        return writer.branch(writer.all_of(conditions), whole, cut)
 
-    def _put(self, fetched: Sequence[SSAValue], half: Bound, first: Bound) -> None:
-        """Store what was fetched of the stage that begins there."""
-        writer, vectors = self.writer, iter(fetched)
-        for stages, shared in zip(self.product.stages, self.shared, strict=True):
-            begin, own = writer.multiply(half, stages.half), islice(vectors, stages.vectors)
-            stages.put(writer, shared, begin, self.thread, list(own))
+    def _put(self, number: int, half: Bound, fetched: Sequence[SSAValue]) -> None:
+        stages, shared = self.product.stages[number], self.shared[number]
+        begin = self.writer.multiply(half, stages.half)
+        stages.put(self.writer, shared, begin, self.thread, fetched)
+
+    def _ask(self, half: Bound, first: Bound) -> None:
+        """Which rows of the stage that begins there count, if that is a question."""
         if self.guard is not None:
-            self.guard.put(self.bases, self.begins[0], first, half, self.thread)
+            self.guard.put(self.bases, self.begins[LEFT], first, half, self.thread)
 
     # Results.
 
     def _results(self, sums: Sequence[SSAValue], cut: bool) -> None:
         """What follows the sums, row by row; of a block that is `cut`, some may lie outside."""
         writer = self.writer
-        rows = [writer.add(place, number) for place in self.own[0] for number in range(WIDTH)]
+        rows = [writer.add(place, number) for place in self.own[LEFT] for number in range(WIDTH)]
         across = COUNT // SIDE
         for number, place in enumerate(rows):
-            row = writer.add(self.begins[0], place)
+            row = writer.add(self.begins[LEFT], place)
             own = sums[number * across : (number + 1) * across]
             write = partial(self._row, row, own, cut)
             if cut:
@@ -277,8 +285,8 @@ class _Thread:
         writer, lanes = self.writer, self.contraction.lanes
         bases = dict(self.bases)
         self.product.rows.stand(writer, bases, row)
-        for place, value in zip(self.own[1], sums, strict=True):
-            lane = bases[lanes.value] = writer.add(self.begins[1], place)
+        for place, value in zip(self.own[RIGHT], sums, strict=True):
+            lane = bases[lanes.value] = writer.add(self.begins[RIGHT], place)
             inside = masks(writer, lane, writer.extent(lanes.size), WIDTH, 1) if cut else (None,)
             ready = Ready(self.fold.results[0], frozenset((self.fold,)), partial(_spread, value))
             tile = Tile(WIDTH, lanes.value, inside)

@@ -14,10 +14,6 @@ from stepwell.compiler.lower.loop_to_llvm.callees import Callees
 from stepwell.compiler.lower.loop_to_llvm.newton import Inverse
 from stepwell.compiler.machines.machine import Machine
 
-SHARED = 3
-"""The address space of what a GPU's threads share."""
-SHARED_ALIGNMENT = 64
-
 Statements = Mapping[type[Operation], Callable[..., None]]
 """Of the frame and the op."""
 Body = Callable[[LlvmBuilder, Sequence[SSAValue]], SSAValue]
@@ -84,15 +80,11 @@ class Program:
 
     def export(self, name: str, numbers: tuple[int, ...], location: LocationAttr) -> None:
         """A constant array of i64 that the object defines."""
-        self._exports.append(_array(name, "external", numbers, i64, location))
+        self.add(_array(name, "external", numbers, i64, location))
 
-    def share(self, element: Attribute, count: int, location: LocationAttr) -> str:
-        """The symbol of memory that the threads of a block have in common, on a GPU."""
-        name, kind = self.unique("shared"), array(element, count)
-        made = GlobalOp(kind, name, "internal", SHARED, alignment=SHARED_ALIGNMENT)
-        made.location = location
+    def add(self, made: GlobalOp) -> None:
+        """Before the functions."""
         self._exports.append(made)
-        return name
 
     def rare(
         self,
