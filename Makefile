@@ -86,6 +86,11 @@ lock:
 	$(FREEZE) | sed -n 's/^nvidia-cuda-nvcc==.*/&; platform_system == "Linux"/p' >> requirements/gpu.txt
 	rm -rf build/lock
 	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet ".[cuda]"
+	echo '# What a card needs besides its driver; written by `make lock`.' > requirements/cuda.txt
+	$(FREEZE) --exclude setuptools >> requirements/cuda.txt
+	rm -rf build/lock
+	$(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet ".[bench]"
 	echo '# What `make bench PEERS=1` runs with; written by `make lock`.' > requirements/bench.txt
 	$(FREEZE) | sed 's/+cpu$$//' >> requirements/bench.txt

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from stepwell.effects import assert_ as assert_
     from stepwell.effects import custom_call as custom_call
     from stepwell.effects import print as print
+    from stepwell.placement import device_put as device_put
     from stepwell.runtime.errors import CallError as CallError
     from stepwell.runtime.errors import CompileError as CompileError
     from stepwell.runtime.errors import LoadError as LoadError
@@ -52,6 +53,7 @@ _HOMES = {
     "nn": (),
     "numpy": (),
     "optim": (),
+    "placement": ("device_put",),
     "runtime.errors": ("CallError", "CompileError", "LoadError", "StepwellError"),
     "runtime.loading": ("load",),
     "specs": ("Spec", "spec"),

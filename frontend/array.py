@@ -34,11 +34,13 @@ from stepwell.compiler.ops.value import Value, full
 from stepwell.indexing import ONE
 from stepwell.places import user_line, user_location
 from stepwell.promotion import dtype_name, integer_limits
+from stepwell.runtime.devices.array import DeviceArray
+from stepwell.runtime.devices.registry import CPU, device_at, place_of
 from stepwell.runtime.dtypes import BY_NUMPY
-from stepwell.runtime.errors import CompileError
+from stepwell.runtime.errors import CallError, CompileError
 from stepwell.runtime.sizes import Size
 from stepwell.subscripts import Subscripts
-from stepwell.trace import Concrete, Trace, current_trace
+from stepwell.trace import Concrete, Held, Trace, current_trace
 
 Number: TypeAlias = bool | int | float
 
@@ -47,6 +49,9 @@ INSTEAD_OF_NUMBERS = (
     "give a number that the program is built for as a number: functools.partial(f, n=3), or a"
     " default; compute others with arrays"
 )
+
+KNOWN_ONLY = "what is compiled already takes known arrays: trace the function itself"
+INSTEAD_OF_NUMPY = "write it with the functions of stepwell.numpy, which can be traced"
 
 
 @final
@@ -58,7 +63,7 @@ class Array(Subscripts):
 
     def __init__(
         self,
-        value: Concrete | None,
+        value: Held | None,
         ssa: SSAValue | None = None,
         trace: Trace | None = None,
         weak: bool = False,
@@ -116,6 +121,12 @@ class Array(Subscripts):
             name = BY_NUMPY[self._value.dtype].name
         return promotion.SETTLED[name] if self.weak else name
 
+    @property
+    def device(self) -> str:
+        """Where its value lies: `cpu`, `cuda`, `cuda:1`."""
+        held = self._known("a program runs where its target says, and its arrays lie there")
+        return held.device.name if isinstance(held, DeviceArray) else CPU
+
     def settled(self) -> Array:
         """A weak array in the dtype that Python's numbers have by default; others as they are."""
         return self.astype(self.dtype) if self.weak else self
@@ -135,11 +146,22 @@ class Array(Subscripts):
     # Its value, where it is here.
 
     @property
-    def value(self) -> Concrete:
-        """The values in NumPy, without a copy. An error while tracing: they are not known yet."""
-        return self._known("what is compiled already takes known arrays: trace the function itself")
+    def held(self) -> Held:
+        """The value where it lies: NumPy's array, or a device's."""
+        return self._known(KNOWN_ONLY)
 
-    def _known(self, way_out: str) -> Concrete:
+    @property
+    def value(self) -> Concrete:
+        """The values in NumPy, without a copy but from a device. An error while tracing: they are
+        not known yet."""
+        return self._seen(KNOWN_ONLY)
+
+    def _seen(self, way_out: str) -> Concrete:
+        """The values in NumPy, which are fetched each time where they lie on a device."""
+        held = self._known(way_out)
+        return held.fetched() if isinstance(held, DeviceArray) else held
+
+    def _known(self, way_out: str) -> Held:
         if self._value is None:
             raise CompileError(
                 "SW0102",
@@ -152,7 +174,7 @@ class Array(Subscripts):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Concrete:
         """The values, read-only unless they are copied."""
-        value = self._known("write it with the functions of stepwell.numpy, which can be traced")
+        value = self._seen(INSTEAD_OF_NUMPY)
         if dtype is not None and value.dtype != dtype:
             return value.astype(dtype)
         if copy:
@@ -166,13 +188,22 @@ class Array(Subscripts):
 
         Others get what they may write to: a copy, where the values here must not change.
         """
+        if isinstance(self._value, DeviceArray):
+            return self._value.__dlpack__(**options)
         if options.get("max_version"):
             return np.asarray(self).__dlpack__(**options)
         value = self.value
         return (value if value.flags.writeable else value.copy()).__dlpack__(**options)
 
     def __dlpack_device__(self) -> tuple[Any, Any]:
-        return self.value.__dlpack_device__()
+        return self._known(INSTEAD_OF_NUMPY).__dlpack_device__()
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """For other libraries of a GPU; AttributeError if the value does not lie on one."""
+        if not isinstance(self._value, DeviceArray):
+            raise AttributeError("__cuda_array_interface__: the array does not lie on a GPU")
+        return self._value.__cuda_array_interface__
 
     def item(self) -> Number:
         """The only element as a Python number."""
@@ -183,33 +214,34 @@ class Array(Subscripts):
 
     def copy(self) -> Array:
         """The array with memory of its own, as one that NumPy shares may change."""
-        return self if self._value is None else Array(self._value.copy(), weak=self.weak)
+        return self if self._value is None else Array(self.held.copy(), weak=self.weak)
 
     def __bool__(self) -> bool:
-        return bool(self._known(INSTEAD_OF_BRANCHES))
+        return bool(self._seen(INSTEAD_OF_BRANCHES))
 
     def __int__(self) -> int:
-        return int(self._known(INSTEAD_OF_NUMBERS))
+        return int(self._seen(INSTEAD_OF_NUMBERS))
 
     def __float__(self) -> float:
-        return float(self._known(INSTEAD_OF_NUMBERS))
+        return float(self._seen(INSTEAD_OF_NUMBERS))
 
     def __index__(self) -> int:
-        return cast(SupportsIndex, self._known(INSTEAD_OF_NUMBERS)).__index__()
+        return cast(SupportsIndex, self._seen(INSTEAD_OF_NUMBERS)).__index__()
 
     def __format__(self, form: str) -> str:
         """As its only element is formatted; without a format as `str` has it."""
         if not form:
             return str(self)
         way = f'have the program print it, when it runs: stepwell.print("{{:{form}}}", x)'
-        return format(self._known(way).item(), form)
+        return format(self._seen(way).item(), form)
 
     def __repr__(self) -> str:
         if self._value is None:
             over = self._trace is None or self._trace.over
             return f"Array({'of a function that has ended' if over else _type_text(self)}, traced)"
-        text = np.array2string(self._value, separator=", ", prefix="Array(")
-        return f"Array({text}, {self.dtype})"
+        text = np.array2string(self.value, separator=", ", prefix="Array(")
+        place = "" if self.device == CPU else f", {self.device}"
+        return f"Array({text}, {self.dtype}{place})"
 
     # What operators and methods are written with.
 
@@ -254,6 +286,9 @@ def asarray(x: Any, dtype: object = None) -> Array:
     if isinstance(x, Size):
         size = Array(None, *_emitted("size", (), {"size": x})[0])
         return size if dtype is None else size.astype(dtype)
+    if (place := place_of(x)) is not None:
+        there = x if isinstance(x, DeviceArray) else DeviceArray.borrowed(x, device_at(place))
+        return Array(there) if dtype is None else Array(there).astype(dtype)
     value = np.from_dlpack(x) if _by_dlpack(x) else np.asarray(x)
     if value.dtype.kind in "OUS" and not hasattr(x, "dtype"):
         _refuse_object(x)
@@ -343,12 +378,25 @@ def _run(mnemonic: str, operands: Sequence[Array], **parameters: Any) -> list[Ar
             pairs = _emitted(mnemonic, operands, parameters)
             return [Array(None, ssa, trace) for ssa, trace in pairs]
         op = _prototype(mnemonic, tuple(x.type for x in operands), tuple(parameters.items()))
-        values = op.reference(*(x.value for x in operands))
+        values = op.reference(*map(here, operands))
     except CompileError as error:
         error.where = user_line()
         error.details = error.details or tuple(described(x) for x in operands if x.traced)
         raise
     return [Array(v) for v in (values if isinstance(values, tuple) else (values,))]
+
+
+def here(x: Array) -> Concrete:
+    """The value of an array that the CPU can compute with (CallError SW0423)."""
+    held = x.held
+    if isinstance(held, DeviceArray):
+        raise CallError(
+            "SW0423",
+            f"an array on {x.device} is computed with outside of jit, which the CPU does",
+            hint=f'use jit(f, target="{x.device}"), or fetch it: stepwell.device_put(x, "{CPU}")',
+            where=user_line(),
+        )
+    return held
 
 
 @lru_cache(maxsize=4096)

@@ -17,6 +17,7 @@ from stepwell.manifests import PRODUCER
 from stepwell.options import add_function, in_order, named
 from stepwell.runtime import EntryPoint, Model, load, system, verify
 from stepwell.runtime.artifact import Artifact
+from stepwell.runtime.devices.registry import CPU
 from stepwell.runtime.dtypes import Array
 from stepwell.runtime.entry import NUMERICS
 from stepwell.runtime.errors import StepwellError
@@ -86,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("run", help="run a .well file on .npy files")
     one.add_argument("file", help="the .well file")
     one.add_argument("--entry", help="the entry point to call; needed if the file has several")
+    one.add_argument("--device", default=CPU, help="where it runs, such as cuda (cpu if left out)")
     one.add_argument(
         "--input",
         action="append",
@@ -135,14 +137,14 @@ def _compile(given: argparse.Namespace) -> int:
 
 def _run(given: argparse.Namespace) -> int:
     inputs = {name: _read(file) for name, file in named(given.input, "--input").items()}
-    with load(given.file) as model:
+    with load(given.file, device=given.device) as model:
         entry = _entry(model, given.entry)
         results = [each.name for each in entry.signature.entry.results if each.state is None]
         files = dict(_destinations(results, given.output))
         if len(files) < len(given.output):
             raise StepwellError("SW0511", "--output gives one file twice")
-        found = entry.run(entry.signature.bind_leaves(inputs))
-    leaves = dict(zip(results, found, strict=False))
+        found = map(np.asarray, entry.run(entry.signature.bind_leaves(inputs)))
+        leaves = dict(zip(results, found, strict=False))
     for file, name in files.items():
         _write(file, leaves[name])
     if not files:

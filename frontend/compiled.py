@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, cast, final
 
+import numpy as np
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp
 
@@ -21,6 +22,7 @@ from stepwell.manifests import manifest
 from stepwell.modules import module_of, named
 from stepwell.places import pointing_at_the_user, user_line
 from stepwell.runtime import artifact, safetensors, samples, system
+from stepwell.runtime.devices.place import on_device
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.loading import select
 from stepwell.runtime.manifest import Manifest
@@ -28,6 +30,7 @@ from stepwell.runtime.model import Model
 from stepwell.runtime.signature import Signature as Called
 from stepwell.signatures import Signature
 from stepwell.states import State, States
+from stepwell.targets import Targets
 from stepwell.tracing import TracedFunction
 
 SAVED = ("tensor", "loop")
@@ -47,16 +50,15 @@ class Compiled:
         self,
         traced: Mapping[str, TracedFunction],
         signatures: Mapping[str, Signature],
-        machines: Sequence[Machine],
+        targets: Targets,
         numerics: str,
         plans: Plans = NONE,
     ) -> None:
-        """`machines` are what code is for, the best first; that for all is made by `save`. Kernels
-        that `plans` has are run under those."""
+        """Code for all `targets` is made by `save`; kernels that `plans` has run under those."""
         self._traced = traced
         self._signatures = signatures
-        self._machines = machines
-        self._machine = next(filter(_is_here, machines), machines[0])
+        self._targets = targets
+        self._machine = targets.here
         self._numerics = numerics
         self._plans = plans
         self._states = {each.name: each for s in signatures.values() for each in s.states}
@@ -83,7 +85,11 @@ class Compiled:
         keys = {weight: str(number) for number, weight in enumerate(self._weights)}
         manifest = self._manifest([self._image], keys)
         with pointing_at_the_user():
-            select(manifest.targets, "the program")
+            device = self._targets.device
+            target = select(manifest.targets, "the program", device=device)
+            if device is not None and target.device is not None:
+                place = on_device(device, target.device, self._image.ptx.encode(), "the program")
+                return Model(manifest, self._image.code, _arrays(keys), place=place)
         with without_collection():
             pool = support_of(self._machine)
         return Model(manifest, self._image.code, _arrays(keys), pool=pool)
@@ -182,12 +188,15 @@ class Compiled:
         calls = self._samples(sample)
         images = [
             self._image if each == self._machine else self._compiled(each)
-            for each in self._machines
+            for each in self._targets.machines
         ]
         members: dict[str, bytes] = {}
         for image in images:
             members[f"code/{image.machine.name}.o"] = image.code
-            members[f"code/{image.machine.name}.pool.o"] = support_of(image.machine)
+            if image.ptx:
+                members[f"code/{image.machine.name}.ptx"] = image.ptx.encode()
+            else:
+                members[f"code/{image.machine.name}.pool.o"] = support_of(image.machine)
         for level in SAVED:
             members[f"ir/{level}.mlir"] = self.ir(level).encode()
         hashes = {weight: weight.sha for weight in self._weights}
@@ -211,7 +220,8 @@ class Compiled:
             raise _no_sample(f"of {name}", f"a {type(arguments).__name__}", "a tuple", name)
         inputs = self._entry_point(model, name).inputs(tuple(arguments))
         # An input that is overwritten holds something else after the call.
-        return samples.Sample(name, [array.copy() for array in inputs], model[name].run(inputs))
+        given = [np.array(each) for each in inputs]
+        return samples.Sample(name, given, list(map(np.asarray, model[name].run(inputs))))
 
     def _module(self) -> ModuleOp:
         return module_of(self._functions(), self._numerics)
@@ -251,12 +261,6 @@ def _expect_sizes(sizes: Mapping[str, int], signatures: Iterable[Signature]) -> 
             most = "any" if high is None else high
             sentence = f"the size {name} is from {low} to {most}, and cannot be {value}"
             raise CompileError("SW0163", sentence, where=user_line())
-
-
-def _is_here(machine: Machine) -> bool:
-    """Whether this process can run the machine's code."""
-    same = machine.architecture == system.architecture()
-    return same and machine.runs_on(tuple(system.cpu_features()))
 
 
 def _expect_dict(sample: object, name: str) -> None:

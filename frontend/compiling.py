@@ -10,12 +10,9 @@ from stepwell.array import Array
 from stepwell.calls import call_jitted
 from stepwell.compiled import Compiled as Compiled
 from stepwell.compiler.dialects.sizes import IntsAttr
-from stepwell.compiler.machines import MACHINES, X86_64_V3
-from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.ops.emission import current_or_none
 from stepwell.compiler.ops.structure import DONATED
 from stepwell.compiler.pipeline import without_collection
-from stepwell.compiler.targets.cpu import host
 from stepwell.compiler.tuning.plans import Plans
 from stepwell.entry_points import EntryPoint
 from stepwell.nested import Structure, flat
@@ -26,13 +23,11 @@ from stepwell.runtime.errors import CompileError
 from stepwell.runtime.model import Model
 from stepwell.signatures import Function, Signature, expect_takes, parameters, required, taking
 from stepwell.states import expect_agreement, threaded
+from stepwell.targets import HOST, Targets
 from stepwell.tracing import TracedFunction, flatten_arguments, trace_function, weakness
 
 Specs = tuple[Any, ...]
 PlansLike = Plans | str | Path | Sequence[Plans | str | Path]
-HOST = "host"
-"""The target that is this machine."""
-
 DEFAULTS: Mapping[str, object] = {"target": HOST, "numerics": "strict", "donate": (), "plans": ()}
 """The options of `compile`."""
 
@@ -61,7 +56,8 @@ def compile(
 
     `target` names what machine code is for: "host", this machine and in a file also the least that
     Stepwell compiles for; or exactly one level, "x86-64-v4", or several, of which the best that
-    runs is taken. The program can be saved where it cannot be run (LoadError SW0308).
+    runs is taken. "cuda" is for NVIDIA's GPUs: the program runs there if that is all it is for, and
+    its results lie there. The program can be saved where it cannot be run (LoadError SW0308).
 
     `numerics` are "strict", the same bits on every machine and under every plan; or "fast", with
     which convolutions may be carried out by Winograd's filters, and arithmetic rearranged.
@@ -71,7 +67,7 @@ def compile(
     """
     _expect_options(fn, len(specs), target=target, numerics=numerics, donate=donate, plans=plans)
     tuned = _plans(plans)
-    machines = _machines((target,) if isinstance(target, str) else target)
+    targets = Targets.of((target,) if isinstance(target, str) else target)
     if numerics not in NUMERICS:
         hint = f"there are {' and '.join(NUMERICS)}"
         sentence = f"there are no numerics {numerics!r}"
@@ -84,7 +80,7 @@ def compile(
         name: _traced(function, name, signatures[name]) for name, (function, _) in entries.items()
     }
     _donate(traced, signatures, (donate,) if isinstance(donate, str) else donate)
-    return Compiled(traced, signatures, machines, numerics, tuned)
+    return Compiled(traced, signatures, targets, numerics, tuned)
 
 
 def _expect_options(fn: object, given: int, **options: object) -> None:
@@ -126,24 +122,6 @@ def _plans(given: PlansLike) -> Plans:
     if isinstance(given, str | Path):
         return Plans.load(given)
     return Plans({place: tuned for each in given for place, tuned in _plans(each).found.items()})
-
-
-def _machines(names: Sequence[str]) -> list[Machine]:
-    """The machines of these names, the best first (CompileError SW0136)."""
-    for name in names or ("()",):
-        if name not in (HOST, *MACHINES):
-            known = ", ".join((HOST, *MACHINES))
-            raise CompileError(
-                "SW0136",
-                f"there is no target {name}",
-                hint=f"give one or several of {known}",
-                where=user_line(),
-            )
-    found = [MACHINES[name] for name in MACHINES if name in names]
-    if HOST in names:
-        found += [host(), X86_64_V3]
-    by_name = {machine.name: machine for machine in found}
-    return sorted(by_name.values(), key=lambda machine: len(machine.features), reverse=True)
 
 
 def _entries(
@@ -212,12 +190,14 @@ def _name(function: Function, otherwise: str = "main") -> str:
     return name if name.isidentifier() else otherwise
 
 
-def jit(function: Function) -> Function:
+def jit(function: Function, *, target: str = HOST) -> Function:
     """The function, compiled once for each structure, dtypes and shapes of its arguments.
 
+    `target` is where it runs, "host" or "cuda" (CompileError SW0136), and where its results lie:
+    arguments on the CPU are copied to a device by each call, those on another device are refused.
     Within a traced function, it is a function of that program, which is called there.
     """
-    jitted = _Jitted(function)
+    jitted = _Jitted(function, Targets.of((target,)))
 
     @functools.wraps(function)
     def compiled(*arguments: Any, **named: Any) -> Any:
@@ -232,8 +212,9 @@ def jit(function: Function) -> Function:
 class _Jitted:
     """The programs of a jitted function, each for arguments of one structure, dtypes and shapes."""
 
-    def __init__(self, function: Function) -> None:
+    def __init__(self, function: Function, targets: Targets) -> None:
         self._function = function
+        self._targets = targets
         self._name = _name(function)
         self._programs: dict[object, tuple[EntryPoint, Structure]] = {}
         self.calls = Calls(self._called, Array)
@@ -250,7 +231,7 @@ class _Jitted:
             found = self._programs[key] = self._compiled(keys, structure, leaves, len(arguments))
         entry, outputs = found
         with pointing_at_the_user():
-            inputs = [leaf.value for leaf in leaves]
+            inputs = [leaf.held for leaf in leaves]
         result = outputs.rebuild(entry.of_leaves(inputs))
         if structure == flat(len(arguments)) and not any(weakness(leaves)):
             self.calls.learn(key, lambda: entry.case(inputs, outputs))
@@ -266,7 +247,8 @@ class _Jitted:
         inputs, outputs = flat(traced.inputs.size), flat(traced.outputs.size)
         function = TracedFunction(traced.op, inputs, outputs)
         unnested = Signature(tuple(signature.leaf_names()), inputs, signature.types, {})
-        program = Compiled({self._name: function}, {self._name: unnested}, [host()], "strict")
+        targets = self._targets
+        program = Compiled({self._name: function}, {self._name: unnested}, targets, "strict")
         return program[self._name], traced.outputs
 
 

@@ -4,17 +4,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NoReturn, cast, final
 
-from numpy.typing import NDArray
-
 from stepwell import nested
 from stepwell.array import Array
 from stepwell.nested import Structure
 from stepwell.places import pointing_at_the_user
 from stepwell.runtime import model
-from stepwell.runtime.arguments import dense
 from stepwell.runtime.calling import ALONE, Calls
 from stepwell.runtime.thunk import MOST_INPUTS, Case
 from stepwell.signatures import by_position
+from stepwell.trace import Held
 from stepwell.tracing import TracedFunction
 
 
@@ -47,26 +45,28 @@ class EntryPoint:
             self._calls.learn(shapes, lambda: self.case(inputs, self._traced.outputs))
         return result
 
-    def inputs(self, arguments: tuple[Any, ...]) -> list[NDArray[Any]]:
+    def inputs(self, arguments: tuple[Any, ...]) -> list[Held]:
         """The leaves of arguments, which must be nested as the signature and of its types."""
         leaves, structure = nested.flatten(arguments)
         nested.expect_same(self._traced.inputs, structure, "the signature", "the arguments")
+        signature = self._entry.signature
+        pairs = zip(signature.entry.arguments, leaves, strict=False)
         return [
-            dense(argument, leaf.value if isinstance(leaf, Array) else leaf)
-            for argument, leaf in zip(self._entry.signature.entry.arguments, leaves, strict=False)
+            signature.take(argument, leaf.held if isinstance(leaf, Array) else leaf)
+            for argument, leaf in pairs
         ]
 
-    def run(self, inputs: Sequence[NDArray[Any]]) -> Any:
+    def run(self, inputs: Sequence[Held]) -> Any:
         """The result for the leaves of arguments; the next states come after its leaves."""
         outputs = self._traced.outputs
         results = self._entry.run(cast(Any, inputs))[: outputs.size]
         return outputs.rebuild([Array(cast(Any, result)) for result in results])
 
-    def of_leaves(self, inputs: Sequence[NDArray[Any]]) -> Any:
+    def of_leaves(self, inputs: Sequence[Held]) -> Any:
         """The same for an entry point whose arguments are the leaves; the thunk has its cases."""
         return self.function(*inputs) if len(inputs) <= MOST_INPUTS else self.run(inputs)
 
-    def case(self, inputs: Sequence[NDArray[Any]], outputs: Structure) -> Case | None:
+    def case(self, inputs: Sequence[Held], outputs: Structure) -> Case | None:
         """The call for inputs like these in a thunk, its results nested as `outputs`."""
         case = self._entry.case(cast(Any, inputs), _rebuilding(outputs))
         if case is not None:

@@ -1,11 +1,14 @@
 """What an artifact says of a compiled program: its entry points, their states, and its targets."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 from stepwell import nested
 from stepwell.compiler.dialects.nd import Tensor, Weight, dtype_of, shape_of
+from stepwell.compiler.machines import X86_64_V3
 from stepwell.compiler.pipeline import Image
+from stepwell.runtime.devices.image import DeviceCode
 from stepwell.runtime.dtypes import BY_NAME, BY_NUMPY
 from stepwell.runtime.entry import Argument, ArrayType, Entry, Result, SizeRange
 from stepwell.runtime.manifest import Manifest, Target
@@ -14,6 +17,9 @@ from stepwell.runtime.state import Nesting
 from stepwell.runtime.tree import Items
 from stepwell.signatures import Signature
 from stepwell.tracing import TracedFunction
+
+SHARED = re.compile(r"\.shared\b[^;]*?\.b(\d+) [\w$]+\[(\d+)\]")
+"""The declaration of an array in PTX: the bits of an element, and how many there are."""
 
 PRODUCER = "stepwell 0.1.0"
 """What writes the files."""
@@ -103,6 +109,8 @@ def _array_type(type: Tensor) -> ArrayType:
 
 def _target(image: Image) -> Target:
     machine = image.machine
+    if image.ptx:
+        return _device_target(image)
     return Target(
         name=machine.name,
         architecture=machine.architecture,
@@ -113,3 +121,25 @@ def _target(image: Image) -> Target:
         plans=dict(image.plans),
         overwrites=image.overwrites,
     )
+
+
+def _device_target(image: Image) -> Target:
+    """A target whose host code is for the least of machines."""
+    name, host = image.machine.name, X86_64_V3
+    ptx = f"code/{name}.ptx"
+    return Target(
+        name=name,
+        architecture=image.machine.architecture,
+        features=host.features,
+        code=f"code/{name}.o",
+        workspace=image.workspace,
+        plans=dict(image.plans),
+        overwrites=image.overwrites,
+        device=DeviceCode(ptx, image.grids, _shared(image.ptx), host.architecture),
+    )
+
+
+def _shared(ptx: str) -> int:
+    """The bytes of the largest array that the threads of a block share."""
+    found = (int(bits) // 8 * int(count) for bits, count in SHARED.findall(ptx))
+    return max(found, default=0)

@@ -16,10 +16,13 @@ from stepwell.compiler.dialects.sizes import Range
 from stepwell.compiler.ops.emission import emit, emitting
 from stepwell.compiler.ops.value import Value
 from stepwell.places import pointing_at_the_user
+from stepwell.runtime.devices.array import DeviceArray
 from stepwell.runtime.dtypes import BY_NUMPY
 from stepwell.runtime.sizes import KNOWN, Size
 
 Concrete = NDArray[Any]
+Held = Concrete | DeviceArray
+"""A value that is known, wherever it lies."""
 
 
 @final

@@ -11,7 +11,7 @@ from typing import Any, NoReturn, TypeVar
 from xdsl.ir import Block
 
 from stepwell import nested
-from stepwell.array import Array, asarray, lifted
+from stepwell.array import Array, asarray, here, lifted
 from stepwell.compiler.dialects.nd import is_float, shape_of, tensor
 from stepwell.compiler.ops.base import Path, evaluate
 from stepwell.compiler.ops.emission import current_or_none
@@ -50,7 +50,7 @@ def in_a_program(function: Callable[..., Any]) -> Callable[..., Any]:
         leaves, structure = flatten_arguments(arguments, named)
         types = [leaf.type for leaf in leaves]
         traced = trace_block(unpacking(function), structure, types, weak=weakness(leaves))
-        values = evaluate(traced.block, [leaf.value for leaf in leaves])
+        values = evaluate(traced.block, list(map(here, leaves)))
         return traced.structure.rebuild([Array(value) for value in values])
 
     return run

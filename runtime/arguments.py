@@ -5,6 +5,8 @@ from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
 
+from stepwell.runtime.devices.array import DeviceArray
+from stepwell.runtime.devices.registry import CPU, elsewhere, place_of
 from stepwell.runtime.dtypes import Array
 from stepwell.runtime.entry import Argument, Result
 from stepwell.runtime.errors import CallError
@@ -21,7 +23,7 @@ def dense(argument: Argument, value: object) -> Array:
     """The value as an array with the argument's dtype and rank, row-major without gaps.
 
     An array that is so already is used as it is, another is copied; dtypes are never converted.
-    Python numbers are taken for arrays without axes. CallError SW0402, SW0406.
+    Python numbers are taken for arrays without axes. CallError SW0402, SW0406, SW0420.
     """
     array = value if type(value) is np.ndarray else _converted(argument, value)
     if array.dtype != argument.type.dtype.numpy or array.ndim != len(argument.type.shape):
@@ -36,8 +38,8 @@ def mismatch(
     argument: Argument | Result, found: object, given: str = "", *, code: str = "SW0402"
 ) -> CallError:
     """The error that says what was expected, `given` what else is known, and what was found."""
-    if isinstance(found, np.ndarray):
-        array = cast("Array", found)
+    if isinstance(found, np.ndarray | DeviceArray):
+        array = cast("Array | DeviceArray", found)
         text = f"{array.dtype} array of shape {array.shape}"
     elif isinstance(found, bool | int | float):
         text = f"{type(found).__name__} {found}"
@@ -47,6 +49,8 @@ def mismatch(
 
 
 def _converted(argument: Argument, value: object) -> Array:
+    if (place := place_of(value)) is not None:
+        raise elsewhere(argument.name, place, CPU)
     if isinstance(value, ArrayLike):
         return np.asarray(value)
     if isinstance(value, bool | int | float) and not argument.type.shape:

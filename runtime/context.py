@@ -1,7 +1,7 @@
 """The context of a call: the words that compiled code is handed, and what they lead to."""
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import prod
 from typing import Final, final
 
@@ -120,8 +120,10 @@ class Contexts:
 class Host:
     """The function that an entry point's code calls to print; it answers 0, or 1 if that failed."""
 
-    def __init__(self, name: str, entry: Entry) -> None:
+    def __init__(self, name: str, entry: Entry, see: Callable[..., Array] | None = None) -> None:
+        """`see` takes the place of `_view` where arrays do not lie in the host's memory."""
         self._name = name
+        self._see = see or _view
         self._sites = entry.sites
         self._imports = entry.imports
         self._sizes = [size.name for size in entry.sizes]
@@ -142,7 +144,7 @@ class Host:
         try:
             values = dict(zip(self._sizes, _int64s(sizes, len(self._sizes)), strict=True))
             types = self._sites[site].operands
-            arrays = map(_view, types, _int64s(operands, len(types)), [values] * len(types))
+            arrays = map(self._see, types, _int64s(operands, len(types)), [values] * len(types))
             print(filled(self._sites[site].text, list(arrays)), flush=True)
         except BaseException as error:  # even KeyboardInterrupt must wait until C has returned
             self._raised[context] = error

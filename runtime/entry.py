@@ -8,6 +8,7 @@ from typing import Final, Literal, TypeAlias, final
 import numpy as np
 
 from stepwell.runtime import tree
+from stepwell.runtime.devices.array import Value
 from stepwell.runtime.dtypes import BY_NAME, Array, DType
 from stepwell.runtime.errors import SourceLine
 from stepwell.runtime.fields import Field, Json
@@ -31,7 +32,7 @@ class ArrayType:
     def __str__(self) -> str:
         return f"{self.dtype}[{','.join(map(str, self.shape))}]"
 
-    def admits(self, array: Array) -> bool:
+    def admits(self, array: Value) -> bool:
         """Whether an array has this dtype and rank, and the sizes that are known."""
         return (
             array.dtype == self.dtype.numpy

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias, final
 
+from stepwell.runtime.devices.image import DeviceCode
 from stepwell.runtime.entry import Entry, read_size
 from stepwell.runtime.errors import LoadError
 from stepwell.runtime.fields import Field, Json
@@ -26,7 +27,8 @@ class Target:
     """Code for one kind of processor, which has all of `features` (LLVM's names).
 
     `code` and `pool` are names of members; `workspace` is each entry's need, in bytes, and
-    `overwrites` each entry's pairs of an input and the result that lies in its place.
+    `overwrites` each entry's pairs of an input and the result that lies in its place. Of a target
+    for a `device` they are the host code's; `architecture` is the device's.
     """
 
     name: str
@@ -37,16 +39,19 @@ class Target:
     pool: str | None = None
     plans: Json = field(default_factory=dict[str, Json])
     overwrites: Mapping[str, Pairs] = field(default_factory=dict[str, Pairs])
+    device: DeviceCode | None = None
 
     def to_json(self) -> Json:
         """The target as it stands in a manifest."""
         pool: dict[str, Json] = {} if self.pool is None else {"pool": self.pool}
+        device = {} if self.device is None else {"device": self.device.to_json()}
         return {
             "name": self.name,
             "architecture": self.architecture,
             "features": self.features,
             "code": self.code,
             **pool,
+            **device,
             "workspace": {name: str(need) for name, need in self.workspace.items()},
             "plans": self.plans,
             "overwrites": {name: pairs for name, pairs in self.overwrites.items() if pairs},
@@ -55,7 +60,7 @@ class Target:
     @staticmethod
     def from_json(field: Field, entries: Mapping[str, Entry]) -> "Target":
         """The target that a manifest describes."""
-        pool = field.get("pool")
+        pool, device = field.get("pool"), field.get("device")
         needs = field["workspace"]
         return Target(
             field["name"].text(),
@@ -66,6 +71,7 @@ class Target:
             None if pool is None else pool.text(),
             field["plans"].json(),
             _overwrites(field.get("overwrites"), entries),
+            None if device is None else DeviceCode.from_json(device),
         )
 
 

@@ -4,19 +4,18 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Self, final
 
-import numpy as np
-
 from stepwell.runtime import code as machine_code
 from stepwell.runtime import pool as thread_pool
 from stepwell.runtime import tree
 from stepwell.runtime.arguments import mismatch
 from stepwell.runtime.calling import ALONE, Call, Calls
 from stepwell.runtime.context import Contexts
+from stepwell.runtime.devices.array import Value
+from stepwell.runtime.devices.place import HERE, AnyProgram, Place
 from stepwell.runtime.dtypes import Array
 from stepwell.runtime.entry import Argument, Entry
 from stepwell.runtime.errors import CallError, LoadError
 from stepwell.runtime.manifest import Manifest, Target
-from stepwell.runtime.program import Program
 from stepwell.runtime.signature import Signature
 from stepwell.runtime.state import State
 from stepwell.runtime.thunk import Case
@@ -30,12 +29,13 @@ class EntryPoint:
     point changes state. Those that only read it see what one call left, and wait for none.
     """
 
-    def __init__(self, name: str, entry: Entry, program: Program, state: State) -> None:
-        self.name = name
-        self.signature = Signature(name, entry)
+    def __init__(self, signature: Signature, program: AnyProgram, state: State) -> None:
+        entry = signature.entry
+        self.name = signature.name
+        self.signature = signature
         self._reads = [each.name for each in entry.arguments if each.kind == "state"]
         self._keeps = [(i, each.state) for i, each in enumerate(entry.results) if each.state]
-        self._program: Program | None = program
+        self._program: AnyProgram | None = program
         self._state = state
         self._positional = entry.inputs == tree.flat(len(self.signature.entry.parameters))
         self._rebuild = _rebuilding(entry)
@@ -61,7 +61,7 @@ class EntryPoint:
             self._calls.forget()
         return self._rebuild(results)
 
-    def case(self, inputs: Sequence[Array], rebuild: Call) -> Case | None:
+    def case(self, inputs: Sequence[Value], rebuild: Call) -> Case | None:
         """The call for inputs like these in a thunk; `rebuild` is as for `Program.case`.
 
         None where states are read or changed: that takes their lock, and other arrays each time.
@@ -71,7 +71,7 @@ class EntryPoint:
             return None
         return program.case(inputs, rebuild)
 
-    def run(self, inputs: Sequence[Array]) -> list[Array]:
+    def run(self, inputs: Sequence[Value]) -> Sequence[Value]:
         """All results, states too, for dense inputs of the right dtypes and ranks."""
         program = self._program
         if program is None:
@@ -114,6 +114,7 @@ class Model:
         target: Target | None = None,
         pool: bytes | memoryview | None = None,
         name: str = "the program",
+        place: Place = HERE,
     ) -> None:
         """A model in memory, from the object for `target` (the manifest's first, if not given).
 
@@ -126,15 +127,17 @@ class Model:
         if pool is not None:
             thread_pool.provide(pool, f"{name}: {self.target.pool}")
         states = _states(manifest, name)
-        first = {key: _value(each, constants, name) for key, each in states.items()}
-        self.state = State(states, first, manifest.states)
+        values = {key: place.put(array) for key, array in constants.items()}
+        first = {key: _value(each, values, name) for key, each in states.items()}
+        self.state = State(states, first, manifest.states, place.put)
         contexts = Contexts()
         self.entries: dict[str, EntryPoint] = {}
         for key, entry in manifest.entries.items():
-            fixed = [_value(a, constants, name) for a in entry.arguments if a.kind == "constant"]
+            fixed = [_value(a, values, name) for a in entry.arguments if a.kind == "constant"]
             need, pairs = self.target.workspace[key], self.target.overwrites.get(key, ())
-            program = Program(key, entry, loaded, fixed, need, pairs, contexts)
-            self.entries[key] = EntryPoint(key, entry, program, self.state)
+            program = place.program(key, entry, loaded, fixed, need, pairs, contexts)
+            signature = Signature(key, entry, place.take)
+            self.entries[key] = EntryPoint(signature, program, self.state)
         only = len(self.entries) == 1
         self._function = next(iter(self.entries.values())).function if only else None
 
@@ -200,14 +203,14 @@ def _states(manifest: Manifest, name: str) -> dict[str, Argument]:
     return found
 
 
-def _value(argument: Argument, constants: Mapping[str, Array], name: str) -> Array:
+def _value(argument: Argument, constants: Mapping[str, Value], name: str) -> Value:
     """A constant, or a state's first value, from the weights."""
     array = constants.get(argument.sha256 or "")
     if array is None:
         raise _unusable(name, f"the weights lack {argument.name}")
     if not argument.type.admits(array):
         raise _unusable(name, mismatch(argument, array).sentence)
-    return np.require(array, requirements=("C", "A"))
+    return array
 
 
 def _unusable(name: str, reason: str) -> LoadError:

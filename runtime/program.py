@@ -1,9 +1,8 @@
 """A program: one entry point in memory, bound to its code and constants, that runs on arrays."""
 
 import ctypes
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, NoReturn, final
+from collections.abc import Sequence
+from typing import NoReturn, cast, final
 
 import numpy as np
 
@@ -11,30 +10,13 @@ from stepwell.runtime import pool, system
 from stepwell.runtime.calling import ALONE, Call
 from stepwell.runtime.code import Code
 from stepwell.runtime.context import Context, Contexts, Host
+from stepwell.runtime.devices.array import Value
 from stepwell.runtime.dtypes import Array
 from stepwell.runtime.entry import Entry
-from stepwell.runtime.errors import LoadError
+from stepwell.runtime.frames import Frame, Frames, function_of
 from stepwell.runtime.results import empty, maker
 from stepwell.runtime.sizes import Size
-from stepwell.runtime.symbols import Symbols, length, lengths
 from stepwell.runtime.thunk import Case, expected, fits
-
-EntryFunction: Final = ctypes.CFUNCTYPE(
-    ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p
-)
-
-REMEMBERED: Final = 1024
-"""Combinations of shapes whose sizes are kept."""
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """What follows from the arguments' shapes; `sizes` is read by C, and never written."""
-
-    sizes: ctypes.Array[ctypes.c_int64]
-    results: list[tuple[tuple[int, ...], np.dtype[np.generic]]]
-    workspace: int
 
 
 @final
@@ -46,7 +28,7 @@ class Program:
         name: str,
         entry: Entry,
         code: Code,
-        constants: Sequence[Array],
+        constants: Sequence[Value],
         workspace: Size,
         overwrites: Sequence[tuple[int, int]],
         contexts: Contexts,
@@ -54,21 +36,18 @@ class Program:
         """`constants` stand in the entry's order; `contexts` may be shared with other programs."""
         self._entry = entry
         self._code = code  # lives as long as this program
-        self._symbols = Symbols(name, entry)
+        self._frames = Frames(name, entry, workspace)
         self._constants = constants
-        self._workspace = workspace
         self._overwrites = overwrites
         self._contexts = contexts
-        self._frames: dict[tuple[tuple[int, ...], ...], Frame] = {}
-        self._fixed = [array.ctypes.data for array in constants]
-        self._function = EntryFunction(code.address(entry.symbol))
-        _expect_counts(code, entry)
+        self._fixed = [cast("Array", array).ctypes.data for array in constants]
+        self._function = function_of(code, entry)
         self._imports = (ctypes.c_uint64 * len(entry.imports))(*system.addresses(entry.imports))
         self._host = Host(name, entry)
         self._print_address, self._print = self._host.exposed()
         self._imports_address = ctypes.addressof(self._imports)
 
-    def run(self, arrays: Sequence[Array]) -> list[Array]:
+    def run(self, arrays: Sequence[Value]) -> list[Array]:
         """The results for dense inputs and then states, in the manifest's order.
 
         An input that is overwritten is a result afterwards; one that is read-only, or overlaps
@@ -77,7 +56,8 @@ class Program:
         Raises CallError SW0402 to SW0404 and SW0419 if the shapes do not fit, SW0410 to SW0412 if
         the program fails.
         """
-        frame = self._frame(arrays)
+        arrays = cast("Sequence[Array]", arrays)  # `dense` has made them so
+        frame = self._frames.of(arrays)
         results = [empty(shape, dtype) for shape, dtype in frame.results]
         if self._overwrites:
             arrays = self._given_away(arrays, results)
@@ -88,12 +68,13 @@ class Program:
             self._contexts.give(context)
         return results
 
-    def case(self, arrays: Sequence[Array], rebuild: Call) -> Case | None:
+    def case(self, arrays: Sequence[Value], rebuild: Call) -> Case | None:
         """The call for inputs like these in a thunk; None if it is too long, or overwrites one.
 
         `rebuild` makes the answer of the results; `ALONE` and `tuple` are not called for it.
         """
-        frame = self._frame(arrays)
+        arrays = cast("Sequence[Array]", arrays)
+        frame = self._frames.of(arrays)
         addresses = len(arrays) + len(self._fixed) + len(frame.results)
         if self._overwrites or not fits(len(arrays), len(frame.results), addresses):
             return None
@@ -153,33 +134,3 @@ class Program:
                 given[argument] = array.copy()
             results[result] = given[argument]
         return given
-
-    def _frame(self, arrays: Sequence[Array]) -> Frame:
-        shapes = tuple([array.shape for array in arrays])
-        found = self._frames.get(shapes)
-        if found is None:
-            found = self._solved(self._symbols.solve(arrays))
-            if len(self._frames) >= REMEMBERED:
-                self._frames.clear()
-            self._frames[shapes] = found
-        return found
-
-    def _solved(self, values: Mapping[str, int]) -> Frame:
-        sizes = [values[size.name] for size in self._entry.sizes]
-        results = [
-            (lengths(result, values), result.type.dtype.numpy) for result in self._entry.results
-        ]
-        workspace = length(self._workspace, values, "the workspace")
-        return Frame((ctypes.c_int64 * len(sizes))(*sizes), results, workspace)
-
-
-def _expect_counts(code: Code, entry: Entry) -> None:
-    """Raises LoadError SW0320 unless code reads as many pointers and sizes as a call has."""
-    found = code.numbers(f"{entry.symbol}.takes", 2)
-    given = len(entry.arguments) + len(entry.results), len(entry.sizes)
-    if found != given:
-        raise LoadError(
-            "SW0320",
-            f"{code.name}: {entry.symbol} takes {found[0]} arrays and {found[1]} sizes, and the"
-            f" manifest describes {given[0]} and {given[1]}",
-        )

@@ -1,13 +1,16 @@
 """The signature: a call's arguments, by position or by name, nested or not, as a list of arrays."""
 
-from collections.abc import Mapping, Sequence
-from typing import Final, final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeAlias, final
 
 from stepwell.runtime import tree
 from stepwell.runtime.arguments import dense
-from stepwell.runtime.dtypes import Array
-from stepwell.runtime.entry import Entry
+from stepwell.runtime.devices.array import Value
+from stepwell.runtime.entry import Argument, Entry
 from stepwell.runtime.errors import CallError
+
+Take: TypeAlias = Callable[[Argument, object], Value]
+"""From an argument and what the caller gave to the array that a program takes."""
 
 LONGEST: Final = 100
 """Characters of a signature in a `repr`."""
@@ -17,8 +20,9 @@ LONGEST: Final = 100
 class Signature:
     """What an entry point takes and answers; `str` writes it as `f(x: f32[B,4]) -> f32[B]`."""
 
-    def __init__(self, name: str, entry: Entry) -> None:
+    def __init__(self, name: str, entry: Entry, take: Take = dense) -> None:
         self.name = name
+        self.take = take
         self.entry = entry
         order = list(tree.indices(entry.inputs))
         self._leaves = [entry.arguments[index] for index in order]
@@ -37,7 +41,7 @@ class Signature:
         text = str(self)
         return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
-    def bind(self, args: Sequence[object], kwargs: Mapping[str, object]) -> list[Array]:
+    def bind(self, args: Sequence[object], kwargs: Mapping[str, object]) -> list[Value]:
         """A call's arguments as dense arrays of the right dtypes and ranks, one for each input.
 
         Raises CallError SW0401 (names), SW0402 (arrays), SW0405 (trees) or SW0406 (numbers).
@@ -48,7 +52,7 @@ class Signature:
         if not self._flat:
             items = zip(self.entry.inputs.items, args, parameters, strict=True)
             args = [leaf for item in items for leaf in tree.flatten(*item)]
-        arrays = [dense(*leaf) for leaf in zip(self._leaves, args, strict=True)]
+        arrays = [self.take(*leaf) for leaf in zip(self._leaves, args, strict=True)]
         return [arrays[place] for place in self._places]
 
     def _by_position(self, args: Sequence[object], kwargs: Mapping[str, object]) -> list[object]:
@@ -65,7 +69,7 @@ class Signature:
             raise self._refusal(f"missing {', '.join(missing)}")
         return [*args, *(kwargs[name] for name in parameters[len(args) :])]
 
-    def bind_leaves(self, named: Mapping[str, object]) -> list[Array]:
+    def bind_leaves(self, named: Mapping[str, object]) -> list[Value]:
         """A call's arguments by the names of their leaves, `params['w']` (CallError SW0401)."""
         leaves = {each.name: each for each in self.entry.arguments if each.kind == "input"}
         for name in named:
@@ -74,7 +78,7 @@ class Signature:
         missing = [name for name in leaves if name not in named]
         if missing:
             raise self._refusal(f"missing {', '.join(missing)}")
-        return [dense(argument, named[name]) for name, argument in leaves.items()]
+        return [self.take(argument, named[name]) for name, argument in leaves.items()]
 
     def _refusal(self, reason: str) -> CallError:
         return CallError("SW0401", f"{self.name}: {reason}", details=[f"signature: {self}"])

@@ -1,7 +1,7 @@
 """A model's state: named trees of arrays that outlive a call and that its entry points share."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, final
 from weakref import WeakValueDictionary
@@ -10,6 +10,8 @@ import numpy as np
 
 from stepwell.runtime import tree
 from stepwell.runtime.arguments import dense, mismatch
+from stepwell.runtime.devices.array import Value
+from stepwell.runtime.devices.registry import place_of
 from stepwell.runtime.dtypes import Array
 from stepwell.runtime.entry import Argument
 from stepwell.runtime.errors import CallError
@@ -49,10 +51,15 @@ class State(Mapping[str, Any]):
     def __init__(
         self,
         arguments: Mapping[str, Argument],
-        first: Mapping[str, Array],
+        first: Mapping[str, Value],
         nested: Mapping[str, Nesting],
+        put: Callable[[Array], Value] = np.asarray,
     ) -> None:
-        """`arguments` and `first` are those of the leaves; what is not `nested` is by itself."""
+        """`arguments` and `first` are those of the leaves; what is not `nested` is by itself.
+
+        `put` brings an array to where the states lie.
+        """
+        self._put = put
         self.lock = threading.RLock()
         _all[id(self)] = self
         self._arguments = arguments
@@ -88,15 +95,18 @@ class State(Mapping[str, Any]):
         with self.lock:
             self.update(arrays)
 
-    def arrays(self, leaves: Sequence[str]) -> list[Array]:
+    def arrays(self, leaves: Sequence[str]) -> list[Value]:
         """The current arrays of these leaves, all as one call left them."""
         now = self._now
         return [now[leaf] for leaf in leaves]
 
-    def update(self, arrays: Mapping[str, Array]) -> None:
+    def update(self, arrays: Mapping[str, Value]) -> None:
         """Replaces leaves; the caller holds the lock and hands the arrays over."""
         for array in arrays.values():
-            array.flags.writeable = False
+            if isinstance(array, np.ndarray):
+                array.flags.writeable = False
+            else:
+                array.writeable = False
         self._now = {**self._now, **arrays}
 
     def reset(self) -> None:
@@ -104,12 +114,13 @@ class State(Mapping[str, Any]):
         with self.lock:
             self._now = self._first
 
-    def _copy(self, leaf: str, value: object) -> Array:
+    def _copy(self, leaf: str, value: object) -> Value:
         argument = self._arguments[leaf]
-        array = np.array(dense(argument, value))
+        given = value if place_of(value) is None else np.asarray(value)
+        array = np.array(dense(argument, given))
         if not argument.type.admits(array):
             raise mismatch(argument, array)
-        return array
+        return self._put(array)
 
 
 _all: Final[WeakValueDictionary[int, State]] = WeakValueDictionary()

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, final
 
 from stepwell.runtime.arguments import mismatch
-from stepwell.runtime.dtypes import Array
+from stepwell.runtime.devices.array import Value
 from stepwell.runtime.entry import Argument, Entry, Result, SizeRange
 from stepwell.runtime.errors import CallError, LoadError
 from stepwell.runtime.sizes import Size
@@ -33,7 +33,7 @@ class Symbols:
         if missing:
             raise LoadError("SW0307", f"{name}: no argument's shape determines {min(missing)}")
 
-    def solve(self, arrays: Sequence[Array]) -> dict[str, int]:
+    def solve(self, arrays: Sequence[Value]) -> dict[str, int]:
         """The values for the shapes of inputs and then states, all of which have the right ranks.
 
         Raises CallError: SW0402 if the shapes do not agree, SW0403 if a value is out of its range,
@@ -50,7 +50,7 @@ class Symbols:
         return values
 
     def _value(
-        self, symbol: SizeRange, solution: Solution, array: Array, values: Mapping[str, int]
+        self, symbol: SizeRange, solution: Solution, array: Value, values: Mapping[str, int]
     ) -> int:
         argument = self._arguments[solution.argument]
         factor = solution.factor.evaluate(values)
@@ -127,7 +127,7 @@ def _linear(size: Size, symbol: str) -> tuple[Size, Size] | None:
     return (factor, offset) if linear else None
 
 
-def _agrees(argument: Argument, array: Array, values: Mapping[str, int]) -> bool:
+def _agrees(argument: Argument, array: Value, values: Mapping[str, int]) -> bool:
     try:
         return tuple(size.evaluate(values) for size in argument.type.shape) == array.shape
     except ValueError:  # a division by a size that is zero

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+import numpy as np
+
 from stepwell.runtime import safetensors
 from stepwell.runtime.arguments import dense, mismatch
 from stepwell.runtime.artifact import SAMPLES, Artifact
-from stepwell.runtime.dtypes import Array
+from stepwell.runtime.devices.array import Value
 from stepwell.runtime.errors import CallError, LoadError
 from stepwell.runtime.loading import instantiate, select, supported
 from stepwell.runtime.model import Model
@@ -108,7 +110,7 @@ def _expect_fit(model: Model, samples: Sequence[Sample], name: str) -> None:
             raise LoadError("SW0318", f"{name}: sample {number}: {error.sentence}") from None
 
 
-def _expect_types(model: Model, sample: Sample, states: dict[str, Array]) -> None:
+def _expect_types(model: Model, sample: Sample, states: dict[str, Value]) -> None:
     """Puts the next states into `states` (CallError)."""
     entry = model.manifest.entries[sample.entry]
     given = list(map(dense, entry.arguments, sample.inputs))
@@ -126,7 +128,7 @@ def _errors(model: Model, samples: Sequence[Sample]) -> Iterator[OutputError]:
     for number, sample in enumerate(samples):
         entry = model.manifest.entries[sample.entry]
         inputs = map(dense, entry.arguments, sample.inputs)
-        found = model[sample.entry].run(list(inputs))
+        found = map(np.asarray, model[sample.entry].run(list(inputs)))
         for result, one, other in zip(entry.results, found, sample.results, strict=True):
             name = f"{sample.entry}.{result.name}"
             same = repeats(one, other, entry.numerics)

@@ -16,7 +16,10 @@ CORE = [
     *(f"compiler/{room}" for room in ("passes", "lower", "targets")),
 ]
 SUPPORT = {ROOT / "compiler" / "targets" / room for room in ("pool", "thunk")}
-GPU = {ROOT / "compiler" / room for room in ("lower/grids", "dialects/gpu", "targets/gpu")}
+GPU = {
+    ROOT / "runtime" / "devices",
+    *(ROOT / "compiler" / room for room in ("lower/grids", "dialects/gpu", "targets/gpu")),
+}
 LARGEST_GPU = 4_000
 LAYOUT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
 VAGUE = {"utils", "util", "helpers", "helper", "common", "core", "misc"}

@@ -74,6 +74,10 @@ def _adam(rate: float, slopes: Any, values: Any, state: Any) -> tuple[Any, Any]:
     return values, (count, mean, square)
 
 
+def byte_product(x: Any, y: Any) -> Any:
+    return np.matmul(x, y, preferred_element_type=np.int32)
+
+
 def gelu(x: Any) -> Any:
     return jax.nn.gelu(x, approximate=False)
 
@@ -178,6 +182,7 @@ WORDS = SimpleNamespace(
     tanh=np.tanh,
     erf=lax.erf,
     sum=np.sum,
+    byte_product=byte_product,
     mean=np.mean,
     transpose=np.transpose,
     reshape=np.reshape,

@@ -25,6 +25,10 @@ class NumPy(Peer):
         return lambda: workload.program(WORDS, weights, *inputs)
 
 
+def byte_product(x: Values, y: Values) -> Values:
+    return np.matmul(x, y, dtype=np.int32)
+
+
 def relu(x: Values) -> Values:
     return np.maximum(x, 0)
 
@@ -148,6 +152,7 @@ WORDS = SimpleNamespace(
     tanh=np.tanh,
     erf=special.erf,
     sum=np.sum,
+    byte_product=byte_product,
     mean=np.mean,
     transpose=np.transpose,
     reshape=np.reshape,

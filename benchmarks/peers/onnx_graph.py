@@ -6,7 +6,7 @@ them so throughout, and its inputs and outputs, too.
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any, final
 
@@ -18,7 +18,12 @@ from benchmarks.peers.peer import UnsupportedError, leaves
 from benchmarks.workloads.workload import Arrays, Weights, Workload
 
 OPSET, IR_VERSION = 20, 9
-TYPES = {"f": TensorProto.FLOAT, "l": TensorProto.INT64}
+TYPES = {
+    "f": TensorProto.FLOAT,
+    "l": TensorProto.INT64,
+    "b": TensorProto.INT8,
+    "B": TensorProto.UINT8,
+}
 CHANNELS_FIRST, CHANNELS_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
 
 
@@ -62,7 +67,7 @@ def model(workload: Workload, weights: Weights, inputs: Arrays) -> Model:
         graph.nodes,
         "main",
         infos,
-        [helper.make_tensor_value_info(each.name, TensorProto.FLOAT, None) for each in results],
+        [helper.make_tensor_value_info(each.name, each.type, None) for each in results],
         list(graph.constants.values()),
     )
     whole = helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)])
@@ -81,6 +86,7 @@ class Value:
     first: bool = False
     constant: NDArray[Any] | None = None
     is_input: bool = False
+    type: int = TensorProto.FLOAT
 
     def __add__(self, other: Any) -> "Value":
         return self.graph.binary("Add", self, other)
@@ -143,9 +149,18 @@ class Graph:
                 "gelu": "Gelu",
             }.items()
         }
-        own = ("sum", "mean", "transpose", "reshape", "concat", "softmax", "logsumexp")
+        own = (
+            "byte_product",
+            "sum",
+            "mean",
+            "transpose",
+            "reshape",
+            "concat",
+            "softmax",
+            "logsumexp",
+        )
         more = ("layer_norm", "take", "part", "row", "split", "attention", "conv2d", "max_pool")
-        methods = {name: getattr(self, name) for name in (*own, *more, "lstm")}
+        methods = {name: getattr(self, name) for name in (*own, *more, "lstm", "byte_product")}
         return SimpleNamespace(**unary, **methods, repeat=_no_loops, mandelbrot=_no_loops)
 
     def _unary_word(self, op: str) -> Callable[[Value], Value]:
@@ -216,6 +231,10 @@ class Graph:
         if x.first and y.first:
             return self._node(op, [x, y], shape, True, {})
         return self.node(op, [x, y], shape)
+
+    def byte_product(self, x: Value, y: Value) -> Value:
+        made = self.node("MatMulInteger", [x, y], _product_shape(x.shape, y.shape))
+        return replace(made, type=TensorProto.INT32)
 
     # Axes.
 

@@ -54,13 +54,17 @@ def compiled(workload: Workload, weights: Any, inputs: Arrays) -> sw.Compiled:
 
 
 def _spec(array: NDArray[Any]) -> sw.Spec:
-    dtype = {"f": "f32", "d": "f64", "l": "i64"}[array.dtype.char]
+    dtype = {"f": "f32", "d": "f64", "l": "i64", "b": "i8", "B": "u8"}[array.dtype.char]
     return sw.spec(f"{dtype}[{','.join(map(str, array.shape))}]")
 
 
 def _optimizer(training: Training) -> Any:
     made = optim.SGD if training.optimizer == "sgd" else optim.Adam
     return made(training.rate)
+
+
+def byte_product(x: Any, y: Any) -> Any:
+    return np.matmul(x, y, dtype="int32")
 
 
 def logsumexp(x: Any) -> Any:
@@ -158,6 +162,7 @@ WORDS = SimpleNamespace(
     tanh=np.tanh,
     erf=np.erf,
     sum=np.sum,
+    byte_product=byte_product,
     mean=np.mean,
     transpose=np.transpose,
     reshape=np.reshape,

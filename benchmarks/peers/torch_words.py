@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from benchmarks.peers.peer import UnsupportedError
+
 CHANNELS_FIRST, CHANNELS_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
 
 
@@ -25,6 +27,13 @@ def tensors(weights: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
         else each.clone()
         for name, each in found.items()
     }
+
+
+def byte_product(x: Tensor, y: Tensor) -> Tensor:
+    """Of bytes with signs alone."""
+    if x.dtype != y.dtype:
+        raise UnsupportedError("no product of bytes of two kinds")
+    return torch._int_mm(x, y)
 
 
 def total(x: Tensor, axis: int) -> Tensor:
@@ -121,6 +130,7 @@ WORDS = SimpleNamespace(
     tanh=torch.tanh,
     erf=torch.erf,
     sum=total,
+    byte_product=byte_product,
     mean=torch.mean,
     transpose=torch.permute,
     reshape=torch.reshape,

@@ -1,13 +1,16 @@
-"""Matrix products: of cubes, of few rows, with a vector, and with weights that never change."""
+"""Matrix products: of cubes, of few rows, with a vector, of bytes, and with weights that never
+change."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
-from benchmarks.workloads.workload import Workload, normal
+from benchmarks.workloads.workload import Workload, bytes_of, normal
 
 CUBES = (64, 128, 256, 512, 1024, 2048)
 ROWS = (1, 8, 16, 32, 128)
 WIDTH, WIDE = 768, 3072
+Byte = Literal["i1", "u1"]
+BYTES: tuple[Byte, ...] = ("u1", "i1")
 
 
 def workloads() -> Iterator[Workload]:
@@ -26,6 +29,11 @@ def workloads() -> Iterator[Workload]:
         operations=2 * 4096**2,
         error=1e-4,
     )
+    for dtype in BYTES:
+        for n in (256, 1024):
+            yield byte_product(dtype, n, n, n)
+        for rows in (16, 128):
+            yield byte_linear(dtype, rows, WIDTH, WIDE)
 
 
 def product(m: int, k: int, n: int) -> Workload:
@@ -47,6 +55,29 @@ def linear(m: int, k: int, n: int) -> Workload:
         {"w": normal(k, n)},
         operations=2 * m * k * n,
         error=1e-4,
+    )
+
+
+def byte_product(dtype: Byte, m: int, k: int, n: int) -> Workload:
+    """Bytes of this kind by bytes with signs; the sums have 32 bits."""
+    return Workload(
+        f"bytes {dtype} by i1 {m}x{k}x{n}",
+        "products of bytes",
+        lambda words, weights, x, y: words.byte_product(x, y),
+        [bytes_of(dtype, m, k), bytes_of("i1", k, n)],
+        error=0,
+    )
+
+
+def byte_linear(dtype: Byte, m: int, k: int, n: int) -> Workload:
+    """The second factor may be packed beforehand."""
+    return Workload(
+        f"linear bytes {dtype} by i1 {m}x{k}x{n}",
+        "products of bytes",
+        lambda words, weights, x: words.byte_product(x, weights["w"]),
+        [bytes_of(dtype, m, k)],
+        {"w": bytes_of("i1", k, n)},
+        error=0,
     )
 
 

@@ -80,6 +80,12 @@ def integers(end: int, *shape: int) -> Draw:
     return lambda random: random.integers(0, end, shape)
 
 
+def bytes_of(dtype: Literal["i1", "u1"], *shape: int) -> Draw:
+    """Bytes of any value, with signs or from 0 on."""
+    limits = numpy.iinfo(dtype)
+    return lambda random: random.integers(limits.min, limits.max + 1, shape, dtype)
+
+
 def given(array: NDArray[Any]) -> Draw:
     """This array."""
     return lambda random: array

@@ -66,8 +66,7 @@ class _Walk:
                 self.tangents[value.ssa] = tangent
         results = [value.ssa for value in values]
         if results != list(op.results):
-            op.detach()
-            op.erase()
+            current().block.erase_op(op)
         return results
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from xdsl.ir import Block, Operation, SSAValue
+from xdsl.rewriter import InsertPoint, Rewriter
 
 from stepwell.compiler.dialects.locations import derived
 from stepwell.compiler.dialects.nd import dtype_of, is_float
@@ -83,9 +84,7 @@ def _copy_creations(back: Block) -> None:
         if isinstance(owner, Creation):
             copy = owner.clone()
             copy.location = owner.location
-            first = back.first_op
-            assert first is not None
-            back.insert_op_before(copy, first)
+            Rewriter.insert_op(copy, InsertPoint.at_start(back))
             value.replace_uses_with_if(
                 copy.results[0], lambda use: use.operation.parent_block() is back
             )

@@ -32,6 +32,8 @@ def described(image: Image, structure: Structure) -> dict[str, Json]:
         "plans": image.plans,
         "overwrites": image.overwrites,
         "copies": {name: [_copy(c, numbers) for c in cs] for name, cs in image.copies.items()},
+        "ptx": image.ptx,
+        "grids": image.grids,
     }
 
 
@@ -77,6 +79,8 @@ def restored(entry: Entry, structure: Structure, machine: Machine) -> Image:
             name: tuple(_restored_copy(each, lines) for each in copies.items())
             for name, copies in data["copies"].members().items()
         },
+        data["ptx"].text(),
+        data["grids"].texts(),
     )
 
 

@@ -2,10 +2,11 @@
 
 from abc import ABC
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TypeVar
 
-from xdsl.dialects.builtin import UNKNOWN_LOC, LocationAttr
-from xdsl.ir import Attribute, Block, Operation, OpResult, SSAValue, SSAValues, Use
+from xdsl.dialects.builtin import UNKNOWN_LOC, DenseArrayBase, LocationAttr, i32
+from xdsl.ir import Attribute, Block, Operation, OpResult, Region, SSAValue, SSAValues, Use
 
 OperationT = TypeVar("OperationT", bound=Operation)
 
@@ -23,8 +24,9 @@ class _OperationFields(Operation, ABC):
         properties: Mapping[str, Attribute] = NOTHING,
         location: LocationAttr = UNKNOWN_LOC,
         successors: Sequence[Block] = (),
+        regions: Sequence[Region] = (),
     ) -> OperationT:
-        """A detached `kind` without regions, unverified; `properties` are copied.
+        """A detached `kind`, unverified; `properties` are copied.
 
         `IRDLOperation.__init__` takes 20 us to sort out its arguments, `create` 6; a kernel has
         hundreds of ops, so the levels below tensors state operands, types and properties flatly:
@@ -46,6 +48,8 @@ class _OperationFields(Operation, ABC):
         op.location = location
         if successors:
             op.successors = successors
+        for region in regions:
+            op.add_region(region)
         return op
 
     @staticmethod
@@ -81,6 +85,12 @@ def result_of(op: Operation) -> OpResult:
     """The only result, unpacked: `op.results[0]` runs a method of Python's."""
     (result,) = op.results
     return result
+
+
+@lru_cache(maxsize=1024)
+def segments(*sizes: int) -> Mapping[str, Attribute]:
+    """The property that says how many operands each variadic one has."""
+    return {"operandSegmentSizes": DenseArrayBase.from_list(i32, sizes)}
 
 
 construct = _OperationFields.construct

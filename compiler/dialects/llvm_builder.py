@@ -1,25 +1,23 @@
 """The builder of functions at the llvm level: instructions, and structured control flow."""
 
 from abc import ABC
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import final
 
 from xdsl.dialects import llvm
 from xdsl.dialects.builtin import (
     ArrayAttr,
-    DenseArrayBase,
     DictionaryAttr,
     StringAttr,
     UnitAttr,
-    i32,
     i64,
 )
 from xdsl.dialects.llvm import FuncOp, LinkageAttr
 from xdsl.ir import Attribute, Block, BlockArgument, Region, SSAValue
 
+from stepwell.compiler.dialects.construct import segments
 from stepwell.compiler.dialects.llvm.access import Access
 from stepwell.compiler.dialects.llvm.cursor import Operand
 from stepwell.compiler.dialects.llvm.float_casts import extend_float, truncate_float
@@ -201,7 +199,7 @@ class LlvmBuilder(Access):
         otherwise_values: Sequence[SSAValue] = (),
     ) -> None:
         operands = (condition, *then_values, *otherwise_values)
-        properties = _segments(1, len(then_values), len(otherwise_values))
+        properties = segments(1, len(then_values), len(otherwise_values))
         self.emit_effect(llvm.CondBrOp, operands, properties, (then, otherwise))
 
     def ret(self, value: Operand | None = None) -> None:
@@ -293,8 +291,3 @@ def _passed(attribute: str | tuple[str, str]) -> Attribute:
     if isinstance(attribute, str):
         return StringAttr(attribute)
     return ArrayAttr([StringAttr(part) for part in attribute])
-
-
-@lru_cache(maxsize=1024)
-def _segments(*sizes: int) -> Mapping[str, Attribute]:
-    return {"operandSegmentSizes": DenseArrayBase.from_list(i32, sizes)}

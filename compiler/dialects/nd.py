@@ -24,12 +24,13 @@ from xdsl.dialects.builtin import (
     i32,
     i64,
 )
-from xdsl.ir import Attribute, Data, ParametrizedAttribute
+from xdsl.ir import Attribute, ParametrizedAttribute
 from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 
+from stepwell.compiler.dialects.define import Bracketed
 from stepwell.compiler.dialects.sizes import Shape, SizesAttr, parse_shape, parse_tuple, shape_text
 from stepwell.compiler.dialects.winograd import transformed
 from stepwell.runtime.dtypes import BY_NAME
@@ -136,21 +137,18 @@ def numpy_dtype(dtype: str) -> np.dtype[np.generic]:
 
 
 @irdl_attr_definition
-class TypesAttr(Data[tuple[Tensor, ...]]):
+class TypesAttr(Bracketed[tuple[Tensor, ...]]):
     """The types of results that follow from nothing else: `<[tensor<4xf32>]>`."""
 
     name = "nd.types"
 
-    @classmethod
-    def parse_parameter(cls, parser: AttrParser) -> tuple[Tensor, ...]:
-        with parser.in_angle_brackets():
-            return tuple(filter(is_tensor, parse_tuple(parser, parser.parse_type)))
+    @staticmethod
+    def read(parser: AttrParser) -> tuple[Tensor, ...]:
+        return tuple(filter(is_tensor, parse_tuple(parser, parser.parse_type)))
 
-    def print_parameter(self, printer: Printer) -> None:
-        with printer.in_angle_brackets():
-            printer.print_string("[")
+    def write(self, printer: Printer) -> None:
+        with printer.in_square_brackets():
             printer.print_list(self.data, printer.print_attribute)
-            printer.print_string("]")
 
 
 Moves = tuple[tuple[str, tuple[int, ...]], ...]
@@ -266,25 +264,24 @@ def _same(one: NDArray[np.generic], other: NDArray[np.generic]) -> bool:
 
 
 @irdl_attr_definition
-class RefAttr(Data[Weight]):
+class RefAttr(Bracketed[Weight]):
     """A weight by its hash: `#nd.ref<"ab12…">`, or one that is moved: `#nd.ref<"ab12…" transpose
     [1, 0]>`. The array rides along, outside of the text."""
 
     name = "nd.ref"
 
-    @classmethod
-    def parse_parameter(cls, parser: AttrParser) -> Weight:
-        with parser.in_angle_brackets():
-            source = Weight(parser.parse_str_literal())
-            moves: list[tuple[str, tuple[int, ...]]] = []
-            while (kind := parser.parse_optional_keyword_in(MOVES)) is not None:
-                moves.append((kind, parse_tuple(parser, parser.parse_integer)))
-            return source.moved(tuple(moves))
+    @staticmethod
+    def read(parser: AttrParser) -> Weight:
+        source = Weight(parser.parse_str_literal())
+        moves: list[tuple[str, tuple[int, ...]]] = []
+        while (kind := parser.parse_optional_keyword_in(MOVES)) is not None:
+            moves.append((kind, parse_tuple(parser, parser.parse_integer)))
+        return source.moved(tuple(moves))
 
-    def print_parameter(self, printer: Printer) -> None:
+    def write(self, printer: Printer) -> None:
         source = self.data.source or self.data
         moves = "".join(f" {kind} {list(numbers)}" for kind, numbers in self.data.moves)
-        printer.print_string(f'<"{source.sha}"{moves}>')
+        printer.print_string(f'"{source.sha}"{moves}')
 
 
 @dataclass(frozen=True)
@@ -312,24 +309,23 @@ class Literal:
 
 
 @irdl_attr_definition
-class LiteralAttr(Data[Literal]):
+class LiteralAttr(Bracketed[Literal]):
     """`#nd.literal<f32 1.5e+00>`."""
 
     name = "nd.literal"
 
-    @classmethod
-    def parse_parameter(cls, parser: AttrParser) -> Literal:
-        with parser.in_angle_brackets():
-            dtype = parser.parse_identifier(" as a dtype")
-            if dtype not in BY_NAME:
-                parser.raise_error(f"there is no dtype {dtype}")
-            negative = parser.parse_optional_punctuation("-") is not None
-            if (word := parser.parse_optional_identifier()) is None:
-                number = float(parser.parse_number()) if is_float(dtype) else parser.parse_integer()
-                return Literal.of(-number if negative else number, dtype)
-            if word not in (("inf", "nan") if is_float(dtype) else ("true", "false")):
-                parser.raise_error(f"{word} is no {dtype}")
-            return Literal(dtype, "-" + word if negative else word)
+    @staticmethod
+    def read(parser: AttrParser) -> Literal:
+        dtype = parser.parse_identifier(" as a dtype")
+        if dtype not in BY_NAME:
+            parser.raise_error(f"there is no dtype {dtype}")
+        negative = parser.parse_optional_punctuation("-") is not None
+        if (word := parser.parse_optional_identifier()) is None:
+            number = float(parser.parse_number()) if is_float(dtype) else parser.parse_integer()
+            return Literal.of(-number if negative else number, dtype)
+        if word not in (("inf", "nan") if is_float(dtype) else ("true", "false")):
+            parser.raise_error(f"{word} is no {dtype}")
+        return Literal(dtype, "-" + word if negative else word)
 
-    def print_parameter(self, printer: Printer) -> None:
-        printer.print_string(f"<{self.data.dtype} {self.data.text}>")
+    def write(self, printer: Printer) -> None:
+        printer.print_string(f"{self.data.dtype} {self.data.text}")

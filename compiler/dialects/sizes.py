@@ -14,7 +14,10 @@ from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 
-from stepwell.runtime.sizes import Size, largest, smallest
+from stepwell.compiler.dialects.define import Bracketed
+from stepwell.runtime.sizes import Size
+from stepwell.runtime.sizes.size import ON_SIZES
+from stepwell.runtime.sizes.text import is_symbol
 
 Shape = tuple[Size, ...]
 Range = tuple[int, int | None]
@@ -28,14 +31,6 @@ PARENTHESES = AttrParser.Delimiter.PAREN
 def count_of(shape: Iterable[Size]) -> Size:
     """The number of elements of a shape."""
     return prod(shape, start=Size.of(1))
-
-
-_ATOMS: Mapping[str, Callable[[Size, Size], Size]] = {
-    "floordiv": Size.__floordiv__,
-    "mod": Size.__mod__,
-    "min": smallest,
-    "max": largest,
-}
 
 
 def parse_size(parser: AttrParser) -> Size:
@@ -67,9 +62,10 @@ def _parse_factor(parser: AttrParser) -> Size:
         parser.parse_punctuation(")")
         return inner
     name = parser.parse_identifier(" in a size")
-    if name not in _ATOMS:
+    if is_symbol(name):
         return Size.of(name)
-    return reduce(_ATOMS[name], parse_tuple(parser, lambda: parse_size(parser), PARENTHESES))
+    arguments = parse_tuple(parser, lambda: parse_size(parser), PARENTHESES)
+    return reduce(ON_SIZES[name], arguments)
 
 
 def parse_tuple(
@@ -88,63 +84,47 @@ def shape_text(shape: Shape) -> str:
 
 
 @irdl_attr_definition
-class SizeAttr(Data[Size]):
+class SizeAttr(Bracketed[Size]):
     """One size: `#nd.expr<B*S>`."""
 
     name = "nd.expr"
-
-    @classmethod
-    def parse_parameter(cls, parser: AttrParser) -> Size:
-        with parser.in_angle_brackets():
-            return parse_size(parser)
-
-    def print_parameter(self, printer: Printer) -> None:
-        printer.print_string(f"<{self.data}>")
+    read = staticmethod(parse_size)
 
 
 @irdl_attr_definition
-class SizesAttr(Data[Shape]):
+class SizesAttr(Bracketed[Shape]):
     """Several sizes, such as a shape: `[B, 784]`."""
 
     name = "nd.sizes"
+    read = staticmethod(parse_shape)
 
-    @classmethod
-    def parse_parameter(cls, parser: AttrParser) -> Shape:
-        with parser.in_angle_brackets():
-            return parse_shape(parser)
-
-    def print_parameter(self, printer: Printer) -> None:
-        printer.print_string(f"<{shape_text(self.data)}>")
+    def write(self, printer: Printer) -> None:
+        printer.print_string(shape_text(self.data))
 
 
 @irdl_attr_definition
-class NumberAttr(Data[int]):
+class NumberAttr(Bracketed[int]):
     """An axis, a count and the like: `<1>`."""
 
     name = "nd.number"
 
-    @classmethod
-    def parse_parameter(cls, parser: AttrParser) -> int:
-        with parser.in_angle_brackets():
-            return parser.parse_integer()
-
-    def print_parameter(self, printer: Printer) -> None:
-        printer.print_string(f"<{self.data}>")
+    @staticmethod
+    def read(parser: AttrParser) -> int:
+        return parser.parse_integer()
 
 
 @irdl_attr_definition
-class IntsAttr(Data[tuple[int, ...]]):
+class IntsAttr(Bracketed[tuple[int, ...]]):
     """Axis numbers, strides and the like: `<[1, 0]>`."""
 
     name = "nd.ints"
 
-    @classmethod
-    def parse_parameter(cls, parser: AttrParser) -> tuple[int, ...]:
-        with parser.in_angle_brackets():
-            return parse_tuple(parser, parser.parse_integer)
+    @staticmethod
+    def read(parser: AttrParser) -> tuple[int, ...]:
+        return parse_tuple(parser, parser.parse_integer)
 
-    def print_parameter(self, printer: Printer) -> None:
-        printer.print_string(f"<[{', '.join(map(str, self.data))}]>")
+    def write(self, printer: Printer) -> None:
+        printer.print_string(str(list(self.data)))
 
 
 @irdl_attr_definition

@@ -3,10 +3,11 @@
 `"ü"` is written `"\\\\xfc"`: Python's escapes, in which a backslash is escaped once more.
 """
 
-from xdsl.ir import Data
 from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
+
+from stepwell.compiler.dialects.define import Bracketed
 
 
 def print_text(printer: Printer, text: str) -> None:
@@ -18,16 +19,11 @@ def parse_text(parser: AttrParser) -> str:
 
 
 @irdl_attr_definition
-class TextAttr(Data[str]):
+class TextAttr(Bracketed[str]):
     """A text: `<"x is {}">`."""
 
     name = "nd.text"
+    read = staticmethod(parse_text)
 
-    @classmethod
-    def parse_parameter(cls, parser: AttrParser) -> str:
-        with parser.in_angle_brackets():
-            return parse_text(parser)
-
-    def print_parameter(self, printer: Printer) -> None:
-        with printer.in_angle_brackets():
-            print_text(printer, self.data)
+    def write(self, printer: Printer) -> None:
+        print_text(printer, self.data)

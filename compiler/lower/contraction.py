@@ -16,7 +16,7 @@ from stepwell.compiler.lower.costs import length
 from stepwell.compiler.lower.writer import ONE
 from stepwell.runtime.sizes import Size
 
-KINDS = ("serial", "pairs")
+CHAINS = ("serial", "pairs")
 """Orders in which one accumulator takes all products of a chunk."""
 
 
@@ -152,7 +152,7 @@ def contraction_of(analysis: Analysis, first: int = 0) -> Contraction | str:
     folds = list(analysis.inside)
     if analysis.scans:
         return "it has prefixes"
-    if len(folds) != 1 or folds[0].kind != Combine.FMA or folds[0].order.data.kind not in KINDS:
+    if len(folds) != 1 or folds[0].kind != Combine.FMA or folds[0].order.data.kind not in CHAINS:
         return "it has not one serial fold of products"
     (fold,) = folds
     axes = analysis.axes(first)

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial, reduce
+from functools import cached_property, partial, reduce
 from itertools import product
+from math import prod
 from typing import final
 
 from xdsl.dialects import arith
@@ -15,17 +16,21 @@ from stepwell.compiler.dialects.llvm.types import element, integer, vector
 from stepwell.compiler.dialects.llvm.types import lanes as lanes_of
 from stepwell.compiler.dialects.loop.explicit import DotOp
 from stepwell.compiler.dialects.loop.scalar import Cast, CastOp
-from stepwell.compiler.lower.analysis import Analysis, Axis, divisor
+from stepwell.compiler.lower.analysis import Access, Analysis, Axis, collapse, divisor
 from stepwell.compiler.lower.bodies import BodyWriter, Mask, Ready, Spread, Tile
 from stepwell.compiler.lower.codes import cast
 from stepwell.compiler.lower.contraction import Contraction, Factor
 from stepwell.compiler.lower.folds import Intervals, NestWriter
-from stepwell.compiler.lower.shuffles import extract
-from stepwell.compiler.lower.writer import ONE, Bound, Writer
+from stepwell.compiler.lower.shuffles import extract, shuffle
+from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Writer
 from stepwell.compiler.machines.dots import DOTS, Dot
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.ops.functions import defaults
+from stepwell.compiler.passes.pack_weights import WORD
 from stepwell.runtime.sizes import Size
+
+Bases = Mapping[SSAValue, Bound]
+"""Where a tile begins along each axis."""
 
 HIGH_BITS = 0x80808080 - (1 << 32)
 """The highest bit of four bytes: turned around, it moves a byte by 128, from signed to unsigned or
@@ -52,8 +57,8 @@ class Recipe:
 def recipe_of(contraction: Contraction, dot: Dot) -> Recipe | None:
     """How an instruction computes the products, if it does."""
     kinds, fold = [_kind(contraction.left), _kind(contraction.right)], contraction.fold
-    same = (dot.sums, dot.order) == (str(fold.results[0].type), fold.order.data.kind)
-    if None in kinds or not same:
+    sums = "f32" if fold.order.data.kind == "pairs" else "i32"
+    if None in kinds or not dot.sums == sums == str(fold.results[0].type):
         return None
     if dot.left == "i16":
         return Recipe(dot, False, False)
@@ -83,8 +88,23 @@ KINDS: Mapping[tuple[Cast, Attribute, Attribute], str] = {
 def _kind(factor: Factor) -> str | None:
     """The numbers that a factor is made from."""
     op = factor.value.owner
-    known = isinstance(op, CastOp)
-    return KINDS.get((op.cast, op.operand.type, op.result.type)) if known else None
+    return KINDS.get((op.cast, op.operand.type, op.result.type)) if isinstance(op, CastOp) else None
+
+
+def is_linear(factor: Factor) -> bool:
+    """Whether a step along any axis of the fold is one of some steps along the last."""
+    fold, computed_with = factor.fold, factor.analysis.computed_with
+    return len(collapse(fold.axes, fold.sizes.data, factor.reads, computed_with)) == 1
+
+
+def words_read(factor: Factor) -> Access | None:
+    """The only read of a factor that lies in memory as `pack-weights` lays it out: words of four
+    bytes that are neighbours along the fold, for one position of its axis after the other."""
+    axes, reads = factor.analysis.axes_of(factor.fold), factor.reads
+    if len(axes) != 2 or len(factor.behind) != 2 or len(reads) != 1 or factor.axis is None:
+        return None
+    strides = [reads[0].stride(axis.value) for axis in (factor.axis, axes[1])]
+    return reads[0] if [WORD, *strides] == [axes[1].size, WORD, ONE] else None
 
 
 @final
@@ -93,7 +113,8 @@ class Words:
     """Panels of a factor: for each word along the fold, those of `length` positions of its axis.
 
     A word holds neighbours along the fold; behind its end there are zeros. Panels of the right
-    factor have what the sums of their lanes `start` with behind them.
+    factor have what the sums of their lanes `start` with behind them; they are nothing but that
+    where its words are read where they lie.
     """
 
     analysis: Analysis
@@ -105,8 +126,14 @@ class Words:
 
     @property
     def fold(self) -> Axis:
-        """The only axis of the fold."""
-        return self.analysis.axes_of(self.factor.fold)[-1]
+        """The fold's axis; or the last of several, if steps along it are all there are."""
+        fold = self.factor.fold
+        return Axis(self.analysis.axes_of(fold)[-1].value, prod(fold.sizes.data, start=ONE))
+
+    @cached_property
+    def source(self) -> Access | None:
+        """The read of a right factor in memory that is what the instruction takes."""
+        return words_read(self.factor) if self.starts and self.group == WORD else None
 
     @property
     def axis(self) -> Axis:
@@ -120,6 +147,8 @@ class Words:
     @property
     def depth(self) -> Size:
         """Words of one position of the factor's axis, with room for whole vectors of elements."""
+        if self.source is not None:
+            return ZERO
         return (self.fold.size + (self.width - 1)) // self.width * (self.width // self.group)
 
     @property
@@ -130,7 +159,7 @@ class Words:
     def fill(
         self,
         writer: Writer,
-        bases: Mapping[SSAValue, Bound],
+        bases: Bases,
         masks: Sequence[Mask],
         target: SSAValue,
         part: Intervals,
@@ -142,19 +171,21 @@ class Words:
         """
         filling = _Filling(self, writer, bases, target, first)
         with writer.memory():
-            if all(each.stride(self.fold.value) == ONE for each in self.factor.reads):
+            if (read := words_read(self.factor)) is not None and self.starts:
+                filling.from_words(read, len(masks))
+            elif all(each.stride(self.fold.value) == ONE for each in self.factor.reads):
                 filling.along(min(self.length, len(masks) * self.width))
             else:
                 filling.across(masks)
         if self.starts and self.recipe.moved:
-            self._write_starts(writer, target, len(masks))
+            self._write_starts(writer, bases, target, len(masks))
 
-    def _write_starts(self, writer: Writer, target: SSAValue, vectors: int) -> None:
+    def _write_starts(self, writer: Writer, bases: Bases, target: SSAValue, vectors: int) -> None:
         """Minus what moving the left operand adds to the sums, vector by vector."""
         zero, moved = (_all_lanes(writer, number, i32, self.width) for number in (0, HIGH_BITS))
 
         def add(word: Bound, sums: Sequence[SSAValue]) -> Sequence[SSAValue]:
-            lanes = [self._vector(writer, target, word, column) for column in range(vectors)]
+            lanes = [self._vector(writer, bases, target, word, each) for each in range(vectors)]
             return [self.recipe.add(writer, moved, *pair) for pair in zip(lanes, sums, strict=True)]
 
         with writer.memory():
@@ -168,7 +199,7 @@ class Words:
         panel: SSAValue,
         left: "Words",
         left_panels: SSAValue,
-        begin: Callable[[Writer, Mapping[SSAValue, Bound]], Bound],
+        begin: Callable[[Writer, Bases], Bound],
     ) -> Ready:
         """The sums of tiles, from panels of this right factor and of the `left` one, in which that
         of a tile has a `begin`."""
@@ -193,7 +224,7 @@ class Words:
         starts = [writer.reload(panel, end, zero.type) if moved else zero for end in ends]
 
         def add(word: Bound, sums: Sequence[SSAValue]) -> Sequence[SSAValue]:
-            lanes = [self._vector(writer, panel, word, column) for column in columns]
+            lanes = [self._vector(writer, body.bases, panel, word, each) for each in columns]
             terms = [(Size.of(left.length), word), (ONE, first)]
             places = [writer.affine([*terms, (ONE, row)]) for row in rows]
             ones = [writer.splat(writer.load(left_panels, at, i32), self.width) for at in places]
@@ -207,8 +238,24 @@ class Words:
         """Words along the fold."""
         return writer.extent((self.fold.size + (self.group - 1)) // self.group)
 
-    def _vector(self, writer: Writer, panel: SSAValue, word: Bound, column: int) -> SSAValue:
-        return writer.load(panel, self._place(writer, word, column), vector(i32, self.width))
+    def _vector(
+        self, writer: Writer, bases: Bases, panel: SSAValue, word: Bound, column: int
+    ) -> SSAValue:
+        type = vector(i32, self.width)
+        if self.source is None:
+            return writer.load(panel, self._place(writer, word, column), type)
+        bytes = self.lying(writer, self.source, bases, word, column)
+        return cast(writer, Cast.BITCAST, bytes, type)
+
+    def lying(
+        self, writer: Writer, read: Access, bases: Bases, word: Bound, column: int
+    ) -> SSAValue:
+        """The bytes of a vector of words of four."""
+        fold, at = self.factor.fold, read.at
+        bases = {**bases, **dict.fromkeys(fold.axes, 0), self.analysis.axes_of(fold)[0].value: word}
+        terms = [(size, bases[axis]) for axis, size in at.terms.items()]
+        place = writer.affine(terms, at.offset + column * WORD * self.width)
+        return writer.load(read.buffer, place, vector(i8, WORD * self.width))
 
     def _place(self, writer: Writer, word: Bound, column: int) -> Bound:
         """Where a vector of a word lies in a panel."""
@@ -222,7 +269,7 @@ class _Filling:
 
     words: Words
     writer: Writer
-    bases: Mapping[SSAValue, Bound]
+    bases: Bases
     target: SSAValue
     first: Bound
 
@@ -243,6 +290,25 @@ class _Filling:
                 self._store(extract(writer, packed, number), word, place)
 
         writer.each(0, count, lambda at: writer.each(0, end, partial(some, at), width))
+
+    def from_words(self, read: Access, count: int) -> None:
+        """So many vectors of words of four bytes, of which each becomes several."""
+        words, writer, group, width = self.words, self.writer, self.words.group, self.words.width
+        op, parts = words.factor.value.owner, WORD // group
+        type = vector(integer(32 // group), width * group)
+        assert isinstance(op, CastOp)
+
+        def some(index: Bound) -> None:
+            for column, part in product(range(count), range(parts)):
+                bytes = words.lying(writer, read, self.bases, index, column)
+                lanes = [lane for lane in range(WORD * width) if lane % WORD // group == part]
+                numbers = cast(writer, op.cast, shuffle(writer, bytes, bytes, lanes), type)
+                value = cast(writer, Cast.BITCAST, numbers, vector(i32, width))
+                word = writer.affine([(Size.of(parts), index), (ONE, part)])
+                self._store(value, word, column * width)
+
+        if parts > 1:
+            writer.each(0, writer.extent(words.fold.size // WORD), some)
 
     def across(self, masks: Sequence[Mask]) -> None:
         """Vectors along the factor's axis, for one word of them after the other."""

@@ -10,8 +10,7 @@ from xdsl.passes import ModulePass
 from stepwell.compiler.dialects.loop.nests import FoldOp, KernelOp
 from stepwell.compiler.dialects.loop.types import PAIRS, OrderAttr
 from stepwell.compiler.lower.strategies.dots import Dots
-from stepwell.compiler.machines import machine_named
-from stepwell.compiler.machines.machine import Machine
+from stepwell.compiler.machines import Machine, machine_named
 from stepwell.compiler.ops.structure import is_fast
 
 
@@ -30,15 +29,12 @@ class NameOrders(ModulePass):
         machine = machine_named(self.machine)
         for kernel in op.ops:
             if isinstance(kernel, KernelOp) and is_fast(kernel):
-                _name(kernel, machine)
+                for fold in kernel.walk():
+                    if isinstance(fold, FoldOp) and fold.order.data.kind == "serial":
+                        _name(fold, kernel, machine)
 
 
-def _name(kernel: KernelOp, machine: Machine) -> None:
-    folds = [op for op in kernel.walk() if isinstance(op, FoldOp)]
-    if len(folds) != 1 or folds[0].order.data.kind != "serial":
-        return
-    (fold,) = folds
-    before = fold.order
-    fold.properties["order"] = OrderAttr(PAIRS)
+def _name(fold: FoldOp, kernel: KernelOp, machine: Machine) -> None:
+    before, fold.properties["order"] = fold.order, OrderAttr(PAIRS)
     if Dots.fits(kernel, machine) is not None:
         fold.properties["order"] = before

@@ -1,9 +1,7 @@
 """What suits a contraction on a machine: which operands to copy, which blocks, which tasks."""
 
-from dataclasses import dataclass
-from functools import cached_property
 from math import prod
-from typing import Self, final
+from typing import final
 
 from stepwell.compiler.dialects.loop.types import BufferType
 from stepwell.compiler.lower.analysis import Access, Axis, lanes_of
@@ -18,95 +16,74 @@ UNKNOWN_STRIDES = 6
 
 
 @final
-@dataclass(frozen=True, eq=False)
 class Suited:
-    """What suits a contraction of floats, one thought after the other: `turned` is whether its
-    right operand is, which then is copied; a tile has `mr` rows by `nv` vectors."""
+    """What suits a contraction, one thought after the other. Rows of its right operand are so many
+    elements apart, or columns if it is `turned`, and then copied. A tile has `mr` rows by `nv`
+    vectors."""
 
-    contraction: Contraction
-    product: Product
-    machine: Machine
-    turned: bool
-    mr: int
-    nv: int
-
-    @classmethod
-    def to(cls, contraction: Contraction, machine: Machine) -> Self:
-        product = product_of(contraction, machine)
-        turned = not contraction.right.is_contiguous and contraction.right.may_pack
-        tile = product.tile(_tallest(contraction), turned, machine)
-        return cls(contraction, product, machine, turned, *tile)
+    def __init__(self, contraction: Contraction, machine: Machine):
+        self.contraction, self.machine = contraction, machine
+        self.product = product_of(contraction, machine)
+        self.distance = _distance(contraction.right)
+        self.turned = not contraction.right.is_contiguous and contraction.right.may_pack
+        self.mr, self.nv = self.product.tile(_tallest(contraction), self.turned, machine)
 
     # How the operands are read.
 
-    @cached_property
     def streams(self) -> bool:
         """Whether rows of the right operand are read to their ends, a few at a time."""
-        known = not self.turned and self.may_be_cut
+        known = not self.turned and self.may_be_cut()
         return known and self.product.streams(self.mr, self.nv, self.distance, self.machine)
 
-    @cached_property
     def packs_left(self) -> bool:
         """Whether to copy the left operand to panels: if its rows are the neighbours in memory."""
         left = self.contraction.left
         fits = left.may_pack and left.is_contiguous
         return fits and self.product.packs_left(self.nv, _distance(left), self.machine)
 
-    @cached_property
     def packs_right(self) -> bool:
         """Whether to copy the right one, panel by panel."""
-        if self.turned or self.streams or not self.contraction.right.may_pack:
+        if self.turned or self.streams() or not self.contraction.right.may_pack:
             return self.turned
         return self.product.packs_right(self.mr, self.nv, self.distance, self.machine)
 
-    @property
     def pack(self) -> tuple[str, ...]:
         """The operands that are copied, by name."""
-        sides = ("left", self.packs_left), ("right", self.packs_right)
+        sides = ("left", self.packs_left()), ("right", self.packs_right())
         return tuple(name for name, packs in sides if packs)
 
-    @cached_property
     def share(self) -> int:
         """Tiles that each ask for a part of the next panel; 0 if none does."""
-        return 0 if self.packs_right else self.product.shares(self.mr, self.nv, self.distance)
+        return 0 if self.packs_right() else self.product.shares(self.mr, self.nv, self.distance)
 
-    @property
     def ahead(self) -> int:
         """How many positions ahead to ask for the right operand."""
-        if self.packs_right or self.share:
-            return self.product.k if self.share else 0
+        if self.packs_right() or self.share():
+            return self.product.k if self.share() else 0
         return self.product.ahead(self.mr, self.nv, self.distance, self.machine)
-
-    @cached_property
-    def distance(self) -> int | None:
-        """Elements between two rows of the right operand."""
-        return _distance(self.contraction.right)
 
     # What is computed at a time.
 
-    @cached_property
     def block(self) -> int:
         """Positions of the fold in a block; 0 if one is all."""
-        if self.share or not self.may_be_cut:
+        if self.share() or not self.may_be_cut():
             return 0
-        if self.streams:
+        if self.streams():
             return STREAMS
-        apart = not self.packs_left and _distance(self.contraction.left) != 1
+        apart = not self.packs_left() and _distance(self.contraction.left) != 1
         return self.product.block(self.mr, self.nv, self.turned, apart, self.machine)
 
-    @property
     def task(self) -> tuple[int, int]:
         """The rows and lanes of a task."""
         product, machine, mr, nv = self.product, self.machine, self.mr, self.nv
         if is_little(self.contraction, product, machine):
             return 0, 0
-        if self.streams or self.share:
-            return product.wide_task(mr, nv, RUN if self.streams else 0, machine)
-        if not self.packs_right and product.stays(nv, self.distance, machine):
+        if self.streams() or self.share():
+            return product.wide_task(mr, nv, RUN if self.streams() else 0, machine)
+        if not self.packs_right() and product.stays(nv, self.distance, machine):
             return product.short_task(mr)
-        return product.task(mr, nv, self.block, self.packs_right, machine)
+        return product.task(mr, nv, self.block(), self.packs_right(), machine)
 
-    @cached_property
     def may_be_cut(self) -> bool:
         """Whether blocks of the fold are worth their code, which is written for each form of a
         guard: not for a guess of how deep it is."""

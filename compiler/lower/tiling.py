@@ -26,8 +26,8 @@ class Tiling:
 
     In `panels`, all rows of some vectors come before the next vectors, along the axes `middle` too,
     and the last vectors of a row are one tile; otherwise a row is finished before the next, at the
-    end vector by vector. Squares are as high as a vector is wide. They go along the lanes in bands
-    of `band` rows, down each first; what is left over goes by single vectors.
+    end vector by vector. Squares are as high as a vector is wide. They go in bands of `band`
+    positions of the axis `across`, along that first; what is left over goes by single vectors.
     """
 
     axes: tuple[Axis, ...]
@@ -39,6 +39,7 @@ class Tiling:
     panels: bool = False
     middle: tuple[Axis, ...] = ()
     band: int = 0
+    across: Axis | None = None
 
     @property
     def outer(self) -> list[Axis]:
@@ -51,7 +52,9 @@ class Tiling:
         return self.width * self.vectors
 
     def step(self, axis: Axis) -> int:
-        """Positions of a tile along an axis."""
+        """Positions of a tile, or a band, along an axis."""
+        if axis is self.across:
+            return self.band
         return self.block if axis is self.lanes else self.height if axis is self.rows else 1
 
 
@@ -128,16 +131,20 @@ class NestLoops:
         assert tiling.lanes is not None
         rows, lanes = (self._intervals[axis.value] for axis in (tiling.rows, tiling.lanes))
         bottom, right = self._whole(rows, tiling.height), self._whole(lanes, tiling.width)
-        axis, columns = tiling.rows.value, tiling.lanes.value
         square = partial(self._tile, (None,), tiling.height, None)
+        ways = [
+            (tiling.rows, rows.low, bottom, tiling.height),
+            (tiling.lanes, lanes.low, right, tiling.width),
+        ]
+        (axis, low, high, step), other = sorted(ways, key=lambda way: way[0] is not tiling.across)
 
         def band() -> None:
-            top = self._bases[axis]
-            end = self._writer.smaller(self._writer.add(top, tiling.band), bottom)
-            down = partial(self._each, axis, top, end, tiling.height, square)
-            self._each(columns, lanes.low, right, tiling.width, down)
+            first = self._bases[axis.value]
+            end = self._writer.smaller(self._writer.add(first, tiling.band), high)
+            across = partial(self._each, axis.value, first, end, step, square)
+            self._each(other[0].value, *other[1:], across)
 
-        self._each(axis, rows.low, bottom, tiling.band, band)
+        self._each(axis.value, low, high, tiling.band, band)
         if right is not lanes.high:
             self._strips(rows.low, bottom, right, lanes.high)
         if bottom is not rows.high:

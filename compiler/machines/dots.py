@@ -23,11 +23,6 @@ class Dot:
     features: Sequence[str]
     intrinsics: Mapping[int, str]
 
-    @property
-    def order(self) -> str:
-        """That of the sums it computes."""
-        return "pairs" if self.sums == "f32" else "serial"
-
 
 def _widths(name: str) -> Mapping[int, str]:
     """Of an instruction of AVX-512: LLVM's names end with the bits of a vector."""

@@ -66,9 +66,7 @@ ZNVER5 = replace(X86_64_V4, name="znver5", features=(*V4, *EXACT_EXTRAS), l1=48 
 ZNVER4 = replace(ZNVER5, name="znver4", features=(*V4, *EXACT_AVX512, "avx512bf16"), l1=32 << 10)
 """AMD's of 2022: vectors of 64 bytes, in halves."""
 
-SAPPHIRERAPIDS = replace(
-    ZNVER5, name="sapphirerapids", features=(*V4, *EXACT_AVX512, "avxvnni"), l2=2 << 20
-)
+SAPPHIRERAPIDS = replace(ZNVER5, name="sapphirerapids", features=(*V4, *EXACT_AVX512), l2=2 << 20)
 """Intel's servers of 2023, and what came after. Their `vdpbf16ps` takes two cycles, in which there
 are four multiply-adds of f32: as many products as two of it have."""
 

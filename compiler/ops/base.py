@@ -11,8 +11,9 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from numpy.typing import NDArray
+from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Block, Operation, OpResult, SSAValue
-from xdsl.irdl import traits_def
+from xdsl.irdl import operand_def, result_def, traits_def
 from xdsl.traits import Pure
 
 from stepwell.compiler.dialects.locations import source_line
@@ -180,6 +181,10 @@ class TensorOp(Inferring, abc.ABC):
 class Effect(TensorOp, abc.ABC):
     """An op with an ordered effect, which no pass drops, repeats or reorders."""
 
+    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
+        """Once, with the whole batch."""
+        return again(self, *operands)
+
 
 def has_effect(op: Operation) -> bool:
     """Whether an op, or one in its regions, does more than to compute its results."""
@@ -190,6 +195,13 @@ class PureOp(TensorOp, abc.ABC):
     """An op that only computes its results."""
 
     traits = traits_def(Pure())
+
+
+class OneToOne(TensorOp, abc.ABC):
+    """One tensor to one."""
+
+    x = operand_def(TensorType)
+    result = result_def(TensorType)
 
 
 class Linear(PureOp, abc.ABC):

@@ -152,38 +152,37 @@ def _integer_power(s: Scalars, x: Scalar, y: Scalar) -> Scalar:
     return s.select(negative, of_negative, result)
 
 
-def _picks(name: str, x: Value, y: Value) -> Sequence[Slope]:
-    """The slopes of max and min: all of it to the operand that is taken, half to each on a tie."""
-    one, zero = x.like(1), x.like(0)
-    tie = x.compare("eq", y).select(x.like(0.5), zero)
-    left = x.compare(name, y).select(one, tie)
-    return left, 1.0 - left
+class Extremum(Binary, abc.ABC):
+    """One of two numbers: of the slope all to that which is taken, half to each on a tie."""
+
+    DTYPES: ClassVar = Compare.DTYPES
+    SAMPLES: ClassVar = Compare.SAMPLES
+    TAKES_X: ClassVar[str]
+    """How x compares to y where it is taken."""
+
+    def slopes(self, x: Value, y: Value, result: Value) -> Sequence[Slope]:
+        one, zero = x.like(1), x.like(0)
+        tie = x.compare("eq", y).select(x.like(0.5), zero)
+        left = x.compare(self.TAKES_X, y).select(one, tie)
+        return left, 1.0 - left
 
 
 @irdl_op_definition
-class Max(Binary):
+class Max(Extremum):
     """The greater; NaN if either is, and 0 above -0."""
 
     name = "nd.max"
     NUMPY: ClassVar = np.maximum
-    DTYPES: ClassVar = Compare.DTYPES
-    SAMPLES: ClassVar = Compare.SAMPLES
-
-    def slopes(self, x: Value, y: Value, result: Value) -> Sequence[Slope]:
-        return _picks("gt", x, y)
+    TAKES_X: ClassVar = "gt"
 
 
 @irdl_op_definition
-class Min(Binary):
+class Min(Extremum):
     """The less; NaN if either is, and -0 below 0."""
 
     name = "nd.min"
     NUMPY: ClassVar = np.minimum
-    DTYPES: ClassVar = Compare.DTYPES
-    SAMPLES: ClassVar = Compare.SAMPLES
-
-    def slopes(self, x: Value, y: Value, result: Value) -> Sequence[Slope]:
-        return _picks("lt", x, y)
+    TAKES_X: ClassVar = "lt"
 
 
 @irdl_op_definition

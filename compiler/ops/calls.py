@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 from xdsl.dialects.builtin import ModuleOp, TensorType
-from xdsl.ir import Attribute, Block, Data, Operation, Region, SSAValue
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.irdl import (
     irdl_attr_definition,
     irdl_op_definition,
@@ -16,6 +16,7 @@ from xdsl.irdl import (
 from xdsl.parser import AttrParser, Parser
 from xdsl.printer import Printer
 
+from stepwell.compiler.dialects.define import Bracketed
 from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.dialects.nd import (
     Literal,
@@ -100,19 +101,17 @@ class Half:
 
 
 @irdl_attr_definition
-class CalleeAttr(Data[Callee]):
+class CalleeAttr(Bracketed[Callee]):
     """`#nd.callee<@f>`; the function rides along and is no part of the text."""
 
     name = "nd.callee"
 
-    @classmethod
-    def parse_parameter(cls, parser: AttrParser) -> Callee:
-        with parser.in_angle_brackets():
-            return Callee(parser.parse_symbol_name().data)
+    @staticmethod
+    def read(parser: AttrParser) -> Callee:
+        return Callee(parser.parse_symbol_name().data)
 
-    def print_parameter(self, printer: Printer) -> None:
-        with printer.in_angle_brackets():
-            printer.print_symbol_name(self.data.name)
+    def write(self, printer: Printer) -> None:
+        printer.print_symbol_name(self.data.name)
 
 
 @irdl_op_definition

@@ -2,6 +2,7 @@
 
 import abc
 from collections.abc import Sequence
+from functools import partial
 from string import ascii_letters
 from typing import ClassVar
 
@@ -22,6 +23,7 @@ from stepwell.compiler.ops.base import (
     expect,
     refusal,
 )
+from stepwell.compiler.ops.families import in_working_precision
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.movement import inverse
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars, working
@@ -135,17 +137,15 @@ class Dot(Contraction):
 
     def reference(self, *operands: Array) -> Array:
         a, b = operands
-        batch, narrow = self.batch.data, a.dtype.itemsize == 2
+        batch = self.batch.data
         first, second = list(ascii_letters[: a.ndim]), list(ascii_letters[a.ndim :][: b.ndim])
         for i, j in _paired(batch, self.left.data, self.right.data):
             second[j] = first[i]
         rows = [first[axis] for axis in _kept(a.ndim, batch, self.left.data)]
         columns = [second[axis] for axis in _kept(b.ndim, batch, self.right.data)]
         result = [*first[:batch], *rows, *columns]
-        wide = [x.astype(np.float32) if narrow else x for x in operands]
         formula = f"{''.join(first)},{''.join(second)}->{''.join(result)}"
-        with np.errstate(all="ignore"):
-            return np.asarray(np.einsum(formula, *wide, optimize=True)).astype(a.dtype)
+        return in_working_precision(partial(np.einsum, formula, optimize=True), a, b)
 
     def on(self, lhs: Value, rhs: Value) -> Value:
         return lhs.dot(rhs, self.batch.data, self.left.data, self.right.data)

@@ -1,7 +1,7 @@
 """Control flow: ops whose regions are closed programs over their operands."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Block, Region, SSAValue
@@ -29,6 +29,8 @@ from stepwell.compiler.ops.regions import copied, end_of, inline, replace, writt
 from stepwell.compiler.ops.structure import yielded
 from stepwell.compiler.ops.value import Value, Zero, dense, emitted, placed, present
 from stepwell.runtime.sizes import Size
+
+T = TypeVar("T")
 
 
 def types_yielded(region: Region) -> list[Tensor]:
@@ -208,15 +210,15 @@ def _with_flags(block: Block, found: Sequence[bool], wanted: Sequence[bool]) -> 
 
 
 def settled(
-    transform: Callable[[Sequence[bool]], tuple[Block, Sequence[bool]]],
+    transform: Callable[[Sequence[bool]], tuple[T, Sequence[bool]]],
     marks: list[bool],
     carried: slice,
-) -> tuple[Block, Sequence[bool]]:
+) -> tuple[T, Sequence[bool]]:
     """A loop's body, transformed, with the flags of what it gives: a carried value is marked before
     a step if it is flagged behind one. `marks` are those of the body's arguments in the end."""
     while True:
-        block, flags = transform(marks)
+        body, flags = transform(marks)
         grown = [a or b for a, b in zip(marks[carried], flags, strict=False)]
         if grown == marks[carried]:
-            return block, flags
+            return body, flags
         marks[carried] = grown

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
-from xdsl.dialects.builtin import TensorType
-from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def
+from xdsl.irdl import irdl_op_definition, prop_def
 
 from stepwell.compiler.dialects.loop.types import Combine
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of, text_of
 from stepwell.compiler.dialects.sizes import NumberAttr
-from stepwell.compiler.ops.base import Array, Gradient, Linear, Role, Sample, expect
-from stepwell.compiler.ops.families import NUMBERS
+from stepwell.compiler.ops.base import Array, Gradient, Linear, OneToOne, Role, Sample, expect
+from stepwell.compiler.ops.families import NUMBERS, in_working_precision
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars, working
 from stepwell.compiler.ops.value import Value
@@ -19,7 +18,7 @@ from stepwell.runtime.sizes import Size
 
 
 @irdl_op_definition
-class Cumsum(Linear):
+class Cumsum(OneToOne, Linear):
     """The sums of the elements up to each one along an axis; from the end where `reverse` is 1.
 
     The terms are added in order, from 0; f16 and bf16 in f32.
@@ -27,10 +26,8 @@ class Cumsum(Linear):
 
     name = "nd.cumsum"
     ROLE: ClassVar = Role.SCAN
-    x = operand_def(TensorType)
     axis = prop_def(NumberAttr)
     reverse = prop_def(NumberAttr)
-    result = result_def(TensorType)
     assembly_format = "$x `axis` $axis `reverse` $reverse attr-dict `:` type($x) `->` type($result)"
     SAMPLES: ClassVar[Sequence[Sample]] = (
         (("f64[3,4]",), {"axis": 1, "reverse": 0}),
@@ -51,13 +48,13 @@ class Cumsum(Linear):
         return [x]
 
     def reference(self, *operands: Array) -> Array:
-        x, axis = operands[0], self.axis.data
-        narrow = x.dtype.itemsize == 2
-        wide = x.astype(np.float32) if narrow else x
-        forwards = np.flip(wide, axis) if self.reverse.data else wide
-        with np.errstate(all="ignore"):
-            sums = np.cumsum(forwards, axis, dtype=wide.dtype)
-        return np.asarray(np.flip(sums, axis) if self.reverse.data else sums).astype(x.dtype)
+        axis, reverse = self.axis.data, self.reverse.data
+
+        def sums(x: Array) -> Array:
+            found = np.cumsum(np.flip(x, axis) if reverse else x, axis, dtype=x.dtype)
+            return np.flip(found, axis) if reverse else found
+
+        return in_working_precision(sums, *operands)
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         dtype = dtype_of(self.x.type)

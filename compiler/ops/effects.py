@@ -73,10 +73,6 @@ class Print(Effect):
         types = [argument.type for argument in self.arguments]
         h.write(HostOp, operands, (), {"site": h.site("print", self.text.data, types)})
 
-    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        """Once, with the whole batch."""
-        return again(self, *operands)
-
 
 @irdl_op_definition
 class Assert(Effect):
@@ -103,9 +99,6 @@ class Assert(Effect):
         site = h.site("assert", self.text.data, ())
         with h.counting(count_of(shape_of(self.condition.type))) as number:
             h.write(AssertOp, [h.load(operands[0], i1, number)], (), {"site": site})
-
-    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        return again(self, *operands)
 
 
 @irdl_op_definition

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, cast
 from xdsl.dialects.builtin import UNKNOWN_LOC, LocationAttr
 from xdsl.ir import Attribute, Block, Data, Operation, Region, SSAValue
 from xdsl.irdl import BaseAttr, IRDLOperation
+from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import VerifyException
 
 from stepwell.compiler.dialects.construct import append, construct
@@ -113,18 +114,14 @@ def emitting(block: Block, location: LocationAttr = UNKNOWN_LOC) -> Generator[Em
 @contextmanager
 def emitting_before(op: Operation) -> Generator[None]:
     """Within this scope, ops go before `op`, with its location."""
-    home, emitter = op.parent_block(), current()
-    assert home is not None
-    aside = Block()
+    emitter, aside = current(), Block()
     outer = emitter.block, emitter.location
     emitter.block, emitter.location = aside, op.location
     try:
         yield
     finally:
         emitter.block, emitter.location = outer
-        for new in tuple(aside.ops):
-            new.detach()
-            home.insert_op_before(new, op)
+        Rewriter.inline_block(aside, InsertPoint.before(op))
 
 
 @contextmanager
@@ -152,9 +149,7 @@ def emit(
         error.where = error.where or source_line(emitter.location)
         raise
     properties = attributes_of(kind, parameters)
-    op = construct(kind, operands, results, properties, emitter.location)
-    for region in regions:
-        op.add_region(region)
+    op = construct(kind, operands, results, properties, emitter.location, regions=regions)
     append(emitter.block, op)
     return op
 

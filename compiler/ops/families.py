@@ -25,6 +25,7 @@ from stepwell.compiler.ops.value import Slope, Value, Zero, again, plus, times
 from stepwell.runtime.sizes import Size
 
 NUMBERS = (*FLOATS, *INTEGERS)
+SHAPES = ("f64[3,4]", "f32[5]", "f16[2,3]", "bf16[7]", "i32[6]", "i64[2,2]", "u8[5]", "i8[4]")
 
 
 def alike(operands: int, *types: str) -> Sequence[Sample]:
@@ -68,12 +69,7 @@ class Function(Elementwise, abc.ABC):
 class Unary(Function, abc.ABC):
     """One operand. A leaf says its slope: the derivative at x, where y is the result."""
 
-    SAMPLES: ClassVar = (
-        *alike(
-            1, "f64[3,4]", "f32[5]", "f16[2,3]", "bf16[7]", "i32[6]", "i64[2,2]", "u8[5]", "i8[4]"
-        ),
-        *alike(1, "f64[0,3]", "f32[1]", "f64[]"),
-    )
+    SAMPLES: ClassVar = alike(1, *SHAPES, "f64[0,3]", "f32[1]", "f64[]")
     T: ClassVar = VarConstraint("T", base(TensorType))
     x = operand_def(T)
     result = result_def(T)
@@ -98,12 +94,7 @@ class Unary(Function, abc.ABC):
 class Binary(Function, abc.ABC):
     """Two operands of one type. A leaf says its two slopes."""
 
-    SAMPLES: ClassVar = (
-        *alike(
-            2, "f64[3,4]", "f32[5]", "f16[2,3]", "bf16[7]", "i32[6]", "i64[2,2]", "u8[5]", "i8[4]"
-        ),
-        *alike(2, "f64[0]"),
-    )
+    SAMPLES: ClassVar = alike(2, *SHAPES, "f64[0]")
     T: ClassVar = VarConstraint("T", base(TensorType))
     lhs = operand_def(T)
     rhs = operand_def(T)

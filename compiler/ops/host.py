@@ -3,11 +3,11 @@
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 
-from xdsl.dialects.builtin import DenseArrayBase, LocationAttr, i1, i8, i32
+from xdsl.dialects.builtin import LocationAttr, i1, i8
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.irdl import IRDLOperation
 
-from stepwell.compiler.dialects.construct import append, construct
+from stepwell.compiler.dialects.construct import NOTHING, append, construct, segments
 from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.dialects.loop.explicit import ForOp, IfOp, LoadOp, StoreOp
 from stepwell.compiler.dialects.loop.host import AllocOp, CopyOp, ViewOp
@@ -54,14 +54,12 @@ class Host:
         kind: type[IRDLOperation],
         operands: Sequence[SSAValue] = (),
         types: Sequence[Attribute] = (),
-        properties: Mapping[str, Attribute] | None = None,
+        properties: Mapping[str, Attribute] = NOTHING,
         regions: Sequence[Region] = (),
     ) -> Operation:
         """An op of the loop level, with the current location."""
         assert self.location is not None
-        op = construct(kind, operands, types, properties or {}, self.location)
-        for region in regions:
-            op.add_region(region)
+        op = construct(kind, operands, types, properties, self.location, regions=regions)
         append(self.block, op)
         return op
 
@@ -77,10 +75,8 @@ class Host:
 
     def load(self, source: SSAValue, element: Attribute, offset: Index | int = 0) -> SSAValue:
         """One element of a buffer as a scalar, or consecutive ones as a vector."""
-        segments = DenseArrayBase.from_list(i32, [1, 1, 0])
         operands = [source, self.index(offset)]
-        op = self.write(LoadOp, operands, (element,), {"operandSegmentSizes": segments})
-        return op.results[0]
+        return self.write(LoadOp, operands, (element,), segments(1, 1, 0)).results[0]
 
     def element(
         self, source: SSAValue, dtype: str, offset: Index | int = 0, lanes: int = 1
@@ -90,9 +86,8 @@ class Host:
 
     def store(self, value: Scalar, target: SSAValue, offset: Index | int = 0) -> None:
         """Writes one element of a buffer."""
-        segments = DenseArrayBase.from_list(i32, [1, 1, 1, 0])
         operands = [value.value, target, self.index(offset)]
-        self.write(StoreOp, operands, (), {"operandSegmentSizes": segments})
+        self.write(StoreOp, operands, (), segments(1, 1, 1, 0))
 
     def reader(self, source: SSAValue, type: Attribute) -> Callable[[tuple[Index, ...]], Scalar]:
         """A tensor of this type in a buffer as a function of an index."""

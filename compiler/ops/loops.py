@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from xdsl.dialects.builtin import TensorType
-from xdsl.ir import Region
+from xdsl.ir import Block, Region
 from xdsl.irdl import prop_def, var_operand_def, var_result_def
 
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of, tensor
@@ -123,13 +123,13 @@ class Loop(PureOp, abc.ABC):
     ) -> tuple[Sequence[Value], Sequence[bool]]:
         first, count = self.constants.data, self.carries
         marks, carried = list(on), slice(first, first + count)
-        while True:
+
+        def batch(marks: Sequence[bool]) -> tuple[tuple[Block, Sequence[bool], Asked], list[bool]]:
             block, flags = transforms.batch(self.regions[-1].block, size, marks)
             apart, asked = self.batched_condition(transforms, size, marks)
-            grown = [a or b or apart for a, b in zip(marks[carried], flags, strict=False)]
-            if grown == marks[carried]:
-                break
-            marks[carried] = grown
+            return (block, flags, asked), [flag or apart for flag in flags[:count]]
+
+        (block, flags, asked), _ = settled(batch, marks, carried)
         initial = led(operands[carried], on[carried], marks[carried], size)
         slices = [
             value.move_axis(0, 1) if has else value

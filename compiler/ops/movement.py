@@ -6,8 +6,7 @@ from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
-from xdsl.dialects.builtin import TensorType
-from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def
+from xdsl.irdl import irdl_op_definition, prop_def
 
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of, tensor, text_of
 from stepwell.compiler.dialects.sizes import IntsAttr, Shape, SizesAttr, count_of
@@ -15,6 +14,7 @@ from stepwell.compiler.ops.base import (
     Array,
     Gradient,
     Linear,
+    OneToOne,
     Role,
     Sample,
     axes_in_range,
@@ -28,12 +28,10 @@ from stepwell.compiler.ops.value import Value, again, full
 from stepwell.runtime.sizes import Size, at_most, largest
 
 
-class Movement(Linear, abc.ABC):
+class Movement(OneToOne, Linear, abc.ABC):
     """One operand; element `at` of the result is element `source(at)` of the operand."""
 
     ROLE: ClassVar = Role.FREE
-    x = operand_def(TensorType)
-    result = result_def(TensorType)
 
     @abc.abstractmethod
     def source(self, s: Scalars, at: tuple[Index, ...]) -> tuple[Index, ...]:

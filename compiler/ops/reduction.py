@@ -5,23 +5,15 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
-from xdsl.dialects.builtin import TensorType
-from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def
+from xdsl.irdl import irdl_op_definition, prop_def
 
 from stepwell.compiler.dialects.loop.types import ANY, LANES, SERIAL, Combine, Order
-from stepwell.compiler.dialects.nd import (
-    FLOATS,
-    INTEGERS,
-    Tensor,
-    dtype_of,
-    shape_of,
-    tensor,
-    text_of,
-)
+from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of, tensor, text_of
 from stepwell.compiler.dialects.sizes import IntsAttr, NumberAttr, Shape
 from stepwell.compiler.ops.base import (
     Array,
     Gradient,
+    OneToOne,
     PureOp,
     Role,
     Sample,
@@ -29,6 +21,7 @@ from stepwell.compiler.ops.base import (
     expect,
     refusal,
 )
+from stepwell.compiler.ops.families import NUMBERS, in_working_precision
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars, working
 from stepwell.compiler.ops.value import Slope, Value, Zero, times
@@ -59,19 +52,17 @@ def order_of(shape: Shape, axes: Sequence[int]) -> Order:
     return LANES if len(shape) - 1 in axes else SERIAL
 
 
-class Reduction(PureOp, abc.ABC):
+class Reduction(OneToOne, PureOp, abc.ABC):
     """Folds the elements along `axes`. A leaf states how two are combined."""
 
     ROLE: ClassVar = Role.FOLD
     COMBINE: ClassVar[Combine]
     NUMPY: ClassVar[np.ufunc]
-    DTYPES: ClassVar[Sequence[str]] = (*FLOATS, *INTEGERS)
+    DTYPES: ClassVar[Sequence[str]] = NUMBERS
     EMPTY: ClassVar[bool] = True
     """Whether there is a value for no elements."""
 
-    x = operand_def(TensorType)
     axes = prop_def(IntsAttr)
-    result = result_def(TensorType)
     assembly_format = "$x `axes` $axes attr-dict `:` type($x) `->` type($result)"
 
     @classmethod
@@ -87,11 +78,9 @@ class Reduction(PureOp, abc.ABC):
 
     def reference(self, *operands: Array) -> Array:
         """Accumulates f16 and bf16 in f32; integers wrap."""
-        (x,) = operands
-        wide = x.astype(np.float32) if x.dtype.itemsize == 2 else x
-        with np.errstate(all="ignore"):
-            folded = self.NUMPY.reduce(wide, self.axes.data, wide.dtype)
-        return np.asarray(folded).astype(x.dtype)
+        return in_working_precision(
+            lambda x: self.NUMPY.reduce(x, self.axes.data, x.dtype), *operands
+        )
 
     @property
     def order(self) -> Order:
@@ -188,7 +177,7 @@ class Extremum(Reduction, abc.ABC):
 
     EMPTY: ClassVar = False
     OF_BOOLS: ClassVar[np.ufunc]
-    DTYPES: ClassVar = (*FLOATS, *INTEGERS, "bool")
+    DTYPES: ClassVar = (*NUMBERS, "bool")
     SAMPLES: ClassVar = PICKS
 
     @property
@@ -228,14 +217,12 @@ class ReduceMin(Extremum):
 
 
 @irdl_op_definition
-class ArgMax(PureOp):
+class ArgMax(OneToOne, PureOp):
     """The index of the first greatest element along an axis, as i64; of the first NaN if any."""
 
     name = "nd.argmax"
     ROLE: ClassVar = Role.FOLD
-    x = operand_def(TensorType)
     axis = prop_def(NumberAttr)
-    result = result_def(TensorType)
     assembly_format = "$x `axis` $axis attr-dict `:` type($x) `->` type($result)"
     SAMPLES: ClassVar[Sequence[Sample]] = (
         (("f64[3,4]",), {"axis": 1}),

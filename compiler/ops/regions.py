@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from xdsl.dialects.builtin import LocationAttr, StringAttr
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.rewriter import Rewriter
 
 from stepwell.compiler.dialects.construct import append, construct, operands_of
 from stepwell.compiler.dialects.sizes import SymbolsAttr
@@ -75,17 +76,12 @@ def as_function(
     properties: dict[str, Attribute] = {"sym_name": StringAttr(name), "symbols": symbols}
     if private:
         properties["sym_visibility"] = StringAttr(PRIVATE)
-    function = construct(FuncOp, (), (), properties, location)
-    function.add_region(Region(block))
-    return function
+    return construct(FuncOp, (), (), properties, location, regions=[Region(block)])
 
 
 def replace(op: Operation, values: Sequence[Value]) -> None:
     """Puts other values in the place of an op's results, and drops it."""
-    for result, value in zip(op.results, values, strict=True):
-        result.replace_all_uses_with(value.ssa)
-    op.detach()
-    op.erase()
+    Rewriter.replace_op(op, (), [value.ssa for value in values])
 
 
 def end_of(block: Block) -> Operation:

@@ -189,8 +189,7 @@ class Scalars:
             "sizes": SizesAttr(extents),
         }
         types = [SCALARS[each.dtype] for each in results]
-        op = construct(FoldOp, (), types, properties, self.location)
-        op.add_region(Region(block))
+        op = construct(FoldOp, (), types, properties, self.location, regions=[Region(block)])
         append(self.block, op)
         return tuple(
             Scalar(value, each.dtype) for value, each in zip(op.results, results, strict=True)
@@ -218,9 +217,8 @@ class Scalars:
         append(asked, construct(ConditionOp, [holds.value, *passed], (), {}, self.location))
         values = [each.value for each in initial]
         types = [value.type for value in values]
-        op = construct(WhileOp, values, types, {}, self.location)
-        op.add_region(Region(asked))
-        op.add_region(Region(step))
+        regions = [Region(asked), Region(step)]
+        op = construct(WhileOp, values, types, {}, self.location, regions=regions)
         append(self.block, op)
         return [Scalar(x, y.dtype) for x, y in zip(op.results, initial, strict=True)]
 
@@ -247,8 +245,7 @@ class Scalars:
         with self._inside(self._scan):
             yield
         properties = {"sizes": SizesAttr(self._scan_sizes)}
-        op = construct(ScanOp, (), (), properties, self.location)
-        op.add_region(Region(self._scan))
+        op = construct(ScanOp, (), (), properties, self.location, regions=[Region(self._scan)])
         append(self.block, op)
 
     # Indices.

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
-from xdsl.dialects.builtin import DenseArrayBase, TensorType, UnitAttr, i32
+from xdsl.dialects.builtin import TensorType, UnitAttr
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import irdl_op_definition, prop_def, var_operand_def, var_result_def
 
+from stepwell.compiler.dialects.construct import segments
 from stepwell.compiler.dialects.loop.nests import SortOp
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, is_float, shape_of, text_of
 from stepwell.compiler.dialects.sizes import NumberAttr
@@ -64,8 +65,7 @@ class Sort(PureOp):
 
     def lower(self, h: Host, operands: Sequence[SSAValue], results: Sequence[SSAValue]) -> None:
         count = len(operands)
-        segments = DenseArrayBase.from_list(i32, [count, count])
-        properties: dict[str, Attribute] = {"axis": self.axis, "operandSegmentSizes": segments}
+        properties: dict[str, Attribute] = {"axis": self.axis, **segments(count, count)}
         if dtype_of(self.arguments[0].type) == "i8":
             properties["signed"] = UnitAttr()
         h.write(SortOp, [*operands, *results], (), properties)

@@ -8,13 +8,12 @@ from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Block, Region, SSAValue
 from xdsl.irdl import (
     irdl_op_definition,
-    operand_def,
     region_def,
-    result_def,
     traits_def,
     var_operand_def,
     var_result_def,
 )
+from xdsl.rewriter import Rewriter
 from xdsl.traits import MemoryWriteEffect
 
 from stepwell.compiler.dialects.nd import Tensor
@@ -22,10 +21,10 @@ from stepwell.compiler.ops.base import (
     Array,
     Effect,
     Gradient,
+    OneToOne,
     Path,
     PureOp,
     Role,
-    TensorOp,
     Transforms,
     evaluate,
 )
@@ -38,12 +37,10 @@ from stepwell.compiler.ops.value import Value, Zero, again, emitted, placed, pre
 from stepwell.runtime.sizes import Size
 
 
-class Identity(TensorOp, abc.ABC):
+class Identity(OneToOne, abc.ABC):
     """The operand as it is: an op that only says something about it."""
 
     ROLE: ClassVar = Role.FREE
-    x = operand_def(TensorType)
-    result = result_def(TensorType)
     assembly_format = "$x attr-dict `:` type($x) `->` type($result)"
 
     @classmethod
@@ -161,5 +158,4 @@ def compute_again(block: Block, values: Sequence[SSAValue]) -> None:
             block.erase_op(op)
     for op in tuple(block.walk()):
         if isinstance(op, Effect) and not op.results:
-            op.detach()
-            op.erase()
+            Rewriter.erase_op(op)

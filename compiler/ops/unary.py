@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
-from xdsl.dialects.builtin import StringAttr, TensorType
-from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def
+from xdsl.dialects.builtin import StringAttr
+from xdsl.irdl import irdl_op_definition, prop_def
 
 from stepwell.compiler.dialects.nd import (
     FLOATS,
@@ -19,7 +19,7 @@ from stepwell.compiler.dialects.nd import (
     shape_of,
     tensor,
 )
-from stepwell.compiler.ops.base import Array, Gradient, Role, Sample
+from stepwell.compiler.ops.base import Array, Gradient, OneToOne, Role, Sample
 from stepwell.compiler.ops.families import Elementwise, Unary, alike
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
@@ -221,14 +221,12 @@ class Not(Unary):
 
 
 @irdl_op_definition
-class Convert(Elementwise):
+class Convert(OneToOne, Elementwise):
     """To another dtype: floats round to nearest even; to an integer they saturate, NaN gives 0."""
 
     name = "nd.convert"
     ROLE: ClassVar = Role.FREE
-    x = operand_def(TensorType)
     dtype = prop_def(StringAttr)
-    result = result_def(TensorType)
     assembly_format = "$x `to` $dtype attr-dict `:` type($x) `->` type($result)"
     SAMPLES: ClassVar = tuple(
         ((f"{source}[5]",), {"dtype": target})

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
-from xdsl.dialects.builtin import StringAttr, TensorType
-from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def
+from xdsl.dialects.builtin import StringAttr
+from xdsl.irdl import irdl_op_definition, prop_def
 
 from stepwell.compiler.dialects.loop.types import ANY, UNCUT, Combine
 from stepwell.compiler.dialects.nd import (
@@ -21,6 +21,7 @@ from stepwell.compiler.dialects.sizes import IntsAttr, Shape, SizesAttr, count_o
 from stepwell.compiler.ops.base import (
     Array,
     Gradient,
+    OneToOne,
     PureOp,
     Role,
     Sample,
@@ -64,15 +65,9 @@ def identity(combine: str, dtype: str) -> float | int:
     return {"add": -0.0, "max": lowest(dtype), "min": highest(dtype)}[combine]
 
 
-def _sample(
-    x: str,
-    combine: str,
-    size: tuple[int, ...],
-    stride: tuple[int, ...],
-    low: tuple[int, ...],
-    high: tuple[int, ...],
-) -> Sample:
-    return (x,), {"combine": combine, "size": size, "stride": stride, "low": low, "high": high}
+def _sample(x: str, combine: str, *entries: tuple[int, ...]) -> Sample:
+    names = ("size", "stride", "low", "high")
+    return (x,), {"combine": combine, **dict(zip(names, entries, strict=True))}
 
 
 def _samples(combine: str) -> Sequence[Sample]:
@@ -94,7 +89,7 @@ def _more_samples(combine: str) -> Sequence[Sample]:
     )
 
 
-class Windowed(PureOp, abc.ABC):
+class Windowed(OneToOne, PureOp, abc.ABC):
     """Each axis has an entry of `size`, `stride`, `low` and `high`; of 1 where no window slides."""
 
     ROLE: ClassVar = Role.CONTRACT
@@ -102,13 +97,11 @@ class Windowed(PureOp, abc.ABC):
     RESULT: ClassVar[str | None] = None
     """The result's dtype, if it is not the operand's."""
 
-    x = operand_def(TensorType)
     combine = prop_def(StringAttr)
     size = prop_def(SizesAttr)
     stride = prop_def(IntsAttr)
     low = prop_def(SizesAttr)
     high = prop_def(SizesAttr)
-    result = result_def(TensorType)
     assembly_format = (
         "$combine $x `size` $size `stride` $stride `low` $low `high` $high attr-dict"
         " `:` type($x) `->` type($result)"

@@ -18,6 +18,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, UnitAttr
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
+from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.traits import IsTerminator
 
 from stepwell.compiler.dialects.construct import construct
@@ -72,8 +73,7 @@ def _lend(launch: LaunchOp, callee: FuncOp) -> None:
         (buffer((needed.count.substitute(launch.bindings.sizes),), i8),),
         location=launch.location,
     )
-    assert launch.parent is not None
-    launch.parent.insert_op_before(lent, launch)
+    Rewriter.insert_op(lent, InsertPoint.before(launch))
     launch.operands = (*launch.operands, lent.result)
 
 
@@ -92,11 +92,7 @@ def _replace(function: FuncOp, allocations: Sequence[AllocOp]) -> None:
             {"access": AccessAttr((Affine((), offset),))},
             allocation.location,
         )
-        assert allocation.parent is not None
-        allocation.parent.insert_op_before(view, allocation)
-        allocation.result.replace_all_uses_with(view.result)
-        allocation.detach()
-        allocation.erase()
+        Rewriter.replace_op(allocation, view)
 
 
 @final

@@ -10,11 +10,12 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
+from xdsl.rewriter import InsertPoint, Rewriter
 
 from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.ops.calls import Call, calls_in
 from stepwell.compiler.ops.custom_gradient import CustomGradient
-from stepwell.compiler.ops.regions import again
+from stepwell.compiler.ops.regions import again, end_of
 from stepwell.compiler.ops.staging import Remat
 from stepwell.compiler.ops.structure import FuncOp
 from stepwell.runtime.errors import CompileError
@@ -35,8 +36,7 @@ class Inline(ModulePass):
                 _inline_calls(function, ())
         for function in functions:
             if function.private:
-                function.detach()
-                function.erase()
+                Rewriter.erase_op(function)
         for each in [inner for inner in op.walk() if isinstance(inner, INLINED)]:
             _move(each, each.regions[0].block)
 
@@ -54,30 +54,18 @@ def _inline_calls(op: Operation, around: Sequence[str]) -> None:
 
 def _copy(call: Call, body: Block) -> list[Operation]:
     """Copies a function's ops to its call, which disappears; the copies."""
-    home, (*ops, last) = call.parent_block(), body.ops
-    assert home is not None
+    *ops, last = body.ops
     values: dict[SSAValue, SSAValue] = dict(zip(body.args, call.operands, strict=True))
     copies = [again(op, values) for op in ops]
-    home.insert_ops_before(copies, call)
-    _replace(call, [values[value] for value in last.operands])
+    Rewriter.insert_op(copies, InsertPoint.before(call))
+    Rewriter.replace_op(call, (), [values[value] for value in last.operands])
     return copies
 
 
 def _move(op: Operation, body: Block) -> None:
     """Moves a body to its op, which disappears."""
-    home, (*ops, last) = op.parent_block(), body.ops
-    assert home is not None
-    for argument, operand in zip(body.args, op.operands, strict=True):
-        argument.replace_all_uses_with(operand)
+    last = end_of(body)
+    Rewriter.inline_block(body, InsertPoint.before(op), op.operands)
     results = last.operands[: len(op.results)]  # what an op keeps for itself comes behind
-    for inner in ops:
-        inner.detach()
-        home.insert_op_before(inner, op)
-    _replace(op, results)
-
-
-def _replace(op: Operation, values: Sequence[SSAValue]) -> None:
-    for result, value in zip(op.results, values, strict=True):
-        result.replace_all_uses_with(value)
-    op.detach()
-    op.drop_all_references()
+    Rewriter.erase_op(last)
+    Rewriter.replace_op(op, (), results)

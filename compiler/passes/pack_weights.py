@@ -16,18 +16,24 @@ from stepwell.compiler.ops.contraction import Dot
 from stepwell.compiler.ops.convolution import Convolution
 from stepwell.compiler.ops.creation import WeightOp
 from stepwell.compiler.ops.emission import emit, emitting, emitting_before
+from stepwell.compiler.ops.indices import ONE
 from stepwell.compiler.ops.movement import Reshape, Transpose, inverse
+from stepwell.compiler.ops.unary import Convert
 from stepwell.compiler.ops.value import Value
 from stepwell.runtime.sizes import Size
 
 PANEL = 128
 """Bytes of the sums beside each other: tiles that keep a core busy are parts of them."""
 
+WORD = 4
+"""Bytes that instructions multiply and add together."""
+
 
 @final
 @dataclass(frozen=True)
 class PackWeights(ModulePass):
-    """The right operand of products, `[…, K…, N]`, becomes panels, `[…, N / 32, K…, 32]`.
+    """The right operand of products, `[…, K…, N]`, becomes panels, `[…, N / 32, K…, 32]`;
+    of bytes, whose sums are of 32 bits, `[…, N / 32, K… / 4, 32, 4]`.
 
     That is done where all who read a weight, whichever entry points they are in, read it as the
     same panels, so that there is no second copy. Movement of weights is carried out likewise; what
@@ -82,6 +88,8 @@ def _readers(value: SSAValue, moves: Moves) -> Iterator[_Reader]:
                 yield from _readers(op.result, (*moves, ("reshape", _sizes(op.result))))
             case Dot() as op if is_right and op.order == SERIAL:
                 yield _panels(op, moves, op.batch.data, op.right.data)
+            case Convert() as op if (dot := _product_of_bytes(op)) is not None:
+                yield _panels(op, moves, dot.batch.data, dot.right.data)
             case Convolution() as op if is_right:
                 (*summed, _) = range(len(_sizes(value)))
                 yield _panels(op, moves, 0, summed, op.groups.data.evaluate({}))
@@ -94,27 +102,39 @@ def _sizes(value: SSAValue) -> tuple[int, ...]:
     return tuple(size.evaluate({}) for size in shape_of(value.type))
 
 
+def _product_of_bytes(op: Convert) -> Dot | None:
+    """The product of several rows with bytes that are converted."""
+    dot, dtypes = op.result.get_user_of_unique_use(), (dtype_of(op.x.type), op.dtype.data)
+    if not isinstance(dot, Dot) or dot.rhs is not op.result or dot.order != SERIAL:
+        return None
+    rows = prod(shape_of(dot.result.type)[:-1], start=ONE)
+    return dot if dtypes in (("i8", "i32"), ("u8", "i32")) and rows != ONE else None
+
+
 def _panels(
-    op: Dot | Convolution, moves: Moves, batch: int, summed: Sequence[int], groups: int = 1
+    op: Operation, moves: Moves, batch: int, summed: Sequence[int], groups: int = 1
 ) -> _Reader:
     """The reader of a right operand, which is a weight after some moves, as panels.
 
     Where what the result has beside each other is no number of whole panels, all of it is one.
+    Of bytes that are converted, neighbours along the last axis that is summed are words.
     """
-    sizes = _sizes(op.rhs)
+    number, words = (0, (WORD,)) if isinstance(op, Convert) else (1, ())
+    sizes = _sizes(op.operands[number])
     before = (*range(batch), *summed)
     order = (*before, *(axis for axis in range(len(sizes)) if axis not in before))
     shape = tuple(sizes[axis] for axis in order)
     there, back = _transposition(order), _transposition(inverse(order))
     inner = len(before)
-    lanes, count = PANEL // (8 if dtype_of(op.rhs.type) == "f64" else 4), prod(shape[inner:])
-    if count > lanes and shape[-1] // groups % lanes == 0:
-        split = (*shape[:inner], count // lanes, lanes)
-        axes = (*range(batch), inner, *range(batch, inner), inner + 1)
+    lanes = PANEL // (8 if dtype_of(op.operands[number].type) == "f64" else 4)
+    count, last, panels = prod(shape[inner:]), shape[inner - 1], inner + len(words)
+    if count > lanes and shape[-1] // groups % lanes == 0 and last % prod(words) == 0:
+        split = (*shape[: inner - 1], last // prod(words), *words, count // lanes, lanes)
+        axes = (*range(batch), panels, *range(batch, inner), panels + 1, *range(inner, panels))
         there = (*there, ("reshape", split), *_transposition(axes))
         back = (*_transposition(inverse(axes)), ("reshape", shape), *back)
         shape = tuple(split[axis] for axis in axes)
-    return _Reader(op, 1, (*moves, *there), shape, back)
+    return _Reader(op, number, (*moves, *there), shape, back)
 
 
 def _transposition(axes: tuple[int, ...]) -> Moves:

@@ -12,8 +12,9 @@ from typing import final
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import UNKNOWN_LOC, LocationAttr, ModuleOp, StringAttr
-from xdsl.ir import Block, BlockArgument, Operation, SSAValue
+from xdsl.ir import BlockArgument, Operation, OpResult, SSAValue
 from xdsl.passes import ModulePass
+from xdsl.rewriter import InsertPoint, Rewriter
 
 from stepwell.compiler.dialects.construct import construct
 from stepwell.compiler.dialects.llvm.types import size
@@ -104,8 +105,7 @@ class _Groups:
         if source not in self.found.numbers or target not in self.found.numbers:
             return
         if self._group(source) == self._group(target):
-            copy.detach()
-            copy.erase()
+            Rewriter.erase_op(copy)
         elif (obstacle := self._obstacle(source, target)) is not None:
             copy.attributes[BECAUSE] = StringAttr(obstacle.reason)
             if line := source_line(obstacle.location):
@@ -169,18 +169,13 @@ class _Groups:
 
     def _replace(self, members: list[SSAValue], place: SSAValue) -> None:
         block = self.function.body.block
-        if not isinstance(place, BlockArgument):
-            allocation = place.owner
-            assert isinstance(allocation, Operation)
-            allocation.detach()
-            _insert_first(block, allocation)
+        if isinstance(place, OpResult):
+            place.op.detach()
+            Rewriter.insert_op(place.op, InsertPoint.at_start(block))
         for member in members:
             member.replace_all_uses_with(self._as(place, member))
-            if not isinstance(member, BlockArgument):
-                allocation = member.owner
-                assert isinstance(allocation, Operation)
-                allocation.detach()
-                allocation.erase()
+            if isinstance(member, OpResult):
+                Rewriter.erase_op(member.op)
 
     def _as(self, place: SSAValue, member: SSAValue) -> SSAValue:
         """The place as a buffer of the member's type."""
@@ -188,18 +183,12 @@ class _Groups:
             return place
         access = {"access": AccessAttr((Affine((), Size.of(0)),))}
         view = construct(ViewOp, (place,), (member.type,), access, self.function.location)
-        if isinstance(place.owner, Operation):
-            self.function.body.block.insert_op_after(view, place.owner)
-        else:
-            _insert_first(self.function.body.block, view)
+        home = self.function.body.block
+        inside = isinstance(place, OpResult)
+        Rewriter.insert_op(
+            view, InsertPoint.after(place.op) if inside else InsertPoint.at_start(home)
+        )
         return view.result
-
-
-def _insert_first(block: Block, op: Operation) -> None:
-    if block.first_op is None:
-        block.add_op(op)
-    else:
-        block.insert_op_before(op, block.first_op)
 
 
 def _bytes(buffer: SSAValue) -> Size:

@@ -7,6 +7,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, OpResult, SSAValue
 from xdsl.passes import ModulePass
+from xdsl.rewriter import Rewriter
 
 from stepwell.compiler.dialects.nd import Literal
 from stepwell.compiler.dialects.sizes import IntsAttr
@@ -47,32 +48,23 @@ def simplify(block: Block) -> None:
             continue
         _join(op)
         if (same := _simpler(op)) is not None:
-            _replace(op, [same])
+            Rewriter.replace_op(op, (), [same])
         elif not op.regions:
             key = _key(op)
             if (before := known.setdefault(key, op)) is not op:
-                _replace(op, list(before.results))
+                Rewriter.replace_op(op, (), before.results)
     for op in tuple(block.ops):
         if isinstance(op, Select) and isinstance(op.condition.owner, Ge | Le):
             _ask_the_result(block, op, op.condition.owner)
     for op in reversed(tuple(block.ops)):
         used = any(tuple(result.uses) for result in op.results)
         if isinstance(op, TensorOp) and not used and not has_effect(op):
-            op.detach()
-            op.erase()
+            block.erase_op(op)
 
 
 def _key(op: Operation) -> object:
     properties = tuple(sorted(op.properties.items(), key=lambda entry: entry[0]))
     return type(op), tuple(op.operands), tuple(op.result_types), properties
-
-
-def _replace(op: Operation, values: list[SSAValue] | list[OpResult]) -> None:
-    for result, value in zip(op.results, values, strict=True):
-        value.name_hint = value.name_hint or result.name_hint
-        result.replace_all_uses_with(value)
-    op.detach()
-    op.erase()
 
 
 def _join(op: Operation) -> None:

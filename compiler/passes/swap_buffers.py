@@ -12,6 +12,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.ir import Block, BlockArgument, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
+from xdsl.rewriter import InsertPoint, Rewriter
 
 from stepwell.compiler.dialects.construct import append, construct
 from stepwell.compiler.dialects.loop.explicit import ForOp
@@ -92,19 +93,18 @@ def _is_written_first(buffer: SSAValue, body: Block, outputs: Mapping[str, int])
 
 def _swap(loop: Loop, copies: Sequence[CopyOp]) -> None:
     """The loop anew, which carries each copy's buffers and hands them on the other way round."""
-    block, body, given = loop.parent_block(), loop.body.block, list[SSAValue]()
-    if block is None or not copies:
+    if not copies:
         return
+    body, given = loop.body.block, list[SSAValue]()
     for copy in copies:
         given += (copy.target, copy.source)
-        copy.detach()
-        copy.erase()
+        Rewriter.erase_op(copy)
     for source in given[1::2]:
         allocation = source.owner
         assert isinstance(allocation, Operation)
         if loop.is_ancestor(allocation):
             allocation.detach()
-            block.insert_op_before(allocation, loop)
+            Rewriter.insert_op(allocation, InsertPoint.before(loop))
     for region in loop.regions:
         _carry(region, given)
     now = body.args[-len(given) :]
@@ -115,19 +115,15 @@ def _swap(loop: Loop, copies: Sequence[CopyOp]) -> None:
         append(body, construct(YieldOp, swapped, (), {}, loop.location))
     types = [*loop.result_types, *(value.type for value in given)]
     properties, location = loop.properties, loop.location
-    swapping = construct(type(loop), (*loop.operands, *given), types, properties, location)
-    for region in tuple(loop.regions):
-        swapping.add_region(loop.detach_region(region))
-    block.insert_op_before(swapping, loop)
-    kept = len(loop.results)
-    for old, new in zip(loop.results, swapping.results, strict=False):
-        old.replace_all_uses_with(new)
+    regions = [loop.detach_region(region) for region in tuple(loop.regions)]
+    operands = (*loop.operands, *given)
+    swapping = construct(type(loop), operands, types, properties, location, regions=regions)
+    kept, ends = len(loop.results), list[Operation]()
     for last, target in zip(swapping.results[kept::2], given[::2], strict=True):
         copy = construct(CopyOp, (last, target), (), {}, location)
         copy.attributes[BECAUSE] = StringAttr("the loop ends in one of two buffers")
-        block.insert_op_before(copy, loop)
-    loop.detach()
-    loop.erase()
+        ends.append(copy)
+    Rewriter.replace_op(loop, [swapping, *ends], swapping.results[:kept])
 
 
 def _carry(region: Region, buffers: Sequence[SSAValue]) -> None:

@@ -44,11 +44,16 @@ def unreachable(scope: Scope, op: Operation) -> str:
     return "unreachable"
 
 
-def function_call(scope: Scope, op: Operation) -> str:
-    assert isinstance(op, llvm.CallOp)
+def _arguments(op: Operation) -> Sequence[SSAValue]:
     arguments, bundles = _split(op)
     if bundles:
-        raise CompileError("SW0250", "llvm.call with operand bundles has no text here")
+        raise CompileError("SW0250", f"{op.name} with operand bundles has no text here")
+    return arguments
+
+
+def function_call(scope: Scope, op: Operation) -> str:
+    assert isinstance(op, llvm.CallOp)
+    arguments = _arguments(op)
     if op.callee is not None:
         callee = symbol(op.callee.string_value())
     else:
@@ -68,10 +73,7 @@ def function_call(scope: Scope, op: Operation) -> str:
 
 
 def intrinsic_call(scope: Scope, op: Operation) -> str:
-    arguments, bundles = _split(op)
-    if bundles:
-        raise CompileError("SW0250", "llvm.call_intrinsic with operand bundles has no text here")
-    return call(scope, op, symbol(text(op, "intrin")), scope.typed_list(arguments))
+    return call(scope, op, symbol(text(op, "intrin")), scope.typed_list(_arguments(op)))
 
 
 def inline_asm(scope: Scope, op: Operation) -> str:

@@ -26,6 +26,7 @@ from xdsl.ir import Attribute, Block, Operation
 
 from stepwell.compiler.dialects.construct import result_of
 from stepwell.compiler.targets.llvm_constants import constant_text, quoted, symbol
+from stepwell.compiler.targets.llvm_families import number
 from stepwell.compiler.targets.llvm_instruction_text import CONSTANTS, WRITERS, Writer
 from stepwell.compiler.targets.llvm_memory_text import NONTEMPORAL, ONE
 from stepwell.compiler.targets.llvm_scope import Scope, Texts
@@ -96,9 +97,9 @@ def _global(texts: Texts, op: GlobalOp) -> str:
     space = op.addr_space.value.data
     words = (
         f"{op.linkage.linkage.data} " if op.value is None else _linkage(op.linkage),
-        VISIBILITY[_integer(op.visibility_)],
+        VISIBILITY[number(op, "visibility_")],
         "thread_local " if op.thread_local_ else "",
-        UNNAMED[_integer(op.unnamed_addr)],
+        UNNAMED[number(op, "unnamed_addr")],
         f"addrspace({space}) " if space else "",
         "constant " if op.constant else "global ",
     )
@@ -133,13 +134,13 @@ def _definition(scope: Scope, op: FuncOp) -> str:
 def _signature(texts: Texts, op: FuncOp, inputs: list[str]) -> str:
     convention = "ptx_kernel" if KERNEL in op.attributes else op.CConv.cconv_name
     words = (
-        VISIBILITY[op.visibility_.value.data],
+        VISIBILITY[number(op, "visibility_")],
         f"{convention} " if convention != "ccc" else "",
         "".join([f"{word} " for word in _promises(op.res_attrs, 0)]),
         texts[op.function_type.output],
     )
     everything = ", ".join([*inputs, "..."] if op.function_type.is_variadic else inputs)
-    unnamed = UNNAMED[_integer(op.unnamed_addr)]
+    unnamed = UNNAMED[number(op, "unnamed_addr")]
     return f"{''.join(words)} {symbol(op.sym_name.data)}({everything}) {unnamed}"
 
 
@@ -242,10 +243,6 @@ def _promises(attributes: ArrayAttr[DictionaryAttr] | None, index: int) -> Itera
                 yield MEASURES[name].format(value.value.data)
             case _:
                 raise CompileError("SW0250", f"{name} = {value} is no attribute of a parameter")
-
-
-def _integer(value: IntegerAttr | None) -> int:
-    return 0 if value is None else value.value.data
 
 
 def _refuse_unknown(op: Operation, what: str, known: Container[str]) -> None:

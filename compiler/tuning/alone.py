@@ -22,7 +22,7 @@ from stepwell.compiler.targets.cpu import compile_object
 from stepwell.compiler.targets.llvm_text import module_text
 from stepwell.runtime import code, pool
 from stepwell.runtime.context import Context
-from stepwell.runtime.program import EntryFunction
+from stepwell.runtime.frames import EntryFunction
 from stepwell.runtime.results import empty
 from stepwell.runtime.sizes import Size
 

@@ -10,7 +10,7 @@ loop.kernel @map(%x: !loop.buffer<[16384] x f32>) -> (%y: !loop.buffer<[16384] x
 }
 
 // CHECK-LABEL: loop.kernel @map
-// CHECK-SAME:    plan <grid, bytes = 16>
+// CHECK-SAME:    plan <grid, bytes = 16, rows = 1>
 // CHECK-DAG:     [[blocks:%\d+]] = arith.constant 16 : index
 // CHECK-DAG:     [[threads:%\d+]] = arith.constant 256 : index
 // CHECK-DAG:     [[one:%\d+]] = arith.constant 1 : index

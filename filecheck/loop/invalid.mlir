@@ -161,4 +161,4 @@ func.func @dot(%w: vector<8xi32>) {
   %r = "loop.dot"(%w, %w, %w) <{instruction = "vpmaddubsw"}> : (vector<8xi32>, vector<8xi32>, vector<8xi32>) -> vector<8xi32>
   func.return
 }
-// CHECK: vpmaddubsw is none of vpdpbusd, sdot, udot, vpmaddwd
+// CHECK: vpmaddubsw is none of vpdpbusd, sdot, udot, vpmaddwd, vdpbf16ps

@@ -92,3 +92,17 @@ nd.func @inner(%x: tensor<64xf32>) {
 }
 // CHECK-LABEL: nd.func @inner
 // CHECK-NEXT:    nd.weight <"02"> "f32" <[64, 64]>
+
+// Bytes that are converted to i32 are words of four neighbours along the sum, in such panels.
+nd.func @bytes(%x: tensor<8x12xi32>) {
+  %w = nd.weight <"0b"> "i8" <[12, 64]> : tensor<12x64xi8>
+  %v = nd.convert %w to "i32" : tensor<12x64xi8> -> tensor<12x64xi32>
+  %y = nd.dot %x, %v batch <0> over <[1]>, <[0]> : tensor<8x12xi32>, tensor<12x64xi32> -> tensor<8x64xi32>
+  nd.return %y : tensor<8x64xi32>
+}
+// CHECK-LABEL: nd.func @bytes
+// CHECK-NEXT:    %w = nd.weight <"0b" reshape [3, 4, 2, 32] transpose [2, 0, 3, 1]> "i8" <[2, 3, 32, 4]> : tensor<2x3x32x4xi8>
+// CHECK-NEXT:    [[T:%\d+]] = nd.transpose %w axes <[1, 3, 0, 2]>
+// CHECK-NEXT:    [[M:%\d+]] = nd.reshape [[T]] to <[12, 64]>
+// CHECK-NEXT:    nd.convert [[M]] to "i32"
+// CHECK-NEXT:    nd.dot %x

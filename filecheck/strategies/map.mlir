@@ -64,8 +64,8 @@ loop.kernel @columns(%x: !loop.buffer<[9, 64] x f32>) -> (%y: !loop.buffer<[64] 
 // CHECK:           loop.yield
 // CHECK-COUNT-4: loop.store %{{.*}}, %y[{{%\d+}}] : vector<16xf32>
 
-// Of long columns several vectors go side by side, however much there is to add: each row may lie on
-// another page. Some tasks remain, here eight.
+// Of long columns four vectors or more go side by side, however much there is to add: each row may lie
+// on another page. Some tasks remain, here eight.
 loop.kernel @long_columns(%x: !loop.buffer<[1024, 512] x f32>) -> (%y: !loop.buffer<[512] x f32>) {
   loop.nest [%j : 512] {
     %s = loop.fold add <serial, 1024> [%k : 1024] {
@@ -141,7 +141,8 @@ loop.func @main(%x: !loop.buffer<[100] x f32>) -> (%y: !loop.buffer<[100] x f32>
 // CHECK:         [[ROOM:%\d+]] = loop.alloc : !loop.buffer<[448] x i8>
 // CHECK-NEXT:    loop.launch @twice <N = 100>(%x, %y, [[ROOM]])
 
-// Squares go along bands of 32 rows, down each band first. Source and target do not fit the last cache:
+// Squares go down bands of 32 lanes, along each band first: what is written are lines side by side, and what
+// is read goes on along 32 rows. Source and target do not fit the last cache:
 // what is written goes past it.
 loop.kernel @large(%x: !loop.buffer<[2048, 2048] x f32>) -> (%y: !loop.buffer<[2048, 2048] x f32>) {
   loop.nest [%j : 2048, %i : 2048] {
@@ -155,14 +156,29 @@ loop.kernel @large(%x: !loop.buffer<[2048, 2048] x f32>) -> (%y: !loop.buffer<[2
 // CHECK:            loop.parallel
 // CHECK:            [[WHOLE:%\d+]] = loop.aligned %y
 // CHECK:              loop.for [[BAND:%\d+]] = {{.*}} step 32 {
-// CHECK:                loop.for %{{.*}} step 16 {
-// CHECK:                  loop.for %{{.*}} step 16 {
+// CHECK:                loop.for [[ROW:%\d+]] = {{.*}} step 16 {
+// CHECK:                  loop.for [[LANE:%\d+]] = [[BAND]] to {{.*}} step 16 {
+// CHECK:                    loop.index [[ROW]] + (2048) * [[LANE]]
 // CHECK-COUNT-64:           loop.shuffle
 // CHECK:                    loop.if [[WHOLE]] {
 // CHECK-COUNT-16:             loop.store %{{.*}}, %y[%{{\d+}}] streamed : vector<16xf32>
 // CHECK:                    } else {
 // CHECK-COUNT-16:             loop.store %{{.*}}, %y[%{{\d+}}] : vector<16xf32>
 // CHECK:              loop.fence
+
+// Where what is written are short rows, squares go along bands of rows, down each first.
+loop.kernel @short(%x: !loop.buffer<[64, 2048] x f32>) -> (%y: !loop.buffer<[2048, 64] x f32>) {
+  loop.nest [%j : 2048, %i : 64] {
+    %v = loop.read %x[%i, %j] : f32
+    loop.write %v, %y[%j, %i] : f32
+  }
+}
+
+// CHECK-LABEL:    loop.kernel @short
+// CHECK:            loop.for [[BAND:%\d+]] = {{.*}} step 32 {
+// CHECK:              loop.for [[LANE:%\d+]] = {{.*}} step 16 {
+// CHECK:                loop.for [[ROW:%\d+]] = [[BAND]] to {{.*}} step 16 {
+// CHECK:                  loop.index [[PLACE:%\d+]] + [[ROW]]
 
 // What the program reads again, here in a second kernel, stays in the caches.
 loop.kernel @first(%x: !loop.buffer<[8388608] x f32>) -> (%y: !loop.buffer<[8388608] x f32>) {

@@ -12,6 +12,7 @@ from stepwell.compiler.dialects.nd import Literal
 from stepwell.indexing import ZERO
 from stepwell.places import user_line
 from stepwell.promotion import dtype_name
+from stepwell.runtime.devices.registry import place_of
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size, at_most, largest
 from stepwell.settings import expect_sizes, extents
@@ -40,7 +41,7 @@ def astype(x: ArrayLike, dtype: object) -> Array:
 
 def from_dlpack(x: Any) -> Array:
     """The Array that shares the memory of an array of another library."""
-    return asarray(np.from_dlpack(x))
+    return asarray(x) if place_of(x) else asarray(np.from_dlpack(x))
 
 
 def full(shape: Shape, fill_value: ArrayLike, dtype: object = None) -> Array:

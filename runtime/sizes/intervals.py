@@ -141,8 +141,7 @@ def _min(arguments: Sequence[Interval]) -> Interval:
 
 
 def _max(arguments: Sequence[Interval]) -> Interval:
-    low, high = _min([_negative(interval) for interval in arguments])
-    return _negative((low, high))
+    return _negative(_min([_negative(interval) for interval in arguments]))
 
 
 def _negative(interval: Interval) -> Interval:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache, reduce
 from numbers import Integral
 from types import MappingProxyType
-from typing import Literal, SupportsIndex, TypeAlias, TypeVar, final
+from typing import Any, Literal, SupportsIndex, TypeAlias, TypeVar, final
 
 from stepwell.runtime.errors import StepwellError
 from stepwell.runtime.sizes import folding, polynomial, text
@@ -97,22 +97,16 @@ class Size:
             return self.static == other
         return NotImplemented
 
-    __add__ = _infix(Polynomial.__add__)
+    __add__ = __radd__ = _infix(Polynomial.__add__)
     __sub__ = _infix(Polynomial.__sub__)
-    __mul__ = _infix(Polynomial.__mul__)
+    __mul__ = __rmul__ = _infix(Polynomial.__mul__)
     __floordiv__ = _infix(folding.floordiv)
     """Raises ValueError when the divisor is the constant 0."""
     __mod__ = _infix(folding.mod)
     """Raises ValueError when the divisor is the constant 0."""
 
-    def __radd__(self, other: int) -> Size:
-        return self + other
-
     def __rsub__(self, other: int) -> Size:
         return Size.of(other) - self
-
-    def __rmul__(self, other: int) -> Size:
-        return self * other
 
     def __rfloordiv__(self, other: int) -> Size:
         return Size.of(other) // self
@@ -246,22 +240,15 @@ def largest(first: int | Size, *others: int | Size) -> Size:
     return Size(folding.extremum("max", [Size.of(each).polynomial for each in (first, *others)]))
 
 
-_ON_INTEGERS: dict[Operator, Callable[[int, int], int]] = {
-    "add": int.__add__,
-    "mul": int.__mul__,
-    "floordiv": int.__floordiv__,
-    "mod": int.__mod__,
-    "min": min,
-    "max": max,
+_INFIX: dict[str, Callable[[Any, Any], Any]] = {
+    "add": operator.add,
+    "mul": operator.mul,
+    "floordiv": operator.floordiv,
+    "mod": operator.mod,
 }
-_ON_SIZES: dict[Operator, Callable[[Size, Size], Size]] = {
-    "add": Size.__add__,
-    "mul": Size.__mul__,
-    "floordiv": Size.__floordiv__,
-    "mod": Size.__mod__,
-    "min": smallest,
-    "max": largest,
-}
+_ON_INTEGERS: dict[str, Callable[[int, int], int]] = {**_INFIX, "min": min, "max": max}
+ON_SIZES: dict[str, Callable[[Size, Size], Size]] = {**_INFIX, "min": smallest, "max": largest}
+"""The operators by name."""
 
 
 def calculate(function: Operator, left: int, right: int) -> int:
@@ -271,7 +258,7 @@ def calculate(function: Operator, left: int, right: int) -> int:
 
 def combine(function: Operator, left: Size, right: Size) -> Size:
     """One operation on sizes, in normal form. Raises ValueError for a division by the size 0."""
-    return _ON_SIZES[function](left, right)
+    return ON_SIZES[function](left, right)
 
 
 @cache

@@ -61,7 +61,7 @@ class _Reader:
         value = self.factor()
         while token := self.take("*", "//", "%"):
             at = self.offset
-            value = self.apply(_BINARY[token], value, self.factor(), at=at)
+            value = self.apply(_INFIX[token], value, self.factor(), at=at)
         return value
 
     def factor(self) -> Polynomial:
@@ -91,7 +91,7 @@ class _Reader:
         while self.take(","):
             arguments.append(self.sum())
         self.expect(")")
-        if name in _BINARY and len(arguments) != 2:
+        if name in ("floordiv", "mod") and len(arguments) != 2:
             raise SizeSyntaxError(f"{name} takes two sizes, not {len(arguments)}", at)
         return self.apply(_FUNCTIONS[name], *arguments, at=at)
 
@@ -125,12 +125,10 @@ class _Reader:
         return SizeSyntaxError(sentence, self.offset)
 
 
-_BINARY: dict[str, Callable[..., Polynomial]] = {
+_INFIX: dict[str, Callable[..., Polynomial]] = {
     "*": Polynomial.__mul__,
     "//": folding.floordiv,
     "%": folding.mod,
-    "floordiv": folding.floordiv,
-    "mod": folding.mod,
 }
 _FUNCTIONS: dict[str, Callable[..., Polynomial]] = {
     "floordiv": folding.floordiv,

@@ -23,6 +23,8 @@ SMALL = transformers.Size(width=24, heads=2, layers=2, vocabulary=50, positions=
 TINY = (
     products.product(3, 4, 5),
     products.linear(3, 4, 5),
+    products.byte_product("u1", 3, 8, 5),
+    products.byte_linear("i1", 3, 8, 64),
     networks.convolution(networks.Convolution(8, 3, 4, 3, 2)),
     networks.convolution(networks.Convolution(8, 4, 5, 1)),
     networks.layered(2, (6, 5, 4)),

@@ -46,6 +46,26 @@ def test_the_bits_are_those_of_a_weight_that_is_given(
     assert np.asarray(constant(x)).tobytes() == np.asarray(given(x, w)).tobytes()
 
 
+@pytest.mark.parametrize("dtypes", ["u8 i8", "i8 i8", "i8 u8"])
+@pytest.mark.parametrize("machine", ["x86-64-v3", "x86-64-v4", "host"])
+def test_bytes_are_words_on_all_levels(machine: str, dtypes: str) -> None:
+    of_x, of_w = (each.replace("8", "1") for each in dtypes.split())
+    w = RANDOM.integers(0, 256, (44, 96)).astype("u1").view(of_w)
+    spec = f"{dtypes[:2]}[B, 44]"
+    program = sw.compile(lambda x: snp.matmul(x, w, dtype="i32"), spec, target=machine)
+    assert "reshape [11, 4, 3, 32] transpose [2, 0, 3, 1]" in program.ir("simple")
+    for rows in (1, 5, 40):
+        x = RANDOM.integers(0, 256, (rows, 44)).astype("u1").view(of_x)
+        np.testing.assert_array_equal(program(x), np.matmul(x, w, dtype="i4"))
+
+
+def test_bytes_by_one_row_stay_in_rows() -> None:
+    """For `gemm`, which reads them as they are."""
+    w = RANDOM.integers(-128, 128, (44, 96)).astype("i1")
+    program = sw.compile(lambda x: snp.matmul(x, w, dtype="i32"), "i8[1, 44]")
+    assert "tensor<44x96xi8>" in program.ir("simple")
+
+
 def weights_in(path: Path) -> dict[str, np.ndarray]:
     """What a file has by hash."""
     return safetensors.parse(Artifact.open(path).read(WEIGHTS), WEIGHTS)

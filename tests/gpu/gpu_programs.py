@@ -22,6 +22,10 @@ from stepwell.runtime.context import Words
 Entry = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 
 
+class Failed(Exception):
+    """A call that did not answer 0, with the words `error` and `site`."""
+
+
 class OnGpu:
     """The functions of a module, each called with arrays that are copied to the device and back."""
 
@@ -48,20 +52,13 @@ class OnGpu:
         ]
         places = [self.device.allocate(each.nbytes, "a result") for each in results]
         room = self.image.workspace[name].evaluate(sizes)
-        words = Words(version=1, workspace=self.device.allocate(room, "the workspace"))
-        self.driver.fill(words)
+        workspace = self.device.allocate(room, "the workspace")
         addresses = [*given, *places]
         numbers = [sizes[each] for each, _ in function.symbols.data]
-        status = Entry(self._code.address(name))(
-            ctypes.addressof(words),
-            (ctypes.c_void_p * len(addresses))(*addresses),
-            (ctypes.c_int64 * len(numbers))(*numbers),
-        )
-        self.driver.check()
-        assert status == 0, (words.error, words.site)
+        call(self._code.address(name), self.driver, addresses, numbers, workspace)
         for place, result in zip(places, results, strict=True):
             self.device.copy_out(result, place)
-        for address in (*addresses, words.workspace):
+        for address in (*addresses, workspace):
             self.device.free(address)
         return results
 
@@ -70,3 +67,23 @@ class OnGpu:
         address = self.device.allocate(array.nbytes, "an argument")
         self.device.copy_in(address, array)
         return address
+
+
+def call(
+    entry: int,
+    driver: EmulatedDriver,
+    addresses: Sequence[int],
+    sizes: Sequence[int],
+    workspace: int = 0,
+) -> None:
+    """Calls an entry point with arrays on the device; raises what went wrong there."""
+    words = Words(version=1, workspace=workspace)
+    driver.fill(words)
+    status = Entry(entry)(
+        ctypes.addressof(words),
+        (ctypes.c_void_p * len(addresses))(*addresses),
+        (ctypes.c_int64 * len(sizes))(*sizes),
+    )
+    driver.check()
+    if status != 0:
+        raise Failed(words.error, words.site)

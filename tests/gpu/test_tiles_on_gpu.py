@@ -11,7 +11,7 @@ from assembler import assemble, needs_assembler, within_budget
 from drawing import examples
 from emulator.block import Order
 from expanding import expanded
-from kernels_on_gpu import agree_on_gpu, compiled
+from gpu_kernels import agree_on_gpu, ptx_of_kernel
 from loop_text import parse_kernel
 from products import KERNELS, ORDER, fixed
 from stepwell.compiler.lower.grids.plans import GRIDS
@@ -112,7 +112,7 @@ def test_only_known_shapes_are_plans(parameter: str) -> None:
 @pytest.mark.parametrize("name", ["plain", "left turned", "right turned", "both turned"])
 def test_a_product_reads_and_writes_sixteen_bytes_at_a_time(name: str) -> None:
     """All sums in registers, four loads from shared memory for 64 products, two barriers."""
-    ptx = compiled(fixed(KERNELS[name].replace(ORDER, "<serial, 1024>"), 4096, 4096, 4096)).ptx
+    ptx = ptx_of_kernel(fixed(KERNELS[name].replace(ORDER, "<serial, 1024>"), 4096, 4096, 4096))
     assert ptx.count("fma.rn.f32") == 64 * 16
     assert ptx.count("ld.shared.v4.b32") == 4 * 16
     assert ptx.count("bar.sync") == 2
@@ -132,5 +132,5 @@ BUDGETED = {
 @pytest.mark.parametrize("machine", GPUS)
 @pytest.mark.parametrize("name", BUDGETED)
 def test_products_assemble_within_their_budgets(name: str, machine: str, tmp_path: Path) -> None:
-    (taken,) = assemble(compiled(BUDGETED[name], machine).ptx, machine, tmp_path).values()
+    (taken,) = assemble(ptx_of_kernel(BUDGETED[name], GPUS[machine]), machine, tmp_path).values()
     assert within_budget(name, taken), taken

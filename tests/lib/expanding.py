@@ -127,7 +127,7 @@ def run_natively(kernel: KernelOp, arrays: Sequence[Array], sizes: Sizes) -> Non
     module = kernel.parent_op()
     assert isinstance(module, ModuleOp)
     if not any(isinstance(op, FuncOp) for op in module.ops):
-        module.body.block.add_op(entry_to(kernel))
+        module.body.block.add_op(entry_of(kernel))
     code = load(compile_object(module_text(lower(module, host())), host()), "test")
     parallel_for = ParallelFor(lambda pool, task, values, count: Task(task)(values, 0, count))
     words = Words(version=1, parallel_for=ctypes.cast(parallel_for, ctypes.c_void_p).value or 0)
@@ -137,7 +137,7 @@ def run_natively(kernel: KernelOp, arrays: Sequence[Array], sizes: Sizes) -> Non
     assert entry(ctypes.addressof(words), pointers, (ctypes.c_int64 * len(symbols))(*symbols)) == 0
 
 
-def entry_to(kernel: KernelOp) -> FuncOp:
+def entry_of(kernel: KernelOp) -> FuncOp:
     """An entry point `run` that launches the kernel on its own arguments."""
     block = Block(arg_types=[argument.type for argument in kernel.arguments])
     names = [name for name, _ in kernel.symbols.data]

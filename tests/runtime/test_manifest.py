@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from stepwell.runtime.devices.image import DeviceCode
 from stepwell.runtime.dtypes import BY_NAME
 from stepwell.runtime.entry import Argument, Entry, Result, Site, SizeRange
 from stepwell.runtime.errors import LoadError, SourceLine
@@ -55,8 +56,15 @@ def rich(make):
         overwrites={"f": ((1, 2),)},
     )
     other = make.target("v3", workspace={"f": Size.of(0)})
+    card = make.target(
+        "sm_80",
+        architecture="nvptx64",
+        workspace={"f": Size.of(0)},
+        device=DeviceCode("code/sm_80.ptx", ("f_0", "f_1"), 49152, "x86_64"),
+    )
     states = {"cache": Nesting(("cache['k']",), Fields({"k": Leaf(0)}))}
-    return Manifest("stepwell 0.1.0", {"f": entry}, (best, other), {"code": "00"}, states=states)
+    targets = best, other, card
+    return Manifest("stepwell 0.1.0", {"f": entry}, targets, {"code": "00"}, states=states)
 
 
 def test_a_manifest_comes_back_as_it_was(make):
@@ -161,6 +169,8 @@ TEXT = "a text with {} for each of 2 operands"
         ("targets[0].overwrites.f[0]", [1, 1], "an input and a result of its type"),
         ("targets[0].overwrites.f[0]", [0, 2], "an input and a result of its type"),
         ("targets[0].overwrites.f[0]", [0], "an input and a result of its type"),
+        ("targets[2].device.kernels", "f_0", "a list"),
+        ("targets[2].device.shared", -1, COUNT),
         ("targets[0].overwrites.f", [[1, 2]] * 2, "pairs of different inputs and results"),
     ],
 )
@@ -193,7 +203,7 @@ def test_a_deep_tree_is_refused(make, depth):
 
 
 OPTIONAL = re.compile(
-    r"^states(\.\w+)?$|^members\.|^entries\.f$|plans\.|\.(dict|fields)\.\w$|\.(maximum|pool|where|state|overwrites(\.\w+)?)$"
+    r"^states(\.\w+)?$|^members\.|^entries\.f$|plans\.|\.(dict|fields)\.\w$|\.(maximum|pool|device|where|state|overwrites(\.\w+)?)$"
 )
 """Members that may be missing."""
 

@@ -98,7 +98,7 @@ def test_a_call_that_does_not_fit_is_refused(scale_file):
 
 
 def test_many_shapes_are_not_remembered_for_ever(scale_file, monkeypatch):
-    monkeypatch.setattr("stepwell.runtime.program.REMEMBERED", 3)
+    monkeypatch.setattr("stepwell.runtime.frames.REMEMBERED", 3)
     model = load(scale_file)
     for batch in range(10):
         assert model(np.zeros((batch, 4), np.float32)).shape == (batch, 4)

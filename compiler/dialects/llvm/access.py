@@ -27,6 +27,7 @@ from xdsl.dialects.llvm import (
 )
 from xdsl.ir import Attribute, Operation, SSAValue
 
+from stepwell.compiler.dialects.construct import segments
 from stepwell.compiler.dialects.llvm import memory
 from stepwell.compiler.dialects.llvm.arithmetic import Arithmetic
 from stepwell.compiler.dialects.llvm.cursor import Operand
@@ -232,28 +233,24 @@ def _callee(
     return (callee, *arguments), _call(len(arguments) + 1)
 
 
-_NO_BUNDLES = DenseArrayBase.from_list(i32, ())
+_PLAIN: Mapping[str, Attribute] = {
+    "fastmathFlags": STRICT,
+    "op_bundle_sizes": DenseArrayBase.from_list(i32, ()),
+}
+_C_CALL: Mapping[str, Attribute] = {
+    "CConv": CallingConventionAttr("ccc"),
+    "TailCallKind": TailCallKindAttr(TailCallKind.NONE),
+}
 
 
 @cache
 def _call(operands: int) -> Mapping[str, Attribute]:
-    return {
-        "fastmathFlags": STRICT,
-        "CConv": CallingConventionAttr("ccc"),
-        "TailCallKind": TailCallKindAttr(TailCallKind.NONE),
-        "op_bundle_sizes": _NO_BUNDLES,
-        "operandSegmentSizes": DenseArrayBase.from_list(i32, (operands, 0)),
-    }
+    return {**_C_CALL, **_PLAIN, **segments(operands, 0)}
 
 
 @lru_cache(maxsize=1024)
 def _intrinsic(name: str, operands: int) -> Mapping[str, Attribute]:
-    return {
-        "intrin": StringAttr(name),
-        "fastmathFlags": STRICT,
-        "op_bundle_sizes": _NO_BUNDLES,
-        "operandSegmentSizes": DenseArrayBase.from_list(i32, (operands, 0)),
-    }
+    return {"intrin": StringAttr(name), **_PLAIN, **segments(operands, 0)}
 
 
 @lru_cache(maxsize=1024)

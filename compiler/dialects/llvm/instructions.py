@@ -21,12 +21,10 @@ from xdsl.irdl import (
     opt_prop_def,
     prop_def,
     result_def,
-    traits_def,
 )
-from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from stepwell.compiler.dialects.define import defined_in
+from stepwell.compiler.dialects.define import Computation, defined_in
 from stepwell.compiler.dialects.llvm.constraints import (
     Bit,
     Comparison,
@@ -42,30 +40,28 @@ CAST = "$arg attr-dict `:` type($arg) `to` type($res)"
 
 
 @irdl_op_definition
-class UIToFPOp(IRDLOperation):
+class UIToFPOp(Computation):
     """An unsigned integer to the nearest float, halves to even."""
 
     name = "llvm.uitofp"
     arg = operand_def(Integers)
     res = result_def(Floats)
     nonNeg = opt_prop_def(UnitAttr)
-    traits = traits_def(Pure())
     assembly_format = "(`nneg` $nonNeg^)? " + CAST
 
 
 @irdl_op_definition
-class AddrSpaceCastOp(IRDLOperation):
+class AddrSpaceCastOp(Computation):
     """The same place, addressed through another address space."""
 
     name = "llvm.addrspacecast"
     arg = operand_def(Pointers)
     res = result_def(Pointers)
-    traits = traits_def(Pure())
     assembly_format = CAST
 
 
 @irdl_op_definition
-class ExtractElementOp(IRDLOperation):
+class ExtractElementOp(Computation):
     """`llvm.extractelement %v[%i : i32] : vector<8xf32>`."""
 
     ELEMENT: ClassVar = VarConstraint("ELEMENT", AnyAttr())
@@ -74,12 +70,11 @@ class ExtractElementOp(IRDLOperation):
     vector = operand_def(VectorType.constr(ELEMENT))
     position = operand_def(SignlessIntegerConstraint)
     res = result_def(ELEMENT)
-    traits = traits_def(Pure())
     assembly_format = "$vector `[` $position `:` type($position) `]` attr-dict `:` type($vector)"
 
 
 @irdl_op_definition
-class SelectOp(IRDLOperation):
+class SelectOp(Computation):
     """`llvm.select %c, %a, %b : vector<8xi1>, vector<8xf32>`; upstream's takes a scalar i1 only."""
 
     T: ClassVar = VarConstraint("T", AnyAttr())
@@ -90,7 +85,6 @@ class SelectOp(IRDLOperation):
     falseValue = operand_def(T)
     fastmathFlags = prop_def(FastMathAttr, default_value=STRICT)
     res = result_def(T)
-    traits = traits_def(Pure())
     irdl_options = (ParsePropInAttrDict(),)
     assembly_format = (
         "$condition `,` $trueValue `,` $falseValue attr-dict `:` type($condition) `,` type($res)"
@@ -103,7 +97,7 @@ class SelectOp(IRDLOperation):
 
 
 @irdl_op_definition
-class FCmpOp(IRDLOperation):
+class FCmpOp(Computation):
     """`llvm.fcmp "olt" %a, %b : vector<8xf32>`; upstream's takes scalars only."""
 
     T: ClassVar = VarConstraint("T", Floats)
@@ -114,19 +108,17 @@ class FCmpOp(IRDLOperation):
     rhs = operand_def(T)
     fastmathFlags = prop_def(FastMathAttr, default_value=STRICT)
     res = result_def(Comparison(T))
-    traits = traits_def(Pure())
     irdl_options = (ParsePropInAttrDict(),)
     custom_directives = (Predicate,)
     assembly_format = "custom<Predicate>($predicate) $lhs `,` $rhs attr-dict `:` type($lhs)"
 
 
 @irdl_op_definition
-class PoisonOp(IRDLOperation):
+class PoisonOp(Computation):
     """No value at all: whatever depends on it is poison too."""
 
     name = "llvm.mlir.poison"
     res = result_def()
-    traits = traits_def(Pure())
     assembly_format = "attr-dict `:` type($res)"
 
 

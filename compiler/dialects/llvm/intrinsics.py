@@ -12,27 +12,24 @@ from xdsl.dialects.builtin import IntegerAttr, SignlessIntegerConstraint, Vector
 from xdsl.dialects.llvm import FastMathAttr
 from xdsl.ir import Operation
 from xdsl.irdl import (
-    IRDLOperation,
     ParsePropInAttrDict,
     VarConstraint,
     irdl_op_definition,
     operand_def,
     prop_def,
     result_def,
-    traits_def,
 )
-from xdsl.traits import Pure
 
+from stepwell.compiler.dialects.define import Computation
 from stepwell.compiler.dialects.llvm.constraints import Floats, Integers
 
 STRICT = FastMathAttr(None)
 CALL = "`(` operands `)` attr-dict `:` functional-type(operands, results)"
 
 
-class Intrinsic(IRDLOperation, ABC):
+class Intrinsic(Computation, ABC):
     """A pure function of its operands. Those without a format have none in MLIR either."""
 
-    traits = traits_def(Pure())
     irdl_options = (ParsePropInAttrDict(),)
 
 

@@ -35,10 +35,9 @@ from xdsl.traits import (
     MemoryEffectKind,
     MemoryReadEffect,
     MemoryWriteEffect,
-    Pure,
 )
 
-from stepwell.compiler.dialects.define import defined_in
+from stepwell.compiler.dialects.define import Computation, defined_in
 from stepwell.compiler.dialects.llvm.constraints import (
     AnyVector,
     Integers,
@@ -128,7 +127,7 @@ class StoreOp(MemoryAccess):
 
 
 @irdl_op_definition
-class GEPOp(IRDLOperation):
+class GEPOp(Computation):
     """`llvm.getelementptr %p[%i, 3] : (!llvm.ptr, i64) -> !llvm.ptr, f32`.
 
     An index that is no constant stands as `GEP_USE_SSA_VAL` in `rawConstantIndices`. With vectors
@@ -141,7 +140,6 @@ class GEPOp(IRDLOperation):
     rawConstantIndices = prop_def(DenseArrayBase.constr(i32))
     elem_type = prop_def()
     res = result_def(Pointers)
-    traits = traits_def(Pure())
     custom_directives = (GEPIndices,)
     assembly_format = (
         "$base custom<GEPIndices>($dynamicIndices, $rawConstantIndices)"
@@ -217,8 +215,28 @@ class MaskedAccess(IRDLOperation, ABC):
     irdl_options = (ParsePropInAttrDict(),)
 
 
+class MaskedRead(MaskedAccess, ABC):
+    """The lanes whose mask is set; the others are `pass_thru`'s, or poison without one."""
+
+    mask = operand_def(Mask)
+    pass_thru = opt_operand_def(AnyVector)
+    res = result_def(AnyVector)
+    traits = traits_def(MemoryReadEffect())
+    assembly_format = "operands attr-dict `:` functional-type(operands, results)"
+
+
+class MaskedWrite(MaskedAccess, ABC):
+    """Stores the lanes whose mask is set; lane 0 first."""
+
+    mask = operand_def(Mask)
+    traits = traits_def(MemoryWriteEffect())
+    assembly_format = (
+        "$value `,` $data `,` $mask attr-dict `:` type($value) `,` type($mask) `into` type($data)"
+    )
+
+
 @irdl_op_definition
-class MaskedLoadOp(MaskedAccess):
+class MaskedLoadOp(MaskedRead):
     """Loads the lanes whose mask is set; the others are `pass_thru`'s, or poison without one.
 
     `llvm.intr.masked.load %p, %mask, %other {alignment = 4 : i32}
@@ -227,15 +245,10 @@ class MaskedLoadOp(MaskedAccess):
 
     name = "llvm.intr.masked.load"
     data = operand_def(LLVMPointerType)
-    mask = operand_def(Mask)
-    pass_thru = opt_operand_def(AnyVector)
-    res = result_def(AnyVector)
-    traits = traits_def(MemoryReadEffect())
-    assembly_format = "operands attr-dict `:` functional-type(operands, results)"
 
 
 @irdl_op_definition
-class MaskedStoreOp(MaskedAccess):
+class MaskedStoreOp(MaskedWrite):
     """Stores the lanes whose mask is set; upstream's takes floats only and states no effect.
 
     `llvm.intr.masked.store %v, %p, %mask {alignment = 4 : i32}
@@ -245,38 +258,23 @@ class MaskedStoreOp(MaskedAccess):
     name = "llvm.intr.masked.store"
     value = operand_def(AnyVector)
     data = operand_def(LLVMPointerType)
-    mask = operand_def(Mask)
-    traits = traits_def(MemoryWriteEffect())
-    assembly_format = (
-        "$value `,` $data `,` $mask attr-dict `:` type($value) `,` type($mask) `into` type($data)"
-    )
 
 
 @irdl_op_definition
-class MaskedGatherOp(MaskedAccess):
+class MaskedGatherOp(MaskedRead):
     """Loads through the pointers whose mask is set; other lanes are `pass_thru`'s, or poison."""
 
     name = "llvm.intr.masked.gather"
-    ptrs = operand_def(PointerVector)
-    mask = operand_def(Mask)
-    pass_thru = opt_operand_def(AnyVector)
-    res = result_def(AnyVector)
-    traits = traits_def(MemoryReadEffect())
-    assembly_format = "operands attr-dict `:` functional-type(operands, results)"
+    data = operand_def(PointerVector)
 
 
 @irdl_op_definition
-class MaskedScatterOp(MaskedAccess):
+class MaskedScatterOp(MaskedWrite):
     """Stores through each pointer whose mask is set, lane 0 first."""
 
     name = "llvm.intr.masked.scatter"
     value = operand_def(AnyVector)
-    ptrs = operand_def(PointerVector)
-    mask = operand_def(Mask)
-    traits = traits_def(MemoryWriteEffect())
-    assembly_format = (
-        "$value `,` $ptrs `,` $mask attr-dict `:` type($value) `,` type($mask) `into` type($ptrs)"
-    )
+    data = operand_def(PointerVector)
 
 
 @irdl_op_definition

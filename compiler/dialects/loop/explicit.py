@@ -26,12 +26,11 @@ from xdsl.traits import (
     MemoryReadEffect,
     MemoryWriteEffect,
     NoTerminator,
-    Pure,
     RecursiveMemoryEffect,
 )
 from xdsl.utils.exceptions import VerifyException
 
-from stepwell.compiler.dialects.define import defined_in
+from stepwell.compiler.dialects.define import Computation, defined_in
 from stepwell.compiler.dialects.loop.syntax import INDEX, parse_carried, parse_known, print_carried
 from stepwell.compiler.dialects.loop.types import BufferType
 from stepwell.compiler.dialects.sizes import IntsAttr, NumberAttr
@@ -212,30 +211,28 @@ class StackOp(IRDLOperation):
 
 
 @irdl_op_definition
-class MaskOp(IRDLOperation):
+class MaskOp(Computation):
     """The lanes that are inside: lane l of `loop.mask %i, %n` tells whether i + l < n."""
 
     name = "loop.mask"
     first = operand_def(INDEX)
     bound = operand_def(INDEX)
     result = result_def(VectorType)
-    traits = traits_def(Pure())
     assembly_format = "$first `,` $bound attr-dict `:` type($result)"
 
 
 @irdl_op_definition
-class AnyOp(IRDLOperation):
+class AnyOp(Computation):
     """Whether some lane of a mask is set."""
 
     name = "loop.any"
     mask = operand_def()
     result = result_def(i1)
-    traits = traits_def(Pure())
     assembly_format = "$mask attr-dict `:` type($mask)"
 
 
 @irdl_op_definition
-class ShuffleOp(IRDLOperation):
+class ShuffleOp(Computation):
     """Lanes picked from two vectors, numbered through: `loop.shuffle %a, %b <[0, 16]> : …`."""
 
     name = "loop.shuffle"
@@ -244,24 +241,22 @@ class ShuffleOp(IRDLOperation):
     second = operand_def(T)
     lanes = prop_def(IntsAttr)
     result = result_def(VectorType)
-    traits = traits_def(Pure())
     assembly_format = "$first `,` $second $lanes attr-dict `:` type($first) `to` type($result)"
 
 
 @irdl_op_definition
-class ExtractOp(IRDLOperation):
+class ExtractOp(Computation):
     """One lane of a vector as a scalar."""
 
     name = "loop.extract"
     vector = operand_def(VectorType)
     lane = prop_def(NumberAttr)
     result = result_def()
-    traits = traits_def(Pure())
     assembly_format = "$vector `at` $lane attr-dict `:` type($vector) `to` type($result)"
 
 
 @irdl_op_definition
-class DotOp(IRDLOperation):
+class DotOp(Computation):
     """Sums, to which an instruction adds products of the numbers in words, `group` in each.
 
     ```
@@ -277,7 +272,6 @@ class DotOp(IRDLOperation):
     right = operand_def(T)
     sums = operand_def(S)
     result = result_def(S)
-    traits = traits_def(Pure())
     assembly_format = (
         "$instruction $left `,` $right `to` $sums attr-dict `:` type($left) `to` type($result)"
     )
@@ -303,13 +297,12 @@ class PrefetchOp(IRDLOperation):
 
 
 @irdl_op_definition
-class AlignedOp(IRDLOperation):
+class AlignedOp(Computation):
     """Whether a buffer begins where vectors of any width are aligned."""
 
     name = "loop.aligned"
     buffer = operand_def(BufferType)
     result = result_def(i1)
-    traits = traits_def(Pure())
     assembly_format = "$buffer attr-dict `:` type($buffer)"
 
 

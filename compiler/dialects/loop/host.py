@@ -29,7 +29,7 @@ from xdsl.traits import (
 )
 from xdsl.utils.exceptions import VerifyException
 
-from stepwell.compiler.dialects.define import defined_in
+from stepwell.compiler.dialects.define import Computation, defined_in
 from stepwell.compiler.dialects.loop.syntax import (
     INDEX,
     Access,
@@ -74,7 +74,7 @@ class AllocOp(IRDLOperation):
 
 
 @irdl_op_definition
-class ViewOp(IRDLOperation):
+class ViewOp(Computation):
     """Part of a buffer, from an affine offset that counts the base's elements.
 
     ```
@@ -87,7 +87,6 @@ class ViewOp(IRDLOperation):
     indices = var_operand_def(INDEX)
     access = prop_def(AccessAttr)
     result = result_def(BufferType)
-    traits = traits_def(Pure())
     custom_directives = (Access,)
     assembly_format = (
         "$base custom<Access>($access, $indices) attr-dict `:` type($base) `to` type($result)"

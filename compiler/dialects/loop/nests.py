@@ -21,6 +21,7 @@ from xdsl.irdl import (
     var_operand_def,
     var_result_def,
 )
+from xdsl.irdl.declarative_assembly_format import AttributeVariable, irdl_custom_directive
 from xdsl.parser import Parser, UnresolvedOperand
 from xdsl.printer import Printer
 from xdsl.traits import (
@@ -36,15 +37,15 @@ from xdsl.traits import (
 )
 from xdsl.utils.exceptions import VerifyException
 
-from stepwell.compiler.dialects.define import defined_in
+from stepwell.compiler.dialects.define import Computation, defined_in
 from stepwell.compiler.dialects.loop.syntax import (
     INDEX,
     Access,
     Function,
     Known,
+    Word,
     parse_affine_of,
     parse_axes,
-    parse_known,
     print_affine,
     print_axes,
 )
@@ -227,6 +228,14 @@ class ScanOp(OverAxes):
     traits = traits_def(NoTerminator(), RecursiveMemoryEffect())
 
 
+@irdl_custom_directive
+class CombineWord(Word):
+    """`add`, and so on."""
+
+    attribute: AttributeVariable
+    WORDS: ClassVar = Combine
+
+
 @irdl_op_definition
 class PrefixOp(IRDLOperation):
     """The terms of the scan's positions up to this one, combined in ascending order in one chain
@@ -238,6 +247,8 @@ class PrefixOp(IRDLOperation):
     term = operand_def(T)
     result = result_def(T)
     traits = traits_def(Pure(), HasParent(ScanOp))
+    custom_directives = (CombineWord,)
+    assembly_format = "custom<CombineWord>($combine) $term attr-dict `:` type($term)"
 
     @property
     def kind(self) -> Combine:
@@ -246,22 +257,6 @@ class PrefixOp(IRDLOperation):
     def verify_(self) -> None:
         if self.kind in TERMS_AND_RESULTS:
             raise VerifyException(f"{self.kind} has no prefixes")
-
-    def print(self, printer: Printer) -> None:
-        printer.print_string(f" {self.combine.data} ")
-        printer.print_operand(self.term)
-        printer.print_string(" : ")
-        printer.print_attribute(self.term.type)
-
-    @classmethod
-    def parse(cls, parser: Parser) -> "PrefixOp":
-        combine = parser.parse_str_enum(Combine)
-        term = parse_known(parser)
-        parser.parse_punctuation(":")
-        type = parser.parse_type()
-        return cls.create(
-            operands=[term], properties={"combine": StringAttr(combine)}, result_types=[type]
-        )
 
 
 @irdl_op_definition
@@ -338,14 +333,13 @@ class WriteOp(IRDLOperation):
 
 
 @irdl_op_definition
-class IndexOp(IRDLOperation):
+class IndexOp(Computation):
     """An affine index, or a size, as a value: `loop.index (2) * %h + -1`, `loop.index 2*B`."""
 
     name = "loop.index"
     indices = var_operand_def(INDEX)
     access = prop_def(AccessAttr)
     result = result_def(INDEX)
-    traits = traits_def(Pure())
 
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")

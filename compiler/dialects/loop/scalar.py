@@ -1,9 +1,10 @@
 """Scalar and vector ops that upstream `arith` has for scalars only, and the lanes of vectors."""
 
+from dataclasses import dataclass
 from enum import auto
 from typing import ClassVar
 
-from xdsl.dialects.builtin import AnyFloat, FloatAttr, IndexType, IntegerAttr, StringAttr, i1
+from xdsl.dialects.builtin import AnyFloat, FloatAttr, IndexType, IntegerAttr, StringAttr
 from xdsl.ir import Attribute
 from xdsl.irdl import (
     AnyAttr,
@@ -13,17 +14,15 @@ from xdsl.irdl import (
     operand_def,
     prop_def,
     result_def,
-    traits_def,
 )
-from xdsl.parser import Parser
-from xdsl.printer import Printer
-from xdsl.traits import Pure
+from xdsl.irdl.declarative_assembly_format import AttributeVariable, irdl_custom_directive
 from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.str_enum import StrEnum
 
-from stepwell.compiler.dialects.define import defined_in
-from stepwell.compiler.dialects.llvm.types import bits, element, integer, like
-from stepwell.compiler.dialects.loop.syntax import INDEX, parse_known
+from stepwell.compiler.dialects.define import Computation, defined_in
+from stepwell.compiler.dialects.llvm import constraints
+from stepwell.compiler.dialects.llvm.types import bits, element, integer
+from stepwell.compiler.dialects.loop.syntax import INDEX, Word
 
 
 def number(value: float, type: Attribute) -> Attribute:
@@ -49,44 +48,34 @@ class Cast(StrEnum):
     INDEX = auto()
 
 
+@irdl_custom_directive
+class CastKind(Word):
+    """`fptosi`, and so on."""
+
+    attribute: AttributeVariable
+    WORDS: ClassVar = Cast
+
+
 @irdl_op_definition
-class CastOp(IRDLOperation):
+class CastOp(Computation):
     """`loop.cast fptosi %x : f32 to i32`; `index` goes between `index` and signed integers."""
 
     name = "loop.cast"
     kind = prop_def(StringAttr)
     operand = operand_def()
     result = result_def()
-    traits = traits_def(Pure())
+    custom_directives = (CastKind,)
+    assembly_format = (
+        "custom<CastKind>($kind) $operand attr-dict `:` type($operand) `to` type($result)"
+    )
 
     @property
     def cast(self) -> Cast:
         return Cast(self.kind.data)
 
-    def print(self, printer: Printer) -> None:
-        printer.print_string(f" {self.kind.data} ")
-        printer.print_operand(self.operand)
-        printer.print_string(" : ")
-        printer.print_attribute(self.operand.type)
-        printer.print_string(" to ")
-        printer.print_attribute(self.result.type)
-
-    @classmethod
-    def parse(cls, parser: Parser) -> "CastOp":
-        kind = parser.parse_str_enum(Cast)
-        operand = parse_known(parser)
-        parser.parse_punctuation(":")
-        parser.parse_type()
-        parser.parse_keyword("to")
-        return cls.create(
-            operands=[operand],
-            properties={"kind": StringAttr(kind)},
-            result_types=[parser.parse_type()],
-        )
-
 
 @irdl_op_definition
-class SelectOp(IRDLOperation):
+class SelectOp(Computation):
     """`loop.select %c, %a, %b : f32`: lane by lane when the values are vectors."""
 
     name = "loop.select"
@@ -95,7 +84,6 @@ class SelectOp(IRDLOperation):
     true_value = operand_def(T)
     false_value = operand_def(T)
     result = result_def(T)
-    traits = traits_def(Pure())
     assembly_format = (
         "$condition `,` $true_value `,` $false_value attr-dict"
         " `:` type($condition) `,` type($result)"
@@ -117,8 +105,23 @@ class Comparison(StrEnum):
     UGE = auto()
 
 
+@irdl_custom_directive
+class Predicate(Word):
+    """`lt`, and so on."""
+
+    attribute: AttributeVariable
+    WORDS: ClassVar = Comparison
+
+
+@dataclass(frozen=True)
+class TruthValues(constraints.Comparison):
+    """i1, in as many lanes as what is compared."""
+
+    WHAT: ClassVar = "since a comparison gives a truth value for each lane"
+
+
 @irdl_op_definition
-class CompareOp(IRDLOperation):
+class CompareOp(Computation):
     """`loop.compare lt %a, %b : vector<16xf32>`: a truth value, or one for each lane."""
 
     name = "loop.compare"
@@ -126,8 +129,9 @@ class CompareOp(IRDLOperation):
     predicate = prop_def(StringAttr)
     first = operand_def(T)
     second = operand_def(T)
-    result = result_def()
-    traits = traits_def(Pure())
+    result = result_def(TruthValues(T))
+    custom_directives = (Predicate,)
+    assembly_format = "custom<Predicate>($predicate) $first `,` $second attr-dict `:` type($first)"
 
     @property
     def comparison(self) -> Comparison:
@@ -138,53 +142,27 @@ class CompareOp(IRDLOperation):
         return isinstance(element(self.first.type), AnyFloat)
 
     def verify_(self) -> None:
-        if self.result.type != like(self.first.type, i1):
-            raise VerifyException("a comparison gives a truth value for each lane")
         if self.compares_floats and self.comparison.startswith("u"):
             raise VerifyException(f"{self.comparison} compares unsigned integers")
 
-    def print(self, printer: Printer) -> None:
-        printer.print_string(f" {self.predicate.data} ")
-        printer.print_operand(self.first)
-        printer.print_string(", ")
-        printer.print_operand(self.second)
-        printer.print_string(" : ")
-        printer.print_attribute(self.first.type)
-
-    @classmethod
-    def parse(cls, parser: Parser) -> "CompareOp":
-        predicate = parser.parse_str_enum(Comparison)
-        first = parser.parse_unresolved_operand()
-        parser.parse_punctuation(",")
-        second = parser.parse_unresolved_operand()
-        parser.parse_punctuation(":")
-        type = parser.parse_type()
-        return cls.create(
-            operands=[parser.resolve_operand(each, type) for each in (first, second)],
-            properties={"predicate": StringAttr(predicate)},
-            result_types=[like(type, i1)],
-        )
-
 
 @irdl_op_definition
-class SplatOp(IRDLOperation):
+class SplatOp(Computation):
     """A scalar in every lane: `loop.splat %x : f32 to vector<16xf32>`."""
 
     name = "loop.splat"
     scalar = operand_def()
     result = result_def()
-    traits = traits_def(Pure())
     assembly_format = "$scalar attr-dict `:` type($scalar) `to` type($result)"
 
 
 @irdl_op_definition
-class LanesOp(IRDLOperation):
+class LanesOp(Computation):
     """Consecutive indices: lane i holds first + i."""
 
     name = "loop.lanes"
     first = operand_def(INDEX)
     result = result_def()
-    traits = traits_def(Pure())
     assembly_format = "$first attr-dict `:` type($result)"
 
 

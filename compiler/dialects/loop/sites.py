@@ -1,10 +1,10 @@
 """The places where a program prints or asserts, as the artifact's manifest describes them."""
 
-from xdsl.ir import Data
 from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 
+from stepwell.compiler.dialects.define import Bracketed
 from stepwell.compiler.dialects.sizes import PARENTHESES, parse_shape, parse_tuple, shape_text
 from stepwell.compiler.dialects.texts import parse_text, print_text
 from stepwell.runtime.dtypes import BY_NAME
@@ -16,31 +16,29 @@ SITES = "sites"
 
 
 @irdl_attr_definition
-class SiteAttr(Data[Site]):
+class SiteAttr(Bracketed[Site]):
     """`#loop.site<print "x is {}" (f32 [B, 3]) at "model.py" 12 4 5>`: the line, two columns."""
 
     name = "loop.site"
 
-    @classmethod
-    def parse_parameter(cls, parser: AttrParser) -> Site:
-        with parser.in_angle_brackets():
-            kind = SITE_KINDS[SITE_KINDS.index(parser.parse_keyword_in(SITE_KINDS))]
-            text = parse_text(parser)
-            operands = parse_tuple(parser, lambda: _parse_operand(parser), PARENTHESES)
-            found = parser.parse_optional_keyword("at")
-            return Site(kind, text, operands, _parse_place(parser) if found else None)
+    @staticmethod
+    def read(parser: AttrParser) -> Site:
+        kind = SITE_KINDS[SITE_KINDS.index(parser.parse_keyword_in(SITE_KINDS))]
+        text = parse_text(parser)
+        operands = parse_tuple(parser, lambda: _parse_operand(parser), PARENTHESES)
+        found = parser.parse_optional_keyword("at")
+        return Site(kind, text, operands, _parse_place(parser) if found else None)
 
-    def print_parameter(self, printer: Printer) -> None:
+    def write(self, printer: Printer) -> None:
         site = self.data
-        with printer.in_angle_brackets():
-            printer.print_string(f"{site.kind} ")
-            print_text(printer, site.text)
-            operands = [f"{each.dtype} {shape_text(each.shape)}" for each in site.operands]
-            printer.print_string(f" ({', '.join(operands)})")
-            if (place := site.where) is not None:
-                printer.print_string(" at ")
-                print_text(printer, place.file)
-                printer.print_string(f" {place.line} {place.column} {place.end_column}")
+        printer.print_string(f"{site.kind} ")
+        print_text(printer, site.text)
+        operands = [f"{each.dtype} {shape_text(each.shape)}" for each in site.operands]
+        printer.print_string(f" ({', '.join(operands)})")
+        if (place := site.where) is not None:
+            printer.print_string(" at ")
+            print_text(printer, place.file)
+            printer.print_string(f" {place.line} {place.column} {place.end_column}")
 
 
 def _parse_operand(parser: AttrParser) -> ArrayType:

@@ -2,9 +2,9 @@
 
 from abc import ABC
 from collections.abc import Sequence
-from typing import Self
+from typing import ClassVar, Self
 
-from xdsl.dialects.builtin import IndexType, SymbolNameConstraint
+from xdsl.dialects.builtin import IndexType, StringAttr, SymbolNameConstraint
 from xdsl.ir import Attribute, BlockArgument, SSAValue
 from xdsl.irdl import IRDLOperation, prop_def, region_def
 from xdsl.irdl.declarative_assembly_format import (
@@ -19,6 +19,7 @@ from xdsl.irdl.declarative_assembly_format import (
 )
 from xdsl.parser import Parser, UnresolvedOperand
 from xdsl.printer import Printer
+from xdsl.utils.str_enum import StrEnum
 
 from stepwell.compiler.dialects.loop.types import AccessAttr, Affine, PlanAttr, parse_affine
 from stepwell.compiler.dialects.sizes import (
@@ -63,6 +64,22 @@ class Known(CustomDirective):
 
     def print(self, printer: Printer, state: PrintingState, op: IRDLOperation) -> None:
         self.operand.print(printer, state, op)
+
+
+class Word(CustomDirective, ABC):
+    """A string among the properties that is one of some words, written without quotes."""
+
+    attribute: AttributeVariable
+    WORDS: ClassVar[type[StrEnum]]
+
+    def parse(self, parser: Parser, state: ParsingState) -> None:
+        self.attribute.set(state, StringAttr(parser.parse_str_enum(self.WORDS)))
+
+    def print(self, printer: Printer, state: PrintingState, op: IRDLOperation) -> None:
+        word = self.attribute.get(op)
+        assert isinstance(word, StringAttr)
+        state.print_whitespace(printer)
+        printer.print_string(word.data)
 
 
 @irdl_custom_directive
@@ -128,12 +145,7 @@ def _parse_binding(parser: Parser) -> tuple[Parser.Argument, SSAValue]:
 
 
 def print_affine(printer: Printer, affine: Affine, indices: Sequence[SSAValue]) -> None:
-    for position, (coefficient, number) in enumerate(affine.terms):
-        printer.print_string(" + " if position else "")
-        printer.print_string("" if coefficient.static == 1 else f"({coefficient}) * ")
-        printer.print_ssa_value(indices[number])
-    if affine.offset != Size.of(0) or not affine.terms:
-        printer.print_string(f"{' + ' if affine.terms else ''}{affine.offset}")
+    affine.print(printer, lambda number: printer.print_ssa_value(indices[number]))
 
 
 def parse_affine_of(parser: Parser, operands: list[UnresolvedOperand]) -> Affine:

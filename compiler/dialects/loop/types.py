@@ -3,15 +3,16 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import auto
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import prod
 
-from xdsl.ir import Attribute, Data, ParametrizedAttribute, TypeAttribute
+from xdsl.ir import Attribute, ParametrizedAttribute, TypeAttribute
 from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 from xdsl.utils.str_enum import StrEnum
 
+from stepwell.compiler.dialects.define import Bracketed
 from stepwell.compiler.dialects.sizes import (
     Shape,
     SizesAttr,
@@ -77,32 +78,35 @@ class Affine:
     terms: tuple[tuple[Size, int], ...]
     offset: Size
 
-    def text(self, names: Sequence[str]) -> str:
-        parts = [_term_text(coefficient, names[number]) for coefficient, number in self.terms]
-        if self.offset != Size.of(0) or not parts:
-            parts.append(str(self.offset))
-        return " + ".join(parts)
-
-
-def _term_text(coefficient: Size, name: str) -> str:
-    return name if coefficient.static == 1 else f"({coefficient}) * {name}"
+    def print(self, printer: Printer, operand: Callable[[int], object]) -> None:
+        """Prints it; `operand` prints the operand of a number."""
+        for position, (coefficient, number) in enumerate(self.terms):
+            printer.print_string(" + " if position else "")
+            printer.print_string("" if coefficient.static == 1 else f"({coefficient}) * ")
+            operand(number)
+        if self.offset != Size.of(0) or not self.terms:
+            printer.print_string(f"{' + ' if self.terms else ''}{self.offset}")
 
 
 @irdl_attr_definition
-class AccessAttr(Data[tuple[Affine, ...]]):
+class AccessAttr(Bracketed[tuple[Affine, ...]]):
     """One affine index per axis of a buffer: `#loop.access<["0", (2) * "1" + -1]>`."""
 
     name = "loop.access"
 
-    @classmethod
-    def parse_parameter(cls, parser: AttrParser) -> tuple[Affine, ...]:
-        with parser.in_angle_brackets():
-            return parse_tuple(parser, lambda: _parse_numbered_affine(parser))
+    @staticmethod
+    def read(parser: AttrParser) -> tuple[Affine, ...]:
+        return parse_tuple(parser, lambda: _parse_numbered_affine(parser))
 
-    def print_parameter(self, printer: Printer) -> None:
-        highest = max((n for index in self.data for _, n in index.terms), default=-1)
-        names = [f'"{number}"' for number in range(highest + 1)]
-        printer.print_string(f"<[{', '.join(index.text(names) for index in self.data)}]>")
+    def write(self, printer: Printer) -> None:
+        with printer.in_square_brackets():
+            printer.print_list(
+                self.data, lambda each: each.print(printer, partial(_print_number, printer))
+            )
+
+
+def _print_number(printer: Printer, number: int) -> None:
+    printer.print_string(f'"{number}"')
 
 
 def _parse_numbered_affine(parser: AttrParser) -> Affine:
@@ -167,21 +171,20 @@ LANE_COUNT = 64
 
 
 @irdl_attr_definition
-class OrderAttr(Data[Order]):
+class OrderAttr(Bracketed[Order]):
     """`<serial, 1024>`, `<serial>`, `<lanes, 4096>`, `<any>` or `<pairs>`."""
 
     name = "loop.order"
 
-    @classmethod
-    def parse_parameter(cls, parser: AttrParser) -> Order:
-        with parser.in_angle_brackets():
-            kind = parser.parse_keyword_in(("serial", "lanes", "any", "pairs"))
-            cut = parser.parse_optional_punctuation(",") is not None
-            return Order(kind, parser.parse_integer() if cut else 0)
+    @staticmethod
+    def read(parser: AttrParser) -> Order:
+        kind = parser.parse_keyword_in(("serial", "lanes", "any", "pairs"))
+        cut = parser.parse_optional_punctuation(",") is not None
+        return Order(kind, parser.parse_integer() if cut else 0)
 
-    def print_parameter(self, printer: Printer) -> None:
+    def write(self, printer: Printer) -> None:
         chunk = f", {self.data.chunk}" if self.data.chunk else ""
-        printer.print_string(f"<{self.data.kind}{chunk}>")
+        printer.print_string(f"{self.data.kind}{chunk}")
 
 
 Parameter = int | str | tuple[str, ...]
@@ -196,28 +199,24 @@ class Plan:
 
 
 @irdl_attr_definition
-class PlanAttr(Data[Plan]):
+class PlanAttr(Bracketed[Plan]):
     """`#loop.plan<gemm, mr = 14, nv = 2, pack = [w], threads = m>`."""
 
     name = "loop.plan"
 
-    @classmethod
-    def parse_parameter(cls, parser: AttrParser) -> Plan:
-        with parser.in_angle_brackets():
-            strategy = parser.parse_identifier(" as the name of a strategy")
-            parameters: list[tuple[str, Parameter]] = []
-            while parser.parse_optional_punctuation(","):
-                key = parser.parse_identifier(" as the name of a parameter")
-                parser.parse_punctuation("=")
-                parameters.append((key, _parse_parameter(parser)))
-            return Plan(strategy, tuple(parameters))
+    @staticmethod
+    def read(parser: AttrParser) -> Plan:
+        strategy = parser.parse_identifier(" as the name of a strategy")
+        parameters: list[tuple[str, Parameter]] = []
+        while parser.parse_optional_punctuation(","):
+            key = parser.parse_identifier(" as the name of a parameter")
+            parser.parse_punctuation("=")
+            parameters.append((key, _parse_parameter(parser)))
+        return Plan(strategy, tuple(parameters))
 
-    def print_parameter(self, printer: Printer) -> None:
-        plan = self.data
-        printer.print_string(f"<{plan.strategy}")
-        for key, value in plan.parameters:
-            printer.print_string(f", {key} = {_parameter_text(value)}")
-        printer.print_string(">")
+    def write(self, printer: Printer) -> None:
+        parameters = [f"{key} = {_parameter_text(value)}" for key, value in self.data.parameters]
+        printer.print_string(", ".join([self.data.strategy, *parameters]))
 
 
 def _parse_parameter(parser: AttrParser) -> Parameter:

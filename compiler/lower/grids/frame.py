@@ -1,12 +1,14 @@
 """A grid's body under construction: a kernel of the GPU, which takes what it uses as parameters."""
 
+from collections.abc import Set
 from typing import final
 
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, UnitAttr
-from xdsl.dialects.llvm import GEPOp
+from xdsl.dialects.llvm import AddressOfOp, AllocaOp, GEPOp
 from xdsl.ir import Block, BlockArgument, SSAValue
 
 from stepwell.compiler.dialects.llvm.memory import GEPOp as VectorGEPOp
+from stepwell.compiler.dialects.llvm.memory import MaskedScatterOp, MaskedStoreOp, StoreOp
 from stepwell.compiler.dialects.llvm.types import function, i32, i64, ptr, void
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame, OutlinedFrame
@@ -15,6 +17,7 @@ from stepwell.compiler.lower.loop_to_llvm.sizes import at_entry
 
 KERNEL = "nvvm.kernel"
 """MLIR's attribute of a function that a host launches."""
+STORES = (StoreOp, MaskedStoreOp, MaskedScatterOp)
 PLACES = ("ctaid", "tid", "nctaid", "ntid")
 """LLVM's names of what the arguments of a launch's body are, three of each."""
 
@@ -47,23 +50,37 @@ class GridFrame(OutlinedFrame):
         made = self.build.function
         made.properties["function_type"] = function(tuple(each.type for each in self.given), void)
         made.attributes[KERNEL] = UnitAttr()
-        made.properties["arg_attrs"] = ArrayAttr([self._promises(each) for each in self.given])
+        stores = (op for op in made.walk() if isinstance(op, STORES))
+        written = {_root(op.operands[1]) for op in stores}
+        pairs = zip(self.given, self.build.entry.args, strict=True)
+        made.properties["arg_attrs"] = ArrayAttr([self._promises(*each, written) for each in pairs])
 
-    def _promises(self, value: SSAValue) -> DictionaryAttr:
+    def _promises(
+        self, value: SSAValue, parameter: SSAValue, written: Set[SSAValue]
+    ) -> DictionaryAttr:
+        """What LLVM needs to know to read through the cache that is never written."""
         if value.type != ptr or not self._is_alone(value):
             return DictionaryAttr({})
-        return DictionaryAttr({"llvm.noalias": UnitAttr()})
+        known = all(_is_known(root, self.build.entry) for root in written)
+        names = ["noalias", "readonly"] if known and parameter not in written else ["noalias"]
+        return DictionaryAttr({f"llvm.{name}": UnitAttr() for name in names})
 
     def _is_alone(self, value: SSAValue) -> bool:
         """Whether a pointer begins where one of the function's arguments does that is alone, and
         no other pointer given leads there."""
         root, host = _root(value), self.outer.build
-        if root not in host.arguments or [_root(each) for each in self.given].count(root) > 1:
+        roots = [_root(each) for each in self.given if each.type == ptr]
+        if roots.count(root) > 1 or any(each not in host.arguments for each in roots):
             return False
         attributes = host.function.arg_attrs
         assert attributes is not None
         assert isinstance(root, BlockArgument)
         return "llvm.noalias" in attributes.data[root.index].data
+
+
+def _is_known(root: SSAValue, entry: Block) -> bool:
+    """Whether a pointer is a parameter, or leads to memory of the thread's own, or of its block."""
+    return root.owner is entry or isinstance(root.owner, AllocaOp | AddressOfOp)
 
 
 def _root(pointer: SSAValue) -> SSAValue:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import ClassVar, Self, final
 
 from xdsl.ir import SSAValue
@@ -9,6 +10,7 @@ from xdsl.ir import SSAValue
 from stepwell.compiler.dialects.loop.nests import KernelOp, SortOp
 from stepwell.compiler.lower.analysis import Analysis, Axis, divisor
 from stepwell.compiler.lower.bodies import Mask, Tile, masks
+from stepwell.compiler.lower.costs import length
 from stepwell.compiler.lower.folds import Intervals, NestWriter
 from stepwell.compiler.lower.strategies.base import (
     Refusal,
@@ -25,17 +27,22 @@ from stepwell.compiler.lower.writer import Bound, Writer
 from stepwell.compiler.machines.machine import Machine
 from stepwell.runtime.sizes import Size
 
+ROWS, WIDTH, THREADS = (8, 4, 2), 4, 1 << 15
+"""Rows of a tile, lanes of a vector, and threads that keep a card busy."""
+
 
 @final
 @dataclass(frozen=True)
 class Grid(Strategy):
     """The nests one after the other, each in tiles of one vector of `bytes`: neighbours along the
     lanes' axis are those of neighbouring threads, whose accesses are joined. Folds and scans run in
-    a thread."""
+    a thread; where they are chains, a tile has so many `rows`, which share vectors that they read.
+    """
 
     name: ClassVar[str] = "grid"
     IN_PLACE: ClassVar[bool] = True
     bytes: int = 16
+    rows: int = 1
 
     @classmethod
     def fits(cls, kernel: KernelOp, machine: Machine) -> Refusal | None:
@@ -43,7 +50,8 @@ class Grid(Strategy):
 
     @classmethod
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
-        return cls(machine.vector_bytes)
+        nests = [Analysis(nest) for nest in nests_of(kernel)]
+        return cls(machine.vector_bytes, min((_rows_of(nest) for nest in nests), default=1))
 
     def workspace(self, kernel: KernelOp) -> Size:
         return total_bytes(locals_of(kernel).values())
@@ -56,9 +64,19 @@ class Grid(Strategy):
             for op in nests:
                 writer.location = op.location
                 nest = Analysis(op)
-                tiling = tiling_of(nest, nest.axes(), self.bytes, 1, 1)
+                tiling = tiling_of(nest, nest.axes(), self.bytes, 1, self.rows)
                 threads = _Threads(writer, nest, tiling, buffers)
                 unless_empty(writer, op.sizes.data, kernel.symbols.ranges, threads.write)
+
+
+def _rows_of(nest: Analysis) -> int:
+    """As many rows of chains as leave enough threads for a card; of scans, and of folds that are no
+    chains, one."""
+    kinds = {fold.order.data.kind for fold in nest.inside}
+    if kinds != {"serial"} or nest.scans:
+        return 1
+    positions = prod(length(axis.size) for axis in nest.axes())
+    return next((rows for rows in ROWS if positions >= rows * WIDTH * THREADS), 1)
 
 
 @final

@@ -229,7 +229,7 @@ class _Row:
             else:
                 self._vectors(nest, lanes, bases, buffers)
 
-        each([axis for axis in axes if axis is not lanes])
+        each([axis for axis in axes if lanes is None or axis.value is not lanes.value])
 
     def _along(self, axis: Axis, bases: dict[SSAValue, Bound], inside: Callable[[], None]) -> None:
         def at(index: Bound) -> None:

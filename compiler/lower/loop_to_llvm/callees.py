@@ -83,11 +83,8 @@ Callees: TypeAlias = Mapping[str, Callee]
 
 def survey(module: ModuleOp, may_fail: bool = False) -> Callees:
     """The module's functions and kernels; all of them may fail, or those with an op that may."""
-    callees = {
-        op.sym_name.data: _inspect(op, may_fail)
-        for op in module.ops
-        if isinstance(op, FuncOp | KernelOp)
-    }
+    definitions = [op for op in module.ops if isinstance(op, FuncOp | KernelOp)]
+    callees = {op.sym_name.data: _inspect(op, may_fail) for op in definitions}
     edges = [
         (caller, launch, callees[launch.callee.string_value()])
         for caller in callees.values()

@@ -16,7 +16,7 @@ from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 from stepwell.compiler.dialects.loop.explicit import ForOp
 from stepwell.compiler.lower.costs import STEPS
-from stepwell.compiler.lower.loop_to_llvm import newton
+from stepwell.compiler.lower.loop_to_llvm import avx512, newton
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame
 from stepwell.compiler.lower.loop_to_llvm.program import Program
 from stepwell.compiler.lower.loop_to_llvm.scalars import Relaxable, any_lane, relaxed
@@ -27,11 +27,13 @@ WAYS: Mapping[type[Operation], Way] = {
     math.SqrtOp: (LlvmBuilder.sqrt, newton.root, newton.beyond_root),
     arith.DivfOp: (LlvmBuilder.fdiv, newton.quotient, newton.beyond_quotient),
 }
-BY: Way = (
-    lambda build, x, by: build.fdiv(x, by.y),
-    newton.quotient_by,
-    newton.beyond_quotient_by,
-)
+
+
+def _plain_by(build: LlvmBuilder, x: SSAValue, by: newton.Inverse) -> SSAValue:
+    return build.fdiv(x, by.y)
+
+
+BY: Way = (_plain_by, newton.quotient_by, newton.beyond_quotient_by)
 """Of quotients by what a loop does not change."""
 
 # Thirds of a cycle, measured on a Xeon with AMX.
@@ -87,7 +89,7 @@ def _relief(program: Program, block: Block | None) -> Mapping[Operation, Sequenc
     """What Newton's steps compute of a block, and with which others."""
     assert block is not None
     if block not in program.relief:
-        able = newton.FEATURE in program.machine.features
+        able = avx512.FEATURE in program.machine.features
         groups = _balanced(block) if able else ()
         program.relief[block] = {each: together for together in groups for each in together}
     return program.relief[block]

@@ -7,33 +7,16 @@ import numpy as np
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from stepwell.compiler.dialects.construct import operands_of
-from stepwell.compiler.dialects.llvm.types import (
-    bits,
-    element,
-    f32,
-    f64,
-    i1,
-    i32,
-    integer,
-    lanes,
-    like,
-    vector,
-)
+from stepwell.compiler.dialects.llvm.types import bits, element, i1, integer, lanes, like, vector
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 from stepwell.compiler.lower.arithmetic import Arithmetic
+from stepwell.compiler.lower.loop_to_llvm import avx512
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame
 from stepwell.compiler.lower.loop_to_llvm.scalars import any_lane
 from stepwell.compiler.lower.polynomials import FUNCTIONS
 from stepwell.compiler.ops.functions import FLOAT
 
 NAMES: Mapping[type[Operation], str] = {FLOAT[name]: name for name in FUNCTIONS}
-_SCALES: Mapping[Attribute, str] = {
-    vector(f32, 16): "llvm.x86.avx512.mask.scalef.ps.512",
-    vector(f64, 8): "llvm.x86.avx512.mask.scalef.pd.512",
-}
-"""Instructions of AVX-512 that scale by powers of two."""
-_AS_EVER = 4
-"""Of an instruction: rounds as all others do."""
 
 
 def evaluate(frame: Frame, op: Operation) -> None:
@@ -151,13 +134,10 @@ class LlvmArithmetic(Arithmetic[SSAValue, SSAValue]):
         return result
 
     def scale(self, x: SSAValue, exponent: SSAValue) -> SSAValue:
-        name = _SCALES.get(self._floats)
-        if name is None or "avx512f" not in self._program.machine.features:
+        able = avx512.FEATURE in self._program.machine.features
+        if not able or self._bits * (lanes(self._floats) or 1) != avx512.WHOLE:
             return super().scale(x, exponent)
-        build = self.build
-        every = build.constant(integer(lanes(self._floats) or 1), -1)
-        operands = x, exponent, build.constant(self._floats, 0.0), every
-        return build.intrinsic(name, [*operands, build.constant(i32, _AS_EVER)], self._floats)
+        return avx512.instruction(self.build, "mask.scalef", [x, exponent], rounds=True)
 
     def bits_of(self, a: SSAValue) -> SSAValue:
         return self.build.bitcast(a, element(self._integers))

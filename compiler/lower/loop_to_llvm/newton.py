@@ -10,11 +10,10 @@ from typing import final
 
 from xdsl.ir import SSAValue
 
-from stepwell.compiler.dialects.llvm.types import f32, i16, i32, vector
+from stepwell.compiler.dialects.llvm.types import f32, i32, vector
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
+from stepwell.compiler.lower.loop_to_llvm import avx512
 
-FEATURE = "avx512f"
-"""What a processor has that has the instructions below."""
 VECTOR = vector(f32, 16)
 _DOWNWARD = 1 | 8
 """Of an FMA: rounds towards minus infinity, raises no exception."""
@@ -32,7 +31,7 @@ class Inverse:
 
 def root(build: LlvmBuilder, x: SSAValue) -> SSAValue:
     """√x, but for what `beyond_root` finds."""
-    estimate = _estimate(build, "rsqrt14", x)
+    estimate = avx512.instruction(build, "rsqrt14", [x])
     return root_from(build, x, build.select(build.fcmp("une", x, 0.0), estimate, 0.0))
 
 
@@ -54,7 +53,7 @@ def root_from(build: LlvmBuilder, x: SSAValue, estimate: SSAValue) -> SSAValue:
 def quotient(build: LlvmBuilder, x: SSAValue, y: SSAValue) -> SSAValue:
     """x / y, but for what `beyond_quotient` finds."""
     minus = build.fneg(build.fabs(y))
-    reciprocal = reciprocal_from(build, minus, _estimate(build, "rcp14", minus))
+    reciprocal = reciprocal_from(build, minus, avx512.instruction(build, "rcp14", [minus]))
     reciprocal = build.copysign(reciprocal, y)
     near = build.fmul(x, reciprocal)
     left = build.fma(build.fneg(y), near, x)
@@ -99,11 +98,6 @@ def reciprocal_from(build: LlvmBuilder, minus: SSAValue, estimate: SSAValue) -> 
     operands = estimate, error, estimate, build.constant(i32, _DOWNWARD)
     near = build.intrinsic("llvm.x86.avx512.vfmadd.ps.512", operands, minus.type)
     return build.fma(near, build.fma(build.fneg(minus), near, 1.0), near)
-
-
-def _estimate(build: LlvmBuilder, instruction: str, x: SSAValue) -> SSAValue:
-    operands = x, build.constant(x.type, 0.0), build.constant(i16, -1)
-    return build.intrinsic(f"llvm.x86.avx512.{instruction}.ps.512", operands, x.type)
 
 
 def _outside(build: LlvmBuilder, x: SSAValue, exponent: int, bits: int) -> SSAValue:

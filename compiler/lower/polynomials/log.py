@@ -4,7 +4,7 @@ from functools import partial
 from math import inf, nan
 
 from stepwell.compiler.lower.arithmetic import Arithmetic, M, V
-from stepwell.compiler.lower.polynomials.steps import LN2, horner
+from stepwell.compiler.lower.polynomials.steps import LN2, horner, is_positive_normal
 
 # Minimax of (log(1 + f) - f + f^2/2) / f^3 on |f| <= 1/3 (relative errors of
 # log(1 + f): 2^-26.5, 2^-56.6).
@@ -26,10 +26,7 @@ LOG = {
 def log(a: Arithmetic[V, M], x: V) -> V:
     """log x; -inf at zeros, NaN below."""
     usual = _log_of_parts(a, *split_exponent(a, x))
-    in_range = a.mask_and(
-        a.mask_not(a.less(x, a.constant(a.format.smallest_normal))), a.less(x, a.constant(inf))
-    )
-    return a.rarely(a.mask_not(in_range), partial(_log_of_any, a), usual, x)
+    return a.rarely(a.mask_not(is_positive_normal(a, x)), partial(_log_of_any, a), usual, x)
 
 
 def split_exponent(a: Arithmetic[V, M], x: V) -> tuple[V, V]:

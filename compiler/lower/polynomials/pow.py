@@ -6,7 +6,7 @@ from math import inf, nan
 from stepwell.compiler.lower.arithmetic import Arithmetic, M, V
 from stepwell.compiler.lower.polynomials.double_word import Pair, fast_two_sum, two_product
 from stepwell.compiler.lower.polynomials.log import split_exponent
-from stepwell.compiler.lower.polynomials.steps import clamp, horner
+from stepwell.compiler.lower.polynomials.steps import clamp, horner, is_positive_normal
 
 # log2((1 + s) / (1 - s)) / s is a series in s^2. Its first coefficients, 2/ln 2 over 5, 3 and 1,
 # are sums of two floats; f32 does without the first of these.
@@ -58,13 +58,8 @@ def pow(a: Arithmetic[V, M], x: V, y: V) -> V:
     """x^y = 2^(y log2 x), with log2 x and the product as sums of two floats."""
     high, low = _times(a, _log2(a, *split_exponent(a, x)), y)
     usual = _exp2(a, high, low)
-    ordinary = a.mask_and(
-        a.mask_and(
-            a.mask_not(a.less(x, a.constant(a.format.smallest_normal))),
-            a.less(x, a.constant(inf)),
-        ),
-        a.less(a.abs(high), a.constant(NORMAL[a.bits])),
-    )
+    normal = a.less(a.abs(high), a.constant(NORMAL[a.bits]))
+    ordinary = a.mask_and(is_positive_normal(a, x), normal)
     return a.rarely(a.mask_not(ordinary), partial(_pow_of_any, a), usual, x, y)
 
 

@@ -1,6 +1,7 @@
 """Steps that several math functions share."""
 
 from collections.abc import Sequence
+from math import inf
 
 from stepwell.compiler.lower.arithmetic import Arithmetic, M, V
 
@@ -26,6 +27,12 @@ def clamp(a: Arithmetic[V, M], x: V, low: float, high: float) -> V:
     bottom, top = a.constant(low), a.constant(high)
     x = a.select(a.less(x, bottom), bottom, x)
     return a.select(a.less(top, x), top, x)
+
+
+def is_positive_normal(a: Arithmetic[V, M], x: V) -> M:
+    """Whether x is finite, and no less than the smallest normal number."""
+    small = a.less(x, a.constant(a.format.smallest_normal))
+    return a.mask_and(a.mask_not(small), a.less(x, a.constant(inf)))
 
 
 def to_powers_of_two(a: Arithmetic[V, M], x: V) -> tuple[V, V]:

@@ -31,20 +31,16 @@ def choose_plan(kernel: KernelOp, machine: Machine, known: Strategies = STRATEGI
     for kind in known.values():
         if refusal_by(kind, kernel, machine) is None:
             return kind.choose(kernel, machine)
-    raise CompileError(
-        "SW0235",
-        f"{machine.name} has no instruction for the pairs of the kernel {kernel.sym_name.data}",
-        where=source_line(kernel.location),
-    )
+    sentence = f"{machine.name} has no instruction for the pairs of {kernel.sym_name.data}"
+    raise CompileError("SW0235", sentence, where=source_line(kernel.location))
 
 
 def refusal_by(kind: type[Strategy], kernel: KernelOp, machine: Machine) -> Refusal | None:
     """Why a strategy does not fit: sums of pairs are what one instruction computes."""
     if (refusal := kind.fits(kernel, machine)) is not None or kind is Dots:
         return refusal
-    folds = (op for op in kernel.walk() if isinstance(op, FoldOp))
-    has_pairs = any(fold.order.data == PAIRS for fold in folds)
-    return Refusal("it has sums of pairs") if has_pairs else None
+    pairs = any(isinstance(op, FoldOp) and op.order.data == PAIRS for op in kernel.walk())
+    return Refusal("it has sums of pairs") if pairs else None
 
 
 def planned(kernel: KernelOp, known: Strategies = STRATEGIES) -> Strategy:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self, final
 
 from stepwell.compiler.dialects.loop.nests import KernelOp
-from stepwell.compiler.lower.dots import recipe_of, recipes
+from stepwell.compiler.lower.dots import is_linear, recipe_of, recipes, words_read
 from stepwell.compiler.lower.strategies.base import Refusal, Strategy
 from stepwell.compiler.lower.strategies.gemm import Gemm, TiledProduct, contraction_in
 from stepwell.compiler.lower.suited import is_little, product_of
@@ -46,8 +46,8 @@ class Dots(Strategy):
         guarded = found.fold in found.analysis.guards
         if guarded or not (found.left.may_pack and found.right.may_pack):
             return Refusal("it has no rows, or not all of them may be read before")
-        axes = found.analysis.axes_of(found.fold)
-        return None if len(axes) == 1 else Refusal(f"it sums along {len(axes)} axes")
+        linear = is_linear(found.left) and (is_linear(found.right) or words_read(found.right))
+        return None if linear else Refusal("the axes along which it sums lie apart")
 
     @classmethod
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
@@ -57,9 +57,8 @@ class Dots(Strategy):
         words = [-(-each // dot.group) for each in (product.k, product.kept)]
         product = replace(product, k=words[0], kept=words[1])
         mr, nv = product.tile(product.m, False, machine)
-        mc, nc = product.task(mr, nv, 0, True, machine)
-        if is_little(contraction, product, machine):
-            mc = nc = 0
+        little, packs = is_little(contraction, product, machine), not words_read(contraction.right)
+        mc, nc = (0, 0) if little else product.task(mr, nv, 0, packs, machine)
         return cls(machine.vector_bytes, mr, nv, mc, nc, dot.name)
 
     def workspace(self, kernel: KernelOp) -> Size:

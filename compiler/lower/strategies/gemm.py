@@ -78,10 +78,9 @@ class Gemm(Strategy):
 
     @classmethod
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
-        suited = Suited.to(contraction_in(kernel), machine)
-        tile, task = (suited.mr, suited.nv), suited.task
-        block, ahead, share = suited.block, suited.ahead, suited.share
-        return cls(machine.vector_bytes, *tile, *task, block, suited.pack, ahead, share)
+        suited = Suited(contraction_in(kernel), machine)
+        tile, ahead = (suited.mr, suited.nv, *suited.task(), suited.block()), suited.ahead()
+        return cls(machine.vector_bytes, *tile, suited.pack(), ahead, suited.share())
 
     def workspace(self, kernel: KernelOp) -> Size:
         return TiledProduct(self, kernel).workspace
@@ -116,16 +115,15 @@ class TiledProduct:
         axes = self.analysis.axes_of(self.contraction.fold)
         depth = prod((Size.of(steps.get(axis.value, axis.size)) for axis in axes), start=ONE)
         left, right = self.contraction.left, self.contraction.right
-        lengths = plan.mr, self.width * plan.nv
+        lanes = self.width * plan.nv
         self.left: Panels | Words
         self.right: Panels | Words
         if recipe is not None:
-            self.left = Words(self.analysis, recipe, left, self.width, lengths[0])
-            self.right = Words(self.analysis, recipe, right, self.width, lengths[1], starts=True)
+            self.left = Words(self.analysis, recipe, left, self.width, plan.mr)
+            self.right = Words(self.analysis, recipe, right, self.width, lanes, starts=True)
         else:
-            depths = self.contraction.depth, depth
-            self.left = Panels(self.analysis, left, self.width, lengths[0], depths[0])
-            self.right = Panels(self.analysis, right, self.width, lengths[1], depths[1])
+            self.left = Panels(self.analysis, left, self.width, plan.mr, self.contraction.depth)
+            self.right = Panels(self.analysis, right, self.width, lanes, depth)
         self.tasks = self._tasks()
 
     def expand(self) -> None:
@@ -273,11 +271,8 @@ class TiledProduct:
         if right is not None and isinstance(self.right, Panels):
             load = partial(self.right.vectors, right, part, 0)
             yield Ready(self.right.factor.value, self.right.factor.own, load)
-        match self.left, left, self.right, right:
-            case Words() as first, SSAValue(), Words() as second, SSAValue():
-                yield second.sums(right, first, left, self._left_panel)
-            case _:
-                pass
+        if isinstance(self.left, Words) and isinstance(self.right, Words) and left and right:
+            yield self.right.sums(right, self.left, left, self._left_panel)
 
     # The left operand.
 

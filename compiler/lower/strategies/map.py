@@ -38,8 +38,9 @@ from stepwell.runtime.sizes import Size
 VECTORS = 4
 LENGTHS = ((VECTORS, 48), (2, 192))
 """Vectors of a tile for bodies of fewer steps than this."""
-BAND = 32
-"""Rows of a band of squares: several lines, next to each other, of what is read along the rows."""
+BAND, SHORT = 32, 128
+"""Of a band of squares: lines next to each other of what is written, down its rows, while what is
+read goes on along a few; the other way round where rows of no more elements are written."""
 ROWS, BRIEF = 4, 4
 """Rows whose folds go side by side: chains, each of which waits for its own last sum, and rows that
 are read more slowly than they are folded, in so few steps, as a core reads ahead in several."""
@@ -51,7 +52,7 @@ class Map(Strategy):
     """Outer axes shared among threads, the cheapest axis in vectors, locals in the workspace.
 
     `bytes` is the width of a vector. A tile has `vectors` of them, in nests with folds in `rows`
-    rows; where a read is turned, squares go along bands of `band` rows. A task takes about `task`
+    rows; where a read is turned, squares go in bands of `band`. A task takes about `task`
     microseconds; 0 leaves all to one thread. With `stream`, what no nest reads is written past the
     caches: lines of squares, each of which would else be read first, sooner than whole rows.
     """
@@ -170,7 +171,7 @@ def columns(nest: Analysis, machine: Machine) -> int:
         return 1
     width = lanes_of(nest.types, machine.vector_bytes)
     room = machine.vector_registers // 2 // max(len(fold.results) for fold in folds)
-    return max(1, min(room, 2 * length(axes[0].size) // (MINIMUM * width)))
+    return max(1, min(room, max(VECTORS, 2 * length(axes[0].size) // (MINIMUM * width))))
 
 
 def tiling_of(
@@ -189,10 +190,10 @@ def tiling_of(
         vectors = max(1, min(vectors, lanes.size.static // width))
     others = [axis for axis in axes if axis is not lanes]
     turned = None if lanes is None else turned_rows(analysis, others, lanes)
-    if turned is not None:
-        return Tiling(
-            tuple(axes), width, lanes, 1, turned, width, band=max(1, band // width) * width
-        )
+    if lanes is not None and turned is not None:
+        across = turned if (lanes.size.static or SHORT + 1) <= SHORT else lanes
+        band = max(1, band // width) * width
+        return Tiling(tuple(axes), width, lanes, 1, turned, width, band=band, across=across)
     rows = others[-1] if height > 1 and others and (analysis.inside or analysis.scans) else None
     if rows is not None and rows.size.static is not None:
         height = max(1, min(height, rows.size.static))
@@ -215,7 +216,8 @@ def tasks_of(analysis: Analysis, tiling: Tiling, time: int) -> Tasks | None:
     cost = NANOSECONDS * (
         steps(analysis) / tiling.width + memory(analysis, tiling.lanes, tiling.width)
     )
-    order = [*tiling.outer, *(axis for axis in (tiling.rows, tiling.lanes) if axis is not None)]
+    inner = [axis for axis in (tiling.rows, tiling.lanes) if axis is not None]
+    order = [*tiling.outer, *sorted(inner, key=lambda axis: axis is not tiling.across)]
     whole = cost * prod(length(axis.size) for axis in order)
     known = all(axis.size.static is not None for axis in order)
     if time == 0 or whole == 0 or (known and whole < 2 * time):

@@ -35,9 +35,9 @@ STACK = 32 << 10
 TASK = 20_000
 """Nanoseconds that a task should take."""
 
-PAGE = 4096
-"""So many bytes ahead a thread asks for what it needs, or for the next row: by itself a core does
-not read beyond a page, nor while it goes through a row again."""
+LEAST = 1024
+"""Bytes of a row from which on the next one is asked for. A core by itself reads on to short ones,
+but not beyond a page, nor while it goes through a row again."""
 
 
 @final
@@ -78,7 +78,7 @@ class Rows(Strategy):
         block = 0 if known else 1 << max(0, round(log2(TASK / cost)))
         stream = int(leave_caches(last_written(kernel), machine))
         row = max(map(_bytes, kernel.arguments)) // length(rows)
-        ahead = max(1, PAGE // max(1, row)) if row <= machine.l1 else 0
+        ahead = int(LEAST <= row <= machine.l1)
         return cls(machine.vector_bytes, block=block, stream=stream, ahead=ahead)
 
     def cached(self) -> Self:

@@ -21,6 +21,12 @@ CASES: dict[str, Case] = {
     "of bf16": (lambda x, y: x @ y, ["bf16[B, 70]", "bf16[70, 33]"]),
     "of bytes": (lambda x, y: np.matmul(x, y, dtype="int32"), ["i8[B, 70]", "i8[70, 33]"]),
     "of other bytes": (lambda x, y: np.matmul(x, y, dtype="int32"), ["u8[B, 70]", "u8[70, 33]"]),
+    "of words of bytes": (
+        lambda x, y: np.matmul(
+            x, np.reshape(np.transpose(y, (1, 3, 0, 2)), (72, 64)), dtype="int32"
+        ),
+        ["i8[B, 72]", "i8[2, 18, 32, 4]"],
+    ),
     "softmax": (nn.softmax, ["f32[B, 70]"]),
     "functions": (lambda x: np.exp(x) + np.sin(x) * np.tanh(x) - np.floor(x), ["f32[B, 70]"]),
     "of doubles, too": (lambda x: np.exp(x) + np.sin(x) * np.tanh(x), ["f64[B, 70]"]),

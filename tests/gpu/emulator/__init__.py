@@ -1,6 +1,7 @@
 """An emulator of PTX: text as LLVM writes it, executed with NumPy, every access watched.
 
-`device.py` is the interface, `emulated.py` what stands behind it. A text goes through `tokens`,
+`device.py` is the interface, `emulated.py` what stands behind it, and `card.py` makes a device of
+the runtime's of it, `cuda-emulated`. A text goes through `tokens`,
 `stream`, `body` and `parser` into the data of `syntax`; `operations` binds each instruction to its
 row of `table` and to arrays with an element for each thread; `block` runs the threads of one block,
 side by side where they are at one place. `access`, `races`, `grid_races`, `copies`, `barriers` and

@@ -20,9 +20,10 @@ WINDOWS: Mapping[str, int] = {"shared": 1, "local": 2, "param": 3}
 CALLS = 4
 """The windows of generic addresses; the one after the parameters holds those of functions."""
 
-HEAP = 16
+HEAP = 1 << 16
 FIRST = 256
-"""The first region of the heap, and where in its window it begins: as aligned as a card's."""
+"""The first region of the heap, beyond all addresses of the host's, and where in its window it
+begins: as aligned as a card's."""
 
 
 @final

@@ -11,7 +11,8 @@ from drawing import examples
 from expanding import agree, expanded
 from loop_text import parse_kernel
 from products import LAYOUTS, fixed, laid_out, lengths
-from stepwell.compiler.dialects.loop.explicit import DotOp
+from stepwell.compiler.dialects.llvm.types import i8, i32, vector
+from stepwell.compiler.dialects.loop.explicit import DotOp, LoadOp, StoreOp
 from stepwell.compiler.lower.strategies import choose_plan
 from stepwell.compiler.lower.strategies.dots import Dots
 from stepwell.compiler.lower.strategies.gemm import Gemm
@@ -65,6 +66,14 @@ FLOATS = {
 }
 
 
+WORDS = {
+    "left": "M, 4*K: %i, (4) * %k + %g",
+    "right": "N, K, 32, 4: %j, %k, %h, %g",
+    "out": "M, 32*N: %i, (32) * %j + %h",
+    "axes": "%i : M, %j : N, %h : 32",
+    "over": "%k : K, %g : 4",
+}
+"""As weights lie: panels of 32 lanes, each with words of four neighbours along the fold."""
 KERNELS = {
     **{f"{signs}": product(signs) for signs in ("ss", "us", "su", "uu")},
     **{name: product(**layout) for name, layout in LAYOUTS.items()},
@@ -72,6 +81,7 @@ KERNELS = {
     "both turned without signs": product("uu", **LAYOUTS["both turned"]),
     "result turned": product("su", **LAYOUTS["result turned"]),
     "windows": product("us", left="M + K: %i + %k"),
+    **{f"right in words, {signs}": product(signs, **WORDS) for signs in ("us", "su", "ss")},
 }
 PAIRS = {
     **{name: product("bb", **layout) for name, layout in LAYOUTS.items()},
@@ -161,6 +171,17 @@ def test_each_machine_has_its_instruction() -> None:
     dots = {name: plan.dot for name, plan in found.items() if isinstance(plan, Dots)}
     assert dots["x86-64-v3"] == dots["x86-64-v4"] == "vpmaddwd"
     assert dots["x86-64-v3-vnni"] == dots["x86-64-v4-vnni"] == "vpdpbusd"
+
+
+def test_words_are_read_where_they_lie() -> None:
+    """For the instruction that takes four; for others they are taken apart."""
+    text = fixed(KERNELS["right in words, us"], 64, 4, 64)
+    for dot, copied in (("vpdpbusd", 0), ("vpmaddwd", 4)):
+        ops = list(expanded(text, Dots(64, 8, 2, 0, 0, dot)).walk())
+        reads = [op for op in ops if isinstance(op, LoadOp) and op.source.name_hint == "b"]
+        assert {op.result.type for op in reads} == {vector(i8, 64)}
+        stored = [op for op in ops if isinstance(op, StoreOp) and op.value.type == vector(i32, 16)]
+        assert len(stored) == 8 * 2 + copied
 
 
 def test_other_products_are_left_to_gemm() -> None:

@@ -1,0 +1,188 @@
+"""NVIDIA's cards: code is loaded by numba-cuda, memory comes from cuda-core's stream-ordered pool.
+
+Both packages are imported when a card is first asked for. What compiled code calls, and what copies
+and waits here, are the driver's own functions.
+"""
+
+import ctypes
+from collections.abc import Sequence
+from importlib import import_module
+from types import ModuleType
+from typing import Any, Final, final
+
+from stepwell.runtime.devices.device import Device, Driver, Kernels, no_memory
+from stepwell.runtime.errors import CallError, LoadError
+
+LIBRARY: Final = "libcuda.so.1"
+CUDA: Final = 2
+"""DLPack's kind of device."""
+SHARED: Final = 8
+"""`CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES`."""
+OLDEST_DRIVER: Final = 12_000
+"""CUDA 12.0, as `cuDriverGetVersion` says it."""
+LEAST_CAPABILITY: Final = (8, 0)
+PACKAGES: Final = ("numba_cuda", "numba.cuda", "cuda.core")
+WAY_OUT: Final = 'pip install "stepwell[cuda]" brings them'
+
+
+def open_card(number: int) -> Device:
+    """The card of a number (LoadError SW0321 to SW0325)."""
+    _, numba, core = _packages()
+    library = _library()
+    _expect_card(library, number)
+    card = core.Device(number)
+    capability: tuple[int, int] = tuple(card.compute_capability)
+    if capability < LEAST_CAPABILITY:
+        raise LoadError(
+            "SW0325",
+            f"the card {card.name} has compute capability {_dotted(capability)}, and"
+            f" {_dotted(LEAST_CAPABILITY)} is the least that code is made for",
+        )
+    card.set_current()
+    return Cuda(number, capability, library, numba, core)
+
+
+def _packages() -> list[ModuleType]:
+    """Numba alone has a `numba.cuda` of its own, which is not this one."""
+    try:
+        return [import_module(name) for name in PACKAGES]
+    except ImportError as error:
+        raise LoadError(
+            "SW0321", f"the packages for CUDA are not here: {error}", hint=WAY_OUT
+        ) from None
+
+
+def _library() -> ctypes.CDLL:
+    """The driver, which must be new enough."""
+    try:
+        library = ctypes.CDLL(LIBRARY)
+    except OSError:
+        raise LoadError("SW0322", f"there is no NVIDIA driver here: no {LIBRARY}") from None
+    version = ctypes.c_int(0)
+    library.cuDriverGetVersion(ctypes.byref(version))
+    if version.value < OLDEST_DRIVER:
+        raise LoadError(
+            "SW0324",
+            f"the driver is for CUDA {_of_driver(version.value)}, and"
+            f" {_of_driver(OLDEST_DRIVER)} is the least that code is made for",
+            hint="install a newer driver",
+        )
+    return library
+
+
+def _expect_card(library: ctypes.CDLL, number: int) -> None:
+    count = ctypes.c_int(0)
+    if library.cuInit(0) == 0:
+        library.cuDeviceGetCount(ctypes.byref(count))
+    if number >= count.value:
+        raise LoadError("SW0323", f"there is no card {number} here: the driver has {count.value}")
+
+
+def _of_driver(version: int) -> str:
+    return f"{version // 1000}.{version % 1000 // 10}"
+
+
+def _dotted(capability: tuple[int, int]) -> str:
+    return ".".join(map(str, capability))
+
+
+@final
+class Cuda(Device):
+    """One card, in its primary context, which is PyTorch's too, and in a stream of its own."""
+
+    def __init__(
+        self,
+        number: int,
+        capability: tuple[int, int],
+        library: ctypes.CDLL,
+        numba: ModuleType,
+        core: ModuleType,
+    ) -> None:
+        """For `open_card`, which has made the card this thread's."""
+        names = "cuLaunchKernel", "cuMemcpyAsync", "cuStreamSynchronize"
+        found = [ctypes.cast(library[name], ctypes.c_void_p).value or 0 for name in names]
+        self._number = number
+        self._capability = capability
+        self._library = library
+        self._numba, self._core = numba, core
+        card = core.Device(number)
+        self._core_stream: Any = card.create_stream()
+        self._buffers: dict[int, Any] = {}
+        name = f"cuda:{number}" if number else "cuda"
+        super().__init__(
+            name,
+            (CUDA, number),
+            int(self._core_stream.handle),
+            Driver(*found),
+            card.properties.max_shared_memory_per_block_optin,
+        )
+
+    def runs(self, target: str) -> bool:
+        """PTX is for its capability and later ones; with an `a` behind it, for no other."""
+        digits = target.removeprefix("sm_").removesuffix("a")
+        if not target.startswith("sm_") or not digits.isdecimal():
+            return False
+        wanted = int(digits[:-1]), int(digits[-1])
+        return wanted == self._capability if target[-1] == "a" else wanted <= self._capability
+
+    def enter(self) -> None:
+        self._core.Device(self._number).set_current()
+
+    def load(self, ptx: str, kernels: Sequence[str], name: str) -> "CudaKernels":
+        try:
+            self.enter()
+            context = self._numba.current_context()
+            module = context.create_module_ptx(ptx)
+            return CudaKernels(self, context, module, kernels)
+        except Exception as error:  # the driver's and numba's have no common one
+            reason = str(error).strip().partition("\n")[0]
+            raise LoadError("SW0327", f"{name}: the driver does not take it: {reason}") from error
+
+    def allocate(self, size: int) -> int:
+        self.enter()
+        card = self._core.Device(self._number)
+        try:
+            buffer = card.allocate(max(size, 1), stream=self._core_stream)
+        except Exception as error:
+            if isinstance(error, MemoryError) or "OUT_OF_MEMORY" in str(error):
+                raise no_memory(self.name, size) from error
+            raise CallError("SW0421", f"{self.name}: {error}") from error
+        address = int(buffer.handle)
+        self._buffers[address] = buffer
+        return address
+
+    def free(self, address: int) -> None:
+        self._buffers.pop(address).close(self._core_stream)
+
+    def let_share(self, kernel: int, size: int) -> None:
+        """Lets launches of a kernel ask for so much memory that blocks share: without, 48 KiB."""
+        number = ctypes.c_int(0)
+        self._library.cuDeviceGet(ctypes.byref(number), self._number)
+        handle = ctypes.c_void_p(kernel)
+        self._expect(self._library.cuKernelSetAttribute(SHARED, size, handle, number))
+
+    def failure(self, status: int) -> Exception:
+        name = ctypes.c_char_p()
+        self._library.cuGetErrorName(status, ctypes.byref(name))
+        said = (name.value or b"an error without a name").decode()
+        return CallError("SW0421", f"{self.name}: the driver answered {status}, {said}")
+
+
+@final
+class CudaKernels(Kernels):
+    """A module in numba's context, which is unloaded when nothing runs in it any more."""
+
+    def __init__(self, device: Cuda, context: Any, module: Any, kernels: Sequence[str]) -> None:
+        self._device, self._context, self._module = device, context, module
+        functions = [module.get_function(name) for name in kernels]
+        self._handles = [int(function.handle) for function in functions]
+        for function in functions:
+            device.let_share(int(function.handle), device.block_memory - function.attrs.shared)
+
+    @property
+    def handles(self) -> Sequence[int]:
+        return self._handles
+
+    def __del__(self) -> None:
+        self._device.wait()
+        self._context.unload_module(self._module)

@@ -1,0 +1,281 @@
+"""Programs on a device: the same functions and bits as on the CPU, and arrays that stay there."""
+
+import gc
+import zipfile
+from itertools import pairwise
+
+import numpy
+import pytest
+
+import stepwell as sw
+import stepwell.numpy as np
+from stepwell import assert_
+from stepwell.runtime.devices.array import DeviceArray
+from stepwell.runtime.devices.registry import device_named
+
+CARD = "cuda-emulated"
+
+
+def draw(*shape: int, seed: int = 0) -> numpy.ndarray:
+    return numpy.random.default_rng(seed).standard_normal(shape, "f4")
+
+
+def expect_same(function, *arguments) -> None:
+    """On the device a function gives the CPU's bits, and its results lie there."""
+    found = sw.jit(function, target=CARD)(*arguments)
+    wanted = sw.jit(function)(*arguments)
+    leaves, structure = sw.nested.flatten(found)
+    others, same = sw.nested.flatten(wanted)
+    assert structure == same
+    assert {leaf.device for leaf in leaves} == {CARD}
+    for one, other in zip(leaves, others, strict=True):
+        numpy.testing.assert_array_equal(numpy.asarray(one), numpy.asarray(other), strict=True)
+
+
+def mlp(params, x):
+    for w, b in params[:-1]:
+        x = np.maximum(x @ w + b, 0)
+    w, b = params[-1]
+    return x @ w + b
+
+
+def parameters():
+    widths = [5, 7, 3]
+    return [(draw(m, n, seed=n), draw(n, seed=m)) for m, n in pairwise(widths)]
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f64", "f16", "bf16", "i32", "u8", "bool"])
+def test_maps(dtype):
+    x = numpy.asarray(np.asarray(4 * draw(3, 11)).astype(dtype))
+    expect_same(lambda x: np.where(x > x[0], x, x[:, ::-1]), x)
+
+
+def test_arithmetic():
+    expect_same(lambda x, y: (np.exp(x) / (1 + y * y), x.sum(axis=1)), draw(4, 33), draw(4, 33))
+
+
+def test_a_perceptron():
+    expect_same(mlp, parameters(), draw(4, 5))
+
+
+def test_the_gradient_of_a_perceptron():
+    def loss(params, x):
+        return (mlp(params, x) ** 2).mean()
+
+    expect_same(sw.grad(loss), parameters(), draw(4, 5))
+
+
+def test_a_loop_that_the_device_ends():
+    def halved(x):
+        def smaller(state):
+            n, x = state
+            return n + 1, x * 0.5
+
+        return sw.while_loop(lambda state: state[1].max() > 0.1, smaller, (0, x))
+
+    expect_same(halved, numpy.abs(draw(20)))
+
+
+def test_a_branch_that_the_device_takes():
+    def f(x):
+        return sw.cond(x.sum() > 0, lambda x: x + 1, lambda x: x * 2, x)
+
+    expect_same(f, numpy.ones(5, "f4"))
+    expect_same(f, -numpy.ones(5, "f4"))
+
+
+def test_a_scan():
+    def f(xs):
+        return sw.scan(lambda c, x: (c + x, c * x), np.zeros(3), xs)
+
+    expect_same(f, draw(4, 3))
+
+
+def test_results_stay_on_the_device():
+    f = sw.jit(lambda x: x * 2, target=CARD)
+    x = draw(3)
+    y = f(f(x))
+    assert (y.device, y.shape, y.dtype) == (CARD, (3,), "f32")
+    assert numpy.array_equal(y, 4 * x)
+    assert y.tolist() == (4 * x).tolist()
+    assert repr(f(numpy.float32([1]))) == "Array([2.], f32, cuda-emulated)"
+
+
+def test_device_put():
+    x = draw(2, 3)
+    there = sw.device_put({"x": x, "n": 3}, CARD)
+    assert (there["x"].device, there["n"].device) == (CARD, CARD)
+    assert sw.device_put(there["x"], CARD) is there["x"]
+    back = sw.device_put(there, "cpu")
+    assert (back["x"].device, back["n"].item()) == ("cpu", 3)
+    assert numpy.array_equal(back["x"], x)
+    with pytest.raises(sw.LoadError, match="SW0328: there is no device tpu"):
+        sw.device_put(x, "tpu")
+
+
+def test_arrays_are_on_the_cpu_by_default():
+    assert np.asarray([1.0]).device == "cpu"
+    assert sw.jit(lambda x: x + 1)(np.ones(3)).device == "cpu"
+
+
+def test_a_traced_array_has_no_device():
+    with pytest.raises(sw.CompileError, match="SW0102"):
+        sw.jit(lambda x: x.device)(draw(2))
+
+
+def test_what_is_on_a_device_is_not_computed_with_elsewhere():
+    x = sw.device_put(draw(3), CARD)
+    with pytest.raises(sw.CallError, match="SW0423: an array on cuda-emulated is computed with"):
+        x + 1
+    with pytest.raises(sw.CallError, match="SW0420: x: the array lies on cuda-emulated, and"):
+        sw.jit(lambda x: x + 1)(x)
+    other = sw.device_put(draw(3), f"{CARD}:1")
+    with pytest.raises(sw.CallError, match="SW0420: x: the array lies on cuda-emulated:1, and"):
+        sw.jit(lambda x: x + 1, target=CARD)(other)
+
+
+def test_known_arrays_of_a_device_are_weights_elsewhere():
+    w = sw.device_put(draw(3), CARD)
+    x = draw(3)
+    assert numpy.array_equal(sw.jit(lambda x: x + w)(x), x + draw(3))
+
+
+def test_nothing_is_left_on_the_device():
+    heap = device_named(CARD).emulated.heap
+    gc.collect()
+    before = len(heap.regions)
+    f = sw.jit(lambda x: (np.exp(x) * 2).sum(axis=0), target=CARD)
+    for n in (3, 5):
+        f(draw(4, n))
+    gc.collect()
+    kept = len(heap.regions)
+    f(draw(4, 5))
+    assert len(heap.regions) == kept
+    del f
+    gc.collect()
+    assert len(heap.regions) == before
+
+
+def test_symbolic_sizes():
+    f = sw.compile(lambda x: x / x.sum(axis=1, keepdims=True), x="f32[B, 5]", target=CARD)
+    for rows in (0, 1, 6):
+        x = numpy.abs(draw(rows, 5))
+        wanted = sw.jit(lambda x: x / x.sum(axis=1, keepdims=True))(x)
+        assert numpy.array_equal(f(x), wanted)
+        assert f(x).device == CARD
+
+
+def test_donated_arrays_hold_the_result():
+    f = sw.compile(lambda x: x + 1, x="f32[64]", target=CARD, donate="x")
+    x = sw.device_put(draw(64), CARD)
+    address = x.held.address
+    y = f(x)
+    assert y.held.address == address
+    assert numpy.array_equal(y, draw(64) + 1)
+
+
+def test_states_stay_on_the_device():
+    total = sw.state("total", np.zeros(3))
+    f = sw.compile(lambda x, total: (x.sum(), total + x), "f32[3]", total, target=CARD)
+    for _ in range(3):
+        f(numpy.float32([1, 2, 3]))
+    assert f.state["total"].device == CARD
+    assert f.state["total"].tolist() == [3, 6, 9]
+    f.state["total"] = numpy.float32([1, 1, 1])
+    f(numpy.float32([1, 2, 3]))
+    assert f.state["total"].tolist() == [2, 3, 4]
+    f.state.reset()
+    assert f.state["total"].tolist() == [0, 0, 0]
+
+
+@pytest.fixture
+def both(tmp_path):
+    """A file for the CPU and for GPUs, and what its function gives."""
+    w, x = draw(5, 4), draw(3, 5)
+    program = sw.compile(lambda x: x @ w, x="f32[B, 5]", target=["host", "cuda"])
+    assert program(x).device == "cpu"
+    program.save(tmp_path / "f.well", sample={"main": (x,)})
+    return tmp_path / "f.well", x, numpy.asarray(program(x))
+
+
+def test_files_hold_ptx_beside_the_host_code(both):
+    names = zipfile.ZipFile(both[0]).namelist()
+    for name in ("sm_80", "sm_90a"):
+        assert {f"code/{name}.o", f"code/{name}.ptx"} <= {*names}
+
+
+def test_a_file_runs_where_it_is_loaded(both):
+    path, x, wanted = both
+    here, there = sw.load(path), sw.load(path, device=CARD)
+    assert there.target.name == "sm_90a"
+    assert sw.load(path, device=CARD, target="sm_80").target.name == "sm_80"
+    assert numpy.array_equal(here(x), wanted)
+    found = there(x)
+    assert isinstance(found, DeviceArray)
+    assert numpy.array_equal(found, wanted)
+    assert numpy.array_equal(there(sw.device_put(x, CARD)), wanted)
+    with pytest.raises(sw.CallError, match="SW0420"):
+        here(sw.device_put(x, CARD))
+
+
+def test_programs_come_from_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("STEPWELL_CACHE", str(tmp_path))
+    x = draw(3)
+    for _ in range(2):
+        assert numpy.array_equal(sw.jit(lambda x: x * 3, target=CARD)(x), x * 3)
+        monkeypatch.setattr("stepwell.compiled.compile_module", None)
+
+
+def test_files_are_made_where_they_cannot_run(tmp_path):
+    program = sw.compile(lambda x: x + 1, x="f32[3]", target="sm_80")
+    program.save(tmp_path / "f.well")
+    assert [each.name for each in sw.load(tmp_path / "f.well", device=CARD).manifest.targets] == [
+        "sm_80"
+    ]
+    with pytest.raises(sw.LoadError, match=r"SW0308: .* sm_80 needs a device"):
+        sw.load(tmp_path / "f.well")
+
+
+def test_samples_of_a_device_are_repeated_on_the_cpu(tmp_path):
+    program = sw.compile(lambda x: np.exp(x), x="f32[9]", target=[CARD])
+    x = draw(9)
+    host = sw.compile(lambda x: np.exp(x), x="f32[9]")
+    assert numpy.array_equal(program(x), host(x))
+    program.save(tmp_path / "f.well", sample={"main": (sw.device_put(x, CARD),)})
+
+
+def test_dlpack_goes_both_ways():
+    x = sw.device_put(draw(2, 3), CARD)
+    assert x.__dlpack_device__() == (12, 0)
+    again = np.from_dlpack(x)
+    assert again.device == CARD
+    assert numpy.array_equal(again, x)
+    borrowed = np.asarray(x.held)
+    assert borrowed.held.address == x.held.address
+    assert not hasattr(np.ones(3), "__cuda_array_interface__")
+
+
+def test_printing_and_asserting(capsys):
+    def f(x):
+        sw.print("x is {}", x)
+        assert_((x > 0).all(), "x should be positive")
+        return x * 2
+
+    f = sw.jit(f, target=CARD)
+    assert numpy.array_equal(f(numpy.float32([1, 2])), [2, 4])
+    assert capsys.readouterr().out == "x is [1. 2.]\n"
+    with pytest.raises(sw.CallError, match="SW0410: f: x should be positive"):
+        f(numpy.float32([1, -2]))
+
+
+def test_what_does_not_compile_for_a_gpu_says_so():
+    f = sw.jit(lambda n: sw.custom_call("labs", n, results="i64[]"), target=CARD)
+    with pytest.raises(sw.CompileError, match="SW0242: the C function labs cannot be called"):
+        f(numpy.array(3))
+
+
+def test_targets_that_are_not_there():
+    with pytest.raises(sw.CompileError, match="SW0136: there is no target gpu"):
+        sw.jit(lambda x: x, target="gpu")
+    with pytest.raises(sw.CompileError, match="SW0136"):
+        sw.compile(lambda x: x, x="f32[2]", target="cuda:x")

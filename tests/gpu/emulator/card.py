@@ -1,0 +1,158 @@
+"""The emulated device as the runtime sees a card: a driver's functions, to be called from C."""
+
+import ctypes
+import itertools
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, final
+
+import numpy as np
+
+from emulator.emulated import SHARED, EmulatedDevice, EmulatedFunction, EmulatedModule
+from emulator.errors import AccessError, LaunchError
+from emulator.memory import FIRST, HEAP, WINDOW, WRITTEN, Region
+from emulator.program import parameter_starts, size_of
+from stepwell.runtime.devices.device import Copy, Device, Driver, Kernels, Launch, Wait, no_memory
+from stepwell.runtime.errors import LoadError
+
+KIND = 12
+"""DLPack's kind of devices that it has no name for."""
+FAILED = 999
+"""`CUDA_ERROR_UNKNOWN`: what was raised instead is kept for who asks."""
+LOW = (1 << WINDOW) - 1
+
+
+def open_emulated(number: int) -> Device:
+    return EmulatedCard(number, EmulatedDevice())
+
+
+@final
+class EmulatedCard(Device):
+    """An emulated device whose addresses are none of the host's, so that a copy knows its sides.
+
+    What an access, a race or a wait does wrong is raised where the runtime asks about a failure.
+    """
+
+    def __init__(self, number: int, emulated: EmulatedDevice) -> None:
+        self.emulated = emulated
+        self._functions: dict[int, EmulatedFunction] = {}
+        self._numbers = itertools.count(1)
+        self._raised = threading.local()
+        self._busy = threading.RLock()
+        self._callbacks = (
+            Launch(self._guarded(self._launch)),
+            Copy(self._guarded(self._copied)),
+            Wait(lambda stream: 0),
+        )
+        found = [ctypes.cast(each, ctypes.c_void_p).value or 0 for each in self._callbacks]
+        name = f"cuda-emulated:{number}" if number else "cuda-emulated"
+        super().__init__(name, (KIND, number), 1, Driver(*found), SHARED["sm_90"])
+
+    def runs(self, target: str) -> bool:
+        return target.startswith("sm_")
+
+    def enter(self) -> None:
+        """One device is like another to whoever calls functions of ours."""
+
+    def load(self, ptx: str, kernels: Sequence[str], name: str) -> "EmulatedKernels":
+        try:
+            module = self.emulated.load(ptx)
+            functions = [module.function(each) for each in kernels]
+        except LaunchError as error:
+            raise LoadError("SW0327", f"{name}: the driver does not take it: {error}") from error
+        handles = [next(self._numbers) for _ in functions]
+        self._functions.update(zip(handles, functions, strict=True))
+        return EmulatedKernels(self, handles, module)
+
+    def unload(self, handles: Sequence[int], module: EmulatedModule) -> None:
+        """Forgets functions, and the variables of their module."""
+        for handle in handles:
+            del self._functions[handle]
+        for address in module.symbols.values():
+            self.free(address)
+
+    def allocate(self, size: int) -> int:
+        try:
+            with self._busy:
+                return self.emulated.allocate(size)
+        except MemoryError:
+            raise no_memory(self.name, size) from None
+
+    def free(self, address: int) -> None:
+        with self._busy:
+            self.emulated.free(address)
+
+    def failure(self, status: int) -> Exception:
+        found = self._raised.error
+        self._raised.error = None
+        return found or LaunchError(f"the driver answered {status}")
+
+    def _guarded(self, function: Callable[..., None]) -> Callable[..., int]:
+        """A function of the driver's: 0, or why it failed."""
+
+        def called(*arguments: Any) -> int:
+            try:
+                with self._busy:
+                    function(*arguments)
+            except Exception as error:
+                self._raised.error = error
+                return FAILED
+            return 0
+
+        return called
+
+    def _launch(self, handle: int, *rest: int) -> None:
+        *extents, shared, stream, parameters, _ = rest
+        function = self._functions[handle]
+        sizes = [size_of(each) for each, _ in parameter_starts(function.kernel.parameters)]
+        addresses = (ctypes.c_uint64 * len(sizes)).from_address(parameters) if sizes else []
+        arguments = list(map(ctypes.string_at, addresses, sizes))
+        grid, block = tuple(extents[:3]), tuple(extents[3:])
+        self.emulated.launch(function, grid, block, shared, arguments, stream or 0)
+
+    def _copied(self, to: int, source: int, size: int, stream: int) -> None:
+        """Bytes with what is known of them; what goes to the host must have been written."""
+        target, origin = self._found(to, size), self._found(source, size)
+        if origin is None:
+            content = np.frombuffer(ctypes.string_at(source, size), np.uint8)
+            states = np.full(size, WRITTEN, np.uint8)
+        else:
+            region, start = origin
+            content = region.data[start : start + size].copy()
+            states = region.states[start : start + size].copy()
+        if target is not None:
+            region, start = target
+            region.data[start : start + size] = content
+            region.states[start : start + size] = states
+            return
+        missing = np.flatnonzero(states != WRITTEN)
+        if missing.size:
+            raise AccessError(f"byte {missing[0]} of {source:#x} is copied, but never written")
+        ctypes.memmove(to, content.ctypes.data, size)
+
+    def _found(self, address: int, size: int) -> tuple[Region, int] | None:
+        """The buffer around an address of the device, and where in it; None for one of the host."""
+        region = self.emulated.heap.regions.get(address >> WINDOW)
+        if region is None:
+            if address >> WINDOW >= HEAP:
+                raise AccessError(f"{address:#x} is copied, where there is no memory")
+            return None
+        start = (address & LOW) - FIRST
+        if not 0 <= start <= region.size - size:
+            raise AccessError(f"{size} bytes at {address:#x} are copied, outside of {region.name}")
+        return region, start
+
+
+@final
+class EmulatedKernels(Kernels):
+    """Handles are numbers of the card's."""
+
+    def __init__(self, card: EmulatedCard, handles: Sequence[int], module: EmulatedModule) -> None:
+        self._card, self._handles, self._module = card, handles, module
+
+    @property
+    def handles(self) -> Sequence[int]:
+        return self._handles
+
+    def __del__(self) -> None:
+        self._card.unload(self._handles, self._module)

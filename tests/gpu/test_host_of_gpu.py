@@ -1,0 +1,67 @@
+"""The host's side of a program for a GPU: what it launches, copies and reads, and how it fails."""
+
+import numpy as np
+import pytest
+
+from emulator.errors import LaunchError
+from gpu_programs import Failed, OnGpu
+from programs import block_of, module_of
+from stepwell.compiler.machines.nvidia import SM_80
+from stepwell.compiler.ops.emission import emit
+from stepwell.compiler.ops.value import Value
+from stepwell.compiler.targets.gpu.ptx import Device, compile_ptx
+from stepwell.runtime.context import ASSERTION
+from stepwell.runtime.errors import CompileError
+from tensor_types import tensor_of
+
+VECTOR = tensor_of("f32[4]")
+X = np.arange(4, dtype=np.float32)
+
+
+def compiled(write) -> OnGpu:
+    return OnGpu(module_of(block_of([VECTOR], write)))
+
+
+def test_an_assertion_is_read_by_the_host() -> None:
+    def checked(x: Value) -> list[Value]:
+        emit("assert", [x.compare("ge", 0).ssa], text="x is no less than 0")
+        return [x * 2]
+
+    gpu = compiled(checked)
+    assert gpu("f0", [X])[0].tolist() == [0, 2, 4, 6]
+    assert gpu.driver.copied == [1] * len(X)
+    with pytest.raises(Failed) as error:
+        gpu("f0", [-X])
+    assert error.value.args == (ASSERTION, 0)
+
+
+def test_what_the_driver_refuses_ends_the_call() -> None:
+    gpu = compiled(lambda x: [x * 2])
+    gpu.device.launch = _refuse
+    with pytest.raises(LaunchError, match="no room"):
+        gpu("f0", [X])
+    assert len(gpu.driver.launched) == 1
+
+
+def _refuse(*arguments: object) -> None:
+    raise LaunchError("no room")
+
+
+def test_a_result_that_is_an_argument_is_copied_by_the_driver() -> None:
+    gpu = compiled(lambda x: [x])
+    assert gpu("f0", [X])[0].tolist() == X.tolist()
+    assert (gpu.driver.launched, gpu.driver.copied) == ([], [16])
+
+
+def test_functions_of_the_host_are_refused() -> None:
+    def custom(x: Value) -> list[Value]:
+        return [Value(emit("custom", [x.ssa], symbol="f", types=(x.type,)).results[0])]
+
+    with pytest.raises(CompileError, match="SW0242: the C function f cannot be called"):
+        compiled(custom)
+
+
+def test_intrinsics_that_llvm_might_end_the_process_over_are_refused() -> None:
+    text = "declare float @llvm.sin.f32(float)\n"
+    with pytest.raises(CompileError, match=r"SW0257: llvm\.sin is not compiled for a GPU"):
+        compile_ptx(Device(text, ()), SM_80)

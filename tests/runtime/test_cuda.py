@@ -1,0 +1,327 @@
+"""Cards as `Cuda` reaches them, with a driver and packages of our own: no test here has a card."""
+
+import ctypes
+import sys
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pytest
+
+from stepwell.runtime.devices import cuda
+from stepwell.runtime.devices.array import DeviceArray
+from stepwell.runtime.devices.cuda import Cuda, open_card
+from stepwell.runtime.devices.device import Copy, Launch, Wait
+from stepwell.runtime.errors import CallError, LoadError
+
+
+class Driver:
+    """`libcuda`: its functions by name, and what was asked of them. The device's memory is here."""
+
+    def __init__(self, version: int = 12_040, cards: int = 1) -> None:
+        self.version, self.cards = version, cards
+        self.asked: list[tuple[object, ...]] = []
+        self.status = 0
+        self.cuLaunchKernel = Launch(lambda *given: self._said("launch", *given))
+        self.cuMemcpyAsync = Copy(self._copy)
+        self.cuStreamSynchronize = Wait(lambda stream: self._said("wait", stream))
+
+    def __getitem__(self, name: str) -> object:
+        return getattr(self, name)
+
+    def _said(self, *what: object) -> int:
+        self.asked.append(what)
+        return self.status
+
+    def _copy(self, to: int, source: int, size: int, stream: int) -> int:
+        ctypes.memmove(to, source, size)
+        return self._said("copy", size, stream)
+
+    def cuInit(self, flags: int) -> int:
+        return 0 if self.cards else 100
+
+    def cuDriverGetVersion(self, found) -> int:
+        found._obj.value = self.version
+        return 0
+
+    def cuDeviceGetCount(self, found) -> int:
+        found._obj.value = self.cards
+        return 0
+
+    def cuDeviceGet(self, found, number: int) -> int:
+        found._obj.value = number
+        return 0
+
+    def cuKernelSetAttribute(self, which: int, value: int, kernel, device) -> int:
+        return self._said("attribute", which, value, kernel.value, device.value)
+
+    def cuGetErrorName(self, status: int, found) -> int:
+        found._obj.value = b"CUDA_ERROR_ILLEGAL_ADDRESS" if status == 700 else None
+        return 0
+
+
+class Buffer:
+    """Memory of cuda-core's pool."""
+
+    def __init__(self, core: "Core", size: int) -> None:
+        self.core, self.bytes = core, ctypes.create_string_buffer(size)
+        self.handle = ctypes.addressof(self.bytes)
+        core.held.add(self.handle)
+
+    def close(self, stream: object) -> None:
+        assert stream is self.core.stream
+        self.core.held.remove(self.handle)
+
+
+class Core(ModuleType):
+    """`cuda.core`, with cards of one capability and so many bytes."""
+
+    def __init__(self, capability: tuple[int, int] = (9, 0), room: int = 1 << 20) -> None:
+        super().__init__("cuda.core")
+        self.capability, self.room = capability, room
+        self.stream = SimpleNamespace(handle=77)
+        self.held: set[int] = set()
+        self.current: list[int] = []
+
+    def Device(self, number: int) -> SimpleNamespace:
+        return SimpleNamespace(
+            name="Fake 100",
+            compute_capability=self.capability,
+            properties=SimpleNamespace(max_shared_memory_per_block_optin=232_448),
+            set_current=lambda: self.current.append(number),
+            create_stream=lambda: self.stream,
+            allocate=self._allocate,
+        )
+
+    def _allocate(self, size: int, *, stream: object) -> Buffer:
+        if size > self.room:
+            raise RuntimeError("CUDA_ERROR_OUT_OF_MEMORY: the API call failed because …")
+        return Buffer(self, size)
+
+
+class Numba(ModuleType):
+    """`numba.cuda` with a context that takes PTX beginning with `.version`."""
+
+    def __init__(self) -> None:
+        super().__init__("numba.cuda")
+        self.modules: list[str] = []
+        self.functions = 0
+
+    def current_context(self) -> "Numba":
+        return self
+
+    def create_module_ptx(self, ptx: str) -> SimpleNamespace:
+        if not ptx.startswith(".version"):
+            raise RuntimeError("CUDA_ERROR_INVALID_PTX: a PTX JIT compilation failed\nand more")
+        self.modules.append(ptx)
+        return SimpleNamespace(get_function=self._function, ptx=ptx)
+
+    def _function(self, name: str) -> SimpleNamespace:
+        self.functions += 1
+        return SimpleNamespace(
+            handle=1000 + self.functions, attrs=SimpleNamespace(shared=1024), name=name
+        )
+
+    def unload_module(self, module: SimpleNamespace) -> None:
+        self.modules.remove(module.ptx)
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """Puts a driver and packages in the place of those that may be here; None for those missing."""
+
+    def machine(driver=None, core=None, numba=None):
+        def library(name: str) -> Driver:
+            assert name == "libcuda.so.1"
+            if driver is None:
+                raise OSError
+            return driver
+
+        monkeypatch.setattr(cuda.ctypes, "CDLL", library)
+        monkeypatch.setitem(sys.modules, "numba_cuda", numba and ModuleType("numba_cuda"))
+        monkeypatch.setitem(sys.modules, "numba.cuda", numba)
+        monkeypatch.setitem(sys.modules, "cuda", core and ModuleType("cuda"))
+        monkeypatch.setitem(sys.modules, "cuda.core", core)
+
+    return machine
+
+
+@pytest.fixture
+def parts(machine):
+    driver, core, numba = Driver(), Core(), Numba()
+    machine(driver, core, numba)
+    return driver, core, numba
+
+
+def refusal(function, *args) -> str:
+    with pytest.raises((CallError, LoadError)) as caught:
+        function(*args)
+    return str(caught.value)
+
+
+def test_packages_that_are_missing(machine):
+    machine(Driver())
+    said = refusal(open_card, 0)
+    assert said.startswith("SW0321: the packages for CUDA are not here: ")
+    assert said.endswith('help: pip install "stepwell[cuda]" brings them')
+
+
+def test_no_driver(machine):
+    machine(None, Core(), Numba())
+    assert refusal(open_card, 0) == "SW0322: there is no NVIDIA driver here: no libcuda.so.1"
+
+
+@pytest.mark.parametrize(("cards", "number"), [(0, 0), (2, 2)])
+def test_no_card(machine, cards, number):
+    machine(Driver(cards=cards), Core(), Numba())
+    said = f"SW0323: there is no card {number} here: the driver has {cards}"
+    assert refusal(open_card, number) == said
+
+
+def test_an_old_driver(machine):
+    machine(Driver(version=11_080), Core(), Numba())
+    said = "SW0324: the driver is for CUDA 11.8, and 12.0 is the least that code is made for"
+    assert refusal(open_card, 0).startswith(said)
+
+
+def test_an_old_card(machine):
+    core = Core(capability=(7, 5))
+    machine(Driver(), core, Numba())
+    said = "the card Fake 100 has compute capability 7.5, and 8.0 is the least that code is made"
+    assert said in refusal(open_card, 0)
+    assert core.held == set()
+
+
+def test_a_card(parts):
+    driver, core, _ = parts
+    card = open_card(0)
+    assert isinstance(card, Cuda)
+    assert (card.name, card.place, card.stream) == ("cuda", (2, 0), 77)
+    assert open_card_named(1, parts) == "cuda:1"
+    addresses = [driver.cuLaunchKernel, driver.cuMemcpyAsync, driver.cuStreamSynchronize]
+    assert list(card.driver) == [ctypes.cast(each, ctypes.c_void_p).value for each in addresses]
+    assert core.current[0] == 0
+
+
+def open_card_named(number: int, parts) -> str:
+    parts[0].cards = number + 1
+    return open_card(number).name
+
+
+@pytest.mark.parametrize(
+    ("capability", "runs"),
+    [
+        ((8, 0), ["sm_80"]),
+        ((8, 9), ["sm_80"]),
+        ((9, 0), ["sm_80", "sm_90a"]),
+        ((10, 0), ["sm_80"]),
+        ((12, 0), ["sm_80", "sm_120"]),
+    ],
+)
+def test_what_a_card_runs(machine, capability, runs):
+    machine(Driver(), Core(capability), Numba())
+    card = open_card(0)
+    names = ["sm_80", "sm_90a", "sm_120", "x86-64-v3", "sm_", "sm_x"]
+    assert [name for name in names if card.runs(name)] == runs
+
+
+def test_arrays_go_and_come(parts):
+    driver, core, _ = parts
+    card = open_card(0)
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+    there = DeviceArray.of(card, x)
+    assert core.held == {there.address}
+    np.testing.assert_array_equal(np.asarray(there), x)
+    assert driver.asked == [("copy", 24, 77), ("wait", 77), ("copy", 24, 77), ("wait", 77)]
+    again = there.copy()
+    np.testing.assert_array_equal(again, x)
+    del there, again
+    assert core.held == set()
+
+
+def test_arrays_without_elements_have_memory(parts):
+    there = DeviceArray.of(open_card(0), np.zeros((0, 3)))
+    assert np.asarray(there).shape == (0, 3)
+    assert not [each for each in parts[0].asked if each[0] == "copy"]
+
+
+def test_too_little_memory(machine):
+    core = Core(room=100)
+    machine(Driver(), core, Numba())
+    card = open_card(0)
+    kept = DeviceArray.of(card, np.zeros(100, np.uint8))
+    said = "SW0414: there is no memory for 101 bytes on cuda"
+    assert refusal(DeviceArray.of, card, np.zeros(101, np.uint8)) == said
+    assert core.held == {kept.address}
+
+
+def test_what_the_driver_answers(parts):
+    card = open_card(0)
+    there = DeviceArray.of(card, np.zeros(3))
+    parts[0].status = 700
+    said = "SW0421: cuda: the driver answered 700, CUDA_ERROR_ILLEGAL_ADDRESS"
+    assert refusal(there.fetched) == said
+    assert str(card.failure(5)) == "SW0421: cuda: the driver answered 5, an error without a name"
+    parts[0].status = 0
+    assert there.fetched().tolist() == [0, 0, 0]
+
+
+def test_kernels_may_share_all_that_a_block_has(parts):
+    driver, _, numba = parts
+    kernels = open_card(0).load(".version 8.0", ["one", "two"], "f.ptx")
+    assert list(kernels.handles) == [1001, 1002]
+    room = 232_448 - 1024
+    assert driver.asked == [("attribute", 8, room, 1001, 0), ("attribute", 8, room, 1002, 0)]
+    assert numba.modules
+    del kernels
+    assert not numba.modules
+
+
+def test_ptx_that_the_driver_does_not_take(parts):
+    said = (
+        "SW0327: f.ptx: the driver does not take it: CUDA_ERROR_INVALID_PTX: a PTX JIT compilation"
+        " failed"
+    )
+    assert refusal(open_card(0).load, "nonsense", [], "f.ptx") == said
+
+
+def test_the_interface_that_numba_and_cupy_read(parts):
+    card = open_card(0)
+    there = DeviceArray.of(card, np.zeros((2, 3), np.float16))
+    assert there.__cuda_array_interface__ == {
+        "version": 3,
+        "shape": (2, 3),
+        "typestr": "<f2",
+        "data": (there.address, False),
+        "stream": 77,
+    }
+
+
+class Shown:
+    """An array of another library."""
+
+    def __init__(self, array, **changes) -> None:
+        self.array = array
+        self.__cuda_array_interface__ = {
+            "shape": array.shape,
+            "typestr": array.dtype.str,
+            "data": (array.ctypes.data, True),
+            "version": 3,
+            **changes,
+        }
+
+
+def test_arrays_of_numba_and_cupy_are_used_where_they_lie(parts):
+    card = open_card(0)
+    x = np.arange(4, dtype=np.int32)
+    there = DeviceArray.borrowed(Shown(x, stream=5), card)
+    assert there.address == x.ctypes.data
+    assert not there.writeable
+    assert parts[0].asked[-1] == ("wait", 5)
+    np.testing.assert_array_equal(there, x)
+    strided = Shown(x, strides=(8,))
+    assert refusal(DeviceArray.borrowed, strided, card).startswith(
+        "SW0422: an array on cuda is not row-major"
+    )
+    odd = Shown(x.astype(np.complex64))
+    said = "SW0422: an array on cuda has none of Stepwell's dtypes"
+    assert refusal(DeviceArray.borrowed, odd, card) == said

@@ -1,0 +1,127 @@
+"""Memory that libraries share, by DLPack's capsules: whose it is, and who gives it back."""
+
+import ctypes
+import gc
+
+import numpy as np
+import pytest
+
+from stepwell.runtime.devices import interchange
+from stepwell.runtime.devices.array import DeviceArray
+from stepwell.runtime.devices.registry import device_named
+from stepwell.runtime.dtypes import DTYPES
+from stepwell.runtime.errors import CallError
+
+valid = ctypes.pythonapi.PyCapsule_IsValid
+valid.argtypes = (ctypes.py_object, ctypes.c_char_p)
+
+
+@pytest.fixture
+def device():
+    return device_named("cuda-emulated")
+
+
+@pytest.fixture
+def there(device):
+    return DeviceArray.of(device, np.arange(6, dtype=np.float32).reshape(2, 3))
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("shape", [(), (0, 2), (2, 3)])
+def test_every_dtype_goes_and_comes(device, dtype, shape):
+    x = np.ones(shape, dtype.numpy)
+    there = DeviceArray.of(device, x)
+    back = DeviceArray.borrowed(there, device)
+    assert (back.address, back.shape, back.dtype) == (there.address, shape, dtype.numpy)
+    np.testing.assert_array_equal(np.asarray(back), x, strict=True)
+
+
+def test_memory_lives_as_long_as_somebody_holds_it(device):
+    there = DeviceArray.of(device, np.arange(6))
+    heap, number = device.emulated.heap.regions, there.address >> 32
+    back = DeviceArray.borrowed(there, device)
+    del there
+    gc.collect()
+    assert number in heap
+    np.testing.assert_array_equal(np.asarray(back).ravel(), range(6))
+    del back
+    gc.collect()
+    assert number not in heap
+    assert not interchange._given
+
+
+def test_a_capsule_that_nobody_takes_gives_its_memory_back(device):
+    there = DeviceArray.of(device, np.arange(6))
+    heap, number = device.emulated.heap.regions, there.address >> 32
+    capsule = there.__dlpack__()
+    del there
+    assert valid(capsule, b"dltensor")
+    assert number in heap
+    del capsule
+    gc.collect()
+    assert number not in heap
+
+
+def test_a_capsule_that_was_taken_says_so(device, there):
+    capsule = there.__dlpack__()
+    DeviceArray.borrowed(Handed(capsule, device.place), device)
+    assert valid(capsule, b"used_dltensor")
+
+
+class Handed:
+    """What gives one capsule."""
+
+    def __init__(self, capsule, place) -> None:
+        self.capsule, self.place = capsule, place
+
+    def __dlpack__(self, *, stream):
+        return self.capsule
+
+    def __dlpack_device__(self):
+        return self.place
+
+
+def test_what_must_not_change_is_copied(there):
+    there.writeable = False
+    back = DeviceArray.borrowed(there, there.device)
+    assert back.address != there.address
+    np.testing.assert_array_equal(np.asarray(back), np.asarray(there))
+
+
+def test_numpy_gets_a_copy(there):
+    x = np.from_dlpack(there, device="cpu")
+    np.testing.assert_array_equal(x, np.asarray(there))
+    with pytest.raises(ValueError, match="cannot be seen without a copy"):
+        np.asarray(there, copy=False)
+    assert np.asarray(there, np.float64).dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"strides": (1, 2)}, "is not row-major"),
+        ({"bits": 128}, "has none of Stepwell's dtypes"),
+        ({"lanes": 4}, "has none of Stepwell's dtypes"),
+    ],
+)
+def test_arrays_that_cannot_be_shared(device, there, changes, sentence):
+    capsule = there.__dlpack__()
+    ((tensor, _),) = interchange._given.values()
+    for name, value in changes.items():
+        strides = name == "strides"
+        setattr(tensor, name, (ctypes.c_int64 * 2)(*value) if strides else value)
+    with pytest.raises(CallError, match=f"SW0422: an array on cuda-emulated {sentence}"):
+        DeviceArray.borrowed(Handed(capsule, device.place), device)
+    assert valid(capsule, b"dltensor")
+
+
+def test_strides_that_say_what_is_so_anyway(device, there):
+    capsule = there.__dlpack__()
+    ((tensor, _),) = interchange._given.values()
+    tensor.strides = (ctypes.c_int64 * 2)(3, 1)
+    back = DeviceArray.borrowed(Handed(capsule, device.place), device)
+    np.testing.assert_array_equal(np.asarray(back), np.asarray(there))
+
+
+def test_only_cards_have_the_cuda_array_interface(there):
+    assert not hasattr(there, "__cuda_array_interface__")
