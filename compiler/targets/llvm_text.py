@@ -92,7 +92,8 @@ def _global(texts: Texts, op: GlobalOp) -> str:
         raise CompileError("SW0250", f"the global @{name} is initialised by a region")
     _refuse_unknown(op, f"the global @{name}", GLOBAL_PROPERTIES)
     kind = texts[op.global_type]
-    value = "" if op.value is None else f" {constant_text(op.value, op.global_type)}"
+    given = "" if op.linkage.linkage.data == "external" else " undef"
+    value = given if op.value is None else f" {constant_text(op.value, op.global_type)}"
     space = op.addr_space.value.data
     words = (
         f"{op.linkage.linkage.data} " if op.value is None else _linkage(op.linkage),

@@ -1,6 +1,10 @@
 """Kernels under a plan of a GPU's, run on the emulator and compared with their nests."""
 
+from collections.abc import Sequence
+
 from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Attribute
 
 from emulated_driver import EmulatedDriver
 from emulator.block import Order
@@ -15,9 +19,10 @@ from stepwell.compiler.lower.grids.onto_grids import OntoGrids
 from stepwell.compiler.lower.grids.to_llvm import GridsToLlvm
 from stepwell.compiler.lower.strategies import Strategy
 from stepwell.compiler.machines import X86_64_V3
+from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.machines.nvidia import SM_80
 from stepwell.compiler.targets.cpu import compile_object
-from stepwell.compiler.targets.gpu.ptx import compile_ptx, take_device
+from stepwell.compiler.targets.gpu.ptx import Device, compile_ptx, take_device
 from stepwell.compiler.targets.llvm_text import module_text
 from stepwell.runtime.code import load
 
@@ -37,16 +42,8 @@ def agree_on_gpu(
     arrays = arrays_for(kernel, sizes, special)
     expected = [array.copy() for array in arrays]
     run_kernel(kernel_of(parse_module(text)), expected, sizes)
-    if strategy is not None:
-        kernel.properties["plan"] = strategy.plan
-    ChoosePlans(machine=SM_80.name).apply(Context(), module)
-    rooms = [shape_of(each.type, sizes)[0] for each in kernel.arguments[len(arrays) :]]
-    module.body.block.add_op(entry_of(kernel))
-    for each in (ExpandPlans(), OntoGrids(), GridsToLlvm(SM_80.name)):
-        each.apply(Context(), module)
-        module.verify()
-    part = take_device(module)
-    assert part is not None
+    part, types = _compiled(module, SM_80, strategy)
+    rooms = [shape_of(type, sizes)[0] for type in types[len(arrays) :]]
     ptx = compile_ptx(part, SM_80)
     device = EmulatedDevice(order)
     driver = EmulatedDriver(device, ptx, part.kernels)
@@ -57,8 +54,33 @@ def agree_on_gpu(
     for place, before, one in zip(places, arrays, expected, strict=True):
         found = before.copy()
         device.copy_out(found, place)
-        assert same(found, one), f"{kernel.plan}\n{found}\n{one}"
+        assert same(found, one), f"{strategy}\n{found}\n{one}"
     return ptx
+
+
+def ptx_of_kernel(text: str, machine: Machine = SM_80) -> str:
+    """The PTX of a kernel under the plan that it gets."""
+    part, _ = _compiled(parse_module(text), machine, None)
+    return compile_ptx(part, machine)
+
+
+def _compiled(
+    module: ModuleOp, machine: Machine, strategy: Strategy | None
+) -> tuple[Device, Sequence[Attribute]]:
+    """What the GPU runs of a module of one kernel, and the types of that one's arguments; what the
+    host runs is left."""
+    kernel = kernel_of(module)
+    if strategy is not None:
+        kernel.properties["plan"] = strategy.plan
+    ChoosePlans(machine=machine.name).apply(Context(), module)
+    types = [argument.type for argument in kernel.arguments]
+    module.body.block.add_op(entry_of(kernel))
+    for each in (ExpandPlans(), OntoGrids(), GridsToLlvm(machine.name)):
+        each.apply(Context(), module)
+        module.verify()
+    part = take_device(module)
+    assert part is not None
+    return part, types
 
 
 def _sent(device: EmulatedDevice, array: Array) -> int:

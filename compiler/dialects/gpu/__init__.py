@@ -1,4 +1,4 @@
-"""The dialect `nvg`: what threads of a warp do together, as upstream's `gpu` lacks it."""
+"""The dialect `nvg`: what threads do together that upstream's `gpu` lacks."""
 
 from typing import ClassVar
 
@@ -16,6 +16,7 @@ from xdsl.irdl import (
 from xdsl.traits import MemoryReadEffect, MemoryWriteEffect
 from xdsl.utils.exceptions import VerifyException
 
+from stepwell.compiler.dialects.gpu.memory import SharedOp
 from stepwell.compiler.dialects.sizes import NumberAttr
 
 WARP = 32
@@ -55,4 +56,4 @@ class SyncOp(Together):
     assembly_format = "`group` $group attr-dict"
 
 
-NVG = Dialect("nvg", [ExchangeOp, SyncOp], [])
+NVG = Dialect("nvg", [ExchangeOp, SyncOp, SharedOp], [])

@@ -10,7 +10,7 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 from stepwell.compiler.dialects.construct import NOTHING, append, construct, result_of
 from stepwell.compiler.dialects.llvm.instructions import PoisonOp
 from stepwell.compiler.dialects.llvm.numbers import Number, attribute, unreadable
-from stepwell.compiler.dialects.llvm.types import Vector, bits, integer, lanes, ptr, vector
+from stepwell.compiler.dialects.llvm.types import Vector, bits, integer, lanes, pointer, ptr, vector
 
 Operand = SSAValue | int | float
 """What a builder's method takes: a number becomes a constant of the other operand's type."""
@@ -85,10 +85,10 @@ class Cursor(ABC):
         """No value: for lanes and fields that are never read."""
         return self._once(("poison", id(type)), PoisonOp, type)
 
-    def address_of(self, symbol: str) -> SSAValue:
-        """Where the function or the global `symbol` lies."""
+    def address_of(self, symbol: str, space: int = 0) -> SSAValue:
+        """Where the function or the global `symbol` lies, in an address space."""
         properties = {"global_name": SymbolRefAttr(symbol)}
-        return self._once((symbol, id(ptr)), AddressOfOp, ptr, properties)
+        return self._once((symbol, space), AddressOfOp, pointer(space), properties)
 
     def value(self, operand: Operand, type: Attribute) -> SSAValue:
         """`operand` itself, or a number as a constant of `type`."""

@@ -10,6 +10,7 @@ from xdsl.dialects.builtin import IntegerAttr, ModuleOp
 from xdsl.ir import Block, BlockArgument, Operation, OpResult, SSAValue
 
 from stepwell.compiler.dialects.construct import operands_of
+from stepwell.compiler.dialects.gpu.memory import SharedOp
 from stepwell.compiler.dialects.llvm.types import size as bytes_of
 from stepwell.compiler.dialects.loop.explicit import ForOp, IfOp, LoadOp, StackOp, StoreOp
 from stepwell.compiler.dialects.loop.host import FuncOp, LaunchOp, ViewOp, WhileOp
@@ -115,6 +116,11 @@ class Alignments:
         """Of a conjunction: the lowest bit of either operand."""
         return max(each & -each for each in map(self.of, operands_of(value.op)))
 
+    def lowest_bit(self, value: OpResult) -> int:
+        """That any of the operands may have."""
+        known = [each for each in map(self.of, operands_of(value.op)) if each]
+        return min((each & -each for each in known), default=ANY)
+
     def result(self, value: OpResult) -> int:
         """Of a structure: what any of its ways gives."""
         values = [*_yielded(value.op, value.index)]
@@ -145,7 +151,9 @@ RULES: Mapping[type[Operation], Callable[[Alignments, OpResult], int]] = {
     ForOp: Alignments.result,
     IfOp: Alignments.result,
     WhileOp: Alignments.result,
+    arith.XOrIOp: Alignments.lowest_bit,
     StackOp: _sixty_four,
+    SharedOp: _sixty_four,
     **dict.fromkeys(
         (arith.AddiOp, arith.SubiOp, arith.MinSIOp, arith.MaxSIOp, arith.RemUIOp),
         Alignments.common,

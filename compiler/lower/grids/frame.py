@@ -4,7 +4,7 @@ from collections.abc import Set
 from typing import final
 
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, UnitAttr
-from xdsl.dialects.llvm import AllocaOp, GEPOp
+from xdsl.dialects.llvm import AddressOfOp, AllocaOp, GEPOp
 from xdsl.ir import Block, BlockArgument, SSAValue
 
 from stepwell.compiler.dialects.llvm.memory import GEPOp as VectorGEPOp
@@ -79,8 +79,8 @@ class GridFrame(OutlinedFrame):
 
 
 def _is_known(root: SSAValue, entry: Block) -> bool:
-    """Whether a pointer is a parameter, or leads to memory of the thread's own."""
-    return root.owner is entry or isinstance(root.owner, AllocaOp)
+    """Whether a pointer is a parameter, or leads to memory of the thread's own, or of its block."""
+    return root.owner is entry or isinstance(root.owner, AllocaOp | AddressOfOp)
 
 
 def _root(pointer: SSAValue) -> SSAValue:

@@ -80,7 +80,11 @@ class Program:
 
     def export(self, name: str, numbers: tuple[int, ...], location: LocationAttr) -> None:
         """A constant array of i64 that the object defines."""
-        self._exports.append(_array(name, "external", numbers, i64, location))
+        self.add(_array(name, "external", numbers, i64, location))
+
+    def add(self, made: GlobalOp) -> None:
+        """Before the functions."""
+        self._exports.append(made)
 
     def rare(
         self,

@@ -1,0 +1,73 @@
+"""Grids whose threads work together block by block: their places, shared memory and barriers."""
+
+from collections.abc import Callable, Mapping
+
+from xdsl.dialects import gpu
+from xdsl.dialects.llvm import GlobalOp
+from xdsl.ir import Attribute, Operation, Region, SSAValue
+
+from stepwell.compiler.dialects.construct import append, construct
+from stepwell.compiler.dialects.gpu.memory import SharedOp
+from stepwell.compiler.dialects.llvm.types import array, i32
+from stepwell.compiler.dialects.loop.types import BufferType, buffer
+from stepwell.compiler.lower.grids.launch import BLOCK, SEGMENTS, THREAD, empty_body
+from stepwell.compiler.lower.loop_to_llvm.frame import Frame
+from stepwell.compiler.lower.loop_to_llvm.types import in_memory
+from stepwell.compiler.lower.writer import Bound, Writer
+from stepwell.runtime.sizes import Size
+
+BARRIER = "llvm.nvvm.barrier.cta.sync.aligned.all"
+SHARED = 3
+"""The address space of what the threads of a block have in common."""
+ALIGNMENT = 64
+"""In bytes, of the place where it begins."""
+
+
+def in_blocks(
+    writer: Writer, count: Bound, threads: int, inside: Callable[[Writer, Bound, Bound], None]
+) -> None:
+    """A grid of so many blocks of so many threads: `inside` writes what one of them does, given the
+    numbers of its block and of the thread in it."""
+    body = empty_body()
+    within = Writer(body)
+    within.location = writer.location
+    inside(within, body.args[BLOCK], body.args[THREAD])
+    append(body, construct(gpu.TerminatorOp, location=writer.location))
+    one = writer.value(1)
+    extents = (writer.value(count), one, one, writer.value(threads), one, one)
+    writer.effect(gpu.LaunchOp, extents, (), SEGMENTS, [Region(body)])
+
+
+def share(writer: Writer, count: int, element: Attribute) -> SSAValue:
+    """Memory of the block for so many elements."""
+    return writer.effect(SharedOp, (), (buffer((Size.of(count),), element),)).results[0]
+
+
+def wait(writer: Writer) -> None:
+    """What any thread of the block has written to shared memory, all see from here on."""
+    writer.effect(gpu.BarrierOp, ())
+
+
+# As instructions.
+
+
+def shared(frame: Frame, op: SharedOp) -> None:
+    type = op.result.type
+    assert isinstance(type, BufferType)
+    count = type.count.static
+    assert count is not None
+    name, kind = frame.program.unique("shared"), array(in_memory(type.element), count)
+    made = GlobalOp(kind, name, "internal", SHARED, alignment=ALIGNMENT)
+    made.location = op.location
+    frame.program.add(made)
+    frame.values[op.result] = frame.build.address_of(name, SHARED)
+
+
+def barrier(frame: Frame, op: gpu.BarrierOp) -> None:
+    frame.build.intrinsic_void(BARRIER, [frame.build.constant(i32, 0)])
+
+
+STATEMENTS: Mapping[type[Operation], Callable[..., None]] = {
+    SharedOp: shared,
+    gpu.BarrierOp: barrier,
+}

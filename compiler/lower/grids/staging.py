@@ -1,0 +1,236 @@
+"""Stages: a factor's elements for the next products of a block, brought into shared memory."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import final
+
+from xdsl.dialects import arith
+from xdsl.ir import SSAValue
+
+from stepwell.compiler.dialects.llvm.types import vector
+from stepwell.compiler.lower.analysis import Axis, divisor
+from stepwell.compiler.lower.bodies import Guard, Mask, Tile, masks
+from stepwell.compiler.lower.contraction import Contraction, Factor, slice_of
+from stepwell.compiler.lower.folds import NestWriter
+from stepwell.compiler.lower.shuffles import extract
+from stepwell.compiler.lower.writer import ONE, Bound, Writer
+from stepwell.runtime.sizes import Size
+
+DEPTH = 16
+"""Positions of the fold in a stage."""
+WIDTH = 4
+"""Elements that a thread moves at once: sixteen bytes."""
+GROUP = 8
+"""Neighbours that stay together where others change places."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Side:
+    """Axes that are walked as if they were one: those of the rows, of the lanes or of the fold."""
+
+    axes: Sequence[Axis]
+
+    @cached_property
+    def size(self) -> Size:
+        return prod((axis.size for axis in self.axes), start=ONE)
+
+    @property
+    def last(self) -> Axis:
+        return self.axes[-1]
+
+    @property
+    def has_whole_vectors(self) -> bool:
+        """Whether no vector along the last axis lies across its end."""
+        return divisor(self.last.size) % WIDTH == 0
+
+    def stand(self, writer: Writer, bases: dict[SSAValue, Bound], index: Bound) -> None:
+        """Make this the position along the axes."""
+        places = writer.unravel(index, [axis.size for axis in self.axes])
+        bases.update(zip((axis.value for axis in self.axes), places, strict=True))
+
+
+def fold_of(contraction: Contraction) -> Side:
+    return Side(contraction.analysis.axes_of(contraction.fold))
+
+
+def rows_of(contraction: Contraction) -> Side:
+    """All axes along which the right factor does not vary, unless vectors would lie across ends."""
+    rows = contraction.rows
+    assert rows is not None
+    every = Side((*contraction.middle, rows))
+    along_fold = lies_along_fold(contraction.left, fold_of(contraction))
+    return every if along_fold or every.has_whole_vectors else Side((rows,))
+
+
+def lies_along_fold(factor: Factor, fold: Side) -> bool:
+    """Whether a factor's elements lie side by side along the fold, but not along its own axis."""
+    own, last = factor.axis, fold.last
+    if own is None or (len(fold.axes) > 1 and not fold.has_whole_vectors):
+        return False
+    return all(each.stride(last.value) == ONE != each.stride(own.value) for each in factor.reads)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Stages:
+    """Two halves of shared memory, one to read from while the other one is filled. In each, for
+    every position of a stage, lie `length` elements of the factor along its side.
+
+    What a thread loads goes along the side or, where only that lies side by side in memory, along
+    the fold: then it has four elements of one row to store in four places. So that those of a warp
+    meet in no bank, groups of eight elements change places, as bits of the position tell. Behind
+    the fold's end stands `outside`.
+    """
+
+    contraction: Contraction
+    factor: Factor
+    side: Side
+    length: int
+    threads: int
+    outside: float
+
+    @property
+    def half(self) -> int:
+        """Elements of one of the halves."""
+        return DEPTH * self.length
+
+    @property
+    def vectors(self) -> int:
+        """That a thread brings of a stage."""
+        return self.half // WIDTH // self.threads
+
+    @cached_property
+    def fold(self) -> Side:
+        return fold_of(self.contraction)
+
+    @cached_property
+    def _is_along_fold(self) -> bool:
+        return lies_along_fold(self.factor, self.fold)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether a vector may lie across the end of the side."""
+        return not self._is_along_fold and not self.side.has_whole_vectors
+
+    def fetch(
+        self,
+        writer: Writer,
+        bases: Mapping[SSAValue, Bound],
+        begin: Bound,
+        first: Bound,
+        thread: Bound,
+        *,
+        whole: bool,
+    ) -> list[SSAValue]:
+        """What a thread has to bring of the block that begins at these positions along the side and
+        the fold. If that is not `whole`, some of it may lie behind an end."""
+        body = _Reader(self, writer, bases)
+        read = body.along_fold if self._is_along_fold else body.along_side
+        return [
+            read(writer.add(begin, at), writer.add(first, position), whole=whole)
+            for at, position in self._places(writer, thread)
+        ]
+
+    def put(
+        self,
+        writer: Writer,
+        shared: SSAValue,
+        half: Bound,
+        thread: Bound,
+        vectors: Sequence[SSAValue],
+    ) -> None:
+        """Store what was fetched in the half that begins at this element."""
+        for value, (at, position) in zip(vectors, self._places(writer, thread), strict=True):
+            place = writer.add(half, self._place(writer, at, position))
+            if not self._is_along_fold:
+                writer.store(value, shared, place)
+                continue
+            for lane in range(WIDTH):
+                # Where groups stand is the same at all four positions.
+                one = writer.add(place, lane * self.length)
+                writer.store(extract(writer, value, lane), shared, one)
+
+    def read(
+        self, writer: Writer, shared: SSAValue, half: Bound, at: Bound, position: Bound
+    ) -> SSAValue:
+        """Four elements from one along the side, at a position of the stage."""
+        place = writer.add(half, self._place(writer, at, position))
+        return writer.reload(shared, place, vector(self.factor.value.type, WIDTH))
+
+    def _places(self, writer: Writer, thread: Bound) -> list[tuple[Bound, Bound]]:
+        """Along the side and within the stage, where the vectors of a thread begin."""
+        row = DEPTH if self._is_along_fold else self.length
+        beside = row // WIDTH
+        first = writer.multiply(writer.remainder(thread, beside), WIDTH)
+        own = writer.quotient(thread, beside)
+        rows = range(0, self.half // row, self.threads // beside)
+        places = [(first, writer.add(own, number)) for number in rows]
+        return [(b, a) for a, b in places] if self._is_along_fold else places
+
+    def _place(self, writer: Writer, at: Bound, position: Bound) -> Bound:
+        bits = writer.remainder(writer.quotient(position, WIDTH), WIDTH)
+        changed = writer.index_op(arith.XOrIOp, at, writer.multiply(bits, GROUP))
+        return writer.add(changed, writer.multiply(position, self.length))
+
+
+@final
+class _Reader:
+    """Vectors of a factor. A place behind an end is not read; what then stands for it counts only
+    along the fold."""
+
+    def __init__(self, stages: Stages, writer: Writer, bases: Mapping[SSAValue, Bound]) -> None:
+        self._writer = writer
+        self._stages = stages
+        self._bases = bases
+        self._size = writer.extent(stages.side.size)
+        self._depth = writer.extent(stages.fold.size)
+
+    def along_fold(self, index: Bound, position: Bound, *, whole: bool) -> SSAValue:
+        writer, fold = self._writer, self._stages.fold
+        index = writer.smaller(index, writer.add(self._size, -1))
+        if whole:
+            return self._value(index, position, fold, None)
+        inside = writer.mask(position, self._depth, WIDTH)
+        if len(fold.axes) > 1:
+            position = writer.smaller(position, writer.add(self._depth, -WIDTH))
+        return self._where(inside, self._value(index, position, fold, inside))
+
+    def along_side(self, index: Bound, position: Bound, *, whole: bool) -> SSAValue:
+        writer, side = self._writer, self._stages.side
+        inside: Mask = None
+        if not self._stages.is_cut:
+            index = writer.smaller(index, writer.add(self._size, -WIDTH))
+        elif not whole:
+            (inside,) = masks(writer, index, self._size, WIDTH, 1)
+        if whole:
+            return self._value(index, position, side, inside)
+        known = writer.compare("lt", writer.value(position), writer.value(self._depth))
+        position = writer.smaller(position, writer.add(self._depth, -1))
+        value = self._value(index, position, side, inside)
+        return self._where(writer.splat(known, WIDTH), value)
+
+    def _where(self, inside: SSAValue, value: SSAValue) -> SSAValue:
+        writer = self._writer
+        nothing = writer.constant(self._stages.outside, self._stages.factor.value.type)
+        return writer.select(inside, value, writer.splat(nothing, WIDTH))
+
+    def _value(self, index: Bound, position: Bound, along: Side, inside: Mask) -> SSAValue:
+        """The factor there, read or computed. The fold's guard is the left factor's business."""
+        writer, stages = self._writer, self._stages
+        factor, nest = stages.factor, stages.contraction.analysis
+        tile = Tile(WIDTH, along.last.value, (inside,))
+        body = NestWriter(writer, nest, tile, self._bases, {})
+        body.bases.update(dict.fromkeys(factor.fold.axes, 0))
+        stages.fold.stand(writer, body.bases, position)
+        stages.side.stand(writer, body.bases, index)
+        behind, guard = factor.behind, nest.guards.get(factor.fold)
+        if guard is not None and factor is stages.contraction.right:
+            body.guards[guard] = Guard(holds=True)
+        elif guard is not None:
+            behind = slice_of([factor.value])
+        body.write(nest.nest.body.block, behind)
+        body.write(factor.fold.body.block, behind)
+        return body.vector_at(body.value(factor.value), 0, 0)
