@@ -12,7 +12,7 @@ from stepwell.compiler.ops import TENSOR_OPS
 from stepwell.compiler.ops.base import Effect, TensorOp
 from stepwell.compiler.pipeline import compile_module
 
-MOST = {"dot": 128, "window": 64, "window_position": 64}
+MOST = {"dot": 128, "convolution": 6, "window": 64, "window_position": 64}
 """Bytes that a thread may spill, by op: of the strategy `grid` where all 64 accumulators of a fold
 in f64 are one thread's, and where the sizes of windows are symbols."""
 

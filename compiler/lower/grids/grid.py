@@ -64,7 +64,8 @@ class Grid(Strategy):
             for op in nests:
                 writer.location = op.location
                 nest = Analysis(op)
-                tiling = tiling_of(nest, nest.axes(), self.bytes, 1, self.rows)
+                # Of a band of squares each is another thread's.
+                tiling = tiling_of(nest, nest.axes(), self.bytes, 1, self.rows, band=1)
                 threads = _Threads(writer, nest, tiling, buffers)
                 unless_empty(writer, op.sizes.data, kernel.symbols.ranges, threads.write)
 

@@ -31,7 +31,7 @@ def different(x: np.ndarray, bits: int, exponents: list[float]) -> int:
     type = TYPES[bits]
     scalar, width = type.element_type, lanes(type) or 1
     build = LlvmBuilder.define("run", [ptr, i64, ptr, i64, ptr])
-    frame = FunctionFrame(Program({}, (), X86_64_V4), build, {}, None, None)
+    frame = FunctionFrame(Program({}, (), X86_64_V4, {}), build, {}, None, None)
     arithmetic = LlvmArithmetic(frame, "scale", type)
     numbers, count, powers, power_count, out = build.arguments
     whole = vector(i64, width)
