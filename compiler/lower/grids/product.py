@@ -47,10 +47,12 @@ class Shape:
 @final
 @dataclass(frozen=True, eq=False)
 class Product:
-    """A contraction, and the shape of its blocks."""
+    """A contraction, and the shape of its blocks. It `runs` if there are products, whatever the
+    sizes."""
 
     contraction: Contraction
     shape: Shape
+    runs: bool
 
     @cached_property
     def rows(self) -> Side:
@@ -126,7 +128,10 @@ class _Thread:
     def write(self) -> None:
         writer, shape = self.writer, self.product.shape
         with writer.memory():
-            self._fill()
+            if self.product.runs:
+                self._fill()
+            else:
+                writer.branch(self._has_products(), self._fill, lambda: None)
             wait(writer)
             sums = self._sums()
             sides = (self.product.rows, shape.rows), (self.product.lanes, shape.lanes)
@@ -154,7 +159,7 @@ class _Thread:
         writer, chunk, depth = self.writer, self.fold.order.data.chunk, self.contraction.depth
         high, start = writer.extent(depth), self._vectors(0.0)
         if chunk == 0 or (depth.static is not None and depth.static <= chunk):
-            return writer.loop(0, high, DEPTH, start, self._stage, runs=True)
+            return writer.loop(0, high, DEPTH, start, self._stage, runs=self.product.runs)
 
         def part(low: Bound, totals: Sequence[SSAValue]) -> Sequence[SSAValue]:
             end = writer.smaller(writer.add(low, chunk), high)
@@ -162,7 +167,14 @@ class _Thread:
             pairs = zip(totals, sums, strict=True)
             return [join(writer, Combine.FMA, [total], [each])[0] for total, each in pairs]
 
-        return writer.loop(0, high, chunk, self._vectors(-0.0), part, runs=True)
+        neutral = self._vectors(-0.0)
+        if not self.product.runs:
+            neutral = [writer.select(self._has_products(), neutral[0], start[0])] * COUNT
+        return writer.loop(0, high, chunk, neutral, part, runs=self.product.runs)
+
+    def _has_products(self) -> SSAValue:
+        depth = self.writer.extent(self.contraction.depth)
+        return self.writer.compare("gt", self.writer.value(depth), self.writer.value(0))
 
     def _vectors(self, number: float, count: int = COUNT) -> list[SSAValue]:
         return [self.writer.splat(self.writer.constant(number, f32), WIDTH)] * count

@@ -61,8 +61,6 @@ class Tiles(Strategy):
             return Refusal("its products are not summed in f32")
         if order.chunk % DEPTH:
             return Refusal(f"its chunks are not multiples of {DEPTH}")
-        if not (found.depth.bounds(kernel.symbols.ranges)[0] or 0) > 0:
-            return Refusal("there may be no products")
         if found.rows is None:
             return Refusal("it has no rows")
         sizes = (rows_of(found).size, found.lanes.size, found.depth)
@@ -82,14 +80,16 @@ class Tiles(Strategy):
         return value in {getattr(shape, name, None) for shape in SHAPES}
 
     def _blocks(self, contraction: Contraction) -> int:
-        counts = Product(contraction, Shape(self.rows, self.lanes)).counts
+        counts = Product(contraction, Shape(self.rows, self.lanes), runs=True).counts
         return length(prod(counts, start=ONE))
 
     def workspace(self, kernel: KernelOp) -> Size:
         return ZERO
 
     def expand(self, kernel: KernelOp) -> None:
-        product = Product(contraction_in(kernel), Shape(self.rows, self.lanes))
+        contraction, shape = contraction_in(kernel), Shape(self.rows, self.lanes)
+        runs = (contraction.depth.bounds(kernel.symbols.ranges)[0] or 0) > 0
+        product = Product(contraction, shape, runs)
         nest = product.contraction.analysis.nest
 
         def block(writer: Writer, number: Bound, thread: Bound) -> None:
