@@ -148,7 +148,7 @@ def _console(fence: Fence) -> Iterator[str]:
             done = subprocess.run(
                 line.removeprefix(PROMPT),
                 shell=True,
-                env={**os.environ, "PATH": path},
+                env={**os.environ, "PATH": path, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
                 text=True,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
