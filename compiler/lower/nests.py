@@ -7,10 +7,10 @@ operand's own scalar there, instead of a read from memory, is fusion.
 from collections.abc import Mapping, Sequence
 
 from numpy import ndindex
-from xdsl.dialects.builtin import UNKNOWN_LOC, DenseArrayBase, LocationAttr, StringAttr, i32
+from xdsl.dialects.builtin import UNKNOWN_LOC, LocationAttr, StringAttr
 from xdsl.ir import Attribute, Block, Operation, OpResult, Region, SSAValue
 
-from stepwell.compiler.dialects.construct import append, construct
+from stepwell.compiler.dialects.construct import append, construct, segments
 from stepwell.compiler.dialects.loop.nests import KernelOp as LoopKernel
 from stepwell.compiler.dialects.loop.nests import LocalOp, NestOp, ReadOp, WriteOp
 from stepwell.compiler.dialects.loop.types import AccessAttr, Affine
@@ -148,8 +148,7 @@ class _Kernel:
 def _read(s: Scalars, source: SSAValue, at: tuple[Index, ...], dtype: str) -> Scalar:
     access, operands = _access(at)
     conditions = [] if s.condition is None else [s.condition.value]
-    segments = DenseArrayBase.from_list(i32, [1, len(operands), len(conditions)])
-    properties: dict[str, Attribute] = {"access": access, "operandSegmentSizes": segments}
+    properties = {"access": access, **segments(1, len(operands), len(conditions))}
     operands = [source, *operands, *conditions]
     op = construct(ReadOp, operands, (SCALARS[dtype],), properties, s.location)
     append(s.block, op)

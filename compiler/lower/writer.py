@@ -10,7 +10,6 @@ from xdsl.dialects import arith
 from xdsl.dialects.builtin import (
     UNKNOWN_LOC,
     AnyFloat,
-    DenseArrayBase,
     FloatAttr,
     IndexType,
     IntegerAttr,
@@ -19,12 +18,11 @@ from xdsl.dialects.builtin import (
     StringAttr,
     UnitAttr,
     i1,
-    i32,
 )
 from xdsl.ir import Attribute, Block, Operation, OpResult, Region, SSAValue
 from xdsl.irdl import IRDLOperation
 
-from stepwell.compiler.dialects.construct import NOTHING, append, construct
+from stepwell.compiler.dialects.construct import NOTHING, append, construct, segments
 from stepwell.compiler.dialects.llvm.types import like, vector
 from stepwell.compiler.dialects.loop.explicit import (
     AlignedOp,
@@ -57,11 +55,6 @@ Bound = int | SSAValue
 """An index: known, or computed by the program."""
 Term = tuple[Size, Bound]
 """A coefficient and what it multiplies."""
-
-
-@lru_cache(maxsize=256)
-def segments(*sizes: int) -> DenseArrayBase:
-    return DenseArrayBase.from_list(i32, sizes)
 
 
 @lru_cache(maxsize=4096)
@@ -355,7 +348,7 @@ class Writer:
         key = (type, *map(id, operands))
         if (value := level.loaded.get(key)) is not None:
             return value
-        properties = {"operandSegmentSizes": segments(1, 1, int(mask is not None))}
+        properties = segments(1, 1, int(mask is not None))
         op = construct(kind, operands, (type,), properties, self.location)
         append(level.block, op)
         level.loaded[key] = op.results[0]
@@ -363,9 +356,8 @@ class Writer:
 
     def reload(self, source: SSAValue, offset: Bound, type: Attribute) -> SSAValue:
         """A load from memory that this nest also writes: right here."""
-        properties = {"operandSegmentSizes": segments(1, 1, 0)}
         operands = (source, self.value(offset))
-        return self.effect(LoadOp, operands, (type,), properties).results[0]
+        return self.effect(LoadOp, operands, (type,), segments(1, 1, 0)).results[0]
 
     def store(
         self, value: SSAValue, target: SSAValue, offset: Bound, mask: SSAValue | None = None
@@ -376,7 +368,7 @@ class Writer:
         """Store vectors at offsets that are multiples of their lanes, past the caches where the
         buffer is aligned."""
         aligned = self.once((), AlignedOp, (target,), i1)
-        plain = {"operandSegmentSizes": segments(1, 1, 1, 0)}
+        plain = segments(1, 1, 1, 0)
 
         def store(properties: Mapping[str, Attribute]) -> None:
             for offset, value in values.items():
@@ -403,8 +395,7 @@ class Writer:
         mask: SSAValue | None,
     ) -> None:
         operands = (value, target, offset) if mask is None else (value, target, offset, mask)
-        properties = {"operandSegmentSizes": segments(1, 1, 1, int(mask is not None))}
-        self.effect(kind, operands, (), properties)
+        self.effect(kind, operands, (), segments(1, 1, 1, int(mask is not None)))
 
     def prefetch(self, source: SSAValue, offset: Bound) -> None:
         """Ask for the cache line at a linear offset, which may lie outside. That is done at the end

@@ -6,8 +6,8 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Attribute
 
-from emulated_driver import EmulatedDriver
 from emulator.block import Order
+from emulator.card import EmulatedCard
 from emulator.emulated import EmulatedDevice
 from expanding import Array, Sizes, arrays_for, entry_of, kernel_of, same, shape_of
 from gpu_programs import call
@@ -46,11 +46,13 @@ def agree_on_gpu(
     rooms = [shape_of(type, sizes)[0] for type in types[len(arrays) :]]
     ptx = compile_ptx(part, SM_80)
     device = EmulatedDevice(order)
-    driver = EmulatedDriver(device, ptx, part.kernels)
+    card = EmulatedCard(0, device)
+    kernels = card.load(ptx, part.kernels, "the kernel")
     places = [_sent(device, each) for each in arrays]
     extra = [device.allocate(room, "the workspace") for room in rooms]
     code = load(compile_object(module_text(module), X86_64_V3), "host")
-    call(code.address("run"), driver, [*places, *extra], list(sizes.values()))
+    entry, numbers = code.address("run"), list(sizes.values())
+    call(entry, card, kernels.handles, [*places, *extra], numbers)
     for place, before, one in zip(places, arrays, expected, strict=True):
         found = before.copy()
         device.copy_out(found, place)

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp
 
-from emulated_driver import EmulatedDriver
 from emulator.block import Order
+from emulator.card import EmulatedCard
 from emulator.emulated import EmulatedDevice
 from programs import Array, function_named, sizes_of
 from stepwell.compiler import pipeline
@@ -17,7 +17,7 @@ from stepwell.compiler.dialects.nd import dtype_of, numpy_dtype, shape_of
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.machines.nvidia import SM_80
 from stepwell.runtime.code import load
-from stepwell.runtime.context import Words
+from stepwell.runtime.context import DEVICE, Words
 
 Entry = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 
@@ -35,7 +35,8 @@ class OnGpu:
         self.source = module
         self.image = pipeline.compile_module(module.clone(), machine)
         self.device = EmulatedDevice(order)
-        self.driver = EmulatedDriver(self.device, self.image.ptx, self.image.grids)
+        self.card = EmulatedCard(0, self.device)
+        self._kernels = self.card.load(self.image.ptx, self.image.grids, "the program")
         self._code = load(self.image.code, "host")
 
     def __call__(self, name: str, arrays: Sequence[Array]) -> list[Array]:
@@ -55,7 +56,8 @@ class OnGpu:
         workspace = self.device.allocate(room, "the workspace")
         addresses = [*given, *places]
         numbers = [sizes[each] for each, _ in function.symbols.data]
-        call(self._code.address(name), self.driver, addresses, numbers, workspace)
+        entry = self._code.address(name)
+        call(entry, self.card, self._kernels.handles, addresses, numbers, workspace)
         for place, result in zip(places, results, strict=True):
             self.device.copy_out(result, place)
         for address in (*addresses, workspace):
@@ -71,19 +73,22 @@ class OnGpu:
 
 def call(
     entry: int,
-    driver: EmulatedDriver,
+    card: EmulatedCard,
+    kernels: Sequence[int],
     addresses: Sequence[int],
     sizes: Sequence[int],
     workspace: int = 0,
 ) -> None:
     """Calls an entry point with arrays on the device; raises what went wrong there."""
-    words = Words(version=1, workspace=workspace)
-    driver.fill(words)
+    table = (ctypes.c_void_p * len(kernels))(*kernels)
+    words = Words(version=1, workspace=workspace, stream=card.stream, **card.driver._asdict())
+    words.kernels = ctypes.addressof(table)
     status = Entry(entry)(
         ctypes.addressof(words),
         (ctypes.c_void_p * len(addresses))(*addresses),
         (ctypes.c_int64 * len(sizes))(*sizes),
     )
-    driver.check()
+    if words.error == DEVICE:
+        raise card.failure(words.site)
     if status != 0:
         raise Failed(words.error, words.site)

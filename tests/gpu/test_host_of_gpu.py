@@ -29,7 +29,7 @@ def test_an_assertion_is_read_by_the_host() -> None:
 
     gpu = compiled(checked)
     assert gpu("f0", [X])[0].tolist() == [0, 2, 4, 6]
-    assert gpu.driver.copied == [1] * len(X)
+    assert gpu.card.copied == [1] * len(X)
     with pytest.raises(Failed) as error:
         gpu("f0", [-X])
     assert error.value.args == (ASSERTION, 0)
@@ -40,7 +40,7 @@ def test_what_the_driver_refuses_ends_the_call() -> None:
     gpu.device.launch = _refuse
     with pytest.raises(LaunchError, match="no room"):
         gpu("f0", [X])
-    assert len(gpu.driver.launched) == 1
+    assert len(gpu.card.launched) == 1
 
 
 def _refuse(*arguments: object) -> None:
@@ -50,7 +50,7 @@ def _refuse(*arguments: object) -> None:
 def test_a_result_that_is_an_argument_is_copied_by_the_driver() -> None:
     gpu = compiled(lambda x: [x])
     assert gpu("f0", [X])[0].tolist() == X.tolist()
-    assert (gpu.driver.launched, gpu.driver.copied) == ([], [16])
+    assert (gpu.card.launched, gpu.card.copied) == ([], [16])
 
 
 def test_functions_of_the_host_are_refused() -> None:

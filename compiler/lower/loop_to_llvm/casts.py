@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from xdsl.dialects.builtin import BFloat16Type, Float16Type
 from xdsl.ir import Attribute, SSAValue
 
-from stepwell.compiler.dialects.llvm.float_casts import extend_float, truncate_float
 from stepwell.compiler.dialects.llvm.types import bits, element, f32, i16
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 from stepwell.compiler.dialects.loop.scalar import Cast, CastOp
@@ -27,12 +26,12 @@ def _is_half(type: Attribute) -> bool:
 
 
 def _extend(build: LlvmBuilder, a: SSAValue, source: Attribute, target: Attribute) -> SSAValue:
-    return extend_float(build, build.bitcast(a, source) if _is_half(source) else a, target)
+    return build.extend_float(build.bitcast(a, source) if _is_half(source) else a, target)
 
 
 def _truncate(build: LlvmBuilder, a: SSAValue, source: Attribute, target: Attribute) -> SSAValue:
     half = _is_half(target)
-    narrow = truncate_float(build, a, target)
+    narrow = build.truncate_float(a, target)
     return build.bitcast(narrow, i16) if half else narrow
 
 

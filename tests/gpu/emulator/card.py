@@ -35,13 +35,16 @@ class EmulatedCard(Device):
 
     def __init__(self, number: int, emulated: EmulatedDevice) -> None:
         self.emulated = emulated
+        self.launched: list[str] = []
+        self.copied: list[int] = []
+        """The kernels that the driver was asked to launch, and the bytes that it was to copy."""
         self._functions: dict[int, EmulatedFunction] = {}
         self._numbers = itertools.count(1)
         self._raised = threading.local()
         self._busy = threading.RLock()
         self._callbacks = (
             Launch(self._guarded(self._launch)),
-            Copy(self._guarded(self._copied)),
+            Copy(self._guarded(self._copy_bytes)),
             Wait(lambda stream: 0),
         )
         found = [ctypes.cast(each, ctypes.c_void_p).value or 0 for each in self._callbacks]
@@ -104,14 +107,16 @@ class EmulatedCard(Device):
     def _launch(self, handle: int, *rest: int) -> None:
         *extents, shared, stream, parameters, _ = rest
         function = self._functions[handle]
+        self.launched.append(function.name)
         sizes = [size_of(each) for each, _ in parameter_starts(function.kernel.parameters)]
         addresses = (ctypes.c_uint64 * len(sizes)).from_address(parameters) if sizes else []
         arguments = list(map(ctypes.string_at, addresses, sizes))
         grid, block = tuple(extents[:3]), tuple(extents[3:])
         self.emulated.launch(function, grid, block, shared, arguments, stream or 0)
 
-    def _copied(self, to: int, source: int, size: int, stream: int) -> None:
+    def _copy_bytes(self, to: int, source: int, size: int, stream: int) -> None:
         """Bytes with what is known of them; what goes to the host must have been written."""
+        self.copied.append(size)
         target, origin = self._found(to, size), self._found(source, size)
         if origin is None:
             content = np.frombuffer(ctypes.string_at(source, size), np.uint8)
