@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from numpy import ndindex
 from xdsl.dialects.builtin import UNKNOWN_LOC, LocationAttr, StringAttr
-from xdsl.ir import Attribute, Block, Operation, OpResult, Region, SSAValue
+from xdsl.ir import Block, Operation, OpResult, Region, SSAValue
 
 from stepwell.compiler.dialects.construct import append, construct, segments
 from stepwell.compiler.dialects.loop.nests import KernelOp as LoopKernel
