@@ -21,6 +21,7 @@ loop.func @main(%x: !loop.buffer<[512, 64] x f32>, %z: !loop.buffer<[512, 65] x 
 // CHECK:       .target sm_80
 // CHECK:       .visible .entry add_0(
 // CHECK:       .reqntid 256, 1, 1
+// CHECK-NEXT:  .minnctapersm 1
 // CHECK-NOT:     .local
 // CHECK-NOT:     {{ld|st}}.global.b32
 // CHECK:         ld.global{{(.nc)?}}.v4.b32

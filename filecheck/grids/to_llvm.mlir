@@ -35,7 +35,7 @@ loop.func @main<N: 0>(%x: !loop.buffer<[N] x f32>) -> (%y: !loop.buffer<[N] x f3
 // CHECK:         llvm.getelementptr [[ctx]][7]
 
 // CHECK:       "gpu.module"() <{sym_name = "device"}> ({
-// CHECK:         llvm.func @scale_0({{.*}}: i64, {{.*}}: !llvm.ptr {llvm.noalias, llvm.readonly}, {{.*}}: !llvm.ptr {llvm.noalias}) attributes {nvvm.kernel, passthrough = {{\[\[}}"nvvm.reqntid", "256,1,1"]]} {
+// CHECK:         llvm.func @scale_0({{.*}}: i64, {{.*}}: !llvm.ptr {llvm.noalias, llvm.readonly}, {{.*}}: !llvm.ptr {llvm.noalias}) attributes {nvvm.kernel, passthrough = {{\[\[}}"nvvm.reqntid", "256,1,1"], ["nvvm.minctasm", "1"]]} {
 // CHECK:           llvm.call_intrinsic "llvm.nvvm.read.ptx.sreg.ctaid.x"()
 // CHECK:           llvm.call_intrinsic "llvm.nvvm.read.ptx.sreg.tid.x"()
 // CHECK:           llvm.fmul

@@ -74,11 +74,12 @@ def _outlined(lower: LowerBlock, device: Device, frame: Frame, op: gpu.LaunchOp)
 
 
 def _bounds(op: gpu.LaunchOp) -> Sequence[tuple[str, str]]:
-    """Tells the assembler how many threads a block has, so that it may use all their registers."""
+    """Tells the assembler how many threads a block has, and that one block at a time is enough: it
+    may use all their registers, where it would rather keep some in memory to have more blocks."""
     counts = [_known(each) for each in (op.blockSizeX, op.blockSizeY, op.blockSizeZ)]
     if None in counts:
         return ()
-    return [("nvvm.reqntid", ",".join(map(str, counts)))]
+    return [("nvvm.reqntid", ",".join(map(str, counts))), ("nvvm.minctasm", "1")]
 
 
 def _known(value: SSAValue) -> int | None:
