@@ -82,19 +82,18 @@ class TileSums:
         interval = interval_of(intervals, self.rows[-1][0], writer)
         count = writer.add(writer.subtract(interval.high, interval.low), TILE_ROWS - 1)
         place = 0 if source is None else right.place_of(writer, source, bases, 0, 0)
-        numbers = (
-            (left, begin(writer, bases), self.left.depth),
-            (panel if source is None else source.buffer, place),
-            (panel, self._place(writer, bases, intervals)),
-            (writer.round_down(count, TILE_ROWS), right.fold.size // right.group),
+        value, extent = writer.value, writer.extent
+        operands = (
+            left,
+            value(begin(writer, bases)),
+            value(extent(self.left.depth)),
+            panel if source is None else source.buffer,
+            value(place),
+            panel,
+            value(self._place(writer, bases, intervals)),
+            value(writer.round_down(count, TILE_ROWS)),
+            value(extent(right.fold.size // right.group)),
         )
-        operands = [
-            each
-            if isinstance(each, SSAValue)
-            else writer.value(writer.extent(each) if isinstance(each, Size) else each)
-            for part in numbers
-            for each in part
-        ]
         properties = {"instruction": StringAttr(right.recipe.dot.name)}
         writer.effect(DotTilesOp, operands, (), properties)
 

@@ -72,10 +72,8 @@ class Dots(Strategy):
     def _product(self, kernel: KernelOp) -> TiledProduct:
         dot = {**DOTS, **TILE_DOTS}[self.dot]
         recipe = recipe_of(contraction_in(kernel), dot)
-        fits = self.bytes in dot.intrinsics or (
-            TILE in dot.intrinsics and (self.mr, self.nv) == TILES
-        )
-        if recipe is None or not fits:
+        in_tiles = TILE in dot.intrinsics and (self.mr, self.nv) == TILES
+        if recipe is None or not (in_tiles or self.bytes in dot.intrinsics):
             shape = f"{self.mr} by {self.nv} vectors of {self.bytes} bytes"
             sentence = f"{self.dot} does not compute these products in {shape}"
             raise CompileError("SW0234", sentence, hint="leave the choice of `dot` to the compiler")
