@@ -17,7 +17,7 @@ from stepwell.compiler.lower.contraction import Contraction, contraction_of
 from stepwell.compiler.lower.costs import length
 from stepwell.compiler.lower.folds import NestWriter
 from stepwell.compiler.lower.grids.blocks import in_blocks
-from stepwell.compiler.lower.grids.staging import Side, rows_of
+from stepwell.compiler.lower.grids.staging import Side, Staged, rows_of
 from stepwell.compiler.lower.strategies.base import (
     Refusal,
     Strategy,
@@ -135,6 +135,27 @@ class Worker(ABC):
         highs = [writer.extent(sizes[side]) for side in sides]
         pairs = zip(map(writer.value, ends), map(writer.value, highs), strict=True)
         return [writer.compare("le", *pair) for pair in pairs]
+
+    def fetched(self, number: int, staged: Staged, first: Bound) -> Sequence[SSAValue]:
+        """The thread's vectors of a factor for the stage that begins there, which may lie behind
+        the last."""
+        writer, depth, source = self.writer, self.contraction.depth, staged.source
+
+        def given(whole: bool) -> Sequence[SSAValue]:
+            begin = self.begins[number]
+            return staged.fetch(writer, self.bases, begin, first, self.thread, whole=whole)
+
+        end, high = writer.add(first, staged.depth), writer.extent(depth)
+        conditions = self.inside([number] if source.is_cut else [])
+        if not (isinstance(end, int) and isinstance(high, int) and end <= high):
+            conditions.append(writer.compare("le", writer.value(end), writer.value(high)))
+        if not conditions:
+            return given(True)
+        zero = writer.constant(0.0, source.value.type)
+        nothing = [writer.splat(zero, source.width)] * staged.vectors
+        is_needed = source.is_cut or divisor(depth) % staged.depth
+        cut = partial(given, False) if is_needed else lambda: nothing
+        return writer.branch(writer.all_of(conditions), partial(given, True), cut)
 
     def _results(
         self, sums: Sequence[tuple[Bound, Sequence[tuple[Bound, SSAValue]]]], cut: bool

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import final
 
 from xdsl.dialects.builtin import f32
 from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.loop.types import Combine
-from stepwell.compiler.lower.analysis import divisor
 from stepwell.compiler.lower.combine import join, take
 from stepwell.compiler.lower.grids.blocked import LEFT, RIGHT, Blocked, Worker
 from stepwell.compiler.lower.grids.blocks import share, wait
@@ -56,7 +55,7 @@ class _Thread(Worker):
     def __init__(self, writer: Writer, product: Product, block: Bound, thread: Bound) -> None:
         super().__init__(writer, product, block, thread)
         self.product = product
-        self.shared = [share(writer, 2 * each.half, f32) for each in product.stages]
+        self.shared = [share(writer, 2 * each.size, f32) for each in product.stages]
         guard = self.nest.guards.get(self.fold)
         self.guard = guard and GuardedRows(writer, product.stages[0], guard)
         self.own = self._own()
@@ -167,7 +166,7 @@ class _Thread(Worker):
         writer = self.writer
         left, right = (
             [
-                stages.read(writer, shared, writer.multiply(half, stages.half), at, position)
+                stages.read(writer, shared, writer.multiply(half, stages.size), at, position)
                 for at in own
             ]
             for stages, shared, own in zip(self.product.stages, self.shared, self.own, strict=True)
@@ -187,28 +186,11 @@ class _Thread(Worker):
         self._ask(0, 0)
 
     def _fetched(self, number: int, first: Bound) -> Sequence[SSAValue]:
-        """The thread's vectors of a factor for the stage that begins there, which may lie behind
-        the last."""
-        writer, stages, depth = self.writer, self.product.stages[number], self.contraction.depth
-
-        def given(whole: bool) -> Sequence[SSAValue]:
-            begin = self.begins[number]
-            return stages.fetch(writer, self.bases, begin, first, self.thread, whole=whole)
-
-        end, high = writer.add(first, DEPTH), writer.extent(depth)
-        conditions = self.inside([number] if stages.source.is_cut else [])
-        if not (isinstance(end, int) and isinstance(high, int) and end <= high):
-            conditions.append(writer.compare("le", writer.value(end), writer.value(high)))
-        if not conditions:
-            return given(True)
-        whole, is_needed = partial(given, True), stages.source.is_cut or divisor(depth) % DEPTH
-        nothing = self._vectors(0.0, stages.vectors)
-        cut = partial(given, False) if is_needed else lambda: nothing
-        return writer.branch(writer.all_of(conditions), whole, cut)
+        return self.fetched(number, self.product.stages[number], first)
 
     def _put(self, number: int, half: Bound, fetched: Sequence[SSAValue]) -> None:
         stages, shared = self.product.stages[number], self.shared[number]
-        begin = self.writer.multiply(half, stages.half)
+        begin = self.writer.multiply(half, stages.size)
         stages.put(self.writer, shared, begin, self.thread, fetched)
 
     def _ask(self, half: Bound, first: Bound) -> None:

@@ -1,10 +1,11 @@
 """Stages: a factor's elements for the next products of a block, brought into shared memory."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import final
+from typing import ClassVar, final
 
 from xdsl.dialects import arith
 from xdsl.ir import SSAValue
@@ -119,30 +120,40 @@ class Source:
         return read(index, position, whole=whole)
 
 
-@final
 @dataclass(frozen=True, eq=False)
-class Stages:
-    """Two halves of shared memory, one to read from while the other one is filled. In each, for
-    every position of a stage, lie `length` elements of the factor along its side.
+class Staged(ABC):
+    """Shared memory for the elements that a factor has for `depth` positions of the fold, of which
+    `length` lie along its side; `threads` bring them together."""
 
-    Of a vector along the fold a thread has four elements of one row to store in four places. So
-    that those of a warp meet in no bank, groups of eight elements change places, as bits of the
-    position tell.
-    """
-
+    depth: ClassVar[int]
     source: Source
     length: int
     threads: int
 
     @property
-    def half(self) -> int:
-        """Elements of one of the halves."""
-        return DEPTH * self.length
+    def size(self) -> int:
+        """Elements of a stage."""
+        return self.depth * self.length
 
     @property
     def vectors(self) -> int:
         """That a thread brings of a stage."""
-        return self.half // WIDTH // self.threads
+        return self.size // self.source.width // self.threads
+
+    @property
+    def row(self) -> int:
+        """How many elements of a stage lie side by side in the factor's memory."""
+        return self.depth if self.source.is_along_fold else self.length
+
+    def places(self, writer: Writer, thread: Bound) -> list[tuple[Bound, Bound]]:
+        """Along the side and within the stage, where the vectors of a thread begin."""
+        width = self.source.width
+        beside = self.row // width
+        first = writer.multiply(writer.remainder(thread, beside), width)
+        own = writer.quotient(thread, beside)
+        rows = range(0, self.size // self.row, self.threads // beside)
+        places = [(first, writer.add(own, number)) for number in rows]
+        return [(b, a) for a, b in places] if self.source.is_along_fold else places
 
     def fetch(
         self,
@@ -160,20 +171,43 @@ class Stages:
             self.source.vector(
                 writer, bases, writer.add(begin, at), writer.add(first, position), whole=whole
             )
-            for at, position in self._places(writer, thread)
+            for at, position in self.places(writer, thread)
         ]
+
+    @abstractmethod
+    def put(
+        self,
+        writer: Writer,
+        shared: SSAValue,
+        stage: Bound,
+        thread: Bound,
+        vectors: Sequence[SSAValue],
+    ) -> None:
+        """Store what was fetched in the part of shared memory that begins at this element."""
+
+
+@final
+class Stages(Staged):
+    """Two halves of shared memory, one to read from while the other one is filled. In each, for
+    every position of a stage, lie the elements along the side.
+
+    Of a vector along the fold a thread has four elements of one row to store in four places. So
+    that those of a warp meet in no bank, groups of eight elements change places, as bits of the
+    position tell.
+    """
+
+    depth = DEPTH
 
     def put(
         self,
         writer: Writer,
         shared: SSAValue,
-        half: Bound,
+        stage: Bound,
         thread: Bound,
         vectors: Sequence[SSAValue],
     ) -> None:
-        """Store what was fetched in the half that begins at this element."""
-        for value, (at, position) in zip(vectors, self._places(writer, thread), strict=True):
-            place = writer.add(half, self._place(writer, at, position))
+        for value, (at, position) in zip(vectors, self.places(writer, thread), strict=True):
+            place = writer.add(stage, self._place(writer, at, position))
             if not self.source.is_along_fold:
                 writer.store(value, shared, place)
                 continue
@@ -183,21 +217,11 @@ class Stages:
                 writer.store(extract(writer, value, lane), shared, one)
 
     def read(
-        self, writer: Writer, shared: SSAValue, half: Bound, at: Bound, position: Bound
+        self, writer: Writer, shared: SSAValue, stage: Bound, at: Bound, position: Bound
     ) -> SSAValue:
         """Four elements from one along the side, at a position of the stage."""
-        place = writer.add(half, self._place(writer, at, position))
+        place = writer.add(stage, self._place(writer, at, position))
         return writer.reload(shared, place, vector(self.source.value.type, WIDTH))
-
-    def _places(self, writer: Writer, thread: Bound) -> list[tuple[Bound, Bound]]:
-        """Along the side and within the stage, where the vectors of a thread begin."""
-        row = DEPTH if self.source.is_along_fold else self.length
-        beside = row // WIDTH
-        first = writer.multiply(writer.remainder(thread, beside), WIDTH)
-        own = writer.quotient(thread, beside)
-        rows = range(0, self.half // row, self.threads // beside)
-        places = [(first, writer.add(own, number)) for number in rows]
-        return [(b, a) for a, b in places] if self.source.is_along_fold else places
 
     def _place(self, writer: Writer, at: Bound, position: Bound) -> Bound:
         bits = writer.remainder(writer.quotient(position, WIDTH), WIDTH)
