@@ -30,6 +30,7 @@ class Dots(Strategy):
     """
 
     name: ClassVar[str] = "dots"
+    NAMED: ClassVar[str | None] = "pairs"
     CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {"dot": (*DOTS, *TILE_DOTS)}
     bytes: int = 64
     mr: int = 8
