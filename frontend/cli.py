@@ -223,6 +223,8 @@ def _inspect(given: argparse.Namespace) -> int:
         print(f"    sizes {', '.join(sizes) or 'fixed'}; numerics {entry.numerics}")
     for target in manifest.targets:
         print(f"  for {target.name}: {', '.join(target.features)}")
+        if target.device is not None and target.device.host_controlled:
+            print(f"    controlled by the host: {', '.join(target.device.host_controlled)}")
         plans: Mapping[str, Any] = target.plans if isinstance(target.plans, dict) else {}
         for kernel, plan in plans.items():
             print(f"    {kernel}: {plan}")
