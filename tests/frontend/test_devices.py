@@ -91,6 +91,30 @@ def test_a_scan():
     expect_same(f, draw(4, 3))
 
 
+def test_calls_that_come_again_give_the_same_bits():
+    def loss(params, x):
+        return (mlp(params, x) ** 2).mean()
+
+    card, graph = device_named(CARD), sw.jit(sw.grad(loss), target=CARD)
+    params = sw.device_put(parameters(), CARD)
+    before = card.graphs
+    for seed in range(8):
+        x = draw(4, 5, seed=seed % 3)
+        found, wanted = graph(params, x), sw.jit(sw.grad(loss))(parameters(), x)
+        leaves, others = sw.nested.flatten(found)[0], sw.nested.flatten(wanted)[0]
+        assert all(map(numpy.array_equal, leaves, others))
+    assert card.graphs > before
+
+
+def test_loops_that_the_device_ends_are_no_graphs():
+    card = device_named(CARD)
+    f = sw.jit(lambda x: sw.while_loop(lambda y: y.max() > 1, lambda y: y * 0.5, x), target=CARD)
+    x, before = sw.device_put(numpy.float32([8, 3]), CARD), card.graphs
+    for _ in range(4):
+        assert f(x).tolist() == [1.0, 0.375]
+    assert card.graphs == before
+
+
 def test_results_stay_on_the_device():
     f = sw.jit(lambda x: x * 2, target=CARD)
     x = draw(3)
