@@ -10,6 +10,7 @@ import pytest
 import stepwell as sw
 import stepwell.numpy as np
 from stepwell import assert_
+from stepwell.cli import main
 from stepwell.runtime.devices.array import DeviceArray
 from stepwell.runtime.devices.registry import device_named
 
@@ -240,6 +241,37 @@ def test_a_file_runs_where_it_is_loaded(both):
     assert numpy.array_equal(there(sw.device_put(x, CARD)), wanted)
     with pytest.raises(sw.CallError, match="SW0420"):
         here(sw.device_put(x, CARD))
+
+
+def test_the_command_verifies_both(both, capsys):
+    path, *_ = both
+    assert main(["verify", str(path), "--device", CARD]) == 0
+    said = capsys.readouterr().out.splitlines()
+    verified = {line.partition(":")[0] for line in said if line.endswith("0 ulp")}
+    assert {"sm_90a", "sm_80", "x86-64-v3"} <= verified
+    assert main(["verify", str(path), "--device", "tpu"]) == 0
+    assert "sm_80: not verified here: there is no device tpu" in capsys.readouterr().out
+
+
+def test_the_command_runs_on_a_device(both, tmp_path, capsys):
+    path, x, wanted = both
+    numpy.save(tmp_path / "x.npy", x)
+    given = [str(path), "--device", CARD, "--input", f"x={tmp_path / 'x.npy'}"]
+    assert main(["run", *given, "--output", str(tmp_path / "y.npy")]) == 0
+    assert numpy.array_equal(numpy.load(tmp_path / "y.npy"), wanted)
+
+
+def test_the_command_says_what_is_for_gpus(both, capsys):
+    assert main(["inspect", str(both[0])]) == 0
+    said = capsys.readouterr().out
+    assert "1 kernel for a GPU, which share " in said
+    assert "launched by code for x86_64 with these features" in said
+
+
+def test_plans_for_gpus_are_not_measured():
+    f = sw.compile(lambda x: x + 1, x="f32[2]", target=CARD)
+    with pytest.raises(sw.CompileError, match="SW0164: the program is for sm_90a, and plans"):
+        f.tune()
 
 
 def test_programs_come_from_the_cache(tmp_path, monkeypatch):

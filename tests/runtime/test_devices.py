@@ -10,6 +10,7 @@ from emulator.card import EmulatedCard, open_emulated
 from emulator.errors import AccessError
 from launching import PTX, scale_on_device
 from stepwell.runtime import artifact, load, verify
+from stepwell.runtime.devices import cuda
 from stepwell.runtime.devices.array import DeviceArray
 from stepwell.runtime.devices.registry import device_at, device_named, is_device, place_of
 from stepwell.runtime.entry import Argument
@@ -237,8 +238,35 @@ def test_inputs_are_overwritten_where_the_code_does_so(make, tmp_path):
     np.testing.assert_array_equal(x, 2 * X + W)
 
 
-def test_samples_are_those_of_the_cpu(file):
-    assert verify(file).worst == 0
+def test_samples_are_run_on_the_device(file):
+    report = verify(file, device=CARD)
+    assert [output.target for output in report.outputs] == ["sm_80", "baseline"]
+    assert report.worst == 0
+    assert not report.skipped
+
+
+def test_what_cannot_be_verified_here_is_said(make, tmp_path, file, monkeypatch):
+    monkeypatch.setattr(cuda, "PACKAGES", ("numba_cuda_that_is_not_here",))
+    report = verify(file)
+    assert [output.target for output in report.outputs] == ["baseline"]
+    said = "sm_80: not verified here: the packages for CUDA are not here: No module named"
+    assert said in str(report)
+    manifest, members = scale_on_device(make)
+    alone = replace(manifest, targets=manifest.targets[:1])
+    artifact.write(tmp_path / "n.well", alone, members)
+    said = f"SW0308: {tmp_path / 'n.well'} cannot run on this machine: sm_80: the packages for CUDA"
+    assert refusal(verify, tmp_path / "n.well").startswith(said)
+    assert verify(tmp_path / "n.well", device=CARD).worst == 0
+
+
+def test_a_device_that_does_other_than_the_samples(make, tmp_path):
+    manifest, members = scale_on_device(make)
+    wrong = PTX.replace("fma.rn.f32 %f3, %f1, 0f40000000, %f2", "add.rn.f32 %f3, %f1, %f2")
+    artifact.write(tmp_path / "m.well", manifest, {**members, "code/sm_80.ptx": wrong.encode()})
+    report = verify(tmp_path / "m.well", device=CARD)
+    assert [output.repeats for output in report.outputs] == [False, True]
+    with pytest.raises(LoadError, match="SW0319"):
+        report.expect_repeated()
 
 
 def test_names_of_devices():
