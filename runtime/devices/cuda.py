@@ -32,9 +32,9 @@ WAY_OUT: Final = 'pip install "stepwell[cuda]" brings them'
 
 def open_card(number: int) -> Device:
     """The card of a number (LoadError SW0321 to SW0325)."""
-    _, numba, core = _packages()
     library = _library()
     _expect_card(library, number)
+    _, numba, core = _packages()
     card = core.Device(number)
     capability: tuple[int, int] = tuple(card.compute_capability)
     if capability < LEAST_CAPABILITY:
@@ -126,6 +126,11 @@ class Cuda(Device):
             Driver(*found),
             card.properties.max_shared_memory_per_block_optin,
         )
+
+    @property
+    def allocations(self) -> int:
+        """How many are not freed yet."""
+        return len(self._buffers)
 
     def runs(self, target: str) -> bool:
         """PTX is for its capability and later ones; with an `a` behind it, for no other."""
