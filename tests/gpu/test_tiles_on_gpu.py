@@ -22,6 +22,7 @@ from stepwell.compiler.lower.strategies.base import Strategy
 from stepwell.compiler.machines.nvidia import GPUS, SM_80
 from stepwell.runtime.errors import CompileError
 
+pytestmark = pytest.mark.device
 WHOLE = {"doubles", "integers", "long integers", "bytes"}
 """Whose sums are not in f32."""
 CONVOLUTIONS = {name for name in KERNELS if "convolution" in name}
