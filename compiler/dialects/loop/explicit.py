@@ -108,6 +108,7 @@ class ParallelOp(IRDLOperation):
         printer.print_ssa_value(self.body.block.args[0])
         printer.print_string(" to ")
         printer.print_operand(self.bound)
+        printer.print_op_attributes(self.attributes, print_keyword=True)
         printer.print_string(" ")
         printer.print_region(self.body, print_entry_block_args=False)
 
@@ -116,7 +117,12 @@ class ParallelOp(IRDLOperation):
         index = parser.parse_argument(expect_type=False).resolve(INDEX)
         parser.parse_keyword("to")
         bound = parse_known(parser)
-        return cls.create(operands=[bound], regions=[parser.parse_region([index])])
+        attributes = parser.parse_optional_attr_dict_with_keyword()
+        return cls.create(
+            operands=[bound],
+            attributes=attributes.data if attributes else {},
+            regions=[parser.parse_region([index])],
+        )
 
 
 @irdl_op_definition

@@ -124,7 +124,7 @@ def view(frame: Frame, op: ViewOp) -> None:
 
 def index(frame: Frame, op: IndexOp) -> None:
     value = affine(frame, op.access, operands_of(op))
-    frame.values[op.result] = frame.build.value(value, i64)
+    frame.values[op.result] = frame.build.value(value, frame.index)
 
 
 def affine(frame: Frame, access: AccessAttr, indices: Sequence[SSAValue]) -> Operand:
