@@ -193,6 +193,31 @@ def test_all_threads_take_part() -> None:
         pool.destroy()
 
 
+@pytest.mark.parametrize("threads", [2, 3, 5])
+def test_threads_keep_their_parts(threads: int) -> None:
+    """Loop after loop, of any length, each begins with the same part of the iterations."""
+    pool = Pool(threads)
+    found = [firsts(pool, threads, each) for each in (1, 1, 3, 8, 100)]
+    assert sorted(found[0].values()) == list(range(threads))
+    assert all(each == found[0] for each in found)
+    pool.destroy()
+
+
+def firsts(pool: Pool, threads: int, each: int) -> dict[int, int]:
+    """In which of the loop's parts, of so many iterations each, the threads begin."""
+    meeting = threading.Barrier(threads, timeout=TIMEOUT)
+    found: dict[int, int] = {}
+
+    def task(begin: int, end: int) -> None:
+        thread = threading.get_native_id()
+        if thread not in found:
+            found[thread] = begin // each
+            meeting.wait()
+
+    pool.run(task, each * threads)
+    return found
+
+
 def void(result: object) -> None:
     """Drops what a task must not return."""
 
