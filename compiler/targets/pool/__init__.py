@@ -13,7 +13,7 @@ returns when all are done. It has these parts:
 
 * **Slots.** A caller takes one of 31 slots and writes its loop there; when all are taken it does
   its loop alone. Nobody waits for another caller.
-* **Ranges.** Loops are cut into some eight ranges per thread. Whoever works on one asks for the
+* **Ranges.** Loops are cut into eight equal ranges per thread. Whoever works on one asks for the
   next by adding 1 to a counter, so that uneven ranges balance.
 * **Parts.** Of those left a thread takes the first one in its own part: that of its number, the
   same in every loop. What it wrote in one loop it reads in the next, from its own cache. When its

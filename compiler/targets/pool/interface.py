@@ -112,9 +112,9 @@ def share() -> FuncOp:
     ```
     void share(pool, number, task, args, n) {
         slot = &pool->slots[number], bit = 1 << number;
-        threads = pool->threads, most = RANGES_PER_THREAD * threads;
-        grain = ceil(n / most), ranges = ceil(n / grain);
-        *slot = {task, args, n, grain, ranges, .next = 0};    // .inside stays: see help_with
+        threads = pool->threads, ranges = min(n, RANGES_PER_THREAD * threads);
+        grain = n / ranges, rest = n % ranges;
+        *slot = {task, args, grain, rest, ranges, .next = 0};    // .inside stays: see help_with
         cut(slot, threads);
         pool->board |= bit;
         pthread_setspecific(pool->key, pool);
@@ -147,13 +147,12 @@ def share() -> FuncOp:
 def _write_loop(
     b: LlvmBuilder, slot: SSAValue, task: SSAValue, args: SSAValue, n: SSAValue, threads: SSAValue
 ) -> None:
-    most = b.mul(threads, RANGES_PER_THREAD)
-    grain = _divide_up(b, n, most)
+    ranges = b.smin(n, b.mul(threads, RANGES_PER_THREAD))
     Slot.TASK.store(b, slot, task)
     Slot.ARGS.store(b, slot, args)
-    Slot.LENGTH.store(b, slot, n)
-    Slot.GRAIN.store(b, slot, grain)
-    Slot.RANGES.store(b, slot, _divide_up(b, n, grain))
+    Slot.GRAIN.store(b, slot, b.udiv(n, ranges))
+    Slot.REST.store(b, slot, b.urem(n, ranges))
+    Slot.RANGES.store(b, slot, ranges)
     Slot.NEXT.store(b, slot, 0, "monotonic")
 
 
@@ -175,15 +174,11 @@ def _cut(b: LlvmBuilder, slot: SSAValue, threads: SSAValue) -> None:
     Slot.COUNT.store(b, slot, count)
     with b.loop(0, count, carried=[b.constant(i64, 0)]) as each:
         part = part_place(b, parts, each.index)
-        end = _divide_up(b, b.mul(b.add(each.index, 1), ranges), count)
+        before = b.mul(b.add(each.index, 1), ranges)
+        end = b.udiv(b.sub(b.add(before, count), 1), count)
         Part.NEXT.store(b, part, each.carried[0], "monotonic")
         Part.END.store(b, part, end)
         each.yields(end)
-
-
-def _divide_up(b: LlvmBuilder, a: SSAValue, by: SSAValue) -> SSAValue:
-    """a / by, rounded up; both are positive, so that their sum does not overflow."""
-    return b.udiv(b.sub(b.add(a, by), 1), by)
 
 
 def resize() -> FuncOp:

@@ -99,8 +99,10 @@ class Slot:
 
     TASK: Final = Field(0, ptr)
     ARGS: Final = Field(8, ptr)
-    LENGTH: Final = Field(16, i64)
-    GRAIN: Final = Field(24, i64)
+    GRAIN: Final = Field(16, i64)
+    """Iterations of a range."""
+    REST: Final = Field(24, i64)
+    """The first ranges, so many, have one more."""
     RANGES: Final = Field(32, i64)
     NEXT: Final = Field(40, i64)
     """How often a thread has asked for a range."""

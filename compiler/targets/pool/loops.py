@@ -170,8 +170,8 @@ def run_ranges() -> FuncOp:
             if (mine == last) pool->board &= ~bit;
             while ((range = slot->parts[part].next++) >= slot->parts[part].end)
                 part = (part + 1) % slot->count;
-            begin = range * slot->grain;
-            slot->task(slot->args, begin, min(begin + slot->grain, slot->length));
+            begin = range * slot->grain + min(range, slot->rest);
+            slot->task(slot->args, begin, begin + slot->grain + (range < slot->rest));
             mine = slot->next++;
         }
     }
@@ -181,7 +181,7 @@ def run_ranges() -> FuncOp:
     pool, slot, bit, number = b.arguments
     board = Pool.BOARD.place(b, pool)
     task, args = Slot.TASK.load(b, slot), Slot.ARGS.load(b, slot)
-    length, grain = Slot.LENGTH.load(b, slot), Slot.GRAIN.load(b, slot)
+    grain, rest = Slot.GRAIN.load(b, slot), Slot.REST.load(b, slot)
     last = b.sub(Slot.RANGES.load(b, slot), 1)
     asked, own = Slot.NEXT.place(b, slot), b.urem(number, Slot.COUNT.load(b, slot))
     first = count_up(b, asked)
@@ -193,9 +193,9 @@ def run_ranges() -> FuncOp:
         with b.if_(b.icmp("eq", mine, last)):
             take_off(b, board, bit)
         found, part = find_range(b, slot, part)
-        begin = b.mul(found, grain)
-        # Unsigned, since the last range may reach past the largest signed number.
-        b.call_void(task, [args, begin, b.umin(b.add(begin, grain), length)])
+        begin = b.add(b.mul(found, grain), b.smin(found, rest))
+        longer = b.zext(b.icmp("slt", found, rest), i64)
+        b.call_void(task, [args, begin, b.add(b.add(begin, grain), longer)])
         ranges.yields(count_up(b, asked), part)
     b.ret()
     return b.function

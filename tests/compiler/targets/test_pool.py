@@ -170,6 +170,13 @@ def test_the_longest_loop_is_covered(pair: Pool) -> None:
     assert all(left[1] == right[0] for left, right in pairwise(ranges))
 
 
+def test_ranges_are_equal(pair: Pool) -> None:
+    """But for a single iteration, so that no thread has more to do than another."""
+    lengths: list[int] = []
+    pair.run(lambda begin, end: lengths.append(end - begin), 75)
+    assert sorted(lengths) == [4] * 5 + [5] * 11
+
+
 def test_uneven_ranges_balance(pair: Pool) -> None:
     """The first range ends when all others are done: only if nobody waits behind it."""
     others = threading.Semaphore(0)
