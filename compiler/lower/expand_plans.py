@@ -8,6 +8,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from stepwell.compiler.dialects.loop.nests import KernelOp
+from stepwell.compiler.lower.grids import versions
 from stepwell.compiler.lower.grids.plans import GRIDS
 from stepwell.compiler.lower.strategies import STRATEGIES, planned
 
@@ -22,4 +23,8 @@ class ExpandPlans(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for kernel in list(op.ops):
             if isinstance(kernel, KernelOp) and kernel.plan is not None:
-                planned(kernel, {**STRATEGIES, **GRIDS}).expand(kernel)
+                strategy = planned(kernel, {**STRATEGIES, **GRIDS})
+                if strategy.name in GRIDS:
+                    versions.expand(kernel, strategy)
+                else:
+                    strategy.expand(kernel)

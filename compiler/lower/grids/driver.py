@@ -17,6 +17,7 @@ from stepwell.compiler.dialects.loop.explicit import LoadOp
 from stepwell.compiler.dialects.loop.host import CopyOp, CustomOp, HostOp
 from stepwell.compiler.dialects.loop.types import BufferType
 from stepwell.compiler.lower.grids.frame import GridFrame
+from stepwell.compiler.lower.grids.versions import NARROW
 from stepwell.compiler.lower.loop_to_llvm import host
 from stepwell.compiler.lower.loop_to_llvm.context import Error, Word, fail, read
 from stepwell.compiler.lower.loop_to_llvm.control import LowerBlock
@@ -66,7 +67,8 @@ def _outlined(lower: LowerBlock, device: Device, frame: Frame, op: gpu.LaunchOp)
     build = device.program.define(
         name, (), void, op.location, internal=False, attributes=_bounds(op)
     )
-    grid = GridFrame(frame, device.program, build, body)
+    index = i32 if NARROW in op.attributes else i64
+    grid = GridFrame(frame, device.program, build, body, index)
     lower(grid, body)
     build.ret()
     grid.close()

@@ -3,14 +3,15 @@
 from collections.abc import Set
 from typing import final
 
-from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, UnitAttr
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, IntegerType, UnitAttr
 from xdsl.dialects.llvm import AddressOfOp, AllocaOp, GEPOp
-from xdsl.ir import Block, BlockArgument, SSAValue
+from xdsl.ir import Attribute, Block, BlockArgument, SSAValue
 
 from stepwell.compiler.dialects.llvm.memory import GEPOp as VectorGEPOp
 from stepwell.compiler.dialects.llvm.memory import MaskedScatterOp, MaskedStoreOp, StoreOp
 from stepwell.compiler.dialects.llvm.types import function, i32, i64, ptr, void
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
+from stepwell.compiler.lower.grids.narrow import narrowed
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame, OutlinedFrame
 from stepwell.compiler.lower.loop_to_llvm.program import Program
 from stepwell.compiler.lower.loop_to_llvm.sizes import at_entry
@@ -27,7 +28,10 @@ class GridFrame(OutlinedFrame):
     """What the host's function defines comes as a parameter; pointers that nothing else leads to
     are promised to do so alone."""
 
-    def __init__(self, outer: Frame, device: Program, build: LlvmBuilder, body: Block) -> None:
+    def __init__(
+        self, outer: Frame, device: Program, build: LlvmBuilder, body: Block, index: IntegerType
+    ) -> None:
+        self.index = index
         super().__init__(outer, device, build)
         self._body = body
         self.given: list[SSAValue] = []
@@ -35,11 +39,25 @@ class GridFrame(OutlinedFrame):
 
     def fetch(self, value: SSAValue) -> SSAValue:
         if value.owner is not self._body or not isinstance(value, BlockArgument):
-            return super().fetch(value)
+            return self._resized(super().fetch(value))
         kind, axis = divmod(value.index, 3)
         name = f"llvm.nvvm.read.ptx.sreg.{PLACES[kind]}.{'xyz'[axis]}"
         with at_entry(self.build):
-            return self.build.zext(self.build.intrinsic(name, (), i32), i64)
+            place = self.build.intrinsic(name, (), i32)
+            return place if self.index == i32 else self.build.zext(place, self.index)
+
+    def symbol(self, name: str) -> SSAValue:
+        return self._resized(super().symbol(name))
+
+    def type_of(self, value: SSAValue) -> Attribute:
+        return narrowed(value.type) if self.index == i32 else super().type_of(value)
+
+    def _resized(self, given: SSAValue) -> SSAValue:
+        """An index of the host's as one of the grid's; what is none stays."""
+        if given.type != i64 or self.index == i64:
+            return given
+        with at_entry(self.build):
+            return self.build.trunc(given, self.index)
 
     def hand_over(self, value: SSAValue) -> SSAValue:
         self.given.append(value)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import final
 
+from xdsl.dialects.builtin import IntegerType
 from xdsl.dialects.llvm import AddressOfOp, ConstantOp
 from xdsl.ir import Attribute, Block, SSAValue
 
@@ -35,11 +36,14 @@ class Values(dict[SSAValue, SSAValue]):
 class Frame(ABC):
     """A function or a task. Its entry block stays open for places, sizes and what is fetched."""
 
+    index: IntegerType = i64
+    """What indices and sizes are."""
+
     def __init__(self, program: Program, build: LlvmBuilder) -> None:
         self.program = program
         self.build = build
         self.values = Values(self.fetch)
-        self.sizes = Sizes(build, self.symbol)
+        self.sizes = Sizes(build, self.symbol, self.index)
         self._start = build.enter(Block())
         self._types: dict[int, Attribute] = {}
 

@@ -143,7 +143,8 @@ def _mask(build: LlvmBuilder, op: MaskOp, first: SSAValue, bound: SSAValue) -> S
     inside = build.smax(build.smin(build.sub(bound, first), count), 0)
     narrow = integer(next((bits for bits in (32, 16, 8) if bits * count <= 512), 16))
     type = vector(narrow, count)
-    return build.icmp("slt", build.iota(type), build.splat(build.trunc(inside, narrow), count))
+    number = inside if inside.type == narrow else build.trunc(inside, narrow)
+    return build.icmp("slt", build.iota(type), build.splat(number, count))
 
 
 def _shuffle(build: LlvmBuilder, op: ShuffleOp, first: SSAValue, second: SSAValue) -> SSAValue:

@@ -4,10 +4,10 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import final
 
+from xdsl.dialects.builtin import IntegerType
 from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.llvm.cursor import Operand
-from stepwell.compiler.dialects.llvm.types import i64
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 from stepwell.compiler.lower.loop_to_llvm.scalars import floor_division
 from stepwell.runtime.sizes import Operator, Size
@@ -25,20 +25,23 @@ def at_entry(build: LlvmBuilder) -> Generator[None]:
 class Sizes:
     """The sizes that one function has needed so far, and the steps that led to them."""
 
-    def __init__(self, build: LlvmBuilder, symbol: Callable[[str], SSAValue]) -> None:
+    def __init__(
+        self, build: LlvmBuilder, symbol: Callable[[str], SSAValue], type: IntegerType
+    ) -> None:
         self._build = build
         self._symbol = symbol
+        self._type = type
         self._known: dict[Size, SSAValue] = {}
         self._steps: dict[tuple[Operator, Operand, Operand], SSAValue] = {}
 
     def operand(self, size: Size) -> Operand:
-        """The size as an i64; a static one as a number."""
+        """The size as a value; a static one as a number."""
         return self.value(size) if size.static is None else size.static
 
     def value(self, size: Size) -> SSAValue:
-        """The size as an i64."""
+        """The size as a value."""
         if size.static is not None:
-            return self._build.constant(i64, size.static)
+            return self._build.constant(self._type, size.static)
         found = self._known.get(size)
         if found is None:
             found = self._known[size] = self._at_entry(size)
@@ -46,7 +49,7 @@ class Sizes:
 
     def _at_entry(self, size: Size) -> SSAValue:
         with at_entry(self._build):
-            return self._build.value(size.build(_number, self._symbol, self._apply), i64)
+            return self._build.value(size.build(_number, self._symbol, self._apply), self._type)
 
     def _apply(self, operator: Operator, a: Operand, b: Operand) -> Operand:
         key = (operator, a, b)
