@@ -256,6 +256,19 @@ def test_the_command_verifies_both(both, capsys):
     assert "sm_80: not verified here: there is no device tpu" in capsys.readouterr().out
 
 
+def test_products_of_halves_repeat_nearly(tmp_path, capsys):
+    """On the device their order is its own."""
+    x, y = (np.asarray(draw(*shape)).astype("bf16") for shape in ((64, 512), (512, 64)))
+    program = sw.compile(
+        lambda x, y: x @ y, x="bf16[64, 512]", y="bf16[512, 64]", target=["host", "cuda"]
+    )
+    program.save(tmp_path / "f.well", sample={"main": (x, y)})
+    assert main(["verify", str(tmp_path / "f.well"), "--device", CARD]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("sm_80") and not line.endswith(" 0 ulp") for line in said)
+    assert all(line.endswith(" 0 ulp") for line in said[1:] if not line.startswith("sm_"))
+
+
 def test_the_command_runs_on_a_device(both, tmp_path, capsys):
     path, x, wanted = both
     numpy.save(tmp_path / "x.npy", x)
@@ -267,7 +280,7 @@ def test_the_command_runs_on_a_device(both, tmp_path, capsys):
 def test_the_command_says_what_is_for_gpus(both, capsys):
     assert main(["inspect", str(both[0])]) == 0
     said = capsys.readouterr().out
-    assert "1 kernel for a GPU, which share " in said
+    assert "for a GPU, which share " in said
     assert "launched by code for x86_64 with these features" in said
 
 
