@@ -258,14 +258,15 @@ def test_the_command_verifies_both(both, capsys):
 
 def test_products_of_halves_repeat_nearly(tmp_path, capsys):
     """On the device their order is its own."""
-    x, y = (np.asarray(draw(*shape)).astype("bf16") for shape in ((64, 512), (512, 64)))
+    shapes = enumerate([(64, 512), (512, 64)])
+    x, y = (np.asarray(draw(*shape, seed=seed)).astype("bf16") for seed, shape in shapes)
     program = sw.compile(
         lambda x, y: x @ y, x="bf16[64, 512]", y="bf16[512, 64]", target=["host", "cuda"]
     )
     program.save(tmp_path / "f.well", sample={"main": (x, y)})
     assert main(["verify", str(tmp_path / "f.well"), "--device", CARD]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert any(line.startswith("sm_80") and not line.endswith(" 0 ulp") for line in said)
+    assert any(line.startswith("sm_") and not line.endswith(" 0 ulp") for line in said)
     assert all(line.endswith(" 0 ulp") for line in said[1:] if not line.startswith("sm_"))
 
 
