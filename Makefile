@@ -9,7 +9,16 @@ PIP := $(BIN)/python $(QUIET_PIP)
 PEERS_VENV := $(VENV)/peers
 LAYERS := tests/test_layers.py tests/test_house.py tests/test_packaging.py
 
-.PHONY: demo test test-all bench profile-compile filecheck check docs format lock clean
+# With a card, and perhaps without a network. WHEELS=folder holds what is missing in PYTHON's own
+# packages, and comes from `make wheels` on another machine, for Python 3.12 there by FOR=3.12.
+CARD_VENV := $(VENV)/card
+WHEELS ?= build/wheels
+FOR ?= $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+DEVICE ?= cuda
+PLATFORMS := $(foreach libc,2_28 2_27 2_24 2_17,manylinux_$(libc)_x86_64) manylinux2014_x86_64
+
+.PHONY: demo test test-all test-gpu bench bench-gpu wheels profile-compile filecheck check docs \
+	format lock clean
 
 demo: $(VENV)/ready
 	$(BIN)/python examples/digits.py
@@ -21,6 +30,19 @@ test: $(VENV)/ready
 test-all: $(VENV)/ready
 	STEPWELL_HYPOTHESIS=all $(BIN)/pytest -q -n $(WORKERS)
 	$(BIN)/lit -q -j $(WORKERS) filecheck
+
+# What can run on a card alone, on the card: the status is 1 and one sentence says so without one.
+test-gpu: WORKERS := 8
+test-gpu: $(CARD_VENV)/ready
+	$(CARD_VENV)/bin/python -m pytest -q -n $(WORKERS) --device $(DEVICE) tests/gpu tests/runtime tests/frontend
+
+bench-gpu: $(CARD_VENV)/ready
+	$(CARD_VENV)/bin/python -m benchmarks.gpu --device $(DEVICE) $(OPTIONS)
+
+wheels:
+	$(PYTHON) $(QUIET_PIP) download --no-deps --only-binary=:all: --dest $(WHEELS) \
+		--python-version $(FOR) --implementation cp $(PLATFORMS:%=--platform %) \
+		-r requirements/card.txt
 
 filecheck: $(VENV)/ready
 	$(BIN)/lit -v -j $(WORKERS) filecheck
@@ -65,6 +87,17 @@ $(PEERS_VENV)/ready: pyproject.toml requirements/bench.txt
 	$(PEERS_VENV)/bin/python $(QUIET_PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
+# PYTHON may be an environment's, whose packages an environment made from it does not see: they are
+# added, with what they do when Python starts.
+PLACE := import sysconfig; print(sysconfig.get_path("purelib"))
+$(CARD_VENV)/ready: pyproject.toml $(wildcard $(WHEELS)/*.whl)
+	$(PYTHON) -m venv --system-site-packages $(CARD_VENV)
+	echo "import site; site.addsitedir('$$($(PYTHON) -c '$(PLACE)')')" \
+		> "$$($(CARD_VENV)/bin/python -c '$(PLACE)')/around.pth"
+	$(if $(wildcard $(WHEELS)/*.whl),$(CARD_VENV)/bin/python $(QUIET_PIP) install --no-index --no-deps $(WHEELS)/*.whl)
+	$(CARD_VENV)/bin/python $(QUIET_PIP) install --no-index --no-deps --no-build-isolation -e .
+	@touch $@
+
 $(VENV)/checks: $(VENV)/ready requirements/check.txt
 	$(PIP) install -r requirements/check.txt
 	@touch $@
@@ -89,6 +122,9 @@ lock:
 	build/lock/bin/python -m pip install --quiet ".[cuda]"
 	echo '# What a card needs besides its driver; written by `make lock`.' > requirements/cuda.txt
 	$(FREEZE) --exclude setuptools >> requirements/cuda.txt
+	build/lock/bin/python -m pip install --quiet ".[card]"
+	echo '# What `make test-gpu` and `make bench-gpu` run with; written by `make lock`.' > requirements/card.txt
+	$(FREEZE) >> requirements/card.txt
 	rm -rf build/lock
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet ".[bench]"

@@ -26,6 +26,7 @@ from stepwell.compiler.dialects.nd import RefAttr, Weight
 from stepwell.compiler.dump import Dump
 from stepwell.compiler.lower.choose_plans import ChoosePlans
 from stepwell.compiler.lower.expand_plans import ExpandPlans
+from stepwell.compiler.lower.grids.host_control import host_controlled
 from stepwell.compiler.lower.grids.onto_grids import OntoGrids
 from stepwell.compiler.lower.grids.to_llvm import GridsToLlvm
 from stepwell.compiler.lower.loop_to_llvm import LoopToLlvm
@@ -146,6 +147,8 @@ class Image:
     """The kernels of a GPU."""
     grids: tuple[str, ...] = ()
     """Their names, in the order in which the code numbers them."""
+    host_controlled: frozenset[str] = frozenset()
+    """The entry points that wait for numbers of the GPU's to know how they go on."""
 
 
 def compile_module(
@@ -167,7 +170,9 @@ def compile_module(
         imports = _imports(functions)
         overwrites = {f.sym_name.data: _overwrites(f) for f in functions}
         copies = {f.sym_name.data: tuple(_copies(f)) for f in functions}
-        run_stages(module, machine, "llvm", dump, after="buffers")
+        run_stages(module, machine, "explicit", dump, after="buffers")
+        waiting = host_controlled(module) if machine.is_gpu else frozenset[str]()
+        run_stages(module, machine, "llvm", dump, after="explicit")
         device = take_device(module)
         text, host = module_text(module), X86_64_V3 if device else machine
         ptx = compile_ptx(device, machine) if device else ""
@@ -187,6 +192,7 @@ def compile_module(
         copies,
         ptx,
         device.kernels if device else (),
+        waiting.intersection(workspace),
     )
 
 

@@ -17,7 +17,8 @@ from stepwell.manifests import PRODUCER
 from stepwell.options import add_function, in_order, named
 from stepwell.runtime import EntryPoint, Model, load, system, verify
 from stepwell.runtime.artifact import Artifact
-from stepwell.runtime.devices.registry import CPU
+from stepwell.runtime.devices.image import DeviceCode
+from stepwell.runtime.devices.registry import CPU, CUDA
 from stepwell.runtime.dtypes import Array
 from stepwell.runtime.entry import NUMERICS
 from stepwell.runtime.errors import StepwellError
@@ -112,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
 
     one = commands.add_parser("verify", help="check every byte, and that the samples repeat")
     one.add_argument("file", help="the .well file")
+    one.add_argument("--device", default=CUDA, help="where code for GPUs is run, if it is there")
     one.set_defaults(action=_verify)
 
     add_tune(commands.add_parser("tune", help="measure plans, and keep those that are faster"))
@@ -223,14 +225,24 @@ def _inspect(given: argparse.Namespace) -> int:
         print(f"    sizes {', '.join(sizes) or 'fixed'}; numerics {entry.numerics}")
     for target in manifest.targets:
         print(f"  for {target.name}: {', '.join(target.features)}")
+        if target.device is not None:
+            _inspect_device(target.device)
         plans: Mapping[str, Any] = target.plans if isinstance(target.plans, dict) else {}
         for kernel, plan in plans.items():
             print(f"    {kernel}: {plan}")
     return 0
 
 
+def _inspect_device(code: DeviceCode) -> None:
+    kernels = f"{len(code.kernels)} kernel{'s' * (len(code.kernels) != 1)}"
+    print(f"    {kernels} for a GPU, which share {code.shared} bytes in a block at most;")
+    print(f"    launched by code for {code.host} with these features")
+    if code.host_controlled:
+        print(f"    controlled by the host: {', '.join(code.host_controlled)}")
+
+
 def _verify(given: argparse.Namespace) -> int:
-    report = verify(given.file)
+    report = verify(given.file, device=given.device)
     print(report)
     report.expect_repeated()
     return 0

@@ -168,11 +168,18 @@ class Compiled:
         sizes; others are taken to be 512, within their ranges. The plans are for `compile`, here or
         from a file: `program.tune().save("f.plans")`, `compile(f, …, plans="f.plans")`.
 
-        Raises CompileError SW0163 for a size that no spec has, or not in its range, and LoadError
-        SW0308 if the program is for another processor.
+        Raises CompileError SW0163 for a size that no spec has, or not in its range, SW0164 if the
+        program is for a GPU, and LoadError SW0308 if it is for another processor.
         """
         with pointing_at_the_user():
             _expect_sizes(sizes or {}, self._signatures.values())
+            if self._machine.is_gpu:
+                raise CompileError(
+                    "SW0164",
+                    f"the program is for {self._machine.name}, and plans for GPUs are not measured",
+                    hint='compile it for the CPU: target="host"',
+                    where=user_line(),
+                )
             manifest = self._manifest([self._image], dict.fromkeys(self._weights, ""))
             select(manifest.targets, "the program")
             found = subjects(self._module(), self._machine, sizes or {}, self._plans)

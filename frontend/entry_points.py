@@ -26,6 +26,9 @@ class EntryPoint:
         self._entry = entry
         self._traced = traced
         self._names = names
+        self._flat = traced.inputs == nested.flat(len(traced.inputs.children))
+        self._arrays = [Array] * len(traced.inputs.children)
+        self._rebuild = _rebuilding(traced.outputs)
         self._calls = Calls(self._called, Array)
         self.function = self._calls.function
         """The fastest way to call this, for as long as it lives."""
@@ -36,31 +39,32 @@ class EntryPoint:
 
     def _called(self, /, *arguments: Any, **named: Any) -> Any:
         """A call that is none of the thunk's cases; the next one like it may be."""
-        given = by_position(self._names, arguments, named)
+        if named or len(arguments) != len(self._names):
+            arguments = by_position(self._names, arguments, named)
         with pointing_at_the_user():
-            inputs = self.inputs(given)
+            inputs = self.inputs(arguments)
             result = self.run(inputs)
-        if self._traced.inputs == nested.flat(len(inputs)):
+        if self._flat:
             shapes = tuple([array.shape for array in inputs])
             self._calls.learn(shapes, lambda: self.case(inputs, self._traced.outputs))
         return result
 
     def inputs(self, arguments: tuple[Any, ...]) -> list[Held]:
         """The leaves of arguments, which must be nested as the signature and of its types."""
-        leaves, structure = nested.flatten(arguments)
-        nested.expect_same(self._traced.inputs, structure, "the signature", "the arguments")
-        signature = self._entry.signature
-        pairs = zip(signature.entry.arguments, leaves, strict=False)
+        leaves = arguments
+        if not (self._flat and [*map(type, arguments)] == self._arrays):
+            leaves, structure = nested.flatten(arguments)
+            nested.expect_same(self._traced.inputs, structure, "the signature", "the arguments")
+        take, types = self._entry.signature.take, self._entry.signature.entry.arguments
         return [
-            signature.take(argument, leaf.held if isinstance(leaf, Array) else leaf)
-            for argument, leaf in pairs
+            take(argument, leaf.held if isinstance(leaf, Array) else leaf)
+            for argument, leaf in zip(types, leaves, strict=False)
         ]
 
     def run(self, inputs: Sequence[Held]) -> Any:
         """The result for the leaves of arguments; the next states come after its leaves."""
-        outputs = self._traced.outputs
-        results = self._entry.run(cast(Any, inputs))[: outputs.size]
-        return outputs.rebuild([Array(cast(Any, result)) for result in results])
+        results = self._entry.run(cast(Any, inputs))[: self._traced.outputs.size]
+        return self._rebuild([Array(cast(Any, result)) for result in results])
 
     def of_leaves(self, inputs: Sequence[Held]) -> Any:
         """The same for an entry point whose arguments are the leaves; the thunk has its cases."""

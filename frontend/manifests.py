@@ -126,7 +126,13 @@ def _target(image: Image) -> Target:
 def _device_target(image: Image) -> Target:
     """A target whose host code is for the least of machines."""
     name, host = image.machine.name, X86_64_V3
-    ptx = f"code/{name}.ptx"
+    code = DeviceCode(
+        f"code/{name}.ptx",
+        image.grids,
+        _shared(image.ptx),
+        host.architecture,
+        tuple(sorted(image.host_controlled)),
+    )
     return Target(
         name=name,
         architecture=image.machine.architecture,
@@ -135,7 +141,7 @@ def _device_target(image: Image) -> Target:
         workspace=image.workspace,
         plans=dict(image.plans),
         overwrites=image.overwrites,
-        device=DeviceCode(ptx, image.grids, _shared(image.ptx), host.architecture),
+        device=code,
     )
 
 

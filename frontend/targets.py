@@ -12,13 +12,11 @@ from stepwell.compiler.targets.cpu import host
 from stepwell.places import user_line
 from stepwell.runtime import system
 from stepwell.runtime.devices.device import Device
-from stepwell.runtime.devices.registry import CPU, device_named, is_device
+from stepwell.runtime.devices.registry import CPU, CUDA, device_named, is_device
 from stepwell.runtime.errors import CompileError, LoadError
 
 HOST = "host"
 """The target that is this machine."""
-CUDA = "cuda"
-"""The device that is meant where only its kind of code is named."""
 
 
 @final

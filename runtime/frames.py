@@ -23,9 +23,12 @@ REMEMBERED: Final = 1024
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """What follows from the arguments' shapes; `sizes` is read by C, and never written."""
+    """What follows from the arguments' shapes; `sizes` is read by C, and never written.
+
+    Those of other shapes are others: what is known of a call can be found by its frame.
+    """
 
     sizes: ctypes.Array[ctypes.c_int64]
     results: list[tuple[tuple[int, ...], np.dtype[np.generic]]]

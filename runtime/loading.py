@@ -63,21 +63,16 @@ def select(
     if not wanted:
         known = ", ".join(each.name for each in targets)
         raise LoadError("SW0309", f"{file} has no code for {name}; it has {known}")
-    runnable = supported(wanted, device)
+    runnable = [each for each in wanted if not lacking(each, device)]
     if not runnable:
-        reasons = "; ".join(f"{each.name} needs {_lacking(each, device)}" for each in wanted)
+        reasons = "; ".join(f"{each.name} needs {lacking(each, device)}" for each in wanted)
         where = device.name if device else "this processor"
         raise LoadError("SW0308", f"{file} cannot run on {where}: {reasons}")
     return runnable[0]
 
 
-def supported(targets: Sequence[Target], device: Device | None = None) -> list[Target]:
-    """Those targets that this processor, or the device, can run."""
-    return [target for target in targets if not _lacking(target, device)]
-
-
-def _lacking(target: Target, device: Device | None) -> str:
-    """What the target needs, and what is here has not."""
+def lacking(target: Target, device: Device | None) -> str:
+    """What the target needs, and this processor, or the device, has not."""
     code = target.device
     if (code is None) != (device is None):
         return 'a device (device="cuda")' if code else "the CPU"

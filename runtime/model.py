@@ -11,11 +11,12 @@ from stepwell.runtime.arguments import mismatch
 from stepwell.runtime.calling import ALONE, Call, Calls
 from stepwell.runtime.context import Contexts
 from stepwell.runtime.devices.array import Value
-from stepwell.runtime.devices.place import HERE, AnyProgram, Place
+from stepwell.runtime.devices.place import HERE, Place
 from stepwell.runtime.dtypes import Array
 from stepwell.runtime.entry import Argument, Entry
 from stepwell.runtime.errors import CallError, LoadError
 from stepwell.runtime.manifest import Manifest, Target
+from stepwell.runtime.program import Parts, Program
 from stepwell.runtime.signature import Signature
 from stepwell.runtime.state import State
 from stepwell.runtime.thunk import Case
@@ -29,13 +30,13 @@ class EntryPoint:
     point changes state. Those that only read it see what one call left, and wait for none.
     """
 
-    def __init__(self, signature: Signature, program: AnyProgram, state: State) -> None:
+    def __init__(self, signature: Signature, program: Program, state: State) -> None:
         entry = signature.entry
         self.name = signature.name
         self.signature = signature
         self._reads = [each.name for each in entry.arguments if each.kind == "state"]
         self._keeps = [(i, each.state) for i, each in enumerate(entry.results) if each.state]
-        self._program: AnyProgram | None = program
+        self._program: Program | None = program
         self._state = state
         self._positional = entry.inputs == tree.flat(len(self.signature.entry.parameters))
         self._rebuild = _rebuilding(entry)
@@ -135,7 +136,7 @@ class Model:
         for key, entry in manifest.entries.items():
             fixed = [_value(a, values, name) for a in entry.arguments if a.kind == "constant"]
             need, pairs = self.target.workspace[key], self.target.overwrites.get(key, ())
-            program = place.program(key, entry, loaded, fixed, need, pairs, contexts)
+            program = place.program(Parts(key, entry, loaded, fixed, need, pairs, contexts))
             signature = Signature(key, entry, place.take)
             self.entries[key] = EntryPoint(signature, program, self.state)
         only = len(self.entries) == 1

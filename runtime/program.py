@@ -1,8 +1,9 @@
-"""A program: one entry point in memory, bound to its code and constants, that runs on arrays."""
+"""Programs: one entry point in memory, bound to its code and constants, that runs on arrays."""
 
 import ctypes
-from collections.abc import Sequence
-from typing import NoReturn, cast, final
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, NoReturn, cast, final
 
 import numpy as np
 
@@ -20,35 +21,39 @@ from stepwell.runtime.thunk import Case, expected, fits
 
 
 @final
-class Program:
-    """Runs an entry point; safe to call from any number of threads, which compute side by side."""
+class Parts(NamedTuple):
+    """What a program is made of, wherever it runs.
 
-    def __init__(
-        self,
-        name: str,
-        entry: Entry,
-        code: Code,
-        constants: Sequence[Value],
-        workspace: Size,
-        overwrites: Sequence[tuple[int, int]],
-        contexts: Contexts,
-    ) -> None:
-        """`constants` stand in the entry's order; `contexts` may be shared with other programs."""
-        self._entry = entry
-        self._code = code  # lives as long as this program
+    `constants` stand in the entry's order, and `contexts` may be shared with other programs.
+    """
+
+    name: str
+    entry: Entry
+    code: Code
+    constants: Sequence[Value]
+    workspace: Size
+    overwrites: Sequence[tuple[int, int]]
+    contexts: Contexts
+
+
+class Program(ABC):
+    """Runs an entry point; safe to call from any number of threads."""
+
+    def __init__(self, parts: Parts, see: Callable[..., Array] | None = None) -> None:
+        """`see` is as for `Host`."""
+        self._parts = parts  # the code and the constants live as long as this program
+        name, entry, code, constants, workspace, self._overwrites, self._contexts = parts
         self._frames = Frames(name, entry, workspace)
-        self._constants = constants
-        self._overwrites = overwrites
-        self._contexts = contexts
-        self._fixed = [cast("Array", array).ctypes.data for array in constants]
+        self._fixed = [self._address(array) for array in constants]
         self._function = function_of(code, entry)
         self._imports = (ctypes.c_uint64 * len(entry.imports))(*system.addresses(entry.imports))
-        self._host = Host(name, entry)
+        self._host = Host(name, entry, see)
         self._print_address, self._print = self._host.exposed()
         self._imports_address = ctypes.addressof(self._imports)
+        self._pointers = ctypes.c_void_p * (len(entry.arguments) + len(entry.results))
 
-    def run(self, arrays: Sequence[Value]) -> list[Array]:
-        """The results for dense inputs and then states, in the manifest's order.
+    def run(self, arrays: Sequence[Value]) -> list[Value]:
+        """The results for inputs and then states, in the manifest's order.
 
         An input that is overwritten is a result afterwards; one that is read-only, or overlaps
         another, is copied first.
@@ -56,23 +61,70 @@ class Program:
         Raises CallError SW0402 to SW0404 and SW0419 if the shapes do not fit, SW0410 to SW0412 if
         the program fails.
         """
-        arrays = cast("Sequence[Array]", arrays)  # `dense` has made them so
         frame = self._frames.of(arrays)
-        results = [empty(shape, dtype) for shape, dtype in frame.results]
-        if self._overwrites:
-            arrays = self._given_away(arrays, results)
-        context = self._contexts.take()
-        try:
-            self._call(context, frame, arrays, results)
-        finally:
-            self._contexts.give(context)
+        given = self._taken(arrays)
+        replaced = self._given_away(given) if self._overwrites else {}
+        results = [
+            replaced[number] if number in replaced else self._empty(*result)
+            for number, result in enumerate(frame.results)
+        ]
+        address = self._address
+        self._run(frame, [*map(address, given), *self._fixed, *map(address, results)])
         return results
 
+    @abstractmethod
     def case(self, arrays: Sequence[Value], rebuild: Call) -> Case | None:
-        """The call for inputs like these in a thunk; None if it is too long, or overwrites one.
+        """The call for inputs like these in a thunk; None if that cannot make it.
 
         `rebuild` makes the answer of the results; `ALONE` and `tuple` are not called for it.
         """
+
+    @abstractmethod
+    def _taken(self, arrays: Sequence[Value]) -> list[Value]:
+        """The arrays where the code can read them."""
+
+    @abstractmethod
+    def _empty(self, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> Value:
+        """An array whose elements may be anything (CallError SW0414)."""
+
+    @abstractmethod
+    def _address(self, array: Value) -> int:
+        """Where the array lies."""
+
+    @abstractmethod
+    def _may_change(self, array: Value, others: Sequence[Value]) -> bool:
+        """Whether it may be overwritten, and none of the others with it."""
+
+    @abstractmethod
+    def _run(self, frame: Frame, addresses: Sequence[int]) -> None:
+        """Runs the code, in a context, on arguments and results at these addresses."""
+
+    def _call(self, context: Context, frame: Frame, addresses: Sequence[int]) -> None:
+        words = context.words
+        words.host, words.imports = self._print_address, self._imports_address
+        words.error = words.site = 0
+        if self._function(context.address, self._pointers(*addresses), frame.sizes):
+            raise self._error(context)
+
+    def _error(self, context: Context) -> BaseException:
+        """Why the call with this context failed."""
+        return self._host.error(context)
+
+    def _given_away(self, arrays: list[Value]) -> dict[int, Value]:
+        """The results that lie in inputs' places; inputs that must not change are copied first."""
+        for argument, _ in self._overwrites:
+            others = (*arrays[:argument], *arrays[argument + 1 :])
+            if not self._may_change(arrays[argument], others):
+                arrays[argument] = arrays[argument].copy()
+        return {result: arrays[argument] for argument, result in self._overwrites}
+
+
+@final
+class HostProgram(Program):
+    """A program for the CPU, on NumPy's arrays; threads that call it compute side by side."""
+
+    def case(self, arrays: Sequence[Value], rebuild: Call) -> Case | None:
+        """None if it is too long, or overwrites an input."""
         arrays = cast("Sequence[Array]", arrays)
         frame = self._frames.of(arrays)
         addresses = len(arrays) + len(self._fixed) + len(frame.results)
@@ -84,7 +136,7 @@ class Program:
         case = Case(
             inputs=len(arrays),
             guard=(ctypes.c_int64 * len(guard))(*guard),
-            function=self._code.address(self._entry.symbol),
+            function=self._parts.code.address(self._parts.entry.symbol),
             sizes=frame.sizes,
             workspace=frame.workspace,
             words=(ctypes.c_uint64 * len(words))(*words),
@@ -104,33 +156,29 @@ class Program:
         """Raises the error of a call, and gives its context back."""
         context = self._contexts.at(address)
         try:
-            raise self._host.error(context)
+            raise self._error(context)
         finally:
             self._contexts.give(context)
 
-    def _call(
-        self, context: Context, frame: Frame, arrays: Sequence[Array], results: Sequence[Array]
-    ) -> None:
-        context.reserve(frame.workspace)
-        words = context.words
-        words.parallel_for, words.pool = pool.parallel_for()
-        words.host, words.imports = self._print_address, self._imports_address
-        words.error = words.site = 0
-        # `array.ctypes.data` makes an object first, and takes three times as long.
-        given = [array.__array_interface__["data"][0] for array in arrays]
-        taken = [array.__array_interface__["data"][0] for array in results]
-        addresses = given + self._fixed + taken
-        pointers = (ctypes.c_void_p * len(addresses))(*addresses)
-        if self._function(context.address, pointers, frame.sizes):
-            raise self._host.error(context)
+    def _taken(self, arrays: Sequence[Value]) -> list[Value]:
+        return [*arrays]  # `dense` has made them so
 
-    def _given_away(self, arrays: Sequence[Array], results: list[Array]) -> list[Array]:
-        """The arrays as they are handed over; those that are overwritten become results."""
-        given = list(arrays)
-        for argument, result in self._overwrites:
-            array = given[argument]
-            others = (*given[:argument], *given[argument + 1 :])
-            if not array.flags.writeable or any(np.may_share_memory(array, x) for x in others):
-                given[argument] = array.copy()
-            results[result] = given[argument]
-        return given
+    def _empty(self, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> Array:
+        return empty(shape, dtype)
+
+    def _address(self, array: Value) -> int:
+        # `array.ctypes.data` makes an object first, and takes three times as long.
+        return cast("Array", array).__array_interface__["data"][0]
+
+    def _may_change(self, array: Value, others: Sequence[Value]) -> bool:
+        array, others = cast("Array", array), cast("Sequence[Array]", others)
+        return array.flags.writeable and not any(np.may_share_memory(array, x) for x in others)
+
+    def _run(self, frame: Frame, addresses: Sequence[int]) -> None:
+        context = self._contexts.take()
+        try:
+            context.reserve(frame.workspace)
+            context.words.parallel_for, context.words.pool = pool.parallel_for()
+            self._call(context, frame, addresses)
+        finally:
+            self._contexts.give(context)

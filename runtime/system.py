@@ -59,6 +59,10 @@ ARM_FEATURES: Final = {
 }
 """Linux's flags of an aarch64 processor that LLVM calls otherwise."""
 
+ARCH_PRCTL: Final = 158
+REQUEST_TILES: Final = (0x1023, 18)
+"""Linux's system call, and its request to let this process use the registers of tiles."""
+
 _libc = ctypes.CDLL(None, use_errno=True)
 _mprotect = _libc.mprotect
 _mprotect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
@@ -124,7 +128,10 @@ def cpu_features() -> frozenset[str]:
                 break
     if architecture() == "aarch64":
         return frozenset(ARM_FEATURES.get(flag, flag) for flag in flags)
-    return frozenset(X86_FEATURES.get(flag, flag.replace("avx512_", "avx512")) for flag in flags)
+    names = {X86_FEATURES.get(flag, flag.replace("avx512_", "avx512")) for flag in flags}
+    if "amx-tile" in names and _libc.syscall(ARCH_PRCTL, *REQUEST_TILES):
+        names = {name for name in names if not name.startswith("amx")}
+    return frozenset(names)
 
 
 def usable_cores() -> int:

@@ -1,6 +1,6 @@
 """Verification: whether an artifact, on this machine, does what it did where it was made."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -11,8 +11,11 @@ from stepwell.runtime import safetensors
 from stepwell.runtime.arguments import dense, mismatch
 from stepwell.runtime.artifact import SAMPLES, Artifact
 from stepwell.runtime.devices.array import Value
+from stepwell.runtime.devices.device import Device
+from stepwell.runtime.devices.registry import CUDA, device_named
 from stepwell.runtime.errors import CallError, LoadError
-from stepwell.runtime.loading import instantiate, select, supported
+from stepwell.runtime.loading import instantiate, lacking
+from stepwell.runtime.manifest import Target
 from stepwell.runtime.model import Model
 from stepwell.runtime.samples import Sample, unpack
 from stepwell.runtime.symbols import Symbols, lengths
@@ -41,11 +44,13 @@ class OutputError:
 @final
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was found: how many members are whole, and how far results are from the samples'."""
+    """What was found: how many members are whole, how far results are from the samples', and which
+    targets were `skipped`, and why."""
 
     name: str
     members: int
     outputs: Sequence[OutputError]
+    skipped: Mapping[str, str]
 
     @property
     def worst(self) -> float:
@@ -66,25 +71,44 @@ class Report:
 
     def __str__(self) -> str:
         whole = f"{self.name}: {self.members} members have their SHA-256"
-        return "\n".join([whole, *map(str, self.outputs or ["no samples: nothing was run"])])
+        skipped = [f"{name}: not verified here: {why}" for name, why in self.skipped.items()]
+        run = map(str, self.outputs or ["no samples: nothing was run"])
+        return "\n".join([whole, *run, *skipped])
 
 
-def verify(source: str | Path | bytes) -> Report:
+def verify(source: str | Path | bytes, *, device: str = CUDA) -> Report:
     """Checks every member of an artifact, and runs its samples on each target that can run here.
 
-    Raises LoadError if the artifact is damaged, none of its targets can run, or its samples are not
-    of its entry points; whether they repeat is in the report.
+    Those for GPUs run on `device`. Raises LoadError if the artifact is damaged, none of its targets
+    can run, or its samples are not of its entry points; whether they repeat is in the report.
     """
     artifact = Artifact.open(source)
     artifact.check()
-    select(artifact.manifest.targets, artifact.name)
     samples = _samples(artifact)
     outputs: list[OutputError] = []
-    for target in supported(artifact.manifest.targets):
-        with instantiate(artifact, target) as model:
+    skipped: dict[str, str] = {}
+    for target in artifact.manifest.targets:
+        there, reason = _place(target, device)
+        if reason:
+            skipped[target.name] = reason
+            continue
+        with instantiate(artifact, target, there) as model:
             _expect_fit(model, samples, f"{artifact.name}: {SAMPLES}")
             outputs += _errors(model, samples)
-    return Report(artifact.name, len(artifact.manifest.members), outputs)
+    if len(skipped) == len(artifact.manifest.targets):
+        reasons = "; ".join(f"{name}: {why}" for name, why in skipped.items()) or "it has no code"
+        raise LoadError("SW0308", f"{artifact.name} cannot run on this machine: {reasons}")
+    return Report(artifact.name, len(artifact.manifest.members), outputs, skipped)
+
+
+def _place(target: Target, device: str) -> tuple[Device | None, str]:
+    """The device for a target, if it is for one, and why it cannot run here."""
+    try:
+        there = device_named(device) if target.device else None
+    except LoadError as error:
+        return None, error.sentence
+    need = lacking(target, there)
+    return there, need and f"needs {need}"
 
 
 def _samples(artifact: Artifact) -> list[Sample]:

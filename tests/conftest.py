@@ -1,16 +1,19 @@
 """What holds for all tests: how hypothesis draws, nothing comes from the user's cache, and
-there is an emulated GPU.
+there is an emulated GPU, in whose place `--device cuda` puts a card.
 
 Examples are the same every time, and new ones in `make test-all`.
 """
 
 import os
 
+import pytest
 from hypothesis import settings
 
 from drawing import PROFILE, TIMES, USUAL
 from emulator.card import open_emulated
 from stepwell.runtime.devices.registry import register
+from stepwell.runtime.errors import LoadError
+from under_test import CHOICE, EMULATED, card
 
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("all", deadline=None, max_examples=TIMES["all"] * USUAL, print_blob=True)
@@ -18,4 +21,30 @@ settings.load_profile(PROFILE)
 
 os.environ["STEPWELL_CACHE"] = "off"
 
-register("cuda-emulated", open_emulated)
+register(EMULATED, open_emulated)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--device", default=EMULATED, help="what tests marked `device` run on")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Without the device there is nothing to test: one sentence, and the status 1."""
+    CHOICE.name = config.getoption("device")
+    try:
+        card()
+    except LoadError as error:
+        pytest.exit(error.sentence, returncode=1)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On a card there are its tests alone, but those of which only the emulator tells the end."""
+    if CHOICE.name == EMULATED:
+        return
+    chosen = [
+        each
+        for each in items
+        if each.get_closest_marker("device") and not each.get_closest_marker("emulated")
+    ]
+    config.hook.pytest_deselected(items=[each for each in items if each not in chosen])
+    items[:] = chosen

@@ -34,6 +34,7 @@ def described(image: Image, structure: Structure) -> dict[str, Json]:
         "copies": {name: [_copy(c, numbers) for c in cs] for name, cs in image.copies.items()},
         "ptx": image.ptx,
         "grids": image.grids,
+        "host_controlled": sorted(image.host_controlled),
     }
 
 
@@ -81,6 +82,7 @@ def restored(entry: Entry, structure: Structure, machine: Machine) -> Image:
         },
         data["ptx"].text(),
         data["grids"].texts(),
+        frozenset(data["host_controlled"].texts()),
     )
 
 

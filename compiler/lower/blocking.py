@@ -39,6 +39,9 @@ soon; and how many bytes in a row are worth it."""
 TASK = 40_000
 """Multiply-add instructions that a task has at least: some 6 microseconds."""
 
+ALIKE = 4
+"""Threads that are to have as much to do as each other."""
+
 FAR, NEAR = 16, 4
 """Multiply-adds in the time in which a vector comes from memory, and from the second cache."""
 
@@ -159,9 +162,9 @@ class Product:
 
     def wide_task(self, mr: int, nv: int, run: int, machine: Machine) -> tuple[int, int]:
         """The rows and lanes of a task with all rows, and with so many bytes of lanes at least."""
-        tasks = max(1, min(LANE_TASKS, self.effort(machine) // TASK))
-        lanes = max(run // self.size, -(-self.lanes // tasks))
-        return self._rows(mr, self.rows), -(-lanes // (nv * self.width)) * nv * self.width
+        tasks, panel = max(1, min(LANE_TASKS, self.effort(machine) // TASK)), nv * self.width
+        panels = evenly(-(-self.lanes // panel), tasks)
+        return self._rows(mr, self.rows), max(panels, -(-run // self.size // panel)) * panel
 
     def stays(self, nv: int, distance: int | None, machine: Machine) -> bool:
         """Whether a right operand that is read in a row is no larger than the second cache."""
@@ -177,9 +180,10 @@ class Product:
     def task(self, mr: int, nv: int, kc: int, packs: bool, machine: Machine) -> tuple[int, int]:
         """The rows and lanes of a task, in whole tiles or whole `m`, and tasks enough: as many rows
         as stay, for a block of `kc` positions, in the second cache; if each task packs its panels,
-        rather in the third. Of a product in blocks, tasks are large: each reads all from afar."""
+        rather in the third. Of a product in blocks, tasks have many rows: each reads all lanes from
+        afar."""
         panel = nv * self.width
-        cache = machine.l3 // 4 if packs else machine.l2 // 2
+        cache = machine.l3 if packs else machine.l2 // 2
         kept = min(self.kept, kc or self.k)
         cached = max(mr, cache // (max(1, kept) * self.size))
         most = max(1, self.effort(machine) // TASK)
@@ -188,7 +192,6 @@ class Product:
         if kc:
             unit = min(self.m, REUSED * mr)
             row_tasks = min(row_tasks, -(-self.rows // (-(-REUSED * mr // unit) * unit)))
-            panels = max(1, panels // FAR_REUSED)
         elif packs:
             row_tasks = min(row_tasks, max(1, self.rows // (self._reused(machine) * mr)))
         lane_blocks = max(1, min(panels, -(-lane_tasks // self.outer)))
@@ -196,7 +199,7 @@ class Product:
         mc = self._rows(mr, max(mr, min(cached, -(-self.rows // row_blocks))))
         tasks = -(-self.rows // mc) * self.outer
         lane_blocks = min(lane_blocks, -(-lane_tasks // tasks))
-        return mc, -(-self.lanes // lane_blocks // panel) * panel
+        return mc, evenly(panels, lane_blocks) * panel
 
     @property
     def rows(self) -> int:
@@ -224,6 +227,13 @@ class Product:
             return -(-self.m // blocks // mr) * mr
         blocks = -(-self.middle // max(1, most // max(1, self.m)))
         return max(1, self.m) * -(-self.middle // blocks)
+
+
+def evenly(count: int, tasks: int) -> int:
+    """How much of `count` a task takes, so that there are so many or up to twice as many, and a few
+    threads have as much to do as each other."""
+    most = -(-count // tasks)
+    return min(range(most, most // 2, -1), key=lambda each: -(-count // (each * ALIKE)) * each)
 
 
 def tiles(tallest: int, widest: int, registers: int) -> Iterator[tuple[int, int]]:

@@ -16,7 +16,7 @@ from stepwell.compiler.lower.costs import length
 from stepwell.compiler.lower.writer import ONE
 from stepwell.runtime.sizes import Size
 
-CHAINS = ("serial", "pairs")
+CHAINS = ("serial", "pairs", "tensor")
 """Orders in which one accumulator takes all products of a chunk."""
 
 

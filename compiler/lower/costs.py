@@ -42,9 +42,17 @@ STEPS: Mapping[type[Operation], float] = {
 NANOSECONDS = 0.3
 """For one step."""
 
+TASKS, SHORTEST = 16, 5_000
+"""So many tasks let two or more threads end together; but nanoseconds that one is to take."""
+
 
 def length(size: Size) -> int:
     return max(1, size.evaluate(dict.fromkeys(size.symbols, UNKNOWN)))
+
+
+def task_time(whole: float, most: float) -> float:
+    """Nanoseconds of a task, at most so many, of what takes so many in all."""
+    return min(most, max(SHORTEST, whole / TASKS))
 
 
 def steps(analysis: Analysis) -> float:

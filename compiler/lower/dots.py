@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial, reduce
+from functools import cache, cached_property, partial, reduce
 from itertools import product
 from math import prod
 from typing import final
@@ -14,7 +14,7 @@ from xdsl.irdl import IRDLOperation
 
 from stepwell.compiler.dialects.llvm.types import element, integer, vector
 from stepwell.compiler.dialects.llvm.types import lanes as lanes_of
-from stepwell.compiler.dialects.loop.explicit import DotOp
+from stepwell.compiler.dialects.loop.explicit import TILE_LANES, DotOp
 from stepwell.compiler.dialects.loop.scalar import Cast, CastOp
 from stepwell.compiler.lower.analysis import Access, Analysis, Axis, collapse, divisor
 from stepwell.compiler.lower.bodies import BodyWriter, Mask, Ready, Spread, Tile
@@ -23,7 +23,7 @@ from stepwell.compiler.lower.contraction import Contraction, Factor
 from stepwell.compiler.lower.folds import Intervals, NestWriter
 from stepwell.compiler.lower.shuffles import extract, shuffle
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Writer
-from stepwell.compiler.machines.dots import DOTS, Dot
+from stepwell.compiler.machines.dots import DOTS, TILE, TILE_DOTS, TILE_ROW, Dot
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.ops.functions import defaults
 from stepwell.compiler.passes.pack_weights import WORD
@@ -47,6 +47,10 @@ class Recipe:
     swapped: bool
     moved: bool
 
+    @property
+    def in_tiles(self) -> bool:
+        return TILE in self.dot.intrinsics
+
     def add(self, writer: Writer, left: SSAValue, right: SSAValue, sums: SSAValue) -> SSAValue:
         """The sums with the products of two vectors of words."""
         first, second = (right, left) if self.swapped else (left, right)
@@ -60,6 +64,9 @@ def recipe_of(contraction: Contraction, dot: Dot) -> Recipe | None:
     sums = "f32" if fold.order.data.kind == "pairs" else "i32"
     if None in kinds or not dot.sums == sums == str(fold.results[0].type):
         return None
+    if TILE in dot.intrinsics:
+        fits = kinds == [dot.left, dot.right] and _fills_tiles(contraction)
+        return Recipe(dot, False, False) if fits else None
     if dot.left == "i16":
         return Recipe(dot, False, False)
     found = [
@@ -70,11 +77,20 @@ def recipe_of(contraction: Contraction, dot: Dot) -> Recipe | None:
     return min(found, key=lambda each: each.moved, default=None)
 
 
+def _fills_tiles(contraction: Contraction) -> bool:
+    """Whether the sums are of whole rows of tiles, and a right operand in words lies in panels that
+    are as wide as two."""
+    depth, read = contraction.depth.static, words_read(contraction.right)
+    panels = read is None or read.stride(contraction.fold.axes[0]) == TILE_LANES * WORD
+    return depth is not None and depth % TILE_ROW == 0 and panels
+
+
 def recipes(contraction: Contraction, machine: Machine) -> list[Recipe]:
     """Those of the machine's instructions, the best one first."""
     own = [dot for dot in DOTS.values() if machine.has(dot)]
+    own += [dot for dot in TILE_DOTS.values() if machine.has(dot, TILE)]
     found = [recipe for dot in own if (recipe := recipe_of(contraction, dot)) is not None]
-    return sorted(found, key=lambda each: (-each.dot.group, each.moved))
+    return sorted(found, key=lambda each: (not each.in_tiles, -each.dot.group, each.moved))
 
 
 KINDS: Mapping[tuple[Cast, Attribute, Attribute], str] = {
@@ -112,7 +128,8 @@ def words_read(factor: Factor) -> Access | None:
 class Words:
     """Panels of a factor: for each word along the fold, those of `length` positions of its axis.
 
-    A word holds neighbours along the fold; behind its end there are zeros. Panels of the right
+    A word holds neighbours along the fold; behind its end there are zeros. Of a left factor for
+    tiles, all words of a position stand side by side. Panels of the right
     factor have what the sums of their lanes `start` with behind them; they are nothing but that
     where its words are read where they lie.
     """
@@ -139,6 +156,10 @@ class Words:
     def axis(self) -> Axis:
         assert self.factor.axis is not None
         return self.factor.axis
+
+    @property
+    def in_rows(self) -> bool:
+        return self.recipe.in_tiles and not self.starts
 
     @property
     def group(self) -> int:
@@ -173,7 +194,9 @@ class Words:
         with writer.memory():
             if (read := words_read(self.factor)) is not None and self.starts:
                 filling.from_words(read, len(masks))
-            elif all(each.stride(self.fold.value) == ONE for each in self.factor.reads):
+            elif self.in_rows or all(
+                each.stride(self.fold.value) == ONE for each in self.factor.reads
+            ):
                 filling.along(min(self.length, len(masks) * self.width))
             else:
                 filling.across(masks)
@@ -203,16 +226,13 @@ class Words:
     ) -> Ready:
         """The sums of tiles, from panels of this right factor and of the `left` one, in which that
         of a tile has a `begin`."""
-        known: dict[BodyWriter, Spread] = {}
 
         def of_tile(body: BodyWriter) -> Spread:
-            if body not in known:
-                first = begin(body.writer, body.bases)
-                known[body] = self._sums(body, panel, left, left_panels, first)
-            return known[body]
+            first = begin(body.writer, body.bases)
+            return self._sums(body, panel, left, left_panels, first)
 
         fold = self.factor.fold
-        return Ready(fold.results[0], frozenset((fold,)), of_tile)
+        return Ready(fold.results[0], frozenset((fold,)), cache(of_tile))
 
     def _sums(
         self, body: BodyWriter, panel: SSAValue, left: "Words", left_panels: SSAValue, first: Bound
@@ -251,11 +271,17 @@ class Words:
         self, writer: Writer, read: Access, bases: Bases, word: Bound, column: int
     ) -> SSAValue:
         """The bytes of a vector of words of four."""
+        place = self.place_of(writer, read, bases, word, column)
+        return writer.load(read.buffer, place, vector(i8, WORD * self.width))
+
+    def place_of(
+        self, writer: Writer, read: Access, bases: Bases, word: Bound, column: int
+    ) -> Bound:
+        """Where such a vector begins."""
         fold, at = self.factor.fold, read.at
         bases = {**bases, **dict.fromkeys(fold.axes, 0), self.analysis.axes_of(fold)[0].value: word}
         terms = [(size, bases[axis]) for axis, size in at.terms.items()]
-        place = writer.affine(terms, at.offset + column * WORD * self.width)
-        return writer.load(read.buffer, place, vector(i8, WORD * self.width))
+        return writer.affine(terms, at.offset + column * WORD * self.width)
 
     def _place(self, writer: Writer, word: Bound, column: int) -> Bound:
         """Where a vector of a word lies in a panel."""
@@ -285,6 +311,10 @@ class _Filling:
             at = writer.smaller(writer.add(self.bases[words.axis.value], place), last)
             value = self._numbers(Tile(width, words.fold.value, (mask,)), at, index)
             packed = self._moved(cast(writer, Cast.BITCAST, self._inside(value, mask), wide))
+            if words.in_rows:
+                line = [(words.depth, place), (ONE, writer.quotient(index, words.group))]
+                writer.store(packed, self.target, writer.affine([*line, (ONE, self.first)]))
+                return
             for number in range(width // words.group):
                 word = writer.add(writer.quotient(index, words.group), number)
                 self._store(extract(writer, packed, number), word, place)

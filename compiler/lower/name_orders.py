@@ -1,4 +1,4 @@
-"""The pass `name-orders`: sums whose order is free take the one that the machine has."""
+"""The pass `name-orders`: sums of products take the order that a machine's instructions have."""
 
 from dataclasses import dataclass
 from typing import final
@@ -9,6 +9,7 @@ from xdsl.passes import ModulePass
 
 from stepwell.compiler.dialects.loop.nests import FoldOp, KernelOp
 from stepwell.compiler.dialects.loop.types import PAIRS, OrderAttr
+from stepwell.compiler.lower.grids.orders import name_tensor
 from stepwell.compiler.lower.strategies.dots import Dots
 from stepwell.compiler.machines import Machine, machine_named
 from stepwell.compiler.ops.structure import is_fast
@@ -17,8 +18,9 @@ from stepwell.compiler.ops.structure import is_fast
 @final
 @dataclass(frozen=True)
 class NameOrders(ModulePass):
-    """In kernels whose numerics are `fast`: products of bf16 are summed in pairs, where `dots` has
-    an instruction that does so. The nests say it, so that the order is theirs, not that of a plan.
+    """On a GPU products of f16 and bf16 are summed as its matrix instructions do it. On a CPU, in
+    kernels whose numerics are `fast`, products of bf16 are summed in pairs, where `dots` has an
+    instruction that does so. The nests say it, so that the order is theirs, not that of a plan.
     """
 
     name = "name-orders"
@@ -27,14 +29,16 @@ class NameOrders(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         machine = machine_named(self.machine)
-        for kernel in op.ops:
-            if isinstance(kernel, KernelOp) and is_fast(kernel):
-                for fold in kernel.walk():
+        name = name_tensor if machine.is_gpu else _name_pairs
+        kernels = [each for each in op.ops if isinstance(each, KernelOp)]
+        for kernel in kernels:
+            if machine.is_gpu or is_fast(kernel):
+                for fold in list(kernel.walk()):
                     if isinstance(fold, FoldOp) and fold.order.data.kind == "serial":
-                        _name(fold, kernel, machine)
+                        name(fold, kernel, machine)
 
 
-def _name(fold: FoldOp, kernel: KernelOp, machine: Machine) -> None:
+def _name_pairs(fold: FoldOp, kernel: KernelOp, machine: Machine) -> None:
     before, fold.properties["order"] = fold.order, OrderAttr(PAIRS)
     if Dots.fits(kernel, machine) is not None:
         fold.properties["order"] = before

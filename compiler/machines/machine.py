@@ -36,9 +36,11 @@ class Machine:
         """How many elements a vector register holds."""
         return self.vector_bytes // element_bytes
 
-    def has(self, dot: Dot) -> bool:
-        """Whether there is this instruction, for vectors as wide as the registers."""
-        return self.vector_bytes in dot.intrinsics and bool({*self.features} & {*dot.features})
+    def has(self, dot: Dot, bytes: int | None = None) -> bool:
+        """Whether there is this instruction, for vectors as wide as the registers, or for tiles of
+        so many bytes."""
+        wide = (bytes or self.vector_bytes) in dot.intrinsics
+        return wide and bool({*self.features} & {*dot.features})
 
     def runs_on(self, features: Sequence[str]) -> bool:
         """Whether a processor with these features can run the code."""

@@ -40,7 +40,11 @@ X86_64_V3_VNNI = replace(X86_64_V3, name="x86-64-v3-vnni", features=(*V3, "avxvn
 X86_64_V4_VNNI = replace(X86_64_V4, name="x86-64-v4-vnni", features=(*V4, "avx512vnni"))
 """With products of bytes. (Cascade Lake, Ice Lake, Zen 4)"""
 
-LEVELS = (X86_64_V3, X86_64_V3_VNNI, X86_64_V4, X86_64_V4_VNNI)
+TILES = ("amx-int8", "amx-tile")
+X86_64_V4_AMX = replace(X86_64_V4, name="x86-64-v4-amx", features=(*V4, *TILES, "avx512vnni"))
+"""With products of tiles of bytes. (Sapphire Rapids)"""
+
+LEVELS = (X86_64_V3, X86_64_V3_VNNI, X86_64_V4, X86_64_V4_VNNI, X86_64_V4_AMX)
 """Each with more than those before it; of a processor that has no name here, the best is it."""
 
 EXACT_AVX512 = (
@@ -52,7 +56,7 @@ EXACT_AVX512 = (
     "avx512vpopcntdq",
     "gfni",
 )
-EXACT_EXTRAS = (*EXACT_AVX512, "avx512bf16", "avxvnni")
+EXACT_EXTRAS = (*EXACT_AVX512, *TILES, "avx512bf16", "avxvnni")
 """What else LLVM may use on the build machine: integer instructions, which change no result.
 
 Of `avx512bf16` it uses what it is told to: its conversion, which flushes denormals, stands for an
@@ -60,13 +64,21 @@ Of `avx512bf16` it uses what it is told to: its conversion, which flushes denorm
 machines round twice.
 """
 
-ZNVER5 = replace(X86_64_V4, name="znver5", features=(*V4, *EXACT_EXTRAS), l1=48 << 10, l3=32 << 20)
+ZNVER5 = replace(
+    X86_64_V4,
+    name="znver5",
+    features=(*V4, *EXACT_AVX512, "avx512bf16", "avxvnni"),
+    l1=48 << 10,
+    l3=32 << 20,
+)
 """AMD's of 2024. The third cache is that of eight cores."""
 
 ZNVER4 = replace(ZNVER5, name="znver4", features=(*V4, *EXACT_AVX512, "avx512bf16"), l1=32 << 10)
 """AMD's of 2022: vectors of 64 bytes, in halves."""
 
-SAPPHIRERAPIDS = replace(ZNVER5, name="sapphirerapids", features=(*V4, *EXACT_AVX512), l2=2 << 20)
+SAPPHIRERAPIDS = replace(
+    ZNVER5, name="sapphirerapids", features=(*V4, *TILES, *EXACT_AVX512), l2=2 << 20
+)
 """Intel's servers of 2023, and what came after. Their `vdpbf16ps` takes two cycles, in which there
 are four multiply-adds of f32: as many products as two of it have."""
 

@@ -30,7 +30,6 @@ from stepwell.runtime.sizes import Size
 
 Array = NDArray[Any]
 Gradient = Sequence["Value | Zero"]
-Sample = tuple[tuple[str, ...], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -101,12 +100,6 @@ class TensorOp(Inferring, abc.ABC):
     The first question, `infer`, is asked of the class: the result types. An answer that a class
     cannot give is an error that names the method to write.
     """
-
-    SAMPLES: ClassVar[Sequence[Sample]] = ()
-    """Operand types and parameters for the catalogue's tests, such as `("f64[2,3]",), {}`."""
-
-    DOMAIN: ClassVar[tuple[float, float]] = (-2.0, 2.0)
-    """Where those tests draw floats from; but for multiples of 1/2 the op is smooth there."""
 
     ROLE: ClassVar[Role] = Role.OPAQUE
     COSTLY: ClassVar[bool] = False

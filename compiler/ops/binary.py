@@ -17,15 +17,12 @@ from stepwell.compiler.dialects.nd import (
     shape_of,
 )
 from stepwell.compiler.ops.base import Array, Gradient, Linear, expect, refusal, same
-from stepwell.compiler.ops.families import Binary, Compare, Elementwise, alike
+from stepwell.compiler.ops.families import Binary, Compare, Elementwise
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
 from stepwell.compiler.ops.value import Slope, Value, Zero
 
 LOGICAL = ("bool", *INTEGERS)
-
-
-BITS = alike(2, "bool[5]", "i32[3]", "i64[2]", "u8[2,2]", "i8[3]")
 
 
 @irdl_op_definition
@@ -121,7 +118,6 @@ class Pow(Binary):
     name = "nd.pow"
     NUMPY: ClassVar = _power
     COSTLY: ClassVar = True
-    DOMAIN: ClassVar = (0.25, 4.0)
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         x, y = (read(at) for read in reads)
@@ -156,7 +152,6 @@ class Extremum(Binary, abc.ABC):
     """One of two numbers: of the slope all to that which is taken, half to each on a tie."""
 
     DTYPES: ClassVar = Compare.DTYPES
-    SAMPLES: ClassVar = Compare.SAMPLES
     TAKES_X: ClassVar[str]
     """How x compares to y where it is taken."""
 
@@ -192,7 +187,6 @@ class And(Binary):
     name = "nd.and"
     NUMPY: ClassVar = np.bitwise_and
     DTYPES: ClassVar = LOGICAL
-    SAMPLES: ClassVar = BITS
 
 
 @irdl_op_definition
@@ -202,14 +196,12 @@ class Or(Binary):
     name = "nd.or"
     NUMPY: ClassVar = np.bitwise_or
     DTYPES: ClassVar = LOGICAL
-    SAMPLES: ClassVar = BITS
 
 
 class Shift(Binary, abc.ABC):
     """The bits of x moved by y places; a negative y counts as one past the width."""
 
     DTYPES: ClassVar = INTEGERS
-    SAMPLES: ClassVar = alike(2, "i32[3,4]", "i64[5]", "u8[7]", "i8[4]", "i32[0]")
 
 
 @irdl_op_definition
@@ -311,14 +303,6 @@ class Select(Elementwise, Linear):
     assembly_format = (
         "$condition `,` $x `,` $y attr-dict `:` type($condition) `,` type($x) `,` type($y)"
         " `->` type($result)"
-    )
-    SAMPLES: ClassVar = (
-        (("bool[3,4]", "f64[3,4]", "f64[3,4]"), {}),
-        (("bool[5]", "f32[5]", "f32[5]"), {}),
-        (("bool[2]", "bf16[2]", "bf16[2]"), {}),
-        (("bool[2]", "i64[2]", "i64[2]"), {}),
-        (("bool[3]", "bool[3]", "bool[3]"), {}),
-        (("bool[0]", "u8[0]", "u8[0]"), {}),
     )
 
     @classmethod

@@ -18,7 +18,6 @@ from stepwell.compiler.ops.base import (
     Gradient,
     PureOp,
     Role,
-    Sample,
     axes_in_range,
     expect,
     refusal,
@@ -72,19 +71,6 @@ class Dot(Contraction):
     assembly_format = (
         "$lhs `,` $rhs `batch` $batch `over` $left `,` $right attr-dict"
         " `:` type($lhs) `,` type($rhs) `->` type($result)"
-    )
-    SAMPLES: ClassVar[Sequence[Sample]] = (
-        (("f64[3,4]", "f64[4,5]"), {"batch": 0, "left": (1,), "right": (0,)}),
-        (("f64[2,3,4]", "f64[2,5,4]"), {"batch": 1, "left": (2,), "right": (2,)}),
-        (("f64[3,4]", "f64[4,3]"), {"batch": 0, "left": (0, 1), "right": (1, 0)}),
-        (("f64[3,4]", "f64[4]"), {"batch": 0, "left": (1,), "right": (0,)}),
-        (("f64[4]", "f64[4,3]"), {"batch": 0, "left": (0,), "right": (0,)}),
-        (("f64[4]", "f64[3]"), {"batch": 0, "left": (), "right": ()}),
-        (("f32[33,70]", "f32[70,21]"), {"batch": 0, "left": (1,), "right": (0,)}),
-        (("bf16[3,4]", "bf16[4,2]"), {"batch": 0, "left": (1,), "right": (0,)}),
-        (("i32[3,4]", "i32[4,2]"), {"batch": 0, "left": (1,), "right": (0,)}),
-        (("f64[3,0]", "f64[0,2]"), {"batch": 0, "left": (1,), "right": (0,)}),
-        (("f64[0,3]", "f64[3,1]"), {"batch": 0, "left": (1,), "right": (0,)}),
     )
 
     @classmethod

@@ -1,7 +1,6 @@
 """Convolution over any number of spatial axes: a contraction of windows with a kernel."""
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import numpy as np
 from xdsl.irdl import irdl_op_definition, prop_def
@@ -9,7 +8,7 @@ from xdsl.irdl import irdl_op_definition, prop_def
 from stepwell.compiler.dialects.loop.types import UNCUT, Combine
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of, tensor, text_of
 from stepwell.compiler.dialects.sizes import IntsAttr, Shape, SizeAttr, SizesAttr
-from stepwell.compiler.ops.base import Array, Gradient, Sample, concrete, expect, refusal
+from stepwell.compiler.ops.base import Array, Gradient, concrete, expect, refusal
 from stepwell.compiler.ops.contraction import Contraction
 from stepwell.compiler.ops.indices import ONE, ZERO, Index
 from stepwell.compiler.ops.movement import spread
@@ -18,18 +17,6 @@ from stepwell.compiler.ops.scalars import Read, Scalar, Scalars, working
 from stepwell.compiler.ops.sliding import Sliding, all_inside, expect_sliding, overlaps, slidings
 from stepwell.compiler.ops.value import Value, full
 from stepwell.runtime.sizes import Size
-
-
-def _sample(
-    x: str,
-    w: str,
-    stride: tuple[int, ...],
-    low: tuple[int, ...],
-    high: tuple[int, ...],
-    **rest: object,
-) -> Sample:
-    others = {"dilation": (1,) * len(stride), "groups": 1, **rest}
-    return (x, w), {"stride": stride, "low": low, "high": high, **others}
 
 
 @irdl_op_definition
@@ -49,21 +36,6 @@ class Convolution(Contraction):
     assembly_format = (
         "$lhs `,` $rhs `stride` $stride `low` $low `high` $high `dilation` $dilation"
         " `groups` $groups attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)"
-    )
-    SAMPLES: ClassVar[Sequence[Sample]] = (
-        _sample("f64[2,3,4,2]", "f64[3,2,2,3]", (1, 1), (1, 0), (1, 1)),
-        _sample("f64[1,5,4,1]", "f64[3,3,1,2]", (2, 3), (1, 1), (0, 2)),
-        _sample("f64[2,6,2]", "f64[2,2,3]", (1,), (1,), (2,), dilation=(3,)),
-        _sample("f64[1,3,3,4]", "f64[2,2,2,6]", (2, 1), (1, 1), (0, 0), groups=2),
-        _sample("f64[1,3,2,3]", "f64[2,1,1,3]", (1, 1), (0, 0), (0, 0), groups=3),
-        _sample("f64[1,2,3,2,2]", "f64[2,2,1,2,1]", (1, 2, 1), (0, 1, 0), (1, 0, 0)),
-        _sample("f64[2,5,2]", "f64[2,2,2]", (1,), (-1,), (3,)),
-        _sample("f32[1,3,4,3]", "f32[2,3,3,17]", (1, 1), (1, 1), (0, 1)),
-        _sample("bf16[1,4,3]", "bf16[2,3,2]", (1,), (1,), (0,)),
-        _sample("i32[1,4,3]", "i32[2,3,2]", (1,), (1,), (1,)),
-        _sample("f64[1,2,2]", "f64[3,2,2]", (1,), (0,), (0,)),
-        _sample("f64[0,3,2]", "f64[2,2,1]", (1,), (0,), (0,)),
-        _sample("f64[2,3,0]", "f64[2,0,1]", (2,), (1,), (1,)),
     )
 
     @classmethod

@@ -21,7 +21,7 @@ from stepwell.compiler.dialects.nd import (
     tensor,
 )
 from stepwell.compiler.dialects.sizes import NumberAttr, Shape, SizeAttr, SizesAttr
-from stepwell.compiler.ops.base import Array, PureOp, Role, Sample, concrete, expect
+from stepwell.compiler.ops.base import Array, PureOp, Role, concrete, expect
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
 from stepwell.runtime.errors import CompileError
@@ -42,14 +42,6 @@ class Constant(Creation):
     name = "nd.constant"
     value = prop_def(LiteralAttr)
     shape = prop_def(SizesAttr)
-    SAMPLES: ClassVar[Sequence[Sample]] = (
-        ((), {"value": Literal.of(2.5, "f64"), "shape": (2, 3)}),
-        ((), {"value": Literal.of(-0.0, "f32"), "shape": ()}),
-        ((), {"value": Literal.of(float("inf"), "bf16"), "shape": (2,)}),
-        ((), {"value": Literal.of(float("nan"), "f16"), "shape": (2,)}),
-        ((), {"value": Literal.of(-7, "i64"), "shape": (1,)}),
-        ((), {"value": Literal.of(True, "bool"), "shape": (2,)}),
-    )
 
     @classmethod
     def infer(cls, *, value: Literal, shape: Shape) -> Sequence[Tensor]:
@@ -91,9 +83,6 @@ class WeightOp(Creation):
     dtype = prop_def(StringAttr)
     shape = prop_def(SizesAttr)
     assembly_format = "$value $dtype $shape attr-dict `:` type($result)"
-    SAMPLES: ClassVar[Sequence[Sample]] = (
-        ((), {"value": Weight.of(np.arange(6.0).reshape(2, 3)), "dtype": "f64", "shape": (2, 3)}),
-    )
 
     @classmethod
     def infer(cls, *, value: Weight, dtype: str, shape: Shape) -> Sequence[Tensor]:
@@ -119,11 +108,6 @@ class Iota(Creation):
     axis = prop_def(NumberAttr)
     dtype = prop_def(StringAttr)
     assembly_format = "$dtype $shape `axis` $axis attr-dict `:` type($result)"
-    SAMPLES: ClassVar[Sequence[Sample]] = (
-        ((), {"shape": (4,), "axis": 0, "dtype": "i64"}),
-        ((), {"shape": (2, 3), "axis": 1, "dtype": "f32"}),
-        ((), {"shape": (3, 0), "axis": 0, "dtype": "u8"}),
-    )
 
     @classmethod
     def infer(cls, *, shape: Shape, axis: int, dtype: str) -> Sequence[Tensor]:
@@ -147,7 +131,6 @@ class SizeOp(Creation):
     name = "nd.size"
     size = prop_def(SizeAttr)
     assembly_format = "$size attr-dict `:` type($result)"
-    SAMPLES: ClassVar[Sequence[Sample]] = (((), {"size": Size.of(7)}),)
 
     @classmethod
     def infer(cls, *, size: Size) -> Sequence[Tensor]:

@@ -9,7 +9,7 @@ from xdsl.irdl import irdl_op_definition, prop_def
 from stepwell.compiler.dialects.loop.types import Combine
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of, text_of
 from stepwell.compiler.dialects.sizes import NumberAttr
-from stepwell.compiler.ops.base import Array, Gradient, Linear, OneToOne, Role, Sample, expect
+from stepwell.compiler.ops.base import Array, Gradient, Linear, OneToOne, Role, expect
 from stepwell.compiler.ops.families import NUMBERS, in_working_precision
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars, working
@@ -29,17 +29,6 @@ class Cumsum(OneToOne, Linear):
     axis = prop_def(NumberAttr)
     reverse = prop_def(NumberAttr)
     assembly_format = "$x `axis` $axis `reverse` $reverse attr-dict `:` type($x) `->` type($result)"
-    SAMPLES: ClassVar[Sequence[Sample]] = (
-        (("f64[3,4]",), {"axis": 1, "reverse": 0}),
-        (("f64[3,4,2]",), {"axis": 1, "reverse": 1}),
-        (("f32[35]",), {"axis": 0, "reverse": 0}),
-        (("f16[9]",), {"axis": 0, "reverse": 1}),
-        (("bf16[2,9]",), {"axis": 1, "reverse": 0}),
-        (("i64[4]",), {"axis": 0, "reverse": 0}),
-        (("u8[40]",), {"axis": 0, "reverse": 0}),
-        (("f64[0,3]",), {"axis": 0, "reverse": 0}),
-        (("f64[3,0]",), {"axis": 0, "reverse": 1}),
-    )
 
     @classmethod
     def infer(cls, x: Tensor, *, axis: int, reverse: int) -> Sequence[Tensor]:

@@ -16,7 +16,6 @@ from stepwell.compiler.ops.base import (
     Gradient,
     Linear,
     Role,
-    Sample,
     all_leading,
     concrete,
     expect,
@@ -88,13 +87,6 @@ class DynamicSlice(Linear):
     assembly_format = (
         "$x `from` $starts `to` $shape attr-dict `:` functional-type(operands, results)"
     )
-    SAMPLES: ClassVar[Sequence[Sample]] = (
-        (("f64[5,4]", "i64[]", "i64[]"), {"shape": (2, 3)}),
-        (("f64[2,5,4]", "i32[2]", "i32[2]"), {"shape": (2, 2, 3)}),
-        (("u8[5]", "u8[]"), {"shape": (3,)}),
-        (("bool[5]", "i32[]"), {"shape": (0,)}),
-        (("f64[]",), {"shape": ()}),
-    )
 
     @classmethod
     def infer(cls, x: Tensor, *starts: Tensor, shape: Shape) -> Sequence[Tensor]:
@@ -132,13 +124,6 @@ class DynamicUpdateSlice(Linear):
     result = result_def(TensorType)
     assembly_format = (
         "$x `from` $starts `with` $update attr-dict `:` functional-type(operands, results)"
-    )
-    SAMPLES: ClassVar[Sequence[Sample]] = (
-        (("f64[5,4]", "f64[2,3]", "i64[]", "i64[]"), {}),
-        (("f64[2,5,4]", "f64[2,2,3]", "i32[2]", "i32[2]"), {}),
-        (("u8[5]", "u8[3]", "u8[]"), {}),
-        (("f64[5]", "f64[0]", "i32[]"), {}),
-        (("f64[]", "f64[]"), {}),
     )
 
     @classmethod

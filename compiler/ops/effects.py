@@ -2,7 +2,6 @@
 
 import ctypes
 from collections.abc import Sequence
-from typing import ClassVar
 
 import numpy as np
 from xdsl.dialects.builtin import StringAttr, TensorType, i1
@@ -25,12 +24,11 @@ from stepwell.compiler.dialects.nd import (
     dtype_of,
     numpy_dtype,
     shape_of,
-    tensor,
     text_of,
 )
 from stepwell.compiler.dialects.sizes import count_of
 from stepwell.compiler.dialects.texts import TextAttr
-from stepwell.compiler.ops.base import Array, Effect, Gradient, Sample, concrete, expect, refusal
+from stepwell.compiler.ops.base import Array, Effect, Gradient, concrete, expect, refusal
 from stepwell.compiler.ops.host import Host
 from stepwell.compiler.ops.regions import written
 from stepwell.compiler.ops.scan import slice_of
@@ -50,10 +48,6 @@ class Print(Effect):
     text = prop_def(TextAttr)
     traits = traits_def(MemoryWriteEffect())
     assembly_format = "$text (`(` $arguments^ `)`)? attr-dict (`:` type($arguments)^)?"
-    SAMPLES: ClassVar[Sequence[Sample]] = (
-        (("f64[2,3]", "i32[]"), {"text": "x is {} after {} steps"}),
-        ((), {"text": "here"}),
-    )
 
     @classmethod
     def infer(cls, *arguments: Tensor, text: str) -> Sequence[Tensor]:
@@ -83,7 +77,6 @@ class Assert(Effect):
     text = prop_def(TextAttr)
     traits = traits_def(MemoryWriteEffect())
     assembly_format = "$condition `,` $text attr-dict `:` type($condition)"
-    SAMPLES: ClassVar[Sequence[Sample]] = ((("bool[3]",), {"text": "all are true"}),)
 
     @classmethod
     def infer(cls, condition: Tensor, *, text: str) -> Sequence[Tensor]:
@@ -118,9 +111,6 @@ class Custom(Effect):
     assembly_format = (
         "$symbol `(` $arguments `)` `gives` $types attr-dict"
         " `:` functional-type($arguments, $outputs)"
-    )
-    SAMPLES: ClassVar[Sequence[Sample]] = (
-        (("f64[2,3]", "i32[]"), {"symbol": "sched_yield", "types": (tensor("f32"),)}),
     )
 
     @classmethod

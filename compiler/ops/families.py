@@ -14,7 +14,6 @@ from stepwell.compiler.ops.base import (
     Gradient,
     PureOp,
     Role,
-    Sample,
     all_leading,
     expect,
     same,
@@ -25,12 +24,6 @@ from stepwell.compiler.ops.value import Slope, Value, Zero, again, plus, times
 from stepwell.runtime.sizes import Size
 
 NUMBERS = (*FLOATS, *INTEGERS)
-SHAPES = ("f64[3,4]", "f32[5]", "f16[2,3]", "bf16[7]", "i32[6]", "i64[2,2]", "u8[5]", "i8[4]")
-
-
-def alike(operands: int, *types: str) -> Sequence[Sample]:
-    """Samples of so many operands of one type, for each of the types."""
-    return tuple(((each,) * operands, {}) for each in types)
 
 
 def in_working_precision(function: Callable[..., Any], *operands: Array) -> Array:
@@ -69,7 +62,6 @@ class Function(Elementwise, abc.ABC):
 class Unary(Function, abc.ABC):
     """One operand. A leaf says its slope: the derivative at x, where y is the result."""
 
-    SAMPLES: ClassVar = alike(1, *SHAPES, "f64[0,3]", "f32[1]", "f64[]")
     T: ClassVar = VarConstraint("T", base(TensorType))
     x = operand_def(T)
     result = result_def(T)
@@ -94,7 +86,6 @@ class Unary(Function, abc.ABC):
 class Binary(Function, abc.ABC):
     """Two operands of one type. A leaf says its two slopes."""
 
-    SAMPLES: ClassVar = alike(2, *SHAPES, "f64[0]")
     T: ClassVar = VarConstraint("T", base(TensorType))
     lhs = operand_def(T)
     rhs = operand_def(T)
@@ -124,7 +115,6 @@ class Binary(Function, abc.ABC):
 class Compare(Function, abc.ABC):
     """Two operands of one type to a boolean; flat everywhere."""
 
-    SAMPLES: ClassVar = (*Binary.SAMPLES, *alike(2, "bool[4]"))
     DTYPES: ClassVar[Sequence[str]] = (*NUMBERS, "bool")
     lhs = operand_def(TensorType)
     rhs = operand_def(TensorType)

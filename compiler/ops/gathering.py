@@ -16,7 +16,6 @@ from stepwell.compiler.ops.base import (
     Linear,
     PureOp,
     Role,
-    Sample,
     all_leading,
     expect,
     refusal,
@@ -28,16 +27,6 @@ from stepwell.compiler.ops.indices import ONE, ZERO, Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
 from stepwell.compiler.ops.value import Value, Zero, dense, emitted, full
 from stepwell.runtime.sizes import Size, at_most
-
-GATHERED: Sequence[Sample] = (
-    (("f64[5,3]", "i64[2,4]"), {"batch": 0}),
-    (("f64[2,5,3]", "i32[2,4]"), {"batch": 1}),
-    (("f64[2,3,4]", "i32[2,3,5]"), {"batch": 2}),
-    (("f32[5]", "i32[]"), {"batch": 0}),
-    (("i64[5,2]", "u8[3]"), {"batch": 0}),
-    (("bf16[5]", "i64[0]"), {"batch": 0}),
-    (("f64[0,2]", "i64[3]"), {"batch": 0}),
-)
 
 
 def gathered(op: type[Inferring], x: Tensor, indices: Tensor, batch: int) -> Shape:
@@ -67,7 +56,6 @@ class Gather(Linear):
         "$x `at` $indices `batch` $batch attr-dict `:` type($x) `,` type($indices)"
         " `->` type($result)"
     )
-    SAMPLES: ClassVar = (*GATHERED, (("bool[3]", "i32[2]"), {"batch": 0}))
 
     @classmethod
     def infer(cls, x: Tensor, indices: Tensor, *, batch: int) -> Sequence[Tensor]:
@@ -158,19 +146,6 @@ class ScatterAdd(PureOp):
     assembly_format = (
         "$x `at` $indices `add` $updates `batch` $batch attr-dict"
         " `:` type($x) `,` type($indices) `,` type($updates) `->` type($result)"
-    )
-    SAMPLES: ClassVar[Sequence[Sample]] = (
-        (("f64[5,3]", "i64[2,4]", "f64[2,4,3]"), {"batch": 0}),
-        (("f64[2,5,3]", "i32[2,4]", "f64[2,4,3]"), {"batch": 1}),
-        (("f64[2,3,4]", "i32[2,3,5]", "f64[2,3,5]"), {"batch": 2}),
-        (("f32[5]", "i32[]", "f32[]"), {"batch": 0}),
-        (("f16[5]", "i64[9]", "f16[9]"), {"batch": 0}),
-        (("f16[3,35]", "i64[9]", "f16[9,35]"), {"batch": 0}),
-        (("f32[3,4,4]", "i32[7]", "f32[7,4,4]"), {"batch": 0}),
-        (("bf16[2,2]", "u8[9]", "bf16[9,2]"), {"batch": 0}),
-        (("u8[3]", "i32[20]", "u8[20]"), {"batch": 0}),
-        (("f64[0,2]", "i64[3]", "f64[3,2]"), {"batch": 0}),
-        (("f64[2]", "i64[0]", "f64[0]"), {"batch": 0}),
     )
 
     @classmethod

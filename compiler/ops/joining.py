@@ -15,7 +15,6 @@ from stepwell.compiler.ops.base import (
     Gradient,
     Linear,
     Role,
-    Sample,
     all_leading,
     concrete,
     expect,
@@ -44,12 +43,6 @@ class Pad(Linear):
     assembly_format = (
         "$x `with` $fill `low` $low `high` $high `interior` $interior attr-dict"
         " `:` type($x) `,` type($fill) `->` type($result)"
-    )
-    SAMPLES: ClassVar[Sequence[Sample]] = (
-        (("f64[3,4]", "f64[]"), {"low": (1, 0), "high": (2, 3), "interior": (0, 0)}),
-        (("f64[3]", "f64[]"), {"low": (1,), "high": (1,), "interior": (2,)}),
-        (("i32[2]", "i32[]"), {"low": (0,), "high": (4,), "interior": (0,)}),
-        (("f64[0]", "f64[]"), {"low": (1,), "high": (1,), "interior": (1,)}),
     )
 
     @classmethod
@@ -140,11 +133,6 @@ class Concatenate(Linear):
     axis = prop_def(NumberAttr)
     result = result_def(TensorType)
     assembly_format = "$parts `axis` $axis attr-dict `:` type($parts) `->` type($result)"
-    SAMPLES: ClassVar[Sequence[Sample]] = (
-        (("f64[2,3]", "f64[1,3]", "f64[0,3]"), {"axis": 0}),
-        (("f32[2,3]", "f32[2,2]"), {"axis": 1}),
-        (("bool[2]",), {"axis": 0}),
-    )
 
     @classmethod
     def infer(cls, *parts: Tensor, axis: int) -> Sequence[Tensor]:

@@ -16,7 +16,6 @@ from stepwell.compiler.ops.base import (
     Linear,
     OneToOne,
     Role,
-    Sample,
     axes_in_range,
     concrete,
     expect,
@@ -49,12 +48,6 @@ class Broadcast(Movement):
     shape = prop_def(SizesAttr)
     axes = prop_def(IntsAttr)
     assembly_format = "$x `to` $shape `axes` $axes attr-dict `:` type($x) `->` type($result)"
-    SAMPLES: ClassVar[Sequence[Sample]] = (
-        (("f64[3]",), {"shape": (2, 3, 4), "axes": (1,)}),
-        (("f64[]",), {"shape": (2, 3), "axes": ()}),
-        (("i32[2,3]",), {"shape": (3, 2), "axes": (1, 0)}),
-        (("bool[2]",), {"shape": (0, 2), "axes": (1,)}),
-    )
 
     @classmethod
     def infer(cls, x: Tensor, *, shape: Shape, axes: tuple[int, ...]) -> Sequence[Tensor]:
@@ -93,14 +86,6 @@ class Reshape(Movement):
     name = "nd.reshape"
     shape = prop_def(SizesAttr)
     assembly_format = "$x `to` $shape attr-dict `:` type($x) `->` type($result)"
-    SAMPLES: ClassVar[Sequence[Sample]] = (
-        (("f64[3,4]",), {"shape": (12,)}),
-        (("f64[3,4]",), {"shape": (2, 6)}),
-        (("f32[2,3,4]",), {"shape": (6, 4)}),
-        (("i64[6,4]",), {"shape": (2, 3, 1, 4)}),
-        (("f64[]",), {"shape": (1, 1)}),
-        (("f64[0,3]",), {"shape": (3, 0)}),
-    )
 
     @classmethod
     def infer(cls, x: Tensor, *, shape: Shape) -> Sequence[Tensor]:
@@ -168,11 +153,6 @@ class Transpose(Movement):
     name = "nd.transpose"
     axes = prop_def(IntsAttr)
     assembly_format = "$x `axes` $axes attr-dict `:` type($x) `->` type($result)"
-    SAMPLES: ClassVar[Sequence[Sample]] = (
-        (("f64[2,3]",), {"axes": (1, 0)}),
-        (("f32[2,3,4]",), {"axes": (2, 0, 1)}),
-        (("u8[2,0]",), {"axes": (1, 0)}),
-    )
 
     @classmethod
     def infer(cls, x: Tensor, *, axes: tuple[int, ...]) -> Sequence[Tensor]:
@@ -209,11 +189,6 @@ class Slice(Movement):
     step = prop_def(IntsAttr)
     assembly_format = (
         "$x `from` $start `to` $shape `step` $step attr-dict `:` type($x) `->` type($result)"
-    )
-    SAMPLES: ClassVar[Sequence[Sample]] = (
-        (("f64[5,4]",), {"start": (1, 0), "shape": (3, 4), "step": (1, 1)}),
-        (("f64[7]",), {"start": (1,), "shape": (3,), "step": (2,)}),
-        (("i32[3]",), {"start": (3,), "shape": (0,), "step": (1,)}),
     )
 
     @classmethod
@@ -277,11 +252,6 @@ class Reverse(Movement):
     name = "nd.reverse"
     axes = prop_def(IntsAttr)
     assembly_format = "$x `axes` $axes attr-dict `:` type($x) `->` type($result)"
-    SAMPLES: ClassVar[Sequence[Sample]] = (
-        (("f64[3,4]",), {"axes": (1,)}),
-        (("f32[3,2]",), {"axes": (0, 1)}),
-        (("i32[0]",), {"axes": (0,)}),
-    )
 
     @classmethod
     def infer(cls, x: Tensor, *, axes: tuple[int, ...]) -> Sequence[Tensor]:

@@ -16,7 +16,6 @@ from stepwell.compiler.ops.base import (
     OneToOne,
     PureOp,
     Role,
-    Sample,
     axes_in_range,
     expect,
     refusal,
@@ -26,25 +25,6 @@ from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars, working
 from stepwell.compiler.ops.value import Slope, Value, Zero, times
 from stepwell.runtime.sizes import Size
-
-SUMS: Sequence[Sample] = (
-    (("f64[3,4]",), {"axes": (1,)}),
-    (("f64[3,4]",), {"axes": (0,)}),
-    (("f64[2,3,4]",), {"axes": (0, 2)}),
-    (("f32[5,70]",), {"axes": (0, 1)}),
-    (("f16[3,4]",), {"axes": (1,)}),
-    (("bf16[3,4]",), {"axes": (0,)}),
-    (("i32[3,4]",), {"axes": (1,)}),
-    (("u8[300]",), {"axes": (0,)}),
-    (("i8[300]",), {"axes": (0,)}),
-    (("f64[0,3]",), {"axes": (0,)}),
-    (("f64[1,3]",), {"axes": (0,)}),
-)
-PICKS: Sequence[Sample] = (
-    *(sample for sample in SUMS if "0," not in sample[0][0]),
-    (("bool[3,4]",), {"axes": (1,)}),
-    (("bool[0]",), {"axes": (0,)}),
-)
 
 
 def order_of(shape: Shape, axes: Sequence[int]) -> Order:
@@ -141,7 +121,6 @@ class ReduceSum(Reduction):
     name = "nd.reduce_sum"
     COMBINE: ClassVar = Combine.ADD
     NUMPY: ClassVar = np.add
-    SAMPLES: ClassVar = SUMS
 
     def slopes(self) -> Slope:
         return 1.0
@@ -154,7 +133,6 @@ class ReduceProd(Reduction):
     name = "nd.reduce_prod"
     COMBINE: ClassVar = Combine.MUL
     NUMPY: ClassVar = np.multiply
-    SAMPLES: ClassVar = SUMS
 
     def slopes(self) -> Slope:
         """For each element the product of all others along the axes; nothing is divided by 0.
@@ -180,7 +158,6 @@ class Extremum(Reduction, abc.ABC):
     EMPTY: ClassVar = False
     OF_BOOLS: ClassVar[np.ufunc]
     DTYPES: ClassVar = (*NUMBERS, "bool")
-    SAMPLES: ClassVar = PICKS
 
     @property
     def order(self) -> Order:
@@ -226,12 +203,6 @@ class ArgMax(OneToOne, PureOp):
     ROLE: ClassVar = Role.FOLD
     axis = prop_def(NumberAttr)
     assembly_format = "$x `axis` $axis attr-dict `:` type($x) `->` type($result)"
-    SAMPLES: ClassVar[Sequence[Sample]] = (
-        (("f64[3,4]",), {"axis": 1}),
-        (("f32[3,4]",), {"axis": 0}),
-        (("i32[70]",), {"axis": 0}),
-        (("f16[0,4]",), {"axis": 1}),
-    )
 
     @classmethod
     def infer(cls, x: Tensor, *, axis: int) -> Sequence[Tensor]:

@@ -12,7 +12,7 @@ from stepwell.compiler.dialects.construct import segments
 from stepwell.compiler.dialects.loop.nests import SortOp
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, is_float, shape_of, text_of
 from stepwell.compiler.dialects.sizes import NumberAttr
-from stepwell.compiler.ops.base import Array, Gradient, PureOp, Role, Sample, all_leading, expect
+from stepwell.compiler.ops.base import Array, Gradient, PureOp, Role, all_leading, expect
 from stepwell.compiler.ops.gathering import gather, scatter_add
 from stepwell.compiler.ops.host import Host
 from stepwell.compiler.ops.value import Value, Zero, emitted, iota
@@ -32,20 +32,6 @@ class Sort(PureOp):
     axis = prop_def(NumberAttr)
     outputs = var_result_def(TensorType)
     assembly_format = "$arguments `axis` $axis attr-dict `:` functional-type($arguments, $outputs)"
-    SAMPLES: ClassVar[Sequence[Sample]] = (
-        (("f64[3,7]",), {"axis": 1}),
-        (("f64[5,3]", "f64[5,3]"), {"axis": 0}),
-        (("f32[35]", "i32[35]", "bool[35]"), {"axis": 0}),
-        (("f16[9]",), {"axis": 0}),
-        (("bf16[2,9]",), {"axis": 1}),
-        (("i64[9]", "f64[9]"), {"axis": 0}),
-        (("u8[20]",), {"axis": 0}),
-        (("i8[20]",), {"axis": 0}),
-        (("bool[5]", "u8[5]"), {"axis": 0}),
-        (("f64[2,0]",), {"axis": 1}),
-        (("f64[0,2]",), {"axis": 1}),
-        (("f64[1]",), {"axis": 0}),
-    )
 
     @classmethod
     def infer(cls, *arguments: Tensor, axis: int) -> Sequence[Tensor]:

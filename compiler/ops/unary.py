@@ -19,15 +19,11 @@ from stepwell.compiler.dialects.nd import (
     shape_of,
     tensor,
 )
-from stepwell.compiler.ops.base import Array, Gradient, OneToOne, Role, Sample
-from stepwell.compiler.ops.families import Elementwise, Unary, alike
+from stepwell.compiler.ops.base import Array, Gradient, OneToOne, Role
+from stepwell.compiler.ops.families import Elementwise, Unary
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
 from stepwell.compiler.ops.value import Slope, Value, Zero
-
-FLOATING: Sequence[Sample] = tuple(
-    sample for sample in Unary.SAMPLES if sample[0][0].startswith(("f", "bf"))
-)
 
 
 class Analytic(Unary, abc.ABC):
@@ -35,7 +31,6 @@ class Analytic(Unary, abc.ABC):
 
     COSTLY: ClassVar = True
     DTYPES: ClassVar = FLOATS
-    SAMPLES: ClassVar = FLOATING
 
 
 @irdl_op_definition
@@ -105,7 +100,6 @@ class Log(Analytic):
 
     name = "nd.log"
     NUMPY: ClassVar = np.log
-    DOMAIN: ClassVar = (0.25, 4.0)
 
     def slope(self, x: Value, y: Value) -> Slope:
         return 1.0 / x
@@ -117,7 +111,6 @@ class Sqrt(Analytic):
 
     name = "nd.sqrt"
     NUMPY: ClassVar = np.sqrt
-    DOMAIN: ClassVar = (0.25, 4.0)
 
     def slope(self, x: Value, y: Value) -> Slope:
         return 0.5 / y
@@ -133,7 +126,6 @@ class Rsqrt(Analytic):
 
     name = "nd.rsqrt"
     NUMPY: ClassVar = _rsqrt
-    DOMAIN: ClassVar = (0.25, 4.0)
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         x = reads[0](at)
@@ -200,7 +192,6 @@ class Floor(Unary):
     name = "nd.floor"
     NUMPY: ClassVar = np.floor
     DTYPES: ClassVar = FLOATS
-    SAMPLES: ClassVar = FLOATING
 
     def slope(self, x: Value, y: Value) -> Slope:
         return Zero(x.type)
@@ -213,7 +204,6 @@ class Not(Unary):
     name = "nd.not"
     NUMPY: ClassVar = np.invert
     DTYPES: ClassVar = ("bool", *INTEGERS)
-    SAMPLES: ClassVar = alike(1, "bool[5]", "i32[3]", "u8[2,2]", "i8[2]")
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         x = reads[0](at)
@@ -228,11 +218,6 @@ class Convert(OneToOne, Elementwise):
     ROLE: ClassVar = Role.FREE
     dtype = prop_def(StringAttr)
     assembly_format = "$x `to` $dtype attr-dict `:` type($x) `->` type($result)"
-    SAMPLES: ClassVar = tuple(
-        ((f"{source}[5]",), {"dtype": target})
-        for source in ("bool", "i8", "i32", "i64", "u8", "f16", "bf16", "f32", "f64")
-        for target in ("bool", "i8", "i32", "i64", "u8", "f16", "bf16", "f32", "f64")
-    )
 
     @classmethod
     def infer(cls, x: Tensor, *, dtype: str) -> Sequence[Tensor]:

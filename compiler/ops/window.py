@@ -24,7 +24,6 @@ from stepwell.compiler.ops.base import (
     OneToOne,
     PureOp,
     Role,
-    Sample,
     concrete,
     expect,
     refusal,
@@ -63,30 +62,6 @@ def highest(dtype: str) -> float | int:
 def identity(combine: str, dtype: str) -> float | int:
     """What changes no other number; of sums it is -0, which keeps even -0."""
     return {"add": -0.0, "max": lowest(dtype), "min": highest(dtype)}[combine]
-
-
-def _sample(x: str, combine: str, *entries: tuple[int, ...]) -> Sample:
-    names = ("size", "stride", "low", "high")
-    return (x,), {"combine": combine, **dict(zip(names, entries, strict=True))}
-
-
-def _samples(combine: str) -> Sequence[Sample]:
-    return (
-        _sample("f64[1,4,5,2]", combine, (1, 2, 2, 1), (1, 2, 2, 1), (0,) * 4, (0,) * 4),
-        _sample("f64[5,4]", combine, (3, 3), (2, 1), (1, 1), (1, 0)),
-        _sample("f64[6]", combine, (2,), (3,), (-1,), (1,)),
-        _sample("bf16[5]", combine, (2,), (1,), (0,), (1,)),
-        _sample("i32[5]", combine, (2,), (2,), (1,), (1,)),
-        _sample("f64[0,3]", combine, (1, 2), (1, 1), (0, 0), (0, 0)),
-    )
-
-
-def _more_samples(combine: str) -> Sequence[Sample]:
-    return (
-        _sample("f32[4,35]", combine, (3, 2), (1, 2), (1, 0), (1, 0)),
-        _sample("u8[5]", combine, (3,), (1,), (1,), (1,)),
-        _sample("f64[2]", combine, (3,), (1,), (0,), (0,)),
-    )
 
 
 class Windowed(OneToOne, PureOp, abc.ABC):
@@ -166,12 +141,6 @@ class Window(Windowed):
 
     name = "nd.window"
     COMBINES: ClassVar = ("add", *PICKS)
-    SAMPLES: ClassVar = (
-        *_samples("add"),
-        *_samples("max"),
-        *_more_samples("max"),
-        *_more_samples("min"),
-    )
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         combine = self.combine.data
@@ -253,7 +222,6 @@ class WindowPosition(Windowed):
     name = "nd.window_position"
     COMBINES: ClassVar = tuple(PICKS)
     RESULT: ClassVar = "i64"
-    SAMPLES: ClassVar = (*_samples("max"), *_more_samples("min"))
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         shape = shape_of(self.x.type)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from stepwell.compiler.machines.dots import DOTS
+from stepwell.compiler.machines.dots import DOTS, TILE_DOTS
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.machines.x86 import V4
 from stepwell.runtime.errors import CompileError
@@ -25,6 +25,9 @@ X86_GROUPS: Mapping[str, tuple[str, ...]] = {
     "sse41": ("sse4.1",),
     "sse42": ("sse4.2",),
     "ssse3": ("ssse3",),
+    **dict.fromkeys(TILE_DOTS, ("amx-int8",)),
+    **dict.fromkeys(("ldtilecfg", "tileloadd64", "tilerelease"), ("amx-tile",)),
+    **dict.fromkeys(("tilestored64", "tilezero"), ("amx-tile",)),
     "vcvtph2ps": ("f16c",),
     "vcvtps2ph": ("f16c",),
 }

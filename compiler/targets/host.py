@@ -10,6 +10,7 @@ from llvmlite import binding
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.machines.x86 import EXACT_EXTRAS, X86_64_V3, X86_64_V4
 from stepwell.runtime.errors import CompileError
+from stepwell.runtime.system import cpu_features
 
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
@@ -27,7 +28,8 @@ def host() -> Machine:
         missing = ", ".join(sorted(set(X86_64_V3.features) - available))
         raise CompileError("SW0256", f"this processor lacks {missing}, which x86-64-v3 has")
     exact = EXACT_EXTRAS if level is X86_64_V4 else ("avxvnni",)
-    extras = tuple(feature for feature in exact if feature in available)
+    usable = available & cpu_features()
+    extras = tuple(feature for feature in exact if feature in usable)
     sizes = cache_sizes()
     return replace(
         level,

@@ -162,3 +162,12 @@ func.func @dot(%w: vector<8xi32>) {
   func.return
 }
 // CHECK: vpmaddubsw is none of vpdpbusd, sdot, udot, vpmaddwd, vdpbf16ps
+
+// -----
+
+func.func @tiles(%x: !loop.buffer<[16, 64] x i8>, %w: !loop.buffer<[512] x i32>, %s: !loop.buffer<[512] x i32>,
+                 %i: index) {
+  loop.dot_tiles "vpdpbusd" %x[%i] by %i, %w[%i] to %s[%i] rows %i words %i : !loop.buffer<[16, 64] x i8>, !loop.buffer<[512] x i32> to !loop.buffer<[512] x i32>
+  func.return
+}
+// CHECK: vpdpbusd is none of tdpbssd, tdpbsud, tdpbusd, tdpbuud

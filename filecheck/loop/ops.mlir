@@ -218,6 +218,23 @@ loop.kernel @explicit<N: 1>(%x: !loop.buffer<[N] x f32>) -> (%y: !loop.buffer<[N
 // CHECK-NEXT:    loop.fence
 // CHECK-NEXT:  }
 
+// All rows of a panel are multiplied at once by instructions that take tiles: 32 rows from `%at` on, `%by` apart,
+// with 32 lanes of words.
+loop.kernel @tiles(%x: !loop.buffer<[32, 64] x i8>, %w: !loop.buffer<[512] x i32>) -> (%y: !loop.buffer<[1024] x i32>) {
+  %at = loop.index 0
+  %by = loop.index 64
+  %rows = loop.index 32
+  %words = loop.index 16
+  loop.dot_tiles "tdpbusd" %x[%at] by %by, %w[%at] to %y[%at] rows %rows words %words : !loop.buffer<[32, 64] x i8>, !loop.buffer<[512] x i32> to !loop.buffer<[1024] x i32>
+}
+// CHECK:       loop.kernel @tiles
+// CHECK-NEXT:    %at = loop.index 0
+// CHECK-NEXT:    %by = loop.index 64
+// CHECK-NEXT:    %rows = loop.index 32
+// CHECK-NEXT:    %words = loop.index 16
+// CHECK-NEXT:    loop.dot_tiles "tdpbusd" %x[%at] by %by, %w[%at] to %y[%at] rows %rows words %words : !loop.buffer<[32, 64] x i8>, !loop.buffer<[512] x i32> to !loop.buffer<[1024] x i32>
+// CHECK-NEXT:  }
+
 // Numbers have no sign, ops have: one op compares, of every kind, one by one or lane by lane; `u` is for
 // unsigned ones. Conversion of floats to integers saturates.
 loop.func @scalars(%x: f32, %v: vector<16xf32>, %n: i8, %i: index) -> () {

@@ -1,4 +1,5 @@
 // RUN: stepwell-opt %s -p "choose-plans{machine=x86-64-v4-vnni},expand-plans" --split-input-file | filecheck %s
+// RUN: stepwell-opt %s -p "choose-plans{machine=x86-64-v4-amx},expand-plans" --split-input-file | filecheck %s --check-prefix TILES
 // RUN: stepwell-opt %s -p "name-orders{machine=znver5},choose-plans{machine=znver5},expand-plans" --split-input-file | filecheck %s --check-prefix PAIRS
 
 // Bytes with signs by bytes without: the instruction multiplies the right one's bytes, from 0 on, by the
@@ -53,6 +54,20 @@ loop.kernel @signed(%x: !loop.buffer<[512, 128] x i8>, %w: !loop.buffer<[128, 32
 // CHECK:           arith.xori
 // CHECK:           loop.dot "vpdpbusd"
 // CHECK:           arith.subi
+
+// With tiles nothing is moved: the left operand's bytes are copied in rows, and before the tiles of a panel all
+// rows of the task are multiplied with it.
+// TILES-LABEL:   loop.kernel @signed
+// TILES-SAME:      plan <dots, bytes = 64, mr = 16, nv = 2, mc = [[MC:\d+]], nc = {{.*}}, dot = tdpbssd>
+// TILES-NOT:       arith.xori
+// TILES:           loop.load %x[{{.*}} to vector<64xi8>
+// TILES-NEXT:      loop.cast bitcast {{.*}} : vector<64xi8> to vector<16xi32>
+// TILES:           loop.load %w[{{.*}} to vector<16xi8>
+// TILES:           loop.dot_tiles "tdpbssd"
+// TILES:           loop.for [[M:%\d+]] = {{.*}} step 16 {
+// TILES-COUNT-32:    loop.load {{.*}} to vector<16xi32>
+// TILES-NOT:         loop.dot
+// TILES:             loop.store %{{.*}}, %y[
 
 // -----
 

@@ -259,3 +259,22 @@ loop.kernel @rounds(%x: !loop.buffer<[32] x f32>) -> (%y: !loop.buffer<[32] x f3
 // CHECK-NEXT:      arith.addf
 // CHECK-NOT:       arith.mulf
 // CHECK-COUNT-2:   loop.select
+
+// Some ten microseconds are worth a second thread: two tasks, of eight rows each.
+loop.kernel @curves(%x: !loop.buffer<[16, 256] x f32>) -> (%y: !loop.buffer<[16, 256] x f32>) {
+  loop.nest [%i : 16, %j : 256] {
+    %v = loop.read %x[%i, %j] : f32
+    %a = math.tanh %v : f32
+    %b = math.tanh %a : f32
+    %c = math.tanh %b : f32
+    %d = math.tanh %c : f32
+    %e = math.tanh %d : f32
+    %f = math.tanh %e : f32
+    loop.write %f, %y[%i, %j] : f32
+  }
+}
+
+// CHECK-LABEL: loop.kernel @curves
+// CHECK-SAME:    task = 20,
+// CHECK:         [[TASKS:%\d+]] = arith.constant 2 : index
+// CHECK:         loop.parallel {{.*}} to [[TASKS]]

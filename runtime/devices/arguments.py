@@ -13,12 +13,14 @@ def taken(device: Device, argument: Argument, value: object) -> Value:
     What the CPU reads is copied to the device by the call. CallError SW0402, SW0406; SW0420 for an
     array on another device, SW0422 for one that cannot be shared.
     """
-    place = place_of(value)
-    if place is None:
+    if isinstance(value, DeviceArray) and value.device is device:
+        array = value
+    elif (place := place_of(value)) is None:
         return dense(argument, value)
-    if place != device.place:
+    elif place != device.place:
         raise elsewhere(argument.name, place, device.name)
-    array = value if isinstance(value, DeviceArray) else DeviceArray.borrowed(value, device)
+    else:
+        array = DeviceArray.borrowed(value, device)
     if array.dtype != argument.type.dtype.numpy or array.ndim != len(argument.type.shape):
         raise mismatch(argument, array)
     return array

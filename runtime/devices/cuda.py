@@ -7,10 +7,11 @@ and waits here, are the driver's own functions.
 import ctypes
 from collections.abc import Sequence
 from importlib import import_module
+from threading import Lock
 from types import ModuleType
 from typing import Any, Final, final
 
-from stepwell.runtime.devices.device import Device, Driver, Kernels, no_memory
+from stepwell.runtime.devices.device import Device, Driver, Graph, Kernels, Work, no_memory
 from stepwell.runtime.errors import CallError, LoadError
 
 LIBRARY: Final = "libcuda.so.1"
@@ -21,15 +22,19 @@ SHARED: Final = 8
 OLDEST_DRIVER: Final = 12_000
 """CUDA 12.0, as `cuDriverGetVersion` says it."""
 LEAST_CAPABILITY: Final = (8, 0)
+RELAXED: Final = 2
+"""`CU_STREAM_CAPTURE_MODE_RELAXED`: other threads may do to other streams what they like."""
+MOST_STEPS: Final = 4096
+"""Launches and copies of a graph, whose instances take memory of the driver for each."""
 PACKAGES: Final = ("numba_cuda", "numba.cuda", "cuda.core")
 WAY_OUT: Final = 'pip install "stepwell[cuda]" brings them'
 
 
 def open_card(number: int) -> Device:
     """The card of a number (LoadError SW0321 to SW0325)."""
-    _, numba, core = _packages()
     library = _library()
     _expect_card(library, number)
+    _, numba, core = _packages()
     card = core.Device(number)
     capability: tuple[int, int] = tuple(card.compute_capability)
     if capability < LEAST_CAPABILITY:
@@ -107,7 +112,12 @@ class Cuda(Device):
         self._numba, self._core = numba, core
         card = core.Device(number)
         self._core_stream: Any = card.create_stream()
+        self._recording: Any = card.create_stream()
+        self._recorder = Lock()
+        self._memory: Any = card.memory_resource
         self._buffers: dict[int, Any] = {}
+        self._context = ctypes.c_void_p()
+        library.cuCtxGetCurrent(ctypes.byref(self._context))
         name = f"cuda:{number}" if number else "cuda"
         super().__init__(
             name,
@@ -116,6 +126,11 @@ class Cuda(Device):
             Driver(*found),
             card.properties.max_shared_memory_per_block_optin,
         )
+
+    @property
+    def allocations(self) -> int:
+        """How many are not freed yet."""
+        return len(self._buffers)
 
     def runs(self, target: str) -> bool:
         """PTX is for its capability and later ones; with an `a` behind it, for no other."""
@@ -126,11 +141,11 @@ class Cuda(Device):
         return wanted == self._capability if target[-1] == "a" else wanted <= self._capability
 
     def enter(self) -> None:
-        self._core.Device(self._number).set_current()
+        self._expect(self._library.cuCtxSetCurrent(self._context))
 
     def load(self, ptx: str, kernels: Sequence[str], name: str) -> "CudaKernels":
         try:
-            self.enter()
+            self._core.Device(self._number).set_current()  # of this thread's cuda-core, too
             context = self._numba.current_context()
             module = context.create_module_ptx(ptx)
             return CudaKernels(self, context, module, kernels)
@@ -138,11 +153,47 @@ class Cuda(Device):
             reason = str(error).strip().partition("\n")[0]
             raise LoadError("SW0327", f"{name}: the driver does not take it: {reason}") from error
 
+    def record(self, work: Work) -> "CudaGraph | None":
+        self.enter()
+        graph = ctypes.c_void_p()
+        try:
+            return self._instance(graph) if self._captured(work, graph) else None
+        finally:
+            if graph:
+                self._library.cuGraphDestroy(graph)
+
+    def _captured(self, work: Work, graph: ctypes.c_void_p) -> bool:
+        """Whether the driver could record all of it, in a stream that no other thread uses."""
+        number = int(self._recording.handle)
+        stream = ctypes.c_void_p(number)
+        with self._recorder:
+            if self._library.cuStreamBeginCapture_v2(stream, RELAXED):
+                return False
+            try:
+                work(number)
+            except Exception:  # the call that is made instead will say why
+                return False
+            finally:
+                failed = self._library.cuStreamEndCapture(stream, ctypes.byref(graph))
+        return not failed
+
+    def _instance(self, graph: ctypes.c_void_p) -> "CudaGraph | None":
+        """What launches the graph, if it is short enough."""
+        steps, made = ctypes.c_size_t(), ctypes.c_void_p()
+        self._library.cuGraphGetNodes(graph, None, ctypes.byref(steps))
+        if steps.value > MOST_STEPS:
+            return None
+        instantiate = self._library.cuGraphInstantiateWithFlags
+        failed = instantiate(ctypes.byref(made), graph, ctypes.c_uint64(0))
+        return None if failed else CudaGraph(self, self._library, made)
+
+    def repeat(self, graph: ctypes.c_void_p) -> None:
+        self._expect(self._library.cuGraphLaunch(graph, ctypes.c_void_p(self.stream)))
+
     def allocate(self, size: int) -> int:
         self.enter()
-        card = self._core.Device(self._number)
         try:
-            buffer = card.allocate(max(size, 1), stream=self._core_stream)
+            buffer = self._memory.allocate(max(size, 1), stream=self._core_stream)
         except Exception as error:
             if isinstance(error, MemoryError) or "OUT_OF_MEMORY" in str(error):
                 raise no_memory(self.name, size) from error
@@ -186,3 +237,17 @@ class CudaKernels(Kernels):
     def __del__(self) -> None:
         self._device.wait()
         self._context.unload_module(self._module)
+
+
+@final
+class CudaGraph(Graph):
+    """An instance of a graph, which the driver frees when it is not under way any more."""
+
+    def __init__(self, device: Cuda, library: ctypes.CDLL, instance: ctypes.c_void_p) -> None:
+        self._device, self._library, self._instance = device, library, instance
+
+    def launch(self) -> None:
+        self._device.repeat(self._instance)
+
+    def __del__(self) -> None:
+        self._library.cuGraphExecDestroy(self._instance)

@@ -6,8 +6,8 @@ an error that shows later is raised by the next step that waits.
 
 import ctypes
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple, TypeAlias
 
 from stepwell.runtime.dtypes import Array
 from stepwell.runtime.errors import CallError
@@ -44,6 +44,18 @@ class Kernels(ABC):
         """What `launch` takes for each kernel, in the order in which they were named."""
 
 
+Work: TypeAlias = Callable[[int], None]
+"""Launches and copies in a stream; what it raises is why it did not come to its end."""
+
+
+class Graph(ABC):
+    """Launches and copies that a device has recorded, for as long as this lives."""
+
+    @abstractmethod
+    def launch(self) -> None:
+        """Does all of them, in the device's stream; by one thread at a time."""
+
+
 class Device(ABC):
     """One device. Its methods may be called from any thread."""
 
@@ -71,6 +83,13 @@ class Device(ABC):
     @abstractmethod
     def load(self, ptx: str, kernels: Sequence[str], name: str) -> Kernels:
         """Takes PTX in, which `name` stands for in errors (LoadError SW0327)."""
+
+    @abstractmethod
+    def record(self, work: Work) -> Graph | None:
+        """What work does in a stream of its own, where none of it is done yet.
+
+        None if that cannot be repeated: it fails, waits, copies to the host, or is too long.
+        """
 
     @abstractmethod
     def allocate(self, size: int) -> int:

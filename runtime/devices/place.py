@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -16,10 +16,8 @@ from stepwell.runtime.devices.program import DeviceProgram
 from stepwell.runtime.dtypes import Array
 from stepwell.runtime.errors import LoadError
 from stepwell.runtime.manifest import Target
-from stepwell.runtime.program import Program
+from stepwell.runtime.program import HostProgram, Parts, Program
 from stepwell.runtime.signature import Take
-
-AnyProgram: TypeAlias = Program | DeviceProgram
 
 
 class Place(NamedTuple):
@@ -27,14 +25,14 @@ class Place(NamedTuple):
 
     take: Take
     put: Callable[[Array], Value]
-    program: Callable[..., AnyProgram]
+    program: Callable[[Parts], Program]
 
 
 def _as_code_reads_it(array: Array) -> Value:
     return np.require(array, requirements=("C", "A"))
 
 
-HERE: Final = Place(dense, _as_code_reads_it, Program)
+HERE: Final = Place(dense, _as_code_reads_it, HostProgram)
 
 
 def place_for(artifact: Artifact, target: Target, device: Device | None) -> Place:
@@ -61,5 +59,5 @@ def on_device(device: Device, code: DeviceCode, ptx: bytes | memoryview, name: s
             f" {device.block_memory}",
         )
     kernels = device.load(text, code.kernels, name)
-    program = partial(DeviceProgram, device=device, kernels=kernels)
+    program = partial(DeviceProgram, device=device, kernels=kernels, waiting=code.host_controlled)
     return Place(partial(taken, device), partial(DeviceArray.of, device), program)

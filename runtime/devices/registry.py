@@ -9,6 +9,7 @@ from stepwell.runtime.errors import CallError, LoadError
 from stepwell.runtime.system import fork_safe_lock
 
 CPU: Final = "cpu"
+CUDA: Final = "cuda"
 HOST_KINDS: Final = (1, 3, 13)
 """DLPack's kinds of memory that the CPU reads: its own, pinned, and managed by CUDA."""
 CUDA_KIND: Final = 2
@@ -16,7 +17,7 @@ CUDA_KIND: Final = 2
 Opener: TypeAlias = Callable[[int], Device]
 """From a device's number to the device (LoadError)."""
 
-_openers: Final[dict[str, Opener]] = {"cuda": open_card}
+_openers: Final[dict[str, Opener]] = {CUDA: open_card}
 _open: Final[dict[str, Device]] = {}
 _opening: Final = fork_safe_lock()
 
@@ -50,7 +51,7 @@ def device_at(place: tuple[int, int]) -> Device:
     """The device that DLPack calls so (CallError SW0422 for a kind that is none of ours)."""
     found = next((each for each in _open.values() if each.place == place), None)
     if found is None and place[0] == CUDA_KIND:
-        found = device_named(_name("cuda", place[1]))
+        found = device_named(_name(CUDA, place[1]))
     if found is None:
         raise CallError("SW0422", f"an array on {name_of(place)} cannot be used")
     return found
@@ -59,7 +60,7 @@ def device_at(place: tuple[int, int]) -> Device:
 def name_of(place: tuple[int, int]) -> str:
     """What a place of DLPack's is called."""
     found = next((name for name, each in _open.items() if each.place == place), None)
-    kinds = {**dict.fromkeys(HOST_KINDS, CPU), CUDA_KIND: "cuda"}
+    kinds = {**dict.fromkeys(HOST_KINDS, CPU), CUDA_KIND: CUDA}
     return found or _name(kinds.get(place[0], f"kind {place[0]}"), place[1])
 
 

@@ -1,6 +1,5 @@
 """Programs on a device: the same functions and bits as on the CPU, and arrays that stay there."""
 
-import gc
 import zipfile
 from itertools import pairwise
 
@@ -9,11 +8,13 @@ import pytest
 
 import stepwell as sw
 import stepwell.numpy as np
+import under_test
 from stepwell import assert_
+from stepwell.cli import main
 from stepwell.runtime.devices.array import DeviceArray
-from stepwell.runtime.devices.registry import device_named
 
-CARD = "cuda-emulated"
+CARD = under_test.CHOICE.name
+pytestmark = pytest.mark.device
 
 
 def draw(*shape: int, seed: int = 0) -> numpy.ndarray:
@@ -91,6 +92,37 @@ def test_a_scan():
     expect_same(f, draw(4, 3))
 
 
+@pytest.fixture
+def graphs(monkeypatch):
+    """What the device is asked to repeat."""
+    card, found = under_test.card(), []
+    repeat = card.repeat
+    monkeypatch.setattr(card, "repeat", lambda graph: (found.append(graph), repeat(graph)))
+    return found
+
+
+def test_calls_that_come_again_give_the_same_bits(graphs):
+    def loss(params, x):
+        return (mlp(params, x) ** 2).mean()
+
+    graph = sw.jit(sw.grad(loss), target=CARD)
+    params = sw.device_put(parameters(), CARD)
+    for seed in range(8):
+        x = draw(4, 5, seed=seed % 3)
+        found, wanted = graph(params, x), sw.jit(sw.grad(loss))(parameters(), x)
+        leaves, others = sw.nested.flatten(found)[0], sw.nested.flatten(wanted)[0]
+        assert all(map(numpy.array_equal, leaves, others))
+    assert graphs
+
+
+def test_loops_that_the_device_ends_are_no_graphs(graphs):
+    f = sw.jit(lambda x: sw.while_loop(lambda y: y.max() > 1, lambda y: y * 0.5, x), target=CARD)
+    x = sw.device_put(numpy.float32([8, 3]), CARD)
+    for _ in range(4):
+        assert f(x).tolist() == [1.0, 0.375]
+    assert not graphs
+
+
 def test_results_stay_on_the_device():
     f = sw.jit(lambda x: x * 2, target=CARD)
     x = draw(3)
@@ -98,7 +130,7 @@ def test_results_stay_on_the_device():
     assert (y.device, y.shape, y.dtype) == (CARD, (3,), "f32")
     assert numpy.array_equal(y, 4 * x)
     assert y.tolist() == (4 * x).tolist()
-    assert repr(f(numpy.float32([1]))) == "Array([2.], f32, cuda-emulated)"
+    assert repr(f(numpy.float32([1]))) == f"Array([2.], f32, {CARD})"
 
 
 def test_device_put():
@@ -125,11 +157,11 @@ def test_a_traced_array_has_no_device():
 
 def test_what_is_on_a_device_is_not_computed_with_elsewhere():
     x = sw.device_put(draw(3), CARD)
-    with pytest.raises(sw.CallError, match="SW0423: an array on cuda-emulated is computed with"):
+    with pytest.raises(sw.CallError, match=f"SW0423: an array on {CARD} is computed with"):
         x + 1
-    with pytest.raises(sw.CallError, match="SW0420: x: the array lies on cuda-emulated, and"):
+    with pytest.raises(sw.CallError, match=f"SW0420: x: the array lies on {CARD}, and"):
         sw.jit(lambda x: x + 1)(x)
-    other = sw.device_put(draw(3), f"{CARD}:1")
+    other = sw.device_put(draw(3), under_test.OTHER)
     with pytest.raises(sw.CallError, match="SW0420: x: the array lies on cuda-emulated:1, and"):
         sw.jit(lambda x: x + 1, target=CARD)(other)
 
@@ -141,19 +173,15 @@ def test_known_arrays_of_a_device_are_weights_elsewhere():
 
 
 def test_nothing_is_left_on_the_device():
-    heap = device_named(CARD).emulated.heap
-    gc.collect()
-    before = len(heap.regions)
+    before = under_test.allocations()
     f = sw.jit(lambda x: (np.exp(x) * 2).sum(axis=0), target=CARD)
     for n in (3, 5):
         f(draw(4, n))
-    gc.collect()
-    kept = len(heap.regions)
+    kept = under_test.allocations()
     f(draw(4, 5))
-    assert len(heap.regions) == kept
+    assert under_test.allocations() == kept
     del f
-    gc.collect()
-    assert len(heap.regions) == before
+    assert under_test.allocations() == before
 
 
 def test_symbolic_sizes():
@@ -218,6 +246,37 @@ def test_a_file_runs_where_it_is_loaded(both):
         here(sw.device_put(x, CARD))
 
 
+def test_the_command_verifies_both(both, capsys):
+    path, *_ = both
+    assert main(["verify", str(path), "--device", CARD]) == 0
+    said = capsys.readouterr().out.splitlines()
+    verified = {line.partition(":")[0] for line in said if line.endswith("0 ulp")}
+    assert {"sm_90a", "sm_80", "x86-64-v3"} <= verified
+    assert main(["verify", str(path), "--device", "tpu"]) == 0
+    assert "sm_80: not verified here: there is no device tpu" in capsys.readouterr().out
+
+
+def test_the_command_runs_on_a_device(both, tmp_path, capsys):
+    path, x, wanted = both
+    numpy.save(tmp_path / "x.npy", x)
+    given = [str(path), "--device", CARD, "--input", f"x={tmp_path / 'x.npy'}"]
+    assert main(["run", *given, "--output", str(tmp_path / "y.npy")]) == 0
+    assert numpy.array_equal(numpy.load(tmp_path / "y.npy"), wanted)
+
+
+def test_the_command_says_what_is_for_gpus(both, capsys):
+    assert main(["inspect", str(both[0])]) == 0
+    said = capsys.readouterr().out
+    assert "1 kernel for a GPU, which share " in said
+    assert "launched by code for x86_64 with these features" in said
+
+
+def test_plans_for_gpus_are_not_measured():
+    f = sw.compile(lambda x: x + 1, x="f32[2]", target=CARD)
+    with pytest.raises(sw.CompileError, match="SW0164: the program is for sm_90a, and plans"):
+        f.tune()
+
+
 def test_programs_come_from_the_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("STEPWELL_CACHE", str(tmp_path))
     x = draw(3)
@@ -246,7 +305,7 @@ def test_samples_of_a_device_are_repeated_on_the_cpu(tmp_path):
 
 def test_dlpack_goes_both_ways():
     x = sw.device_put(draw(2, 3), CARD)
-    assert x.__dlpack_device__() == (12, 0)
+    assert x.__dlpack_device__() == under_test.card().place
     again = np.from_dlpack(x)
     assert again.device == CARD
     assert numpy.array_equal(again, x)

@@ -1,4 +1,4 @@
-"""Kernels under a plan of a GPU's, run on the emulator and compared with their nests."""
+"""Kernels under a plan of a GPU's, run on the device of the tests and compared with their nests."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,9 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Attribute
 
 from emulator.block import Order
-from emulator.card import EmulatedCard
 from emulator.emulated import EmulatedDevice
 from expanding import Array, Sizes, arrays_for, entry_of, kernel_of, same, shape_of
-from gpu_programs import call
+from gpu_programs import call, card_of_the_tests, memory_of
 from loop_text import parse_module
 from stepwell.compiler.interpret.loops import run_kernel
 from stepwell.compiler.lower.choose_plans import ChoosePlans
@@ -22,9 +21,11 @@ from stepwell.compiler.machines import X86_64_V3
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.machines.nvidia import SM_80
 from stepwell.compiler.targets.cpu import compile_object
-from stepwell.compiler.targets.gpu.ptx import Device, compile_ptx, take_device
+from stepwell.compiler.targets.gpu.ptx import Device as Part
+from stepwell.compiler.targets.gpu.ptx import compile_ptx, take_device
 from stepwell.compiler.targets.llvm_text import module_text
 from stepwell.runtime.code import load
+from stepwell.runtime.devices.device import Device
 
 
 def agree_on_gpu(
@@ -45,11 +46,11 @@ def agree_on_gpu(
     part, types = _compiled(module, SM_80, strategy)
     rooms = [shape_of(type, sizes)[0] for type in types[len(arrays) :]]
     ptx = compile_ptx(part, SM_80)
-    device = EmulatedDevice(order)
-    card = EmulatedCard(0, device)
+    card = card_of_the_tests(order)
+    device = memory_of(card)
     kernels = card.load(ptx, part.kernels, "the kernel")
     places = [_sent(device, each) for each in arrays]
-    extra = [device.allocate(room, "the workspace") for room in rooms]
+    extra = [device.allocate(room) for room in rooms]
     code = load(compile_object(module_text(module), X86_64_V3), "host")
     entry, numbers = code.address("run"), list(sizes.values())
     call(entry, card, kernels.handles, [*places, *extra], numbers)
@@ -57,6 +58,8 @@ def agree_on_gpu(
         found = before.copy()
         device.copy_out(found, place)
         assert same(found, one), f"{strategy}\n{found}\n{one}"
+    for address in (*places, *extra):
+        device.free(address)
     return ptx
 
 
@@ -68,7 +71,7 @@ def ptx_of_kernel(text: str, machine: Machine = SM_80) -> str:
 
 def _compiled(
     module: ModuleOp, machine: Machine, strategy: Strategy | None
-) -> tuple[Device, Sequence[Attribute]]:
+) -> tuple[Part, Sequence[Attribute]]:
     """What the GPU runs of a module of one kernel, and the types of that one's arguments; what the
     host runs is left."""
     kernel = kernel_of(module)
@@ -85,7 +88,7 @@ def _compiled(
     return part, types
 
 
-def _sent(device: EmulatedDevice, array: Array) -> int:
-    address = device.allocate(array.nbytes, "an argument")
+def _sent(device: EmulatedDevice | Device, array: Array) -> int:
+    address = device.allocate(array.nbytes)
     device.copy_in(address, array)
     return address

@@ -1,4 +1,5 @@
-"""Tensor programs compiled for a GPU: the host's part runs here, the kernels on the emulator."""
+"""Tensor programs compiled for a GPU: the host's part runs here, the kernels on the emulator, or on
+the card that the tests are run on."""
 
 import ctypes
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp
 
+import under_test
 from emulator.block import Order
 from emulator.card import EmulatedCard
 from emulator.emulated import EmulatedDevice
@@ -15,15 +17,35 @@ from programs import Array, function_named, sizes_of
 from stepwell.compiler import pipeline
 from stepwell.compiler.dialects.nd import dtype_of, numpy_dtype, shape_of
 from stepwell.compiler.machines.machine import Machine
-from stepwell.compiler.machines.nvidia import SM_80
+from stepwell.compiler.machines.nvidia import GPUS, SM_80
 from stepwell.runtime.code import load
 from stepwell.runtime.context import DEVICE, Words
+from stepwell.runtime.devices.device import Device
 
 Entry = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 
 
 class Failed(Exception):
     """A call that did not answer 0, with the words `error` and `site`."""
+
+
+def card_of_the_tests(order: Order) -> Device:
+    """The device that `--device` names; if it is emulated, a new one."""
+    if under_test.CHOICE.name != under_test.EMULATED:
+        return under_test.card()
+    return EmulatedCard(0, EmulatedDevice(order))
+
+
+def best_machine() -> Machine:
+    """What programs are compiled for if they run on a card."""
+    if under_test.CHOICE.name == under_test.EMULATED:
+        return SM_80
+    return next(each for each in reversed(GPUS.values()) if under_test.card().runs(each.name))
+
+
+def memory_of(card: Device) -> EmulatedDevice | Device:
+    """What allocates, copies and frees behind the driver's back, if that is emulated."""
+    return card.emulated if isinstance(card, EmulatedCard) else card
 
 
 class OnGpu:
@@ -34,8 +56,8 @@ class OnGpu:
     ) -> None:
         self.source = module
         self.image = pipeline.compile_module(module.clone(), machine)
-        self.device = EmulatedDevice(order)
-        self.card = EmulatedCard(0, self.device)
+        self.card = card_of_the_tests(order)
+        self.device = memory_of(self.card)
         self._kernels = self.card.load(self.image.ptx, self.image.grids, "the program")
         self._code = load(self.image.code, "host")
 
@@ -51,29 +73,31 @@ class OnGpu:
             )
             for each in function.returned
         ]
-        places = [self.device.allocate(each.nbytes, "a result") for each in results]
+        places = [self.device.allocate(each.nbytes) for each in results]
         room = self.image.workspace[name].evaluate(sizes)
-        workspace = self.device.allocate(room, "the workspace")
+        workspace = self.device.allocate(room)
         addresses = [*given, *places]
         numbers = [sizes[each] for each, _ in function.symbols.data]
         entry = self._code.address(name)
-        call(entry, self.card, self._kernels.handles, addresses, numbers, workspace)
-        for place, result in zip(places, results, strict=True):
-            self.device.copy_out(result, place)
-        for address in (*addresses, workspace):
-            self.device.free(address)
+        try:
+            call(entry, self.card, self._kernels.handles, addresses, numbers, workspace)
+            for place, result in zip(places, results, strict=True):
+                self.device.copy_out(result, place)
+        finally:
+            for address in (*addresses, workspace):
+                self.device.free(address)
         return results
 
     def _sent(self, array: Array | None) -> int:
         assert array is not None
-        address = self.device.allocate(array.nbytes, "an argument")
+        address = self.device.allocate(array.nbytes)
         self.device.copy_in(address, array)
         return address
 
 
 def call(
     entry: int,
-    card: EmulatedCard,
+    card: Device,
     kernels: Sequence[int],
     addresses: Sequence[int],
     sizes: Sequence[int],

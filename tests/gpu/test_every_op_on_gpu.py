@@ -1,14 +1,15 @@
-"""Every op of the catalogue on the emulated GPU: the bits of the nests, on sm_80's PTX."""
+"""Every op of the catalogue on a GPU: the bits of the nests."""
 
 import pytest
 
 from arrays import edges, expect_same_bits
 from catalogue import mnemonic, samples, symbolic, with_values
-from gpu_programs import OnGpu
+from gpu_programs import OnGpu, best_machine
 from programs import Interpreter, module_of, named
 from stepwell.compiler.ops import TENSOR_OPS
 from stepwell.compiler.ops.base import Effect, TensorOp
 
+pytestmark = pytest.mark.device
 OPS = [kind for kind in TENSOR_OPS if not issubclass(kind, Effect)]
 
 
@@ -17,7 +18,7 @@ def test_an_op_gives_the_bits_of_the_nests(kind: type[TensorOp]) -> None:
     cases = [(case, {}) for case in samples(kind)]
     cases += [each for case in samples(kind) for each in symbolic(case)]
     module = module_of(*(case.block() for case, _ in cases))
-    interpreter, gpu = Interpreter(module), OnGpu(module)
+    interpreter, gpu = Interpreter(module), OnGpu(module, best_machine())
     for number, (case, values) in enumerate(cases):
         static = with_values(case, values)
         for arrays in (static.arrays(), edges(static.types)):

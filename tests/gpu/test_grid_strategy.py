@@ -10,6 +10,7 @@ from emulator.block import Order
 from gpu_kernels import agree_on_gpu
 from stepwell.compiler.lower.grids.grid import Grid
 
+pytestmark = pytest.mark.device
 MATMUL = """
 loop.kernel @dot<M: 0, N: 0, K: 0>(%x: !loop.buffer<[M, K] x f32>, %w: !loop.buffer<[K, N] x f32>)
     -> (%y: !loop.buffer<[M, N] x f32>) {

@@ -14,6 +14,7 @@ from stepwell.compiler.ops.value import Value
 from stepwell.runtime.dtypes import BY_NAME
 from tensor_types import tensor_of
 
+pytestmark = pytest.mark.device
 Write = Callable[[Value], Sequence[Value]]
 
 

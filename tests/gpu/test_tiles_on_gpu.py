@@ -14,13 +14,15 @@ from expanding import expanded
 from gpu_kernels import agree_on_gpu, ptx_of_kernel
 from loop_text import parse_kernel
 from products import KERNELS, ORDER, fixed
+from stepwell.compiler.lower.grids.blocked import FEW, SHAPES
 from stepwell.compiler.lower.grids.plans import GRIDS
-from stepwell.compiler.lower.grids.tiles import FEW, SHAPES, Tiles
+from stepwell.compiler.lower.grids.tiles import Tiles
 from stepwell.compiler.lower.strategies import choose_plan
 from stepwell.compiler.lower.strategies.base import Strategy
 from stepwell.compiler.machines.nvidia import GPUS, SM_80
 from stepwell.runtime.errors import CompileError
 
+pytestmark = pytest.mark.device
 WHOLE = {"doubles", "integers", "long integers", "bytes"}
 """Whose sums are not in f32."""
 CONVOLUTIONS = {name for name in KERNELS if "convolution" in name}

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 from xdsl.ir import Block, Operation, Region
 
 from arrays import Array, smooth
+from op_samples import domain, plain_samples
 from programs import block_of
 from region_samples import REGION_SAMPLES, Program
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of, tensor, text_of
@@ -64,7 +65,7 @@ class Case:
 
     def arrays(self, seed: int = 0) -> list[Array]:
         """Operands in the op's domain."""
-        return smooth(self.types, self.kind.DOMAIN, seed)
+        return smooth(self.types, domain(self.kind), seed)
 
     def resized(self, change: Resize) -> "Case":
         """Other sizes in the operands' types and in the parameters."""
@@ -88,8 +89,8 @@ def mnemonic(kind: type[TensorOp]) -> str:
 
 
 def samples(kind: type[TensorOp]) -> list[Case]:
-    """The op's samples: those in its class, or those with regions."""
-    plain = [_case(kind, types, given, ()) for types, given in kind.SAMPLES]
+    """The op's samples, without regions and with."""
+    plain = [_case(kind, types, given, ()) for types, given in plain_samples(kind)]
     return plain + [
         _case(kind, each.types, each.parameters, each.regions)
         for each in REGION_SAMPLES.get(mnemonic(kind), ())

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from xdsl.ir import Operation, Region
 
 from catalogue import mnemonic, samples
+from op_samples import plain_samples
 from stepwell.compiler.dialects.nd import Literal, Tensor, dtype_of, is_float, shape_of, tensor
 from stepwell.compiler.dialects.sizes import Range, Shape, count_of
 from stepwell.compiler.ops import TENSOR_OPS
@@ -320,13 +321,13 @@ WHOLES: Mapping[str, Callable[[Step, Sequence[Value]], list[Value]]] = {
     "remat": _again,
 }
 PLAIN: Sequence[type[TensorOp]] = [
-    kind for kind in TENSOR_OPS if kind.SAMPLES and not issubclass(kind, Effect)
+    kind for kind in TENSOR_OPS if plain_samples(kind) and not issubclass(kind, Effect)
 ]
 SAMPLED: Mapping[type[TensorOp], Sequence[Mapping[str, Any]]] = {
     kind: [case.parameters for case in samples(kind)] if parameter_kinds(kind) else [{}]
     for kind in PLAIN
 }
-OPERANDS = {kind: min(len(kind.SAMPLES[0][0]), 3) for kind in PLAIN}
+OPERANDS = {kind: min(len(plain_samples(kind)[0][0]), 3) for kind in PLAIN}
 
 
 def shape_with(shape: Shape, symbols: Mapping[str, int]) -> tuple[int, ...]:

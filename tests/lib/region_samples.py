@@ -23,7 +23,7 @@ class Program:
 @final
 @dataclass(frozen=True)
 class RegionSample:
-    """Operand types, regions and parameters, as `SAMPLES` has for other ops."""
+    """Operand types, regions and parameters, as op_samples.py has for other ops."""
 
     types: tuple[str, ...]
     regions: tuple[Program, ...]

@@ -9,9 +9,12 @@ import pytest
 
 from stepwell.runtime.devices import cuda
 from stepwell.runtime.devices.array import DeviceArray
-from stepwell.runtime.devices.cuda import Cuda, open_card
+from stepwell.runtime.devices.cuda import MOST_STEPS, Cuda, open_card
 from stepwell.runtime.devices.device import Copy, Launch, Wait
 from stepwell.runtime.errors import CallError, LoadError
+
+CONTEXT = 5
+INVALID = -1
 
 
 class Driver:
@@ -23,7 +26,10 @@ class Driver:
         self.status = 0
         self.cuLaunchKernel = Launch(lambda *given: self._said("launch", *given))
         self.cuMemcpyAsync = Copy(self._copy)
-        self.cuStreamSynchronize = Wait(lambda stream: self._said("wait", stream))
+        self.cuStreamSynchronize = Wait(self._wait)
+        self.recording: dict[int, int] = {}
+        self.graphs: dict[int, int] = {}
+        """How many copies are in what is recorded of a stream, and in a graph."""
 
     def __getitem__(self, name: str) -> object:
         return getattr(self, name)
@@ -33,8 +39,50 @@ class Driver:
         return self.status
 
     def _copy(self, to: int, source: int, size: int, stream: int) -> int:
+        if stream in self.recording:
+            self.recording[stream] += 1
+            return self._said("record", size, stream)
         ctypes.memmove(to, source, size)
         return self._said("copy", size, stream)
+
+    def _wait(self, stream: int) -> int:
+        if stream in self.recording:
+            self.recording[stream] = INVALID
+            return 900
+        return self._said("wait", stream)
+
+    def cuStreamBeginCapture_v2(self, stream, mode: int) -> int:
+        assert mode == 2
+        if not self.status:
+            self.recording[stream.value] = 0
+        return self.status
+
+    def cuStreamEndCapture(self, stream, graph) -> int:
+        steps = self.recording.pop(stream.value)
+        if steps == INVALID:
+            return 901
+        graph._obj.value = 500 + len(self.graphs)
+        self.graphs[graph._obj.value] = steps
+        return 0
+
+    def cuGraphGetNodes(self, graph, nodes, count) -> int:
+        assert nodes is None
+        count._obj.value = self.graphs[graph.value]
+        return 0
+
+    def cuGraphInstantiateWithFlags(self, instance, graph, flags) -> int:
+        instance._obj.value = graph.value + 1000
+        return self._said("instantiate", graph.value)
+
+    def cuGraphDestroy(self, graph) -> int:
+        del self.graphs[graph.value]
+        return 0
+
+    def cuGraphLaunch(self, instance, stream) -> int:
+        return self._said("graph", instance.value, stream.value)
+
+    def cuGraphExecDestroy(self, instance) -> int:
+        return self._said("destroy", instance.value)
 
     def cuInit(self, flags: int) -> int:
         return 0 if self.cards else 100
@@ -49,6 +97,14 @@ class Driver:
 
     def cuDeviceGet(self, found, number: int) -> int:
         found._obj.value = number
+        return 0
+
+    def cuCtxGetCurrent(self, found) -> int:
+        found._obj.value = CONTEXT
+        return 0
+
+    def cuCtxSetCurrent(self, context) -> int:
+        assert context.value == CONTEXT
         return 0
 
     def cuKernelSetAttribute(self, which: int, value: int, kernel, device) -> int:
@@ -68,7 +124,7 @@ class Buffer:
         core.held.add(self.handle)
 
     def close(self, stream: object) -> None:
-        assert stream is self.core.stream
+        assert stream is self.core.streams[0]
         self.core.held.remove(self.handle)
 
 
@@ -78,7 +134,7 @@ class Core(ModuleType):
     def __init__(self, capability: tuple[int, int] = (9, 0), room: int = 1 << 20) -> None:
         super().__init__("cuda.core")
         self.capability, self.room = capability, room
-        self.stream = SimpleNamespace(handle=77)
+        self.streams: list[SimpleNamespace] = []
         self.held: set[int] = set()
         self.current: list[int] = []
 
@@ -88,9 +144,13 @@ class Core(ModuleType):
             compute_capability=self.capability,
             properties=SimpleNamespace(max_shared_memory_per_block_optin=232_448),
             set_current=lambda: self.current.append(number),
-            create_stream=lambda: self.stream,
-            allocate=self._allocate,
+            create_stream=self._create_stream,
+            memory_resource=SimpleNamespace(allocate=self._allocate),
         )
+
+    def _create_stream(self) -> SimpleNamespace:
+        self.streams.append(SimpleNamespace(handle=77 + len(self.streams)))
+        return self.streams[-1]
 
     def _allocate(self, size: int, *, stream: object) -> Buffer:
         if size > self.room:
@@ -274,6 +334,76 @@ def test_kernels_may_share_all_that_a_block_has(parts):
     assert numba.modules
     del kernels
     assert not numba.modules
+
+
+def copying(card, times: int = 1, stream_waits: bool = False):
+    """Work that copies, and may wait."""
+    there, x = DeviceArray.of(card, np.zeros(3)), np.zeros(3)
+
+    def work(stream: int) -> None:
+        for _ in range(times):
+            card._expect(card._copy(there.address, x.ctypes.data, x.nbytes, stream))
+        if stream_waits:
+            card.wait(stream)
+
+    return work
+
+
+def test_work_is_recorded_beside_the_stream(parts):
+    driver, card = parts[0], open_card(0)
+    work = copying(card, 2)
+    driver.asked.clear()
+    graph = card.record(work)
+    assert graph is not None
+    graph.launch()
+    graph.launch()
+    assert (driver.recording, driver.graphs) == ({}, {})
+    del graph
+    assert driver.asked == [
+        *[("record", 24, 78)] * 2,
+        ("instantiate", 500),
+        *[("graph", 1500, 77)] * 2,
+        ("destroy", 1500),
+    ]
+
+
+@pytest.mark.parametrize("why", ["waits", "long", "raises", "no capture", "no instance"])
+def test_work_that_cannot_be_recorded_leaves_nothing(parts, why):
+    driver, card = parts[0], open_card(0)
+    work = copying(card, MOST_STEPS + 1 if why == "long" else 1, why == "waits")
+    if why == "raises":
+        work = refused
+    if why == "no capture":
+        driver.status = 700
+    if why == "no instance":
+        driver.cuGraphInstantiateWithFlags = lambda *given: 2
+    assert card.record(work) is None
+    assert (driver.recording, driver.graphs) == ({}, {})
+    driver.status = 0
+    assert DeviceArray.of(card, np.ones(3)).fetched().tolist() == [1, 1, 1]
+
+
+def refused(stream: int) -> None:
+    raise CallError("SW0421", "refused")
+
+
+def test_an_interrupt_while_recording_ends_it(parts):
+    driver, card = parts[0], open_card(0)
+
+    def interrupted(stream: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        card.record(interrupted)
+    assert (driver.recording, driver.graphs) == ({}, {})
+
+
+def test_what_the_driver_says_of_a_graph(parts):
+    driver, card = parts[0], open_card(0)
+    graph = card.record(copying(card))
+    assert graph is not None
+    driver.status = 700
+    assert refusal(graph.launch).startswith("SW0421: cuda: the driver answered 700")
 
 
 def test_ptx_that_the_driver_does_not_take(parts):

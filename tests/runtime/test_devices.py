@@ -1,23 +1,26 @@
 """Models on a device: loaded from a file, called with arrays of the host and of the device."""
 
-import gc
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from emulator.card import EmulatedCard, open_emulated
+import under_test
+from emulator.card import open_emulated
 from emulator.errors import AccessError
 from launching import PTX, scale_on_device
 from stepwell.runtime import artifact, load, verify
+from stepwell.runtime.devices import cuda
 from stepwell.runtime.devices.array import DeviceArray
-from stepwell.runtime.devices.registry import device_at, device_named, is_device, place_of
+from stepwell.runtime.devices.device import Device, no_memory
+from stepwell.runtime.devices.registry import CUDA, device_at, device_named, is_device, place_of
 from stepwell.runtime.entry import Argument
 from stepwell.runtime.errors import CallError, LoadError
 
 W = np.float32([1, 2, 3, 4])
 X = np.arange(12, dtype=np.float32).reshape(3, 4)
-CARD = "cuda-emulated"
+CARD = under_test.CHOICE.name
+pytestmark = pytest.mark.device
 
 
 @pytest.fixture
@@ -27,18 +30,15 @@ def file(make, tmp_path):
 
 
 @pytest.fixture
-def card() -> EmulatedCard:
-    found = device_named(CARD)
-    assert isinstance(found, EmulatedCard)
-    return found
+def card() -> Device:
+    return under_test.card()
 
 
 @pytest.fixture
-def held(card):
+def held():
     """How many allocations there are more than before."""
-    gc.collect()
-    before = len(card.emulated.heap.regions)
-    return lambda: (gc.collect() and 0) or len(card.emulated.heap.regions) - before
+    before = under_test.allocations()
+    return lambda: under_test.allocations() - before
 
 
 def refusal(function, *args, **kwargs) -> str:
@@ -58,7 +58,7 @@ def test_a_model_runs_where_it_is_loaded(file):
     assert model.target.name == "sm_80"
     y = model(X)
     assert isinstance(y, DeviceArray)
-    assert repr(y) == "<float32 array of shape (3, 4) on cuda-emulated>"
+    assert repr(y) == f"<float32 array of shape (3, 4) on {CARD}>"
     np.testing.assert_array_equal(y, 2 * X + W)
     np.testing.assert_array_equal(model(y), 4 * X + 3 * W)
 
@@ -89,6 +89,7 @@ def test_a_refused_call_leaves_nothing(file, held):
     np.testing.assert_array_equal(there, 2 * X + W)
 
 
+@pytest.mark.emulated
 def test_a_kernel_that_fails_is_reported_and_the_process_goes_on(make, tmp_path, held):
     manifest, members = scale_on_device(make)
     beyond = PTX.replace("mad.lo.u64 %d9, %d1, 4, %d5;", "mad.lo.u64 %d9, %d1, 8, %d5;")
@@ -101,11 +102,11 @@ def test_a_kernel_that_fails_is_reported_and_the_process_goes_on(make, tmp_path,
 
 
 def test_an_array_on_another_device_is_refused(file):
-    other = DeviceArray.of(device_named(f"{CARD}:1"), X)
+    other = DeviceArray.of(device_named(under_test.OTHER), X)
     model = load(file, device=CARD)
     assert refusal(model, other) == (
-        "SW0420: x: the array lies on cuda-emulated:1, and the program runs on cuda-emulated\n"
-        '  help: stepwell.device_put(x, "cuda-emulated") copies it there'
+        f"SW0420: x: the array lies on cuda-emulated:1, and the program runs on {CARD}\n"
+        f'  help: stepwell.device_put(x, "{CARD}") copies it there'
     )
     assert "runs on cpu" in refusal(load(file), model(X))
 
@@ -146,25 +147,34 @@ def test_arrays_that_are_not_aligned_are_copied(make, tmp_path, card):
     np.testing.assert_array_equal(there, numbers)
 
 
-def test_too_little_memory(file, card, monkeypatch, held):
+@pytest.mark.parametrize("fails", [1, 2, 3])
+def test_too_little_memory(file, card, monkeypatch, held, fails):
+    """For the argument, the result or the workspace."""
     model = load(file, device=CARD)
-    allocate, sizes = card.emulated.allocate, []
+    allocate, sizes = card.allocate, []
 
-    def limited(size, name=""):
+    def limited(size):
         sizes.append(size)
-        if len(sizes) == 3:
-            raise MemoryError
-        return allocate(size, name)
+        if len(sizes) == fails:
+            raise no_memory(card.name, size)
+        return allocate(size)
 
-    monkeypatch.setattr(card.emulated, "allocate", limited)
-    assert refusal(model, X) == "SW0414: there is no memory for 48 bytes on cuda-emulated"
+    monkeypatch.setattr(card, "allocate", limited)
+    assert refusal(model, X) == f"SW0414: there is no memory for 48 bytes on {CARD}"
     assert held() == 1
     np.testing.assert_array_equal(model(X), 2 * X + W)
 
 
+def test_more_memory_than_there_is(card, held):
+    size = 1 << 50
+    assert refusal(card.allocate, size) == f"SW0414: there is no memory for {size} bytes on {CARD}"
+    assert held() == 0
+    np.testing.assert_array_equal(DeviceArray.of(card, X), X)
+
+
 def test_what_a_device_does_not_run_is_refused(make, tmp_path, file):
     assert refusal(load, file, device=CARD, target="baseline") == (
-        f"SW0308: {file} cannot run on cuda-emulated: baseline needs the CPU"
+        f"SW0308: {file} cannot run on {CARD}: baseline needs the CPU"
     )
     assert refusal(load, file, target="sm_80") == (
         f'SW0308: {file} cannot run on this processor: sm_80 needs a device (device="cuda")'
@@ -185,7 +195,7 @@ def test_ptx_that_the_driver_does_not_take(make, tmp_path):
     assert refusal(load, path, device=CARD).startswith("SW0310")
 
 
-def test_more_shared_memory_than_the_device_has(make, tmp_path):
+def test_more_shared_memory_than_the_device_has(make, tmp_path, card, held):
     manifest, members = scale_on_device(make)
     target, other = manifest.targets
     wide = replace(target, device=replace(target.device, shared=300_000))
@@ -193,8 +203,9 @@ def test_more_shared_memory_than_the_device_has(make, tmp_path):
     artifact.write(path, replace(manifest, targets=(wide, other)), members)
     assert refusal(load, path, device=CARD) == (
         f"SW0326: {path}: code/sm_80.ptx shares 300000 bytes in a block,"
-        " and cuda-emulated has 232448"
+        f" and {CARD} has {card.block_memory}"
     )
+    assert held() == 0
 
 
 def test_an_older_runtime_passes_over_targets_for_devices(make):
@@ -237,18 +248,46 @@ def test_inputs_are_overwritten_where_the_code_does_so(make, tmp_path):
     np.testing.assert_array_equal(x, 2 * X + W)
 
 
-def test_samples_are_those_of_the_cpu(file):
-    assert verify(file).worst == 0
+def test_samples_are_run_on_the_device(file):
+    report = verify(file, device=CARD)
+    assert [output.target for output in report.outputs] == ["sm_80", "baseline"]
+    assert report.worst == 0
+    assert not report.skipped
+
+
+@pytest.mark.emulated
+def test_what_cannot_be_verified_here_is_said(make, tmp_path, file, monkeypatch):
+    monkeypatch.setattr(cuda, "LIBRARY", "libabsent.so")
+    report = verify(file)
+    assert [output.target for output in report.outputs] == ["baseline"]
+    said = "sm_80: not verified here: there is no NVIDIA driver here: no libabsent.so"
+    assert said in str(report)
+    manifest, members = scale_on_device(make)
+    alone = replace(manifest, targets=manifest.targets[:1])
+    artifact.write(tmp_path / "n.well", alone, members)
+    said = f"SW0308: {tmp_path / 'n.well'} cannot run on this machine: sm_80: there is no"
+    assert refusal(verify, tmp_path / "n.well").startswith(said)
+    assert verify(tmp_path / "n.well", device=CARD).worst == 0
+
+
+def test_a_device_that_does_other_than_the_samples(make, tmp_path):
+    manifest, members = scale_on_device(make)
+    wrong = PTX.replace("fma.rn.f32 %f3, %f1, 0f40000000, %f2", "add.rn.f32 %f3, %f1, %f2")
+    artifact.write(tmp_path / "m.well", manifest, {**members, "code/sm_80.ptx": wrong.encode()})
+    report = verify(tmp_path / "m.well", device=CARD)
+    assert [output.repeats for output in report.outputs] == [False, True]
+    with pytest.raises(LoadError, match="SW0319"):
+        report.expect_repeated()
 
 
 def test_names_of_devices():
-    assert is_device("cuda")
+    assert is_device(CUDA)
     assert is_device("cuda:3")
     assert not is_device("cpu")
     assert not is_device("cuda:")
     assert not is_device("x86-64-v4")
-    assert device_named(f"{CARD}:0") is device_named(CARD)
-    assert device_at((12, 0)) is device_named(CARD)
+    assert device_named(f"{under_test.EMULATED}:0") is device_named(under_test.EMULATED)
+    assert device_at(device_named(CARD).place) is device_named(CARD)
     assert refusal(device_named, "tpu").startswith("SW0328: there is no device tpu\n")
     assert refusal(device_at, (7, 1)) == "SW0422: an array on kind 7:1 cannot be used"
     assert place_of(X) is place_of(3.0) is None

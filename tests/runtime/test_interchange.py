@@ -1,24 +1,24 @@
 """Memory that libraries share, by DLPack's capsules: whose it is, and who gives it back."""
 
 import ctypes
-import gc
 
 import numpy as np
 import pytest
 
+import under_test
 from stepwell.runtime.devices import interchange
 from stepwell.runtime.devices.array import DeviceArray
-from stepwell.runtime.devices.registry import device_named
 from stepwell.runtime.dtypes import DTYPES
 from stepwell.runtime.errors import CallError
 
+pytestmark = pytest.mark.device
 valid = ctypes.pythonapi.PyCapsule_IsValid
 valid.argtypes = (ctypes.py_object, ctypes.c_char_p)
 
 
 @pytest.fixture
 def device():
-    return device_named("cuda-emulated")
+    return under_test.card()
 
 
 @pytest.fixture
@@ -38,28 +38,25 @@ def test_every_dtype_goes_and_comes(device, dtype, shape):
 
 def test_memory_lives_as_long_as_somebody_holds_it(device):
     there = DeviceArray.of(device, np.arange(6))
-    heap, number = device.emulated.heap.regions, there.address >> 32
+    held = under_test.allocations()
     back = DeviceArray.borrowed(there, device)
     del there
-    gc.collect()
-    assert number in heap
+    assert under_test.allocations() == held
     np.testing.assert_array_equal(np.asarray(back).ravel(), range(6))
     del back
-    gc.collect()
-    assert number not in heap
+    assert under_test.allocations() == held - 1
     assert not interchange._given
 
 
 def test_a_capsule_that_nobody_takes_gives_its_memory_back(device):
     there = DeviceArray.of(device, np.arange(6))
-    heap, number = device.emulated.heap.regions, there.address >> 32
+    held = under_test.allocations()
     capsule = there.__dlpack__()
     del there
     assert valid(capsule, b"dltensor")
-    assert number in heap
+    assert under_test.allocations() == held
     del capsule
-    gc.collect()
-    assert number not in heap
+    assert under_test.allocations() == held - 1
 
 
 def test_a_capsule_that_was_taken_says_so(device, there):
@@ -110,7 +107,7 @@ def test_arrays_that_cannot_be_shared(device, there, changes, sentence):
     for name, value in changes.items():
         strides = name == "strides"
         setattr(tensor, name, (ctypes.c_int64 * 2)(*value) if strides else value)
-    with pytest.raises(CallError, match=f"SW0422: an array on cuda-emulated {sentence}"):
+    with pytest.raises(CallError, match=f"SW0422: an array on {device.name} {sentence}"):
         DeviceArray.borrowed(Handed(capsule, device.place), device)
     assert valid(capsule, b"dltensor")
 
@@ -123,5 +120,6 @@ def test_strides_that_say_what_is_so_anyway(device, there):
     np.testing.assert_array_equal(np.asarray(back), np.asarray(there))
 
 
+@pytest.mark.emulated
 def test_only_cards_have_the_cuda_array_interface(there):
     assert not hasattr(there, "__cuda_array_interface__")

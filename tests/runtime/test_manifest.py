@@ -60,7 +60,7 @@ def rich(make):
         "sm_80",
         architecture="nvptx64",
         workspace={"f": Size.of(0)},
-        device=DeviceCode("code/sm_80.ptx", ("f_0", "f_1"), 49152, "x86_64"),
+        device=DeviceCode("code/sm_80.ptx", ("f_0", "f_1"), 49152, "x86_64", ("f",)),
     )
     states = {"cache": Nesting(("cache['k']",), Fields({"k": Leaf(0)}))}
     targets = best, other, card
@@ -89,6 +89,14 @@ def test_unknown_members_are_left_out(make):
     document = json.loads(rich(make).to_json())
     document["entries"]["f"]["color"] = "green"
     assert Manifest.from_json(json.dumps(document).encode(), "m") == rich(make)
+
+
+def test_what_older_files_do_not_say_of_a_device_is_that_the_host_waits(make):
+    document = json.loads(rich(make).to_json())
+    del document["targets"][2]["device"]["host_controlled"]
+    found = Manifest.from_json(json.dumps(document).encode(), "m").targets[2].device
+    assert found is not None
+    assert found.host_controlled == ()
 
 
 def places(value, path=""):
@@ -203,7 +211,7 @@ def test_a_deep_tree_is_refused(make, depth):
 
 
 OPTIONAL = re.compile(
-    r"^states(\.\w+)?$|^members\.|^entries\.f$|plans\.|\.(dict|fields)\.\w$|\.(maximum|pool|device|where|state|overwrites(\.\w+)?)$"
+    r"^states(\.\w+)?$|^members\.|^entries\.f$|plans\.|\.(dict|fields)\.\w$|\.(maximum|pool|device|host_controlled|where|state|overwrites(\.\w+)?)$"
 )
 """Members that may be missing."""
 

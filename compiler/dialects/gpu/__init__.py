@@ -16,10 +16,11 @@ from xdsl.irdl import (
 from xdsl.traits import MemoryReadEffect, MemoryWriteEffect
 from xdsl.utils.exceptions import VerifyException
 
+from stepwell.compiler.dialects.gpu.copies import AsyncCopyOp, CommitOp, WaitOp
+from stepwell.compiler.dialects.gpu.matrices import LoadMatricesOp, MmaOp
 from stepwell.compiler.dialects.gpu.memory import SharedOp
 from stepwell.compiler.dialects.sizes import NumberAttr
-
-WARP = 32
+from stepwell.compiler.machines.matrices import WARP as WARP
 
 
 class Together(IRDLOperation):
@@ -56,4 +57,6 @@ class SyncOp(Together):
     assembly_format = "`group` $group attr-dict"
 
 
-NVG = Dialect("nvg", [ExchangeOp, SyncOp, SharedOp], [])
+NVG = Dialect(
+    "nvg", [ExchangeOp, SyncOp, SharedOp, LoadMatricesOp, MmaOp, AsyncCopyOp, CommitOp, WaitOp], []
+)

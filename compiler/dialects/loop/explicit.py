@@ -34,7 +34,10 @@ from stepwell.compiler.dialects.define import Computation, defined_in
 from stepwell.compiler.dialects.loop.syntax import INDEX, parse_carried, parse_known, print_carried
 from stepwell.compiler.dialects.loop.types import BufferType
 from stepwell.compiler.dialects.sizes import IntsAttr, NumberAttr
-from stepwell.compiler.machines.dots import DOTS, Dot
+from stepwell.compiler.machines.dots import DOTS, TILE_DOTS, Dot
+
+TILE_LANES = 32
+"""Lanes of a panel that is multiplied by tiles: those of two."""
 
 
 @irdl_op_definition
@@ -289,6 +292,46 @@ class DotOp(Computation):
     @property
     def dot(self) -> Dot:
         return DOTS[self.instruction.data]
+
+
+@irdl_op_definition
+class DotTilesOp(IRDLOperation):
+    """Sums of the products of rows with a panel, by an instruction whose operands are tiles.
+
+    ```
+    loop.dot_tiles "tdpbusd" %x[%a] by %stride, %panel[%b] to %sums[%c] rows %m words %k : …
+    ```
+
+    So many rows begin at the linear offset `first` and lie `stride` apart; the panel has
+    `TILE_LANES` words for each word of a row, and the sums are rows of as many. Rows and words are
+    multiples of 16.
+    """
+
+    name = "loop.dot_tiles"
+    instruction = prop_def(StringAttr)
+    left = operand_def(BufferType)
+    first = operand_def(INDEX)
+    stride = operand_def(INDEX)
+    panel = operand_def(BufferType)
+    begin = operand_def(INDEX)
+    sums = operand_def(BufferType)
+    place = operand_def(INDEX)
+    rows = operand_def(INDEX)
+    words = operand_def(INDEX)
+    traits = traits_def(MemoryReadEffect(), MemoryWriteEffect())
+    assembly_format = (
+        "$instruction $left `[` $first `]` `by` $stride `,` $panel `[` $begin `]` `to`"
+        " $sums `[` $place `]` `rows` $rows `words` $words attr-dict"
+        " `:` type($left) `,` type($panel) `to` type($sums)"
+    )
+
+    def verify_(self) -> None:
+        if self.instruction.data not in TILE_DOTS:
+            raise VerifyException(f"{self.instruction.data} is none of {', '.join(TILE_DOTS)}")
+
+    @property
+    def dot(self) -> Dot:
+        return TILE_DOTS[self.instruction.data]
 
 
 @irdl_op_definition

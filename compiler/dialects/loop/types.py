@@ -155,7 +155,8 @@ class Order:
     `serial`: one chain over ascending positions. `lanes`: position p joins accumulator p mod 64,
     then a fixed tree. Either is cut into chunks of `chunk` positions (0: not cut), whose results
     are joined in ascending order. `any`: the combination is exact: its order cannot be seen.
-    `pairs`: products of bf16 as an instruction adds them, two at a time.
+    `pairs`: products of bf16 as an instruction adds them, two at a time. `tensor`: products of f16
+    or bf16 as a GPU's matrix instructions add them, sixteen at a time.
     """
 
     kind: str
@@ -167,18 +168,20 @@ UNCUT = Order("serial")
 LANES = Order("lanes", 4096)
 ANY = Order("any")
 PAIRS = Order("pairs")
+TENSOR = Order("tensor")
+TENSOR_BLOCK = 16
 LANE_COUNT = 64
 
 
 @irdl_attr_definition
 class OrderAttr(Bracketed[Order]):
-    """`<serial, 1024>`, `<serial>`, `<lanes, 4096>`, `<any>` or `<pairs>`."""
+    """`<serial, 1024>`, `<serial>`, `<lanes, 4096>`, `<any>`, `<pairs>` or `<tensor>`."""
 
     name = "loop.order"
 
     @staticmethod
     def read(parser: AttrParser) -> Order:
-        kind = parser.parse_keyword_in(("serial", "lanes", "any", "pairs"))
+        kind = parser.parse_keyword_in(("serial", "lanes", "any", "pairs", "tensor"))
         cut = parser.parse_optional_punctuation(",") is not None
         return Order(kind, parser.parse_integer() if cut else 0)
 

@@ -5,6 +5,7 @@ from xdsl.ir import Operation, SSAValue
 
 from stepwell.compiler.dialects.loop.explicit import (
     AlignedOp,
+    DotTilesOp,
     FenceOp,
     ForOp,
     GatherOp,
@@ -19,6 +20,7 @@ from stepwell.compiler.dialects.loop.explicit import (
 from stepwell.compiler.interpret.loops.frames import Frame, Step
 from stepwell.compiler.interpret.loops.memory import check_offsets, span
 from stepwell.compiler.interpret.loops.places import refuse
+from stepwell.compiler.interpret.loops.tiles import dot_tiles
 from stepwell.compiler.interpret.loops.translator import Rule, Translator, check_elements
 from stepwell.compiler.interpret.loops.values import Value, dtype_of, fresh, lanes_of
 
@@ -199,6 +201,7 @@ EXPLICIT_RULES: dict[type[Operation], Rule] = {
     GatherOp: gather,
     ScatterOp: scatter,
     StackOp: stack,
+    DotTilesOp: dot_tiles,
     PrefetchOp: prefetch,
     AlignedOp: aligned,
     FenceOp: fence,

@@ -63,13 +63,13 @@ class GuardedRows:
         return [writer.compare("ne", lane, zero) for lane in lanes]
 
     def _holds(self, bases: Mapping[SSAValue, Bound], row: Bound, first: Bound) -> SSAValue:
-        writer, stages, ops = self._writer, self._stages, slice_of([self._guard])
-        nest, fold = stages.contraction.analysis, stages.factor.fold
+        writer, source, ops = self._writer, self._stages.source, slice_of([self._guard])
+        nest, fold = source.contraction.analysis, source.factor.fold
         body = NestWriter(writer, nest, Tile(), bases, {})
         body.bases.update(dict.fromkeys(fold.axes, 0))
-        stages.fold.stand(writer, body.bases, first)
-        last = writer.extent(stages.side.size - 1)
-        stages.side.stand(writer, body.bases, writer.smaller(row, last))
+        source.fold.stand(writer, body.bases, first)
+        last = writer.extent(source.side.size - 1)
+        source.side.stand(writer, body.bases, writer.smaller(row, last))
         body.write(nest.nest.body.block, ops)
         body.write(fold.body.block, ops)
         return body.value(self._guard).at(0, 0)

@@ -1,10 +1,11 @@
 """Stages: a factor's elements for the next products of a block, brought into shared memory."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import final
+from typing import ClassVar, final
 
 from xdsl.dialects import arith
 from xdsl.ir import SSAValue
@@ -41,10 +42,9 @@ class Side:
     def last(self) -> Axis:
         return self.axes[-1]
 
-    @property
-    def has_whole_vectors(self) -> bool:
+    def has_whole(self, width: int) -> bool:
         """Whether no vector along the last axis lies across its end."""
-        return divisor(self.last.size) % WIDTH == 0
+        return divisor(self.last.size) % width == 0
 
     def stand(self, writer: Writer, bases: dict[SSAValue, Bound], index: Bound) -> None:
         """Make this the position along the axes."""
@@ -56,64 +56,104 @@ def fold_of(contraction: Contraction) -> Side:
     return Side(contraction.analysis.axes_of(contraction.fold))
 
 
-def rows_of(contraction: Contraction) -> Side:
+def rows_of(contraction: Contraction, width: int) -> Side:
     """All axes along which the right factor does not vary, unless vectors would lie across ends."""
     rows = contraction.rows
     assert rows is not None
     every = Side((*contraction.middle, rows))
-    along_fold = lies_along_fold(contraction.left, fold_of(contraction))
-    return every if along_fold or every.has_whole_vectors else Side((rows,))
+    along_fold = lies_along_fold(contraction.left, fold_of(contraction), width)
+    return every if along_fold or every.has_whole(width) else Side((rows,))
 
 
-def lies_along_fold(factor: Factor, fold: Side) -> bool:
+def lies_along_fold(factor: Factor, fold: Side, width: int) -> bool:
     """Whether a factor's elements lie side by side along the fold, but not along its own axis."""
     own, last = factor.axis, fold.last
-    if own is None or (len(fold.axes) > 1 and not fold.has_whole_vectors):
+    if own is None or (len(fold.axes) > 1 and not fold.has_whole(width)):
         return False
     return all(each.stride(last.value) == ONE != each.stride(own.value) for each in factor.reads)
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Stages:
-    """Two halves of shared memory, one to read from while the other one is filled. In each, for
-    every position of a stage, lie `length` elements of the factor along its side.
-
-    What a thread loads goes along the side or, where only that lies side by side in memory, along
-    the fold: then it has four elements of one row to store in four places. So that those of a warp
-    meet in no bank, groups of eight elements change places, as bits of the position tell. Behind
-    the fold's end stands `outside`.
-    """
+class Source:
+    """Where a factor's elements come from, as vectors of `width`: along its side or, where only
+    that lies side by side in memory, along the fold. Behind the fold's end stands `outside`."""
 
     contraction: Contraction
     factor: Factor
+    value: SSAValue
+    """What is brought of the factor: all of it, or what it is converted from."""
     side: Side
-    length: int
-    threads: int
+    width: int
     outside: float
-
-    @property
-    def half(self) -> int:
-        """Elements of one of the halves."""
-        return DEPTH * self.length
-
-    @property
-    def vectors(self) -> int:
-        """That a thread brings of a stage."""
-        return self.half // WIDTH // self.threads
 
     @cached_property
     def fold(self) -> Side:
         return fold_of(self.contraction)
 
     @cached_property
-    def _is_along_fold(self) -> bool:
-        return lies_along_fold(self.factor, self.fold)
+    def is_along_fold(self) -> bool:
+        return lies_along_fold(self.factor, self.fold, self.width)
+
+    @property
+    def along(self) -> Side:
+        return self.fold if self.is_along_fold else self.side
 
     @property
     def is_cut(self) -> bool:
         """Whether a vector may lie across the end of the side."""
-        return not self._is_along_fold and not self.side.has_whole_vectors
+        return not self.is_along_fold and not self.side.has_whole(self.width)
+
+    def vector(
+        self,
+        writer: Writer,
+        bases: Mapping[SSAValue, Bound],
+        index: Bound,
+        position: Bound,
+        *,
+        whole: bool,
+    ) -> SSAValue:
+        """The one that begins at these positions along the side and the fold. If the stage is not
+        `whole`, some of it may lie behind an end."""
+        reader = _Reader(self, writer, bases)
+        read = reader.along_fold if self.is_along_fold else reader.along_side
+        return read(index, position, whole=whole)
+
+
+@dataclass(frozen=True, eq=False)
+class Staged(ABC):
+    """Shared memory for the elements that a factor has for `depth` positions of the fold, of which
+    `length` lie along its side; `threads` bring them together."""
+
+    depth: ClassVar[int]
+    source: Source
+    length: int
+    threads: int
+
+    @property
+    def size(self) -> int:
+        """Elements of a stage."""
+        return self.depth * self.length
+
+    @property
+    def vectors(self) -> int:
+        """That a thread brings of a stage."""
+        return self.size // self.source.width // self.threads
+
+    @property
+    def row(self) -> int:
+        """How many elements of a stage lie side by side in the factor's memory."""
+        return self.depth if self.source.is_along_fold else self.length
+
+    def places(self, writer: Writer, thread: Bound) -> list[tuple[Bound, Bound]]:
+        """Along the side and within the stage, where the vectors of a thread begin."""
+        width = self.source.width
+        beside = self.row // width
+        first = writer.multiply(writer.remainder(thread, beside), width)
+        own = writer.quotient(thread, beside)
+        rows = range(0, self.size // self.row, self.threads // beside)
+        places = [(first, writer.add(own, number)) for number in rows]
+        return [(b, a) for a, b in places] if self.source.is_along_fold else places
 
     def fetch(
         self,
@@ -127,25 +167,48 @@ class Stages:
     ) -> list[SSAValue]:
         """What a thread has to bring of the block that begins at these positions along the side and
         the fold. If that is not `whole`, some of it may lie behind an end."""
-        body = _Reader(self, writer, bases)
-        read = body.along_fold if self._is_along_fold else body.along_side
         return [
-            read(writer.add(begin, at), writer.add(first, position), whole=whole)
-            for at, position in self._places(writer, thread)
+            self.source.vector(
+                writer, bases, writer.add(begin, at), writer.add(first, position), whole=whole
+            )
+            for at, position in self.places(writer, thread)
         ]
+
+    @abstractmethod
+    def put(
+        self,
+        writer: Writer,
+        shared: SSAValue,
+        stage: Bound,
+        thread: Bound,
+        vectors: Sequence[SSAValue],
+    ) -> None:
+        """Store what was fetched in the part of shared memory that begins at this element."""
+
+
+@final
+class Stages(Staged):
+    """Two halves of shared memory, one to read from while the other one is filled. In each, for
+    every position of a stage, lie the elements along the side.
+
+    Of a vector along the fold a thread has four elements of one row to store in four places. So
+    that those of a warp meet in no bank, groups of eight elements change places, as bits of the
+    position tell.
+    """
+
+    depth = DEPTH
 
     def put(
         self,
         writer: Writer,
         shared: SSAValue,
-        half: Bound,
+        stage: Bound,
         thread: Bound,
         vectors: Sequence[SSAValue],
     ) -> None:
-        """Store what was fetched in the half that begins at this element."""
-        for value, (at, position) in zip(vectors, self._places(writer, thread), strict=True):
-            place = writer.add(half, self._place(writer, at, position))
-            if not self._is_along_fold:
+        for value, (at, position) in zip(vectors, self.places(writer, thread), strict=True):
+            place = writer.add(stage, self._place(writer, at, position))
+            if not self.source.is_along_fold:
                 writer.store(value, shared, place)
                 continue
             for lane in range(WIDTH):
@@ -154,21 +217,11 @@ class Stages:
                 writer.store(extract(writer, value, lane), shared, one)
 
     def read(
-        self, writer: Writer, shared: SSAValue, half: Bound, at: Bound, position: Bound
+        self, writer: Writer, shared: SSAValue, stage: Bound, at: Bound, position: Bound
     ) -> SSAValue:
         """Four elements from one along the side, at a position of the stage."""
-        place = writer.add(half, self._place(writer, at, position))
-        return writer.reload(shared, place, vector(self.factor.value.type, WIDTH))
-
-    def _places(self, writer: Writer, thread: Bound) -> list[tuple[Bound, Bound]]:
-        """Along the side and within the stage, where the vectors of a thread begin."""
-        row = DEPTH if self._is_along_fold else self.length
-        beside = row // WIDTH
-        first = writer.multiply(writer.remainder(thread, beside), WIDTH)
-        own = writer.quotient(thread, beside)
-        rows = range(0, self.half // row, self.threads // beside)
-        places = [(first, writer.add(own, number)) for number in rows]
-        return [(b, a) for a, b in places] if self._is_along_fold else places
+        place = writer.add(stage, self._place(writer, at, position))
+        return writer.reload(shared, place, vector(self.source.value.type, WIDTH))
 
     def _place(self, writer: Writer, at: Bound, position: Bound) -> Bound:
         bits = writer.remainder(writer.quotient(position, WIDTH), WIDTH)
@@ -181,56 +234,58 @@ class _Reader:
     """Vectors of a factor. A place behind an end is not read; what then stands for it counts only
     along the fold."""
 
-    def __init__(self, stages: Stages, writer: Writer, bases: Mapping[SSAValue, Bound]) -> None:
+    def __init__(self, source: Source, writer: Writer, bases: Mapping[SSAValue, Bound]) -> None:
         self._writer = writer
-        self._stages = stages
+        self._source = source
+        self._width = source.width
         self._bases = bases
-        self._size = writer.extent(stages.side.size)
-        self._depth = writer.extent(stages.fold.size)
+        self._size = writer.extent(source.side.size)
+        self._depth = writer.extent(source.fold.size)
 
     def along_fold(self, index: Bound, position: Bound, *, whole: bool) -> SSAValue:
-        writer, fold = self._writer, self._stages.fold
+        writer, fold = self._writer, self._source.fold
         index = writer.smaller(index, writer.add(self._size, -1))
         if whole:
             return self._value(index, position, fold, None)
-        inside = writer.mask(position, self._depth, WIDTH)
+        inside = writer.mask(position, self._depth, self._width)
         if len(fold.axes) > 1:
-            position = writer.smaller(position, writer.add(self._depth, -WIDTH))
+            position = writer.smaller(position, writer.add(self._depth, -self._width))
         return self._where(inside, self._value(index, position, fold, inside))
 
     def along_side(self, index: Bound, position: Bound, *, whole: bool) -> SSAValue:
-        writer, side = self._writer, self._stages.side
+        writer, side = self._writer, self._source.side
         inside: Mask = None
-        if not self._stages.is_cut:
-            index = writer.smaller(index, writer.add(self._size, -WIDTH))
+        if not self._source.is_cut:
+            index = writer.smaller(index, writer.add(self._size, -self._width))
         elif not whole:
-            (inside,) = masks(writer, index, self._size, WIDTH, 1)
+            (inside,) = masks(writer, index, self._size, self._width, 1)
         if whole:
             return self._value(index, position, side, inside)
         known = writer.compare("lt", writer.value(position), writer.value(self._depth))
         position = writer.smaller(position, writer.add(self._depth, -1))
         value = self._value(index, position, side, inside)
-        return self._where(writer.splat(known, WIDTH), value)
+        return self._where(writer.splat(known, self._width), value)
 
     def _where(self, inside: SSAValue, value: SSAValue) -> SSAValue:
         writer = self._writer
-        nothing = writer.constant(self._stages.outside, self._stages.factor.value.type)
-        return writer.select(inside, value, writer.splat(nothing, WIDTH))
+        nothing = writer.constant(self._source.outside, self._source.value.type)
+        return writer.select(inside, value, writer.splat(nothing, self._width))
 
     def _value(self, index: Bound, position: Bound, along: Side, inside: Mask) -> SSAValue:
         """The factor there, read or computed. The fold's guard is the left factor's business."""
-        writer, stages = self._writer, self._stages
-        factor, nest = stages.factor, stages.contraction.analysis
-        tile = Tile(WIDTH, along.last.value, (inside,))
+        writer, source = self._writer, self._source
+        factor, nest = source.factor, source.contraction.analysis
+        tile = Tile(self._width, along.last.value, (inside,))
         body = NestWriter(writer, nest, tile, self._bases, {})
         body.bases.update(dict.fromkeys(factor.fold.axes, 0))
-        stages.fold.stand(writer, body.bases, position)
-        stages.side.stand(writer, body.bases, index)
-        behind, guard = factor.behind, nest.guards.get(factor.fold)
-        if guard is not None and factor is stages.contraction.right:
+        source.fold.stand(writer, body.bases, position)
+        source.side.stand(writer, body.bases, index)
+        guard = nest.guards.get(factor.fold)
+        behind = slice_of([source.value], (guard,))
+        if guard is not None and factor is source.contraction.right:
             body.guards[guard] = Guard(holds=True)
         elif guard is not None:
-            behind = slice_of([factor.value])
+            behind = slice_of([source.value])
         body.write(nest.nest.body.block, behind)
         body.write(factor.fold.body.block, behind)
-        return body.vector_at(body.value(factor.value), 0, 0)
+        return body.vector_at(body.value(source.value), 0, 0)

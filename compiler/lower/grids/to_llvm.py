@@ -14,9 +14,17 @@ from xdsl.ir import Block, Operation, Region
 from xdsl.passes import ModulePass
 
 from stepwell.compiler.dialects.construct import construct
+from stepwell.compiler.dialects.gpu.copies import AsyncCopyOp
 from stepwell.compiler.dialects.loop.explicit import LoadOp, StoreOp
 from stepwell.compiler.dialects.loop.host import CopyOp, CustomOp, HostOp
-from stepwell.compiler.lower.grids import accesses, blocks, driver, narrow, together
+from stepwell.compiler.lower.grids import (
+    accesses,
+    blocks,
+    driver,
+    matrices,
+    narrow,
+    together,
+)
 from stepwell.compiler.lower.grids.alignment import Alignments
 from stepwell.compiler.lower.loop_to_llvm import STATEMENTS, lower_block, program_of, replace_ops
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame
@@ -41,6 +49,8 @@ def lower(module: ModuleOp, machine: Machine) -> list[Operation]:
         gpu.TerminatorOp: _nothing,
         **together.STATEMENTS,
         **blocks.STATEMENTS,
+        **matrices.STATEMENTS,
+        AsyncCopyOp: partial(matrices.copy, alignments),
     }
     device = driver.Device(Program({}, (), machine, inside))
     statements = {

@@ -36,7 +36,7 @@ COPIED_BYTES = 64
 def load(frame: Frame, op: LoadOp) -> None:
     source, offset, *mask = operands_of(op)
     build, type = frame.build, frame.type_of(op.results[0])
-    place = _place(frame, source, offset)
+    place = place_in(frame, source, offset)
     if not mask:
         value = build.load(place, type)
     elif lanes(type) is None:
@@ -49,7 +49,7 @@ def load(frame: Frame, op: LoadOp) -> None:
 def store(frame: Frame, op: StoreOp) -> None:
     value, target, offset, *mask = operands_of(op)
     build, stored = frame.build, frame.values[value]
-    place = _place(frame, target, offset)
+    place = place_in(frame, target, offset)
     if op.streamed is not None:
         bytes = size(stored.type) * (lanes(stored.type) or 1)
         build.store(stored, place, bytes, nontemporal=True)
@@ -82,7 +82,7 @@ def _is_first_lane(mask: SSAValue) -> bool:
 def gather(frame: Frame, op: GatherOp) -> None:
     source, offsets, *mask = operands_of(op)
     build, type = frame.build, frame.type_of(op.results[0])
-    places = _place(frame, source, offsets)
+    places = place_in(frame, source, offsets)
     frame.values[op.results[0]] = build.gather(
         places, _lanes_set(frame, places, mask), build.constant(type, 0)
     )
@@ -90,12 +90,12 @@ def gather(frame: Frame, op: GatherOp) -> None:
 
 def scatter(frame: Frame, op: ScatterOp) -> None:
     value, target, offsets, *mask = operands_of(op)
-    places = _place(frame, target, offsets)
+    places = place_in(frame, target, offsets)
     frame.build.scatter(frame.values[value], places, _lanes_set(frame, places, mask))
 
 
 def prefetch(frame: Frame, op: PrefetchOp) -> None:
-    frame.build.prefetch(_place(frame, *operands_of(op)))
+    frame.build.prefetch(place_in(frame, *operands_of(op)))
 
 
 def aligned(frame: Frame, op: AlignedOp) -> None:
@@ -159,7 +159,8 @@ def copy(frame: Frame, op: CopyOp) -> None:
             build.store(value, build.gep(target, loop.index, element))
 
 
-def _place(frame: Frame, buffer: SSAValue, offset: SSAValue) -> SSAValue:
+def place_in(frame: Frame, buffer: SSAValue, offset: SSAValue) -> SSAValue:
+    """The address at a linear offset."""
     values = frame.values
     return frame.build.gep(values[buffer], values[offset], in_memory(_buffer(buffer).element))
 

@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.dialects.loop.nests import FoldOp, KernelOp
-from stepwell.compiler.dialects.loop.types import PAIRS
+from stepwell.compiler.dialects.loop.types import PAIRS, TENSOR
 from stepwell.compiler.lower.strategies.attention import Attention
 from stepwell.compiler.lower.strategies.base import Refusal as Refusal
 from stepwell.compiler.lower.strategies.base import Strategy as Strategy
@@ -23,7 +23,8 @@ Strategies: TypeAlias = Mapping[str, type[Strategy]]
 STRATEGIES: Strategies = {
     each.name: each for each in (Sort, Dots, Gemm, Attention, Rows, Prefix, Map)
 }
-"""Those of CPUs, in the order in which they are tried: the last one fits all but sums of pairs."""
+"""Those of CPUs, in the order in which they are tried: the last one fits all but sums whose order
+has a name."""
 
 
 def choose_plan(kernel: KernelOp, machine: Machine, known: Strategies = STRATEGIES) -> Strategy:
@@ -31,16 +32,17 @@ def choose_plan(kernel: KernelOp, machine: Machine, known: Strategies = STRATEGI
     for kind in known.values():
         if refusal_by(kind, kernel, machine) is None:
             return kind.choose(kernel, machine)
-    sentence = f"{machine.name} has no instruction for the pairs of {kernel.sym_name.data}"
+    sentence = f"{machine.name} has no instruction for the sums of {kernel.sym_name.data}"
     raise CompileError("SW0235", sentence, where=source_line(kernel.location))
 
 
 def refusal_by(kind: type[Strategy], kernel: KernelOp, machine: Machine) -> Refusal | None:
-    """Why a strategy does not fit: sums of pairs are what one instruction computes."""
-    if (refusal := kind.fits(kernel, machine)) is not None or kind is Dots:
+    """Why a strategy does not fit: an order with a name is what one instruction computes."""
+    if (refusal := kind.fits(kernel, machine)) is not None:
         return refusal
-    pairs = any(isinstance(op, FoldOp) and op.order.data == PAIRS for op in kernel.walk())
-    return Refusal("it has sums of pairs") if pairs else None
+    orders = {op.order.data.kind for op in kernel.walk() if isinstance(op, FoldOp)}
+    named = orders & {PAIRS.kind, TENSOR.kind} - {kind.NAMED}
+    return Refusal(f"it has sums in the order {named.pop()}") if named else None
 
 
 def planned(kernel: KernelOp, known: Strategies = STRATEGIES) -> Strategy:

@@ -95,7 +95,7 @@ class Attention(Strategy):
         wanted = min(machine.l2 // 8 // max(1, bytes), outer * count // TASKS)
         pieces = -(-count // max(mr, wanted))
         rows = -(-count // pieces // mr) * mr
-        work = outer * sum(each.work for each in products)
+        work = outer * sum(each.effort(machine) for each in products)
         known = prod((*parts.before, parts.count), start=ONE).static is not None
         tasks = 0 if known and work < 2 * TASK else TASKS
         return cls(machine.vector_bytes, mr, nv, rows, tasks)

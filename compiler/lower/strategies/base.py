@@ -48,6 +48,8 @@ class Strategy(ABC):
     name: ClassVar[str]
     IN_PLACE: ClassVar[bool] = False
     """Whether an output may lie where an input does that is read only where it is written."""
+    NAMED: ClassVar[str | None] = None
+    """The order of sums that it alone has, if there is one."""
     CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """The names that a parameter may have which is a list of names."""
 

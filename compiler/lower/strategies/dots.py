@@ -9,7 +9,8 @@ from stepwell.compiler.lower.dots import is_linear, recipe_of, recipes, words_re
 from stepwell.compiler.lower.strategies.base import Refusal, Strategy
 from stepwell.compiler.lower.strategies.gemm import Gemm, TiledProduct, contraction_in
 from stepwell.compiler.lower.suited import is_little, product_of
-from stepwell.compiler.machines.dots import DOTS
+from stepwell.compiler.lower.tile_sums import TILES
+from stepwell.compiler.machines.dots import DOTS, TILE, TILE_DOTS
 from stepwell.compiler.machines.machine import Machine
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
@@ -24,11 +25,13 @@ class Dots(Strategy):
     the right one each panel before the tiles that use it. A task takes `mc` rows by `nc` lanes;
     `mc = 0` leaves all to one thread. Where the instruction takes bytes from 0 on and those of the
     left operand have signs, or the other way round, the copy is moved by 128, and a tile starts
-    with what that adds to its sums: 128 times those of the right operand.
+    with what that adds to its sums: 128 times those of the right operand. An instruction whose
+    operands are tiles is used for all rows of a task at once (see `lower/tile_sums.py`).
     """
 
     name: ClassVar[str] = "dots"
-    CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {"dot": tuple(DOTS)}
+    NAMED: ClassVar[str | None] = "pairs"
+    CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {"dot": (*DOTS, *TILE_DOTS)}
     bytes: int = 64
     mr: int = 8
     nv: int = 3
@@ -52,11 +55,11 @@ class Dots(Strategy):
     @classmethod
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
         contraction = contraction_in(kernel)
-        dot = recipes(contraction, machine)[0].dot
-        product = product_of(contraction, machine)
+        recipe = recipes(contraction, machine)[0]
+        dot, product = recipe.dot, product_of(contraction, machine)
         words = [-(-each // dot.group) for each in (product.k, product.kept)]
         product = replace(product, k=words[0], kept=words[1])
-        mr, nv = product.tile(product.m, False, machine)
+        mr, nv = TILES if recipe.in_tiles else product.tile(product.m, False, machine)
         little, packs = is_little(contraction, product, machine), not words_read(contraction.right)
         mc, nc = (0, 0) if little else product.task(mr, nv, 0, packs, machine)
         return cls(machine.vector_bytes, mr, nv, mc, nc, dot.name)
@@ -68,10 +71,12 @@ class Dots(Strategy):
         self._product(kernel).expand()
 
     def _product(self, kernel: KernelOp) -> TiledProduct:
-        recipe = recipe_of(contraction_in(kernel), DOTS[self.dot])
-        if recipe is None or self.bytes not in recipe.dot.intrinsics:
-            bytes = f"vectors of {self.bytes} bytes"
-            sentence = f"{self.dot} does not compute these products in {bytes}"
+        dot = {**DOTS, **TILE_DOTS}[self.dot]
+        recipe = recipe_of(contraction_in(kernel), dot)
+        in_tiles = TILE in dot.intrinsics and (self.mr, self.nv) == TILES
+        if recipe is None or not (in_tiles or self.bytes in dot.intrinsics):
+            shape = f"{self.mr} by {self.nv} vectors of {self.bytes} bytes"
+            sentence = f"{self.dot} does not compute these products in {shape}"
             raise CompileError("SW0234", sentence, hint="leave the choice of `dot` to the compiler")
         plan = Gemm(self.bytes, self.mr, self.nv, self.mc, self.nc, 0, ("left", "right"))
         return TiledProduct(plan, kernel, recipe)

@@ -32,8 +32,10 @@ from stepwell.compiler.lower.strategies.base import (
     view,
 )
 from stepwell.compiler.lower.suited import Suited
+from stepwell.compiler.lower.tile_sums import TileSums
 from stepwell.compiler.lower.tiling import NestLoops, Tasks, Tiling, unless_empty
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term, Writer
+from stepwell.compiler.machines.dots import TILE_ROW
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.passes.assign_buffers import aligned
 from stepwell.runtime.sizes import Size
@@ -119,12 +121,21 @@ class TiledProduct:
         self.left: Panels | Words
         self.right: Panels | Words
         if recipe is not None:
-            self.left = Words(self.analysis, recipe, left, self.width, plan.mr)
+            along = TILE_ROW if recipe.in_tiles else self.width
+            self.left = Words(self.analysis, recipe, left, along, plan.mr)
             self.right = Words(self.analysis, recipe, right, self.width, lanes, starts=True)
         else:
             self.left = Panels(self.analysis, left, self.width, plan.mr, self.contraction.depth)
             self.right = Panels(self.analysis, right, self.width, lanes, depth)
         self.tasks = self._tasks()
+        self.sums: TileSums | None = None
+        if (
+            isinstance(self.left, Words)
+            and isinstance(self.right, Words)
+            and recipe
+            and recipe.in_tiles
+        ):
+            self.sums = TileSums(self.left, self.right, self._task_rows)
 
     def expand(self) -> None:
         """Replace the kernel's nest by explicit loops."""
@@ -149,17 +160,17 @@ class TiledProduct:
         """The tiles in the intervals, block by block and panel by panel."""
         panel = None
         if self.packs_right:
-            room = writer.multiply(number, self._bytes(self.right.size))
-            panel = self._view(writer, self._first_panel, self.right.size, room)
+            room = writer.multiply(number, self._bytes(self._panel))
+            panel = self._view(writer, self._first_panel, self._panel, room)
         if not self.blocks.blocks:
-            return self._loops(writer, left, panel).write(intervals)
+            return self._loops(writer, left, panel, intervals).write(intervals)
         sums = self._view(writer, self._bytes(self._left_size), _count_of(self._tiles))
         ends = [writer.value(writer.extent(each)) for each in (ZERO, self.blocks.count - 1)]
 
         def block(part: Intervals, number: Bound) -> None:
             at = [writer.compare("eq", writer.value(number), end) for end in ends]
             here = Block(part, at[0], at[1], sums, self._place_of_sums)
-            self._loops(writer, left, panel, here).write(intervals)
+            self._loops(writer, left, panel, intervals, here).write(intervals)
 
         return self.blocks.write(writer, block, parallel=False)
 
@@ -168,17 +179,33 @@ class TiledProduct:
         writer: Writer,
         left: SSAValue | None,
         right: SSAValue | None,
+        intervals: Intervals,
         block: Block | None = None,
     ) -> NestLoops:
         tiling = tiling_by(self.contraction, self.width, self.plan.mr, self.plan.nv)
         part = ALL if block is None else block.intervals
         fill: Callable[[Mapping[SSAValue, Bound], tuple[Mask, ...]], None] | None = None
         if right is not None:
-            fill = partial(self.right.fill, writer, target=right, part=part)
-        ready = list(self._ready(left, right, part))
+            fill = partial(self._fill, writer, left, right, part, intervals)
+        ready = list(self._ready(left, right, part, intervals))
         return NestLoops(
             writer, self.analysis, tiling, {}, None, ready, fill, ahead=self._ahead(), block=block
         )
+
+    def _fill(
+        self,
+        writer: Writer,
+        left: SSAValue | None,
+        right: SSAValue,
+        part: Intervals,
+        intervals: Intervals,
+        bases: Mapping[SSAValue, Bound],
+        masks: Sequence[Mask],
+    ) -> None:
+        """What comes before the tiles of a panel."""
+        self.right.fill(writer, bases, masks, right, part)
+        if self.sums is not None and left is not None:
+            self.sums.fill(writer, bases, left, self._left_panel, right, intervals)
 
     def _ahead(self) -> Ahead | None:
         """What is asked for before it is read: of the next panel the part of a tile's number."""
@@ -220,8 +247,23 @@ class TiledProduct:
     @property
     def workspace(self) -> Size:
         count = self.tasks.count if self.plan.mc else ONE
-        size = self.right.size if self.packs_right else ZERO
+        size = self._panel if self.packs_right else ZERO
         return self._first_panel + self._bytes(size) * count
+
+    @property
+    def _panel(self) -> Size:
+        """Elements of a task's panel of the right operand, with the sums behind it."""
+        return self.right.size + (ZERO if self.sums is None else self.sums.size)
+
+    @property
+    def _task_rows(self) -> "Extents":
+        """The axes of rows, and how many positions of each a task has, in whole tiles."""
+        steps = dict(self.tasks.blocks) if self.plan.mc else {}
+        axes = [(axis, steps.get(axis), tile) for axis, tile in self._rows[::-1]]
+        return [
+            (axis, Size.of(step) if step else (axis.size + (tile - 1)) // tile * tile)
+            for axis, step, tile in axes
+        ]
 
     def _bytes(self, elements: Size) -> Size:
         return aligned(elements * (self.plan.bytes // self.width))
@@ -262,7 +304,11 @@ class TiledProduct:
         return view(writer, self.kernel.arguments[-1], place, buffer((count,), self.stored))
 
     def _ready(
-        self, left: SSAValue | None, right: SSAValue | None, part: Intervals
+        self,
+        left: SSAValue | None,
+        right: SSAValue | None,
+        part: Intervals,
+        intervals: Intervals,
     ) -> Iterator[Ready]:
         """What lies in panels: factors, or, of words, what both have come to."""
         if left is not None and isinstance(self.left, Panels):
@@ -271,7 +317,9 @@ class TiledProduct:
         if right is not None and isinstance(self.right, Panels):
             load = partial(self.right.vectors, right, part, 0)
             yield Ready(self.right.factor.value, self.right.factor.own, load)
-        if isinstance(self.left, Words) and isinstance(self.right, Words) and left and right:
+        if self.sums is not None and right is not None:
+            yield self.sums.ready(right, intervals)
+        elif isinstance(self.left, Words) and isinstance(self.right, Words) and left and right:
             yield self.right.sums(right, self.left, left, self._left_panel)
 
     # The left operand.

@@ -15,10 +15,12 @@ from stepwell.compiler.lower.analysis import Analysis, Axis, lanes_of
 from stepwell.compiler.lower.costs import (
     NANOSECONDS,
     ROUNDS,
+    TASKS,
     best_lanes,
     length,
     memory,
     steps,
+    task_time,
     turned_axis,
 )
 from stepwell.compiler.lower.strategies.base import (
@@ -52,9 +54,10 @@ class Map(Strategy):
     """Outer axes shared among threads, the cheapest axis in vectors, locals in the workspace.
 
     `bytes` is the width of a vector. A tile has `vectors` of them, in nests with folds in `rows`
-    rows; where a read is turned, squares go in bands of `band`. A task takes about `task`
-    microseconds; 0 leaves all to one thread. With `stream`, what no nest reads is written past the
-    caches: lines of squares, each of which would else be read first, sooner than whole rows.
+    rows; where a read is turned, squares go in bands of `band`. A task takes `task`
+    microseconds at most; 0 leaves all to one thread. With `stream`, what no nest reads is written
+    past the caches: lines of squares, each of which would else be read first, sooner than whole
+    rows.
     """
 
     name: ClassVar[str] = "map"
@@ -102,7 +105,7 @@ def expand_tiled(
     task: int,
     streamed: Collection[SSAValue] = (),
 ) -> None:
-    """The nests one after the other in such tiles, in tasks of about `task` microseconds."""
+    """The nests one after the other in such tiles, in tasks of `task` microseconds at most."""
     locals, nests = locals_of(kernel), nests_of(kernel)
     with expanding(kernel) as writer:
         writer.location = kernel.location
@@ -171,7 +174,7 @@ def columns(nest: Analysis, machine: Machine) -> int:
         return 1
     width = lanes_of(nest.types, machine.vector_bytes)
     room = machine.vector_registers // 2 // max(len(fold.results) for fold in folds)
-    return max(1, min(room, max(VECTORS, 2 * length(axes[0].size) // (MINIMUM * width))))
+    return max(1, min(room, max(VECTORS, 2 * length(axes[0].size) // (TASKS * width))))
 
 
 def tiling_of(
@@ -207,8 +210,8 @@ def turned_rows(analysis: Analysis, axes: Sequence[Axis], lanes: Axis) -> Axis |
     return next((axis for axis in axes if axis.value in found), None)
 
 
-def tasks_of(analysis: Analysis, tiling: Tiling, time: int) -> Tasks | None:
-    """Tasks of about `time` nanoseconds; None where that is all there is to do.
+def tasks_of(analysis: Analysis, tiling: Tiling, most: int) -> Tasks | None:
+    """Tasks of about `most` nanoseconds or less; None where one is all there is to do.
 
     Outer axes are taken tile by tile until what is left is a task or less; of the last one a task
     takes a block.
@@ -220,17 +223,14 @@ def tasks_of(analysis: Analysis, tiling: Tiling, time: int) -> Tasks | None:
     order = [*tiling.outer, *sorted(inner, key=lambda axis: axis is not tiling.across)]
     whole = cost * prod(length(axis.size) for axis in order)
     known = all(axis.size.static is not None for axis in order)
-    if time == 0 or whole == 0 or (known and whole < 2 * time):
+    time = task_time(whole, most)
+    if most == 0 or whole == 0 or (known and whole < 2 * time):
         return None
     for number, axis in enumerate(order):
         step = tiling.step(axis)
         whole /= max(1, length(axis.size))
         block = step << max(0, round(log2(time / (whole * step))))
-        if block > step or length(axis.size) >= MINIMUM * step or axis is order[-1]:
+        if block > step or length(axis.size) >= TASKS * step or axis is order[-1]:
             before = [(each, tiling.step(each)) for each in order[:number]]
             return Tasks((*before, (axis, block)))
     return None
-
-
-MINIMUM = 16
-"""So many tasks let two or more threads end together."""

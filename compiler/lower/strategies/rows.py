@@ -13,7 +13,7 @@ from stepwell.compiler.dialects.loop.types import BufferType, buffer
 from stepwell.compiler.dialects.sizes import Shape
 from stepwell.compiler.lower.analysis import Access, Analysis, collapse, lanes_of
 from stepwell.compiler.lower.bodies import Ahead
-from stepwell.compiler.lower.costs import NANOSECONDS, length, memory, steps
+from stepwell.compiler.lower.costs import NANOSECONDS, length, memory, steps, task_time
 from stepwell.compiler.lower.strategies.base import (
     Refusal,
     Strategy,
@@ -33,7 +33,7 @@ STACK = 32 << 10
 """Locals of a row that take no more bytes lie on the stack."""
 
 TASK = 20_000
-"""Nanoseconds that a task should take."""
+"""Nanoseconds that a task should take at most."""
 
 LEAST = 1024
 """Bytes of a row from which on the next one is asked for. A core by itself reads on to short ones,
@@ -74,8 +74,9 @@ class Rows(Strategy):
         outer = shared_axes(nests)
         cost = sum(_row_cost(nest, outer, machine.vector_bytes) for nest in nests)
         rows = _count(nests[0].nest.sizes.data[:outer])
-        known = rows.static is not None and rows.static * cost < 2 * TASK
-        block = 0 if known else 1 << max(0, round(log2(TASK / cost)))
+        time = task_time(length(rows) * cost, TASK)
+        known = rows.static is not None and rows.static * cost < 2 * time
+        block = 0 if known else 1 << max(0, round(log2(time / cost)))
         stream = int(leave_caches(last_written(kernel), machine))
         row = max(map(_bytes, kernel.arguments)) // length(rows)
         ahead = int(LEAST <= row <= machine.l1)

@@ -13,8 +13,11 @@ returns when all are done. It has these parts:
 
 * **Slots.** A caller takes one of 31 slots and writes its loop there; when all are taken it does
   its loop alone. Nobody waits for another caller.
-* **Ranges.** Loops are cut into some eight ranges per thread. Whoever works on one takes the next
-  by adding 1 to a counter, so that uneven ranges balance.
+* **Ranges.** Loops are cut into eight equal ranges per thread. Whoever works on one asks for the
+  next by adding 1 to a counter, so that uneven ranges balance.
+* **Parts.** Of those left a thread takes the first one in its own part: that of its number, the
+  same in every loop. What it wrote in one loop it reads in the next, from its own cache. When its
+  part is done, it goes on with those behind.
 * **Board.** A slot's bit on the board says that it has ranges left. Whoever takes the last range
   clears the bit. Idle workers wait for the board to be other than zero.
 * **Joining is optional.** A worker counts itself into a slot, works while there are ranges, and

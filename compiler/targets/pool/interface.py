@@ -12,17 +12,20 @@ from stepwell.compiler.targets.pool.layout import (
     IMPORTS,
     MADVISE,
     MMAP,
+    MOST_PARTS,
     MOST_WORKERS,
     MUNMAP,
+    PART_SIZE,
     PTHREAD_KEY_CREATE,
     PTHREAD_KEY_DELETE,
     SLOT_COUNT,
     WIPED,
     WIPED_SIZE,
+    Part,
     Pool,
     Slot,
 )
-from stepwell.compiler.targets.pool.loops import mark, slot_bit, slot_place, take_off
+from stepwell.compiler.targets.pool.loops import mark, part_place, slot_bit, slot_place, take_off
 
 READ_WRITE: Final = 3
 PRIVATE_ANONYMOUS: Final = 0x22
@@ -109,12 +112,13 @@ def share() -> FuncOp:
     ```
     void share(pool, number, task, args, n) {
         slot = &pool->slots[number], bit = 1 << number;
-        most = RANGES_PER_THREAD * pool->threads;
-        grain = ceil(n / most), ranges = ceil(n / grain);
-        *slot = {task, args, n, grain, ranges, .next = 0};    // .inside stays: see help_with
+        threads = pool->threads, ranges = min(n, RANGES_PER_THREAD * threads);
+        grain = n / ranges, rest = n % ranges;
+        *slot = {task, args, grain, rest, ranges, .next = 0};    // .inside stays: see help_with
+        cut(slot, threads);
         pool->board |= bit;
         pthread_setspecific(pool->key, pool);
-        run_ranges(pool, slot, bit);
+        run_ranges(pool, slot, bit, 0);
         pthread_setspecific(pool->key, null);
         while ((inside = slot->inside) != 0) wait(pool, &slot->inside, inside);
         pool->taken &= ~bit;
@@ -124,10 +128,12 @@ def share() -> FuncOp:
     b = LlvmBuilder.define("share", [ptr, i32, ptr, ptr, i64], internal=True)
     pool, number, task, args, n = b.arguments
     slot, bit = slot_place(b, pool, number), slot_bit(b, number)
-    _write_loop(b, slot, task, args, n, Pool.THREADS.load(b, pool, "monotonic"))
+    threads = b.zext(Pool.THREADS.load(b, pool, "monotonic"), i64)
+    _write_loop(b, slot, task, args, n, threads)
+    _cut(b, slot, threads)
     b.atomicrmw("_or", Pool.BOARD.place(b, pool), bit, "seq_cst")
     mark(b, pool, pool)
-    b.call_void("run_ranges", [pool, slot, bit])
+    b.call_void("run_ranges", [pool, slot, bit, b.constant(i64, 0)])
     mark(b, pool, b.null())
     with b.while_() as joins:
         inside = Slot.INSIDE.load(b, slot, "seq_cst")
@@ -141,19 +147,38 @@ def share() -> FuncOp:
 def _write_loop(
     b: LlvmBuilder, slot: SSAValue, task: SSAValue, args: SSAValue, n: SSAValue, threads: SSAValue
 ) -> None:
-    most = b.mul(b.zext(threads, i64), RANGES_PER_THREAD)
-    grain = _divide_up(b, n, most)
+    ranges = b.smin(n, b.mul(threads, RANGES_PER_THREAD))
     Slot.TASK.store(b, slot, task)
     Slot.ARGS.store(b, slot, args)
-    Slot.LENGTH.store(b, slot, n)
-    Slot.GRAIN.store(b, slot, grain)
-    Slot.RANGES.store(b, slot, _divide_up(b, n, grain))
+    Slot.GRAIN.store(b, slot, b.udiv(n, ranges))
+    Slot.REST.store(b, slot, b.urem(n, ranges))
+    Slot.RANGES.store(b, slot, ranges)
     Slot.NEXT.store(b, slot, 0, "monotonic")
 
 
-def _divide_up(b: LlvmBuilder, a: SSAValue, by: SSAValue) -> SSAValue:
-    """a / by, rounded up; both are positive, so that their sum does not overflow."""
-    return b.udiv(b.sub(b.add(a, by), 1), by)
+def _cut(b: LlvmBuilder, slot: SSAValue, threads: SSAValue) -> None:
+    """A part of the ranges for each thread, in the order of their numbers.
+
+    ```
+    void cut(slot, threads) {
+        Part parts[MOST_PARTS];
+        slot->parts = parts, slot->count = min(threads, MOST_PARTS);
+        for (begin = i = 0; i < slot->count; i++, begin = end)
+            parts[i] = {.next = begin, .end = end = ceil((i + 1) * slot->ranges / slot->count)};
+    }
+    ```
+    """
+    parts = b.alloca(i64, MOST_PARTS * PART_SIZE // 8, PART_SIZE)
+    count, ranges = b.umin(threads, MOST_PARTS), Slot.RANGES.load(b, slot)
+    Slot.PARTS.store(b, slot, parts)
+    Slot.COUNT.store(b, slot, count)
+    with b.loop(0, count, carried=[b.constant(i64, 0)]) as each:
+        part = part_place(b, parts, each.index)
+        before = b.mul(b.add(each.index, 1), ranges)
+        end = b.udiv(b.sub(b.add(before, count), 1), count)
+        Part.NEXT.store(b, part, each.carried[0], "monotonic")
+        Part.END.store(b, part, end)
+        each.yields(end)
 
 
 def resize() -> FuncOp:

@@ -52,6 +52,9 @@ SLOT_COUNT: Final = 31
 """Callers at a time that the workers help; the 32nd bit of the board says `STOP`."""
 SLOT_SIZE: Final = 128
 """Two cache lines, since processors fetch neighbours in pairs."""
+MOST_PARTS: Final = 32
+"""Parts of a loop, of `PART_SIZE` bytes: where there are more threads, some share one."""
+PART_SIZE: Final = 128
 MOST_WORKERS: Final = 1023
 
 
@@ -84,20 +87,37 @@ class Pool:
     """The gate of threads that start or stop workers: 1 while one does."""
     STARTED: Final = Field(WIPED + 264, i32)
     WORKERS: Final = Field(WIPED + 268, i32)
+    NUMBERED: Final = Field(WIPED + 272, i32)
+    """Workers that have a number: from 1 on, since a loop's caller is number 0."""
     SLOTS: Final = Field(WIPED + 512, ptr)
     HANDLES: Final = Field(SLOTS.offset + SLOT_SIZE * SLOT_COUNT, i64)
 
 
 @final
 class Slot:
-    """A loop that is being worked on, in one cache line."""
+    """A loop that is being worked on."""
 
     TASK: Final = Field(0, ptr)
     ARGS: Final = Field(8, ptr)
-    LENGTH: Final = Field(16, i64)
-    GRAIN: Final = Field(24, i64)
+    GRAIN: Final = Field(16, i64)
+    """Iterations of a range."""
+    REST: Final = Field(24, i64)
+    """The first ranges, so many, have one more."""
     RANGES: Final = Field(32, i64)
     NEXT: Final = Field(40, i64)
-    """The number of the first range that nobody has taken."""
+    """How often a thread has asked for a range."""
     INSIDE: Final = Field(48, i32)
     """The gate of the caller: how many workers may still touch the slot."""
+    PARTS: Final = Field(56, ptr)
+    """On the caller's stack."""
+    COUNT: Final = Field(64, i64)
+    """The number of parts."""
+
+
+@final
+class Part:
+    """Ranges that follow each other, which one thread takes first."""
+
+    NEXT: Final = Field(0, i64)
+    """The first range that nobody has taken; `END` or more if there is none."""
+    END: Final = Field(8, i64)

@@ -3,7 +3,7 @@
 Orderings. A loop's fields are written before the `or` that puts its bit on the board, which
 releases them; a worker reads them after it has seen the bit, which acquires them. What the tasks
 wrote is released by each worker's last `sub` from `inside`, and acquired by the caller's read of
-zero. The counter of ranges orders nothing else, so it is monotonic.
+zero. The counters of ranges order nothing else, so they are monotonic.
 
 A slot must not be given to the next loop while a worker may still read it. The worker adds itself
 to `inside` and then looks for the bit; the bit is cleared, and then the caller reads `inside`. All
@@ -21,10 +21,12 @@ from stepwell.compiler.dialects.llvm.types import i1, i32, i64, ptr
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 from stepwell.compiler.targets.pool.layout import (
     GETPID,
+    PART_SIZE,
     PTHREAD_GETSPECIFIC,
     PTHREAD_SETSPECIFIC,
     SLOT_COUNT,
     SLOT_SIZE,
+    Part,
     Pool,
     Slot,
 )
@@ -133,45 +135,68 @@ def take_slot() -> FuncOp:
     return b.function
 
 
-def take_range(b: LlvmBuilder, slot: SSAValue) -> SSAValue:
-    return b.atomicrmw("add", Slot.NEXT.place(b, slot), 1, "monotonic")
+def part_place(b: LlvmBuilder, parts: SSAValue, number: SSAValue) -> SSAValue:
+    return b.gep(parts, b.mul(number, PART_SIZE))
+
+
+def count_up(b: LlvmBuilder, counter: SSAValue) -> SSAValue:
+    """What the counter was."""
+    return b.atomicrmw("add", counter, 1, "monotonic")
+
+
+def find_range(b: LlvmBuilder, slot: SSAValue, first: SSAValue) -> tuple[SSAValue, SSAValue]:
+    """A range that nobody has taken, if there is one, and its part: `first`, or one behind it."""
+    parts, count = Slot.PARTS.load(b, slot), Slot.COUNT.load(b, slot)
+    with b.while_(first) as tries:
+        (number,) = tries.carried
+        part = part_place(b, parts, number)
+        found = count_up(b, Part.NEXT.place(b, part))
+        tries.test(b.icmp("sge", found, Part.END.load(b, part)))
+        tries.yields(b.urem(b.add(number, 1), count))
+    return found, number
 
 
 def run_ranges() -> FuncOp:
-    """Works on a loop until all its ranges are taken.
+    """Works on a loop until all its ranges are taken: first on the part of the thread's number.
+
+    Who has asked in time finds a range in one round, since no more have asked than there are.
 
     ```
-    void run_ranges(pool, slot, bit) {
-        last = slot->ranges - 1;
+    void run_ranges(pool, slot, bit, number) {
+        last = slot->ranges - 1, part = number % slot->count;
         mine = slot->next++;
         if (mine < last) wake(pool, &pool->board, min(last - mine, FAN_OUT));
         while (mine <= last) {
             if (mine == last) pool->board &= ~bit;
-            begin = mine * slot->grain;
-            slot->task(slot->args, begin, min(begin + slot->grain, slot->length));
+            while ((range = slot->parts[part].next++) >= slot->parts[part].end)
+                part = (part + 1) % slot->count;
+            begin = range * slot->grain + min(range, slot->rest);
+            slot->task(slot->args, begin, begin + slot->grain + (range < slot->rest));
             mine = slot->next++;
         }
     }
     ```
     """
-    b = LlvmBuilder.define("run_ranges", [ptr, ptr, i32], internal=True)
-    pool, slot, bit = b.arguments
+    b = LlvmBuilder.define("run_ranges", [ptr, ptr, i32, i64], internal=True)
+    pool, slot, bit, number = b.arguments
     board = Pool.BOARD.place(b, pool)
     task, args = Slot.TASK.load(b, slot), Slot.ARGS.load(b, slot)
-    length, grain = Slot.LENGTH.load(b, slot), Slot.GRAIN.load(b, slot)
+    grain, rest = Slot.GRAIN.load(b, slot), Slot.REST.load(b, slot)
     last = b.sub(Slot.RANGES.load(b, slot), 1)
-    first = take_range(b, slot)
+    asked, own = Slot.NEXT.place(b, slot), b.urem(number, Slot.COUNT.load(b, slot))
+    first = count_up(b, asked)
     with b.if_(b.icmp("slt", first, last)):
         b.call_void("wake", [pool, board, b.smin(b.sub(last, first), FAN_OUT)])
-    with b.while_(first) as ranges:
-        (mine,) = ranges.carried
+    with b.while_(first, own) as ranges:
+        mine, part = ranges.carried
         ranges.test(b.icmp("sle", mine, last))
         with b.if_(b.icmp("eq", mine, last)):
             take_off(b, board, bit)
-        begin = b.mul(mine, grain)
-        # Unsigned, since the last range may reach past the largest signed number.
-        b.call_void(task, [args, begin, b.umin(b.add(begin, grain), length)])
-        ranges.yields(take_range(b, slot))
+        found, part = find_range(b, slot, part)
+        begin = b.add(b.mul(found, grain), b.smin(found, rest))
+        longer = b.zext(b.icmp("slt", found, rest), i64)
+        b.call_void(task, [args, begin, b.add(b.add(begin, grain), longer)])
+        ranges.yields(count_up(b, asked), part)
     b.ret()
     return b.function
 
@@ -180,23 +205,23 @@ def help_with() -> FuncOp:
     """A worker joins the loop of a slot, if it is still on the board.
 
     ```
-    void help_with(pool, number) {
+    void help_with(pool, number, worker) {
         slot = &pool->slots[number], bit = 1 << number;
         slot->inside += 1;
-        if (pool->board & bit) run_ranges(pool, slot, bit);
+        if (pool->board & bit) run_ranges(pool, slot, bit, worker);
         slot->inside -= 1;
         wake(pool, &slot->inside, 1);    // the slot may have a new caller, who will look again
     }
     ```
     """
-    b = LlvmBuilder.define("help_with", [ptr, i32], internal=True)
-    pool, number = b.arguments
+    b = LlvmBuilder.define("help_with", [ptr, i32, i64], internal=True)
+    pool, number, worker = b.arguments
     slot, bit = slot_place(b, pool, number), slot_bit(b, number)
     inside = Slot.INSIDE.place(b, slot)
     b.atomicrmw("add", inside, 1, "seq_cst", i32)
     board = Pool.BOARD.load(b, pool, "seq_cst")
     with b.if_(b.icmp("ne", b.and_(board, bit), 0)):
-        b.call_void("run_ranges", [pool, slot, bit])
+        b.call_void("run_ranges", [pool, slot, bit, worker])
     b.atomicrmw("sub", inside, 1, "seq_cst", i32)
     b.call_void("wake", [pool, inside, b.constant(i64, 1)])
     b.ret()
@@ -209,11 +234,12 @@ def worker() -> FuncOp:
     ```
     void *worker(pool) {
         pthread_setspecific(pool->key, pool);
+        own = ++pool->numbered;
         for (turn = 0;;) {
             while ((board = pool->board) == 0) wait(pool, &pool->board, 0);
             if (board & STOP) return null;
             number = (turn + count_trailing_zeros(rotate_right(board, turn))) % 32;
-            help_with(pool, number);
+            help_with(pool, number, own);
             turn = number + 1;
         }
     }
@@ -222,12 +248,14 @@ def worker() -> FuncOp:
     b = LlvmBuilder.define("worker", [ptr], ptr, internal=True)
     (pool,) = b.arguments
     mark(b, pool, pool)
+    before = b.atomicrmw("add", Pool.NUMBERED.place(b, pool), 1, "monotonic", i32)
+    own = b.zext(b.add(before, 1), i64)
     with b.while_(b.constant(i32, 0)) as turns:
         (turn,) = turns.carried
         board = await_board(b, pool)
         turns.test(b.icmp("eq", b.and_(board, STOP), 0))
         number = b.and_(b.add(b.cttz(b.rotr(board, turn)), turn), 31)
-        b.call_void("help_with", [pool, number])
+        b.call_void("help_with", [pool, number, own])
         turns.yields(b.add(number, 1))
     b.ret(b.null())
     return b.function

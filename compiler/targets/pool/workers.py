@@ -173,7 +173,7 @@ def halt() -> FuncOp:
         pool->board |= STOP;
         wake(pool, &pool->board, EVERYONE);
         for (i = 0; i < pool->workers; i++) pthread_join(pool->handles[i], null);
-        pool->workers = pool->started = 0;
+        pool->workers = pool->numbered = pool->started = 0;
         pool->board &= ~STOP;
     }
     ```
@@ -187,6 +187,7 @@ def halt() -> FuncOp:
         handle = b.load(b.gep(Pool.HANDLES.place(b, pool), workers.index, i64), i64)
         PTHREAD_JOIN.call(b, pool, handle, b.null())
     Pool.WORKERS.store(b, pool, 0)
+    Pool.NUMBERED.store(b, pool, 0, "monotonic")
     Pool.STARTED.store(b, pool, 0, "monotonic")
     take_off(b, board, STOP)
     b.ret()

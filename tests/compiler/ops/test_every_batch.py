@@ -10,6 +10,7 @@ from xdsl.ir import Block
 from arrays import Array, expect_close, expect_same_bits, smooth
 from catalogue import Case, mnemonic, samples
 from derived import batch_of, evaluated, results_of
+from op_samples import domain
 from programs import Interpreter, compiled, module_of, named
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of, tensor
 from stepwell.compiler.ops import TENSOR_OPS
@@ -58,7 +59,7 @@ def test_a_batch_is_a_loop(kind: type[TensorOp], size: int) -> None:
         for on in subsets(len(case.types)):
             with named((str(case), on)):
                 batched, flags = batch_of(block, Size.of(size), on)
-                arrays = smooth(wide(case.types, size, on), case.kind.DOMAIN)
+                arrays = smooth(wide(case.types, size, on), domain(case.kind))
                 found = evaluated(batched, arrays)
                 for place, expected in enumerate(one_by_one(block, arrays, size, on)):
                     each = [y[place] if flag else y for y, flag in zip(found, flags, strict=True)]
@@ -73,12 +74,12 @@ def test_a_batch_may_be_empty_or_of_any_size(kind: type[TensorOp]) -> None:
             with named((str(case), on)):
                 batched, flags = batch_of(block, Size.of(0), on)
                 assert results_of(batched) == wide(results_of(block), 0, flags)
-                found = evaluated(batched, smooth(wide(case.types, 0, on), case.kind.DOMAIN))
+                found = evaluated(batched, smooth(wide(case.types, 0, on), domain(case.kind)))
                 assert [y.shape[0] for y, flag in zip(found, flags, strict=True) if flag] == [
                     0 for flag in flags if flag
                 ]
                 symbolic, flags = batch_of(block, Size.of("N"), on)
-                arrays = smooth(wide(case.types, 2, on), case.kind.DOMAIN)
+                arrays = smooth(wide(case.types, 2, on), domain(case.kind))
                 known, _ = batch_of(block, Size.of(2), on)
                 expect_close(evaluated(symbolic, arrays, N=2), evaluated(known, arrays))
 
@@ -94,7 +95,7 @@ def test_compiled_batches_have_the_bits_of_the_interpreter(kind: type[TensorOp])
         interpreter, model = Interpreter(module), compiled(module)
         for number, on in enumerate(choices):
             for size in (0, 1, 3):
-                arrays = smooth(wide(case.types, size, on), case.kind.DOMAIN)
+                arrays = smooth(wide(case.types, size, on), domain(case.kind))
                 with named((str(case), on, size)):
                     expected = interpreter(f"f{number}", arrays)
                     expect_close(expected, evaluated(blocks[number], arrays, N=size))

@@ -46,6 +46,11 @@ def questions(case: Case, block: Block) -> Iterator[tuple[str, Callable[[], obje
         yield "forward mode", lambda: tangent_of(block, floats)
 
 
+def test_every_op_has_samples() -> None:
+    """Without them nothing that all ops have to keep would be asked of it."""
+    assert [mnemonic(kind) for kind in TENSOR_OPS if not samples(kind)] == []
+
+
 def test_these_are_all_gaps() -> None:
     """Derivatives of integer and boolean results, which there are none of, are not asked for."""
     found = dict(refusal for kind in TENSOR_OPS for refusal in refusals(kind))

@@ -170,6 +170,13 @@ def test_the_longest_loop_is_covered(pair: Pool) -> None:
     assert all(left[1] == right[0] for left, right in pairwise(ranges))
 
 
+def test_ranges_are_equal(pair: Pool) -> None:
+    """But for a single iteration, so that no thread has more to do than another."""
+    lengths: list[int] = []
+    pair.run(lambda begin, end: lengths.append(end - begin), 75)
+    assert sorted(lengths) == [4] * 5 + [5] * 11
+
+
 def test_uneven_ranges_balance(pair: Pool) -> None:
     """The first range ends when all others are done: only if nobody waits behind it."""
     others = threading.Semaphore(0)
@@ -191,6 +198,31 @@ def test_all_threads_take_part() -> None:
         meet(pool, threads)
         assert len(pool.workers) == threads - 1
         pool.destroy()
+
+
+@pytest.mark.parametrize("threads", [2, 3, 5])
+def test_threads_keep_their_parts(threads: int) -> None:
+    """Loop after loop, of any length, each begins with the same part of the iterations."""
+    pool = Pool(threads)
+    found = [firsts(pool, threads, each) for each in (1, 1, 3, 8, 100)]
+    assert sorted(found[0].values()) == list(range(threads))
+    assert all(each == found[0] for each in found)
+    pool.destroy()
+
+
+def firsts(pool: Pool, threads: int, each: int) -> dict[int, int]:
+    """In which of the loop's parts, of so many iterations each, the threads begin."""
+    meeting = threading.Barrier(threads, timeout=TIMEOUT)
+    found: dict[int, int] = {}
+
+    def task(begin: int, end: int) -> None:
+        thread = threading.get_native_id()
+        if thread not in found:
+            found[thread] = begin // each
+            meeting.wait()
+
+    pool.run(task, each * threads)
+    return found
 
 
 def void(result: object) -> None:

@@ -4,7 +4,8 @@ import ctypes
 import itertools
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, final
+from functools import partial
+from typing import Any, TypeAlias, final
 
 import numpy as np
 
@@ -12,14 +13,29 @@ from emulator.emulated import SHARED, EmulatedDevice, EmulatedFunction, Emulated
 from emulator.errors import AccessError, LaunchError
 from emulator.memory import FIRST, HEAP, WINDOW, WRITTEN, Region
 from emulator.program import parameter_starts, size_of
-from stepwell.runtime.devices.device import Copy, Device, Driver, Kernels, Launch, Wait, no_memory
+from stepwell.runtime.devices.device import (
+    Copy,
+    Device,
+    Driver,
+    Graph,
+    Kernels,
+    Launch,
+    Wait,
+    Work,
+    no_memory,
+)
 from stepwell.runtime.errors import LoadError
 
 KIND = 12
 """DLPack's kind of devices that it has no name for."""
 FAILED = 999
 """`CUDA_ERROR_UNKNOWN`: what was raised instead is kept for who asks."""
+STREAM, RECORDING = 1, 2
+"""The device's stream, and the first of those in which calls are recorded."""
 LOW = (1 << WINDOW) - 1
+
+Step: TypeAlias = Callable[[], None]
+"""A launch, or a copy."""
 
 
 def open_emulated(number: int) -> Device:
@@ -38,18 +54,22 @@ class EmulatedCard(Device):
         self.launched: list[str] = []
         self.copied: list[int] = []
         """The kernels that the driver was asked to launch, and the bytes that it was to copy."""
+        self.graphs = 0
+        """How often it was to launch a graph."""
         self._functions: dict[int, EmulatedFunction] = {}
         self._numbers = itertools.count(1)
+        self._recordings = itertools.count(RECORDING)
+        self._recorded: dict[int, list[Step]] = {}
         self._raised = threading.local()
         self._busy = threading.RLock()
         self._callbacks = (
             Launch(self._guarded(self._launch)),
             Copy(self._guarded(self._copy_bytes)),
-            Wait(lambda stream: 0),
+            Wait(self._guarded(self._wait_for)),
         )
         found = [ctypes.cast(each, ctypes.c_void_p).value or 0 for each in self._callbacks]
         name = f"cuda-emulated:{number}" if number else "cuda-emulated"
-        super().__init__(name, (KIND, number), 1, Driver(*found), SHARED["sm_90"])
+        super().__init__(name, (KIND, number), STREAM, Driver(*found), SHARED["sm_90"])
 
     def runs(self, target: str) -> bool:
         return target.startswith("sm_")
@@ -73,6 +93,22 @@ class EmulatedCard(Device):
             del self._functions[handle]
         for address in module.symbols.values():
             self.free(address)
+
+    def record(self, work: Work) -> "EmulatedGraph | None":
+        stream = next(self._recordings)
+        steps = self._recorded[stream] = list[Step]()
+        try:
+            work(stream)
+        except (AccessError, LaunchError):
+            return None
+        finally:
+            del self._recorded[stream]
+        return EmulatedGraph(self, steps)
+
+    def repeat(self, steps: Sequence[Step]) -> None:
+        """What the driver does with a graph."""
+        self.graphs += 1
+        self._expect(self._guarded(lambda: [step() for step in steps])())
 
     def allocate(self, size: int) -> int:
         try:
@@ -112,11 +148,29 @@ class EmulatedCard(Device):
         addresses = (ctypes.c_uint64 * len(sizes)).from_address(parameters) if sizes else []
         arguments = list(map(ctypes.string_at, addresses, sizes))
         grid, block = tuple(extents[:3]), tuple(extents[3:])
-        self.emulated.launch(function, grid, block, shared, arguments, stream or 0)
+        self._do(stream, partial(self.emulated.launch, function, grid, block, shared, arguments))
 
     def _copy_bytes(self, to: int, source: int, size: int, stream: int) -> None:
-        """Bytes with what is known of them; what goes to the host must have been written."""
         self.copied.append(size)
+        inside = all(self._found(address, size) for address in (to, source))
+        if stream in self._recorded and not inside:
+            raise LaunchError("a copy from or to the host is not recorded")
+        self._do(stream, partial(self._copied, to, source, size))
+
+    def _wait_for(self, stream: int) -> None:
+        if stream in self._recorded:
+            raise LaunchError("nothing is done in a stream that is recorded: do not wait for it")
+
+    def _do(self, stream: int, step: Step) -> None:
+        """Does it now, unless the stream is recorded."""
+        steps = self._recorded.get(stream)
+        if steps is None:
+            step()
+        else:
+            steps.append(step)
+
+    def _copied(self, to: int, source: int, size: int) -> None:
+        """Bytes with what is known of them; what goes to the host must have been written."""
         target, origin = self._found(to, size), self._found(source, size)
         if origin is None:
             content = np.frombuffer(ctypes.string_at(source, size), np.uint8)
@@ -161,3 +215,14 @@ class EmulatedKernels(Kernels):
 
     def __del__(self) -> None:
         self._card.unload(self._handles, self._module)
+
+
+@final
+class EmulatedGraph(Graph):
+    """The launches and copies of a call, with the arguments that they had."""
+
+    def __init__(self, card: EmulatedCard, steps: Sequence[Step]) -> None:
+        self._card, self._steps = card, steps
+
+    def launch(self) -> None:
+        self._card.repeat(self._steps)

@@ -19,6 +19,7 @@ from emulator.races import Kind
 from emulator.state import State
 from emulator.threads import WARP
 from emulator.types import TYPES, Array, DType
+from stepwell.compiler.interpret.matrix_sums import add_products
 
 ROW = 16
 """Bytes of a row of a matrix of 8 x 8."""
@@ -77,12 +78,16 @@ def multiply(state: State, operation: Operation, lanes: Array) -> None:
 
 
 def _sum(how: Mapping[str, str], a: Array, b: Array, c: Array) -> Array:
-    """Exact products, added in f64 and then rounded; those of f64 are added one by one."""
+    """Of f16 and bf16 as the order `tensor` has it; else exact products, added in f64 and then
+    rounded. Those of f64 are added one by one."""
     if how["to"] == "f64":
         for each in range(a.shape[2]):
             left, right = np.broadcast_arrays(a[:, :, each, None], b[:, None, each])
             c = fused(left.ravel(), right.ravel(), c.ravel()).reshape(c.shape)
         return c
+    if how["to"] == "f32" and a.dtype.itemsize == 2:
+        left, right = a.transpose(2, 0, 1)[..., None], b.swapaxes(0, 1)[:, :, None]
+        return canonical(add_products(c, left, right))
     wide = np.int64 if how["to"] == "s32" else np.float64
     total = np.matmul(a.astype(wide), b.astype(wide)) + c.astype(wide)
     if how["to"] != "s32":

@@ -1,5 +1,6 @@
 """Memory as bytes that know whether they were written: buffers, and the heap that they are in."""
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import final
@@ -75,24 +76,28 @@ class Region:
 
 @final
 class Heap:
-    """The allocations of a device."""
+    """The allocations of a device; as in a card's pool, what was freed last is given out first."""
 
     def __init__(self) -> None:
         self.regions: dict[int, Region] = {}
-        self._next = HEAP
+        self._next = itertools.count(HEAP)
+        self._freed: dict[int, list[int]] = {}
+        """Numbers of regions that were freed, by their size."""
 
     def allocate(self, size: int, name: str = "") -> int:
         if size < 0:
             raise LaunchError(f"{size} bytes cannot be allocated")
-        number, self._next = self._next, self._next + 1
+        freed = self._freed.get(size)
+        number = freed.pop() if freed else next(self._next)
         address = (number << WINDOW) + FIRST
         label = name or f"the buffer at {address:#x}"
         self.regions[number] = Region(label, size, base=FIRST)
         return address
 
     def free(self, address: int) -> None:
-        self.region(address, 0)
+        size = self.region(address, 0).size
         del self.regions[address >> WINDOW]
+        self._freed.setdefault(size, []).append(address >> WINDOW)
 
     def region(self, address: int, size: int) -> Region:
         """The buffer that begins at an address and has `size` bytes at least."""

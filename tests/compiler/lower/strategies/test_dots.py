@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from byte_products import KERNELS, product
 from drawing import examples
 from expanding import agree, expanded
 from loop_text import parse_kernel
-from products import LAYOUTS, fixed, laid_out, lengths
+from products import LAYOUTS, fixed, lengths
 from stepwell.compiler.dialects.llvm.types import i8, i32, vector
 from stepwell.compiler.dialects.loop.explicit import DotOp, LoadOp, StoreOp
 from stepwell.compiler.lower.strategies import choose_plan
@@ -23,66 +24,6 @@ from stepwell.runtime.errors import CompileError
 
 MACHINE = MACHINES["x86-64-v4-vnni"]
 BF16 = "znver4"
-SIGNS = {"s": "extsi", "u": "extui", "b": "extf"}
-
-
-def product(
-    signs: str = "ss",
-    *,
-    swap: bool = False,
-    **layout: str,
-) -> str:
-    """A kernel of one product, whose sums are used twice; "bb" is one of bf16."""
-    ((a, at_a), (b, at_b), (c, at_c)), axes, over = laid_out(**layout)
-    text = f"""
-loop.kernel @product<M: 0, N: 0, K: 0>(
-    %a: !loop.buffer<[{a}] x i8>, %b: !loop.buffer<[{b}] x i8>, %bias: !loop.buffer<[N] x i32>)
-    -> (%c: !loop.buffer<[{c}] x i32>) {{
-  loop.nest [{axes}] {{
-    %s = loop.fold fma <serial, 1024> [{over}] {{
-      %u = loop.read %a[{at_a}] : i8
-      %v = loop.read %b[{at_b}] : i8
-      %p = loop.cast {SIGNS[signs[0]]} %u : i8 to i32
-      %q = loop.cast {SIGNS[signs[1]]} %v : i8 to i32
-      loop.yield {"%q, %p" if swap else "%p, %q"} : i32, i32
-    }} : i32
-    %n = loop.read %bias[%j] : i32
-    %t = arith.addi %s, %n : i32
-    %r = arith.maxsi %t, %s : i32
-    loop.write %r, %c[{at_c}] : i32
-  }}
-}}"""
-    for integer, float in FLOATS.items() if signs == "bb" else ():
-        text = text.replace(integer, float)
-    return text
-
-
-FLOATS = {
-    "i32": "f32",
-    "i8": "bf16",
-    "<serial, 1024>": "<pairs>",
-    "arith.addi": "arith.addf",
-    "arith.maxsi": "arith.maximumf",
-}
-
-
-WORDS = {
-    "left": "M, 4*K: %i, (4) * %k + %g",
-    "right": "N, K, 32, 4: %j, %k, %h, %g",
-    "out": "M, 32*N: %i, (32) * %j + %h",
-    "axes": "%i : M, %j : N, %h : 32",
-    "over": "%k : K, %g : 4",
-}
-"""As weights lie: panels of 32 lanes, each with words of four neighbours along the fold."""
-KERNELS = {
-    **{f"{signs}": product(signs) for signs in ("ss", "us", "su", "uu")},
-    **{name: product(**layout) for name, layout in LAYOUTS.items()},
-    "terms swapped": product("us", swap=True),
-    "both turned without signs": product("uu", **LAYOUTS["both turned"]),
-    "result turned": product("su", **LAYOUTS["result turned"]),
-    "windows": product("us", left="M + K: %i + %k"),
-    **{f"right in words, {signs}": product(signs, **WORDS) for signs in ("us", "su", "ss")},
-}
 PAIRS = {
     **{name: product("bb", **layout) for name, layout in LAYOUTS.items()},
     "terms swapped": product("bb", swap=True),
@@ -222,8 +163,8 @@ def test_small_products_are_left_to_one_thread() -> None:
     [
         ("dot = vpdpbusd, bytes = 48", "the strategy dots has no parameter bytes = 48"),
         ("dot = vpdp", "the strategy dots has no parameter dot = vpdp"),
-        ("dot = udot", "udot does not compute these products in vectors of 64 bytes"),
-        ("dot = sdot", "sdot does not compute these products in vectors of 64 bytes"),
+        ("dot = udot", "udot does not compute these products in 8 by 3 vectors of 64 bytes"),
+        ("dot = sdot", "sdot does not compute these products in 8 by 3 vectors of 64 bytes"),
     ],
 )
 def test_a_plan_that_is_none_is_refused(plan: str, sentence: str) -> None:

@@ -15,7 +15,7 @@ from products import KERNELS, ORDER, fixed, lengths, product
 from stepwell.compiler.dialects.loop.explicit import GatherOp, IfOp, LoadOp, ParallelOp
 from stepwell.compiler.dialects.loop.scalar import CompareOp
 from stepwell.compiler.lower.analysis import Analysis
-from stepwell.compiler.lower.blocking import AHEAD, RUN, STREAMS, TASK, Product, tiles
+from stepwell.compiler.lower.blocking import AHEAD, RUN, STREAMS, TASK, Product, evenly, tiles
 from stepwell.compiler.lower.contraction import contraction_of
 from stepwell.compiler.lower.strategies import choose_plan
 from stepwell.compiler.lower.strategies.base import nests_of
@@ -265,6 +265,31 @@ def test_one_row_is_as_many_tasks_as_it_takes_to_load_the_matrix() -> None:
     assert chosen(1, 3072, 768).nc <= 3072 // 8
     assert chosen(1, 512, 784).nc < 512
     assert chosen(1, 128, 128).mc == 0
+
+
+@pytest.mark.parametrize(
+    ("count", "tasks", "each"), [(32, 6, 4), (72, 16, 3), (24, 16, 2), (1571, 16, 79), (7, 9, 1)]
+)
+def test_tasks_are_alike(count: int, tasks: int, each: int) -> None:
+    """A few threads have as much to do as each other, if that takes at most twice the tasks."""
+    assert evenly(count, tasks) == each
+
+
+def test_a_panel_is_packed_once_if_the_left_operand_stays_in_the_last_cache() -> None:
+    one_chunk = KERNELS["plain"].replace(ORDER, "<serial, 1024>")
+    for size, whole in ((1024, True), (2048, True), (8192, False)):
+        plan = chosen(size, size, size, one_chunk)
+        assert plan.pack == ("right",)
+        assert (plan.mc >= size) is whole
+
+
+def test_a_deep_product_is_cut_along_its_lanes() -> None:
+    """Each task packs its panels, and reads the left operand, once."""
+    plan = chosen(1024, 512, 16384, KERNELS["plain"].replace(ORDER, "<serial>"))
+    assert plan.kc > 0
+    assert plan.pack == ("right",)
+    assert plan.mc >= 1024
+    assert plan.nc == plan.nv * 16
 
 
 @pytest.mark.parametrize(("k", "long"), [(64, False), (256, False), (768, True)])

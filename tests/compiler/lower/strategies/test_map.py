@@ -16,6 +16,7 @@ from stepwell.compiler.dialects.loop.explicit import (
     ScatterOp,
     ShuffleOp,
 )
+from stepwell.compiler.lower.costs import task_time
 from stepwell.compiler.lower.strategies import choose_plan
 from stepwell.compiler.lower.strategies.map import Map
 from stepwell.compiler.machines import MACHINES
@@ -434,6 +435,13 @@ loop.kernel @negate{symbols}(%x: !loop.buffer<[{size}] x f32>)
   }}
 }}""")
         assert any(isinstance(op, ParallelOp) for op in kernel.walk()) is shared
+
+
+@pytest.mark.parametrize(
+    ("whole", "task"), [(1e4, 5e3), (1.6e5, 1e4), (1e9, 2e4)], ids=["short", "some", "long"]
+)
+def test_tasks_are_short_where_they_would_be_few(whole: float, task: float) -> None:
+    assert task_time(whole, 2e4) == task
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,205 @@
+"""The strategy `tensor` on the emulated GPU: products of halves in the order that they name."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from xdsl.context import Context
+
+from assembler import assemble, needs_assembler, within_budget
+from drawing import examples
+from emulator import copies, matrices
+from emulator.block import Order
+from expanding import arrays_for, expanded
+from gpu_kernels import agree_on_gpu, ptx_of_kernel
+from halves import CONVOLUTIONS, HALVES, in_halves
+from loop_text import parse_kernel, parse_module
+from products import KERNELS, fixed
+from stepwell.compiler.interpret.loops import run_kernel
+from stepwell.compiler.lower.grids.blocked import FEW, SHAPES
+from stepwell.compiler.lower.grids.plans import GRIDS
+from stepwell.compiler.lower.grids.tensor import Tensor
+from stepwell.compiler.lower.name_orders import NameOrders
+from stepwell.compiler.lower.strategies import Strategy, choose_plan
+from stepwell.compiler.machines.nvidia import GPUS, SM_80
+from stepwell.runtime.errors import CompileError
+
+shapes = st.sampled_from([Tensor(shape.rows, shape.lanes) for shape in SHAPES])
+lengths = st.sampled_from([0, 1, 8, 15, 16, 33, 64, 72])
+depths = st.sampled_from([0, 1, 8, 16, 33, 40, 128, 160])
+
+
+@examples(10)
+@given(
+    name=st.sampled_from(sorted(HALVES)),
+    plan=shapes,
+    m=lengths,
+    n=lengths,
+    k=depths,
+    static=st.booleans(),
+)
+def test_any_plan_gives_the_bits_of_the_nests(
+    name: str, plan: Tensor, m: int, n: int, k: int, static: bool
+) -> None:
+    """Copies arrive as late as they may; where rows are not aligned nothing is copied."""
+    if static:
+        m, n, k = (max(size, FEW) for size in (m, n, k))
+        agree_on_gpu(fixed(HALVES[name], m, n, k), {}, plan, special=True)
+    else:
+        agree_on_gpu(HALVES[name], {"M": m, "N": n, "K": k}, plan, special=True)
+
+
+@pytest.mark.parametrize("layout", ["plain", "left turned", "right turned", "both turned"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_rings_go_round_several_times(layout: str, shape: Any) -> None:
+    text = fixed(HALVES[layout], 136, 136, 160)
+    ptx = agree_on_gpu(text, {}, Tensor(shape.rows, shape.lanes))
+    assert "ld.global.b16" not in ptx
+
+
+def named(text: str, machine: str = SM_80.name) -> str:
+    module = parse_module(text)
+    NameOrders(machine).apply(Context(), module)
+    module.verify()
+    return str(module.body.block.first_op)
+
+
+@pytest.mark.parametrize("channels", [16, 24])
+@pytest.mark.parametrize("name", sorted(CONVOLUTIONS))
+def test_convolutions_give_the_bits_of_the_nests(name: str, channels: int) -> None:
+    """Blocks go over the rows of several images; what is in the padding is zero."""
+    text = named(fixed(CONVOLUTIONS[name], 5, 20, channels))
+    assert "<tensor>" in text
+    agree_on_gpu(text, {}, Tensor(64, 64))
+
+
+def test_few_channels_are_gathered() -> None:
+    text = fixed(re.sub(r"\b7\b", "16", CONVOLUTIONS["convolution"]), 5, 20, 3)
+    ptx = agree_on_gpu(named(text), {})
+    assert "mma.sync" in ptx
+
+
+def test_products_with_the_padding_are_zero_or_not_a_number() -> None:
+    """Where the other factor is not finite; the nests say so."""
+    agree_on_gpu(named(fixed(CONVOLUTIONS["convolution"], 5, 20, 16)), {}, special=True)
+
+
+@pytest.mark.parametrize("order", Order)
+def test_no_order_of_warps_and_blocks_matters(order: Order) -> None:
+    agree_on_gpu(fixed(HALVES["right turned"], 70, 70, 104), {}, Tensor(64, 64), order=order)
+
+
+@pytest.mark.parametrize("layout", ["plain", "both turned"])
+def test_no_banks_collide(layout: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither of the eight rows of a matrix, nor of what eight neighbours bring at once."""
+    found: list[NDArray[np.uint64]] = []
+    rows, begin = matrices._row_spans, copies.Copies.begin
+
+    def load(state: Any, operation: Any, pointer: Any, lanes: Any, count: int) -> Iterator[Any]:
+        found.append(pointer.addresses(np.flatnonzero(lanes)))
+        return rows(state, operation, pointer, lanes, count)
+
+    def copy(self: Any, copied: Any) -> None:
+        found.append(copied.targets)
+        begin(self, copied)
+
+    monkeypatch.setattr(matrices, "_row_spans", load)
+    monkeypatch.setattr(copies.Copies, "begin", copy)
+    for shape in SHAPES:
+        agree_on_gpu(fixed(HALVES[layout], 128, 128, 32), {}, Tensor(shape.rows, shape.lanes))
+    assert found
+    for addresses in found:
+        banks = (addresses.astype(np.int64) // 16 % 8).reshape(-1, 8)
+        assert all(len({*each}) == 8 for each in banks.tolist())
+
+
+def test_a_sum_is_as_near_as_the_bound_says() -> None:
+    """Of the page on semantics, whatever a card does within a block."""
+    text = fixed(in_halves(KERNELS["bare"]), 72, 72, 160)
+    kernel = parse_kernel(text)
+    a, b, *_, sums = arrays = arrays_for(kernel, {}, special=False)
+    run_kernel(kernel, arrays, {})
+    left, right = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    blocks = left.shape[1] // 16
+    bound = 20 * 2.0**-23 * blocks * (np.abs(left) @ np.abs(right))
+    assert np.all(np.abs(np.asarray(sums, np.float64) - left @ right) <= bound)
+
+
+def chosen(text: str, m: int, n: int, k: int) -> Strategy:
+    return choose_plan(parse_kernel(fixed(text, m, n, k)), SM_80, GRIDS)
+
+
+def test_blocks_are_as_large_as_keeps_the_card_busy() -> None:
+    assert chosen(HALVES["plain"], 4096, 4096, 4096) == Tensor(128, 128)
+    assert chosen(HALVES["plain"], 1024, 1024, 4096) == Tensor(64, 128)
+    assert chosen(HALVES["plain"], 256, 256, 4096) == Tensor(64, 64)
+
+
+SERIAL = in_halves(KERNELS["plain"], order="<serial, 1024>")
+
+
+@pytest.mark.parametrize("dtype", ["f16", "bf16"])
+def test_a_gpu_names_the_order_of_halves(dtype: str) -> None:
+    text = in_halves(KERNELS["plain"], dtype, "<serial, 1024>")
+    assert "<tensor>" in named(fixed(text, 64, 64, 64))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        KERNELS["plain"],
+        KERNELS["integers"],
+        fixed(SERIAL, 4, 64, 64),
+        fixed(SERIAL, 64, 64, 4),
+        SERIAL.replace("%a: !loop.buffer<[M, K] x bf16>", "%a: !loop.buffer<[M, K] x f16>")
+        .replace("%uh = loop.read %a[%i, %k] : bf16", "%uh = loop.read %a[%i, %k] : f16")
+        .replace("extf %uh : bf16", "extf %uh : f16"),
+    ],
+    ids=["f32", "i32", "few rows", "few products", "f16 and bf16"],
+)
+def test_other_sums_keep_their_order(text: str) -> None:
+    assert named(text) == str(parse_module(text).body.block.first_op)
+
+
+def test_cpus_keep_the_serial_order() -> None:
+    assert "<serial, 1024>" in named(fixed(SERIAL, 64, 64, 64), "x86-64-v4")
+
+
+def test_the_order_is_that_of_one_strategy() -> None:
+    text = fixed(HALVES["plain"], 64, 64, 64)
+    with pytest.raises(CompileError, match="in the order tensor"):
+        expanded(text, next(GRIDS["grid"]() for _ in "."), SM_80.name)
+    with pytest.raises(CompileError, match="SW0235"):
+        choose_plan(parse_kernel(text), GPUS["sm_80"])
+
+
+@pytest.mark.parametrize("name", ["plain", "left turned", "right turned", "both turned"])
+def test_a_product_is_copied_and_loaded_as_matrices(name: str) -> None:
+    """No factor is in registers but as matrices: 32 products of 12 loads for 32 positions."""
+    ptx = ptx_of_kernel(fixed(in_halves(KERNELS[name]), 4096, 4096, 4096))
+    assert ptx.count("mma.sync.aligned.m16n8k16") == 32
+    assert ptx.count("ldmatrix.sync") == 12
+    assert ptx.count("cp.async.cg.shared.global") == 3 * 4
+    assert ptx.count("bar.sync") == 1
+    assert not re.search(r"\.local|ld\.shared|st\.shared|ld\.global(\.nc)?\.b16", ptx)
+
+
+BUDGETED = {
+    "tensor": fixed(HALVES["plain"], 4096, 4096, 4096),
+    "tensor_of_any_size": HALVES["plain"],
+    "tensor_of_images": named(fixed(CONVOLUTIONS["convolution"], 56, 128, 128)),
+}
+
+
+@needs_assembler
+@pytest.mark.parametrize("machine", GPUS)
+@pytest.mark.parametrize("name", BUDGETED)
+def test_products_assemble_within_their_budgets(name: str, machine: str, tmp_path: Path) -> None:
+    (taken,) = assemble(ptx_of_kernel(BUDGETED[name], GPUS[machine]), machine, tmp_path).values()
+    assert within_budget(name, taken), taken

@@ -1,0 +1,35 @@
+"""The tests as `make test-gpu` runs them: on a device that is named, or not at all."""
+
+import subprocess
+import sys
+
+import pytest
+
+from source_tree import ROOT
+from stepwell.runtime.devices.registry import device_named
+from stepwell.runtime.errors import LoadError
+
+GRAPHS = "tests/runtime/test_graphs.py"
+
+
+def run(device: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--device", device]
+    return subprocess.run([*command, GRAPHS], cwd=ROOT, capture_output=True, text=True)
+
+
+def test_what_the_emulator_alone_can_do_is_left_out_on_another_device() -> None:
+    done = run("cuda-emulated:1")
+    assert done.returncode == 0, done.stdout
+    assert "1 deselected" in done.stdout
+
+
+def test_without_a_card_one_sentence_says_so() -> None:
+    try:
+        device_named("cuda")
+    except LoadError as error:
+        done = run("cuda")
+        assert done.returncode == 1
+        assert f"{done.stdout}{done.stderr}".strip().endswith(error.sentence)
+        assert len(done.stderr.splitlines() + done.stdout.splitlines()) == 1
+    else:
+        pytest.skip("there is a card")
