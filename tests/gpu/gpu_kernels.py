@@ -1,6 +1,6 @@
 """Kernels under a plan of a GPU's, run on the device of the tests and compared with their nests."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
@@ -35,8 +35,10 @@ def agree_on_gpu(
     order: Order = Order.TOGETHER,
     *,
     special: bool = False,
+    changed: Callable[[str], str] = str,
 ) -> str:
-    """Checks that the grids leave in every output what the nests leave, and gives the PTX."""
+    """Checks that the grids leave in every output what the nests leave, and gives the PTX, of which
+    a `changed` one may run."""
     sizes = sizes or {}
     module = parse_module(text)
     kernel = kernel_of(module)
@@ -45,7 +47,7 @@ def agree_on_gpu(
     run_kernel(kernel_of(parse_module(text)), expected, sizes)
     part, types = _compiled(module, SM_80, strategy)
     rooms = [shape_of(type, sizes)[0] for type in types[len(arrays) :]]
-    ptx = compile_ptx(part, SM_80)
+    ptx = changed(compile_ptx(part, SM_80))
     card = card_of_the_tests(order)
     device = memory_of(card)
     kernels = card.load(ptx, part.kernels, "the kernel")

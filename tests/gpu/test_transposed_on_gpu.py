@@ -16,6 +16,7 @@ from stepwell.compiler.lower.strategies import choose_plan
 from stepwell.compiler.lower.strategies.base import Strategy
 from stepwell.compiler.machines.nvidia import SM_80
 
+pytestmark = pytest.mark.device
 PLAIN = """
 loop.kernel @plain<M: 0, N: 0>(%x: !loop.buffer<[N, M] x T>) -> (%y: !loop.buffer<[M, N] x T>) {
   loop.nest [%i : M, %j : N] {

@@ -14,6 +14,7 @@ from products import KERNELS
 from stepwell.compiler.lower.grids import versions
 from stepwell.compiler.lower.grids.multiples import multiples_in
 
+pytestmark = pytest.mark.device
 ADD = """
 loop.kernel @add<A: 1, B: 1, C: 0>(
     %x: !loop.buffer<[A, B, C] x T>,
