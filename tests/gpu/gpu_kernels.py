@@ -1,6 +1,6 @@
 """Kernels under a plan of a GPU's, run on the device of the tests and compared with their nests."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -46,9 +46,11 @@ def agree_on_gpu(
     order: Order = Order.TOGETHER,
     *,
     special: bool = False,
+    changed: Callable[[str], str] = str,
 ) -> str:
-    """Checks that the grids leave in every output what the nests leave, and gives the PTX."""
-    outcome = run_on_gpu(text, sizes or {}, strategy, order, special=special)
+    """Checks that the grids leave in every output what the nests leave, and gives the PTX, of which
+    a `changed` one may run."""
+    outcome = run_on_gpu(text, sizes or {}, strategy, order, special=special, changed=changed)
     for found, one in zip(outcome.found, outcome.expected, strict=True):
         assert same(found, one), f"{strategy}\n{found}\n{one}"
     return outcome.ptx
@@ -61,6 +63,7 @@ def run_on_gpu(
     order: Order = Order.TOGETHER,
     *,
     special: bool = False,
+    changed: Callable[[str], str] = str,
 ) -> Outcome:
     module = parse_module(text)
     kernel = kernel_of(module)
@@ -69,7 +72,7 @@ def run_on_gpu(
     run_kernel(kernel_of(parse_module(text)), expected, sizes)
     part, types = _compiled(module, SM_80, strategy)
     rooms = [shape_of(type, sizes)[0] for type in types[len(arrays) :]]
-    ptx = compile_ptx(part, SM_80)
+    ptx = changed(compile_ptx(part, SM_80))
     card = card_of_the_tests(order)
     device = memory_of(card)
     kernels = card.load(ptx, part.kernels, "the kernel")

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from emulator.errors import LaunchError
+from gpu_kernels import ptx_of_kernel
 from gpu_programs import Failed, OnGpu
+from products import KERNELS, fixed
 from programs import block_of, module_of
+from stepwell.compiler.lower.grids import driver
 from stepwell.compiler.machines.nvidia import SM_80
 from stepwell.compiler.ops.emission import emit
 from stepwell.compiler.ops.value import Value
@@ -65,3 +68,12 @@ def test_intrinsics_that_llvm_might_end_the_process_over_are_refused() -> None:
     text = "declare float @llvm.sin.f32(float)\n"
     with pytest.raises(CompileError, match=r"SW0257: llvm\.sin is not compiled for a GPU"):
         compile_ptx(Device(text, ()), SM_80)
+
+
+def test_more_shared_memory_than_a_block_may_have_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(driver, "SHARED_BYTES", 8191)
+    text = fixed(KERNELS["plain"], 64, 64, 64)
+    with pytest.raises(CompileError, match=r"SW0258: a block of .* takes 16384 bytes of shared"):
+        ptx_of_kernel(text)

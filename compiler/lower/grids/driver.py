@@ -10,6 +10,7 @@ from xdsl.dialects.arith import ConstantOp
 from xdsl.dialects.builtin import IntegerAttr
 from xdsl.ir import SSAValue
 
+from stepwell.compiler.dialects.gpu.memory import SharedOp
 from stepwell.compiler.dialects.llvm.cursor import Operand
 from stepwell.compiler.dialects.llvm.types import i32, i64, ptr, size, void
 from stepwell.compiler.dialects.locations import source_line
@@ -26,6 +27,8 @@ from stepwell.compiler.lower.loop_to_llvm.program import Program
 from stepwell.compiler.lower.loop_to_llvm.types import as_integer, in_memory
 from stepwell.runtime.errors import CompileError
 
+SHARED_BYTES = 48 << 10
+"""Of every GPU's block, as far as they are fixed when it is compiled."""
 NO_LETTER = re.compile(r"[^a-zA-Z0-9_]")
 
 
@@ -64,6 +67,7 @@ def launch(lower: LowerBlock, device: Device, frame: Frame, op: gpu.LaunchOp) ->
 def _outlined(lower: LowerBlock, device: Device, frame: Frame, op: gpu.LaunchOp) -> GridFrame:
     body = op.body.block
     name = device.kernel(frame.build.function.sym_name.data)
+    _expect_room(name, op)
     build = device.program.define(
         name, (), void, op.location, internal=False, attributes=_bounds(op)
     )
@@ -73,6 +77,19 @@ def _outlined(lower: LowerBlock, device: Device, frame: Frame, op: gpu.LaunchOp)
     build.ret()
     grid.close()
     return grid
+
+
+def _expect_room(name: str, op: gpu.LaunchOp) -> None:
+    """Raises CompileError SW0258 for a block that takes more shared memory than there is."""
+    shared = [each.result.type for each in op.walk() if isinstance(each, SharedOp)]
+    sizes = [each.count * size(in_memory(each.element)) for each in shared]
+    taken = sum(each.static or 0 for each in sizes)
+    if taken > SHARED_BYTES:
+        raise CompileError(
+            "SW0258",
+            f"a block of {name} takes {taken} bytes of shared memory; it may have {SHARED_BYTES}",
+            where=source_line(op.location),
+        )
 
 
 def _bounds(op: gpu.LaunchOp) -> Sequence[tuple[str, str]]:

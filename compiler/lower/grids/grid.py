@@ -7,11 +7,14 @@ from typing import ClassVar, Self, final
 
 from xdsl.ir import SSAValue
 
+from stepwell.compiler.dialects.llvm.types import size as bytes_of
 from stepwell.compiler.dialects.loop.nests import KernelOp, SortOp
+from stepwell.compiler.dialects.loop.types import BufferType
 from stepwell.compiler.lower.analysis import Analysis, Axis, divisor
 from stepwell.compiler.lower.bodies import Mask, Tile, masks
 from stepwell.compiler.lower.costs import length
 from stepwell.compiler.lower.folds import Intervals, NestWriter
+from stepwell.compiler.lower.loop_to_llvm.types import in_memory
 from stepwell.compiler.lower.strategies.base import (
     Refusal,
     Strategy,
@@ -51,7 +54,8 @@ class Grid(Strategy):
     @classmethod
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
         nests = [Analysis(nest) for nest in nests_of(kernel)]
-        return cls(machine.vector_bytes, min((_rows_of(nest) for nest in nests), default=1))
+        rows = min((_rows_of(nest) for nest in nests), default=1)
+        return cls(bytes_for(kernel, machine), rows)
 
     def workspace(self, kernel: KernelOp) -> Size:
         return total_bytes(locals_of(kernel).values())
@@ -68,6 +72,14 @@ class Grid(Strategy):
                 tiling = tiling_of(nest, nest.axes(), self.bytes, 1, self.rows, band=1)
                 threads = _Threads(writer, nest, tiling, buffers)
                 unless_empty(writer, op.sizes.data, kernel.symbols.ranges, threads.write)
+
+
+def bytes_for(kernel: KernelOp, machine: Machine) -> int:
+    """Of vectors in registers, where f16 and bytes have 32 bits a lane, so that those of the widest
+    type in memory are as long as the machine's."""
+    types = [value.type for value in kernel.arguments]
+    elements = [in_memory(type.element) for type in types if isinstance(type, BufferType)]
+    return machine.vector_bytes * max(1, 4 // max(map(bytes_of, elements), default=4))
 
 
 def _rows_of(nest: Analysis) -> int:

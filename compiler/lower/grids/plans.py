@@ -4,11 +4,12 @@ from stepwell.compiler.lower.grids.grid import Grid
 from stepwell.compiler.lower.grids.sort import GridSort
 from stepwell.compiler.lower.grids.tensor import Tensor
 from stepwell.compiler.lower.grids.tiles import Tiles
+from stepwell.compiler.lower.grids.transposed import Transposed
 from stepwell.compiler.lower.grids.warps import Warps
 from stepwell.compiler.lower.strategies import STRATEGIES, Strategies
 from stepwell.compiler.machines.machine import Machine
 
-GRIDS: Strategies = {each.name: each for each in (GridSort, Tensor, Tiles, Warps, Grid)}
+GRIDS: Strategies = {each.name: each for each in (GridSort, Tensor, Tiles, Warps, Transposed, Grid)}
 """Those of GPUs, in the order in which they are tried: the last one always fits."""
 
 

@@ -28,6 +28,22 @@ KNOWN = frozenset(
 """What the NVPTX target compiles on vectors and scalars of all our types; over others LLVM may end
 the process, or leave a call that only the assembler finds."""
 
+NVVM = re.compile(
+    r"nvvm\.(barrier\.cta\.sync|bar\.warp\.sync|shfl\.sync|read\.ptx\.sreg|mma\.m\w+|ldmatrix\.sync"
+    r"|cp\.async\.(cg|commit|wait))\."
+)
+"""How the names of intrinsics begin that every GPU of ours has."""
+FATAL = {
+    "a number of more than 64 bits": re.compile(
+        r"(?<![%@\w.])(i(6[5-9]|[7-9]\d|\d{3,})|\w*fp(80|128))\b"
+    ),
+    "a vector of bits in memory": re.compile(r"store <\d+ x i1>"),
+    "another address space than a GPU's": re.compile(r"addrspace\(([26-9]|\d\d+)\)"),
+    "a function of another module": re.compile(r"^declare (?!.*@llvm\.)", re.MULTILINE),
+}
+"""What else of LLVM's language the NVPTX target does not select, by which it ends the process, or
+leaves to the assembler."""
+
 
 @final
 @dataclass(frozen=True)
@@ -58,11 +74,15 @@ def take_device(module: ModuleOp) -> Device | None:
 def compile_ptx(device: Device, machine: Machine) -> str:
     """The PTX of all kernels.
 
-    Raises CompileError SW0257 for an intrinsic that is not known to become instructions.
+    Raises CompileError SW0257 for an intrinsic that is not known to become instructions, and for
+    what else LLVM would end the process over.
     """
+    for what, found in FATAL.items():
+        if found.search(device.text):
+            raise CompileError("SW0257", f"{what} is not compiled for a GPU")
     for called in dict.fromkeys(INTRINSIC.findall(device.text)):
         name = TYPES.sub("", called)
-        if name not in KNOWN and not name.startswith("nvvm."):
+        if name not in KNOWN and not NVVM.match(f"{name}."):
             raise CompileError("SW0257", f"llvm.{name} is not compiled for a GPU")
     with LLVM:
         _keep_accesses()
