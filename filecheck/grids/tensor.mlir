@@ -30,10 +30,10 @@ loop.func @main(%a: !loop.buffer<[2048, 512] x bf16>, %b: !loop.buffer<[512, 204
 // CHECK:         "gpu.launch"([[blocks]], [[one]], [[one]], [[blocks]], [[one]], [[one]])
 // CHECK:           [[left:%\d+]] = nvg.shared : !loop.buffer<[12288] x bf16>
 // CHECK:           [[right:%\d+]] = nvg.shared : !loop.buffer<[12288] x bf16>
-// CHECK-COUNT-2:   nvg.cp_async %a{{.*}} to [[left]]
-// CHECK-COUNT-2:   nvg.cp_async %b{{.*}} to [[right]]
-// CHECK:           nvg.commit_group
-// CHECK:           nvg.commit_group
+// CHECK:           loop.for {{.*}} step 1 {
+// CHECK-COUNT-2:     nvg.cp_async %a{{.*}} to [[left]]
+// CHECK-COUNT-2:     nvg.cp_async %b{{.*}} to [[right]]
+// CHECK:             nvg.commit_group
 // CHECK:           loop.for {{.*}} step 32 carry
 // CHECK:             nvg.wait_group <1>
 // CHECK-NEXT:        "gpu.barrier"()
@@ -56,8 +56,6 @@ loop.func @main(%a: !loop.buffer<[2048, 512] x bf16>, %b: !loop.buffer<[512, 204
 // PTX:           .visible .entry product_0(
 // PTX:           .reqntid 256, 1, 1
 // PTX-NOT:       .local
-// PTX-COUNT-4:   cp.async.cg.shared.global [{{.*}}], [{{.*}}], 16, 16;
-// PTX:           cp.async.commit_group;
 // PTX-COUNT-4:   cp.async.cg.shared.global [{{.*}}], [{{.*}}], 16, 16;
 // PTX:           cp.async.commit_group;
 // PTX-COUNT-4:   ldmatrix.sync.aligned.m8n8.x4.shared.b16

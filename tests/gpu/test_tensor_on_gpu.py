@@ -185,7 +185,7 @@ def test_a_product_is_copied_and_loaded_as_matrices(name: str) -> None:
     ptx = ptx_of_kernel(fixed(in_halves(KERNELS[name]), 4096, 4096, 4096))
     assert ptx.count("mma.sync.aligned.m16n8k16") == 32
     assert ptx.count("ldmatrix.sync") == 12
-    assert ptx.count("cp.async.cg.shared.global") == 3 * 4
+    assert ptx.count("cp.async.cg.shared.global") == 2 * 4
     assert ptx.count("bar.sync") == 1
     assert not re.search(r"\.local|ld\.shared|st\.shared|ld\.global(\.nc)?\.b16", ptx)
 

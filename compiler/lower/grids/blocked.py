@@ -91,6 +91,11 @@ class Blocked(ABC):
         blocks = [(size + (step - 1)) // step for size, step in steps]
         return [*(axis.size for axis in self.others), *blocks]
 
+    @property
+    def together(self) -> int:
+        """Blocks that a multiprocessor takes at once, at least."""
+        return 1
+
     @abstractmethod
     def write(self, writer: Writer, block: Bound, thread: Bound) -> None:
         """What a thread of a block does, by their numbers."""
@@ -219,8 +224,10 @@ class BlockedStrategy(Strategy):
             return Refusal(found)
         if found.rows is None:
             return Refusal("it has no rows")
-        sizes = (rows_of(found, cls.product.width).size, found.lanes.size, found.depth)
-        return Refusal("it is small along some axis") if min(map(length, sizes)) < FEW else found
+        few = min(map(length, (found.depth, found.lanes.size))) < FEW
+        if few or length(rows_of(found, cls.product.width).size) < FEW:
+            return Refusal("it is small along some axis")
+        return found
 
     @classmethod
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
@@ -250,6 +257,6 @@ class BlockedStrategy(Strategy):
 
             def launch() -> None:
                 count = reduce(writer.product, map(writer.extent, product.counts))
-                in_blocks(writer, count, shape.threads, product.write)
+                in_blocks(writer, count, shape.threads, product.write, product.together)
 
             unless_empty(writer, nest.sizes.data, kernel.symbols.ranges, launch)

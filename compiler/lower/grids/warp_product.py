@@ -64,6 +64,12 @@ class WarpProduct(Blocked):
         bytes = 2 * DEPTH * (self.shape.rows + self.shape.lanes)
         return min(STAGES, ROOM // bytes)
 
+    @property
+    def together(self) -> int:
+        """So many that a thread has 128 registers, if there is but one way for elements to come."""
+        one_way = not any(ring.aligned for ring in self.rings)
+        return max(1, self.shape.threads // 128) if one_way else 1
+
     def write(self, writer: Writer, block: Bound, thread: Bound) -> None:
         _Thread(writer, self, block, thread).write()
 
@@ -88,13 +94,15 @@ class _Thread(Worker):
 
     def sums(self) -> Sequence[tuple[Bound, Sequence[tuple[Bound, SSAValue]]]]:
         writer, stages = self.writer, self.stages
-        for stage in range(stages - 1):
-            self._end(self._begin(stage * DEPTH, stage), stage)
+        writer.each(0, stages - 1, self._fill, runs=True)
         zeros = [writer.splat(writer.constant(0.0, f32), 4)] * (ROWS // SIDE * LANES // PIECE)
         start = [writer.value(0), writer.value(stages - 1), *zeros]
         high = writer.extent(self.contraction.depth)
         _, _, *sums = writer.loop(0, high, DEPTH, start, self._stage, runs=self.runs)
         return self._rows(sums)
+
+    def _fill(self, stage: Bound) -> None:
+        self._end(self._begin(self.writer.multiply(stage, DEPTH), stage), stage)
 
     def _stage(self, first: Bound, carried: Sequence[SSAValue]) -> Sequence[SSAValue]:
         """After the products of one stage. Meanwhile others are on their way: the last of them is
