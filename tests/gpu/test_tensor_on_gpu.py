@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ml_dtypes import bfloat16
 from numpy.typing import NDArray
 from xdsl.context import Context
+from xdsl.parser import Parser
 
 from assembler import assemble, needs_assembler, within_budget
 from drawing import examples
@@ -18,6 +20,7 @@ from emulator import copies, matrices
 from emulator.block import Order
 from expanding import arrays_for, expanded
 from gpu_kernels import agree_on_gpu, ptx_of_kernel
+from gpu_programs import OnGpu
 from halves import CONVOLUTIONS, HALVES, in_halves
 from loop_text import parse_kernel, parse_module
 from products import KERNELS, fixed
@@ -28,6 +31,7 @@ from stepwell.compiler.lower.grids.tensor import Tensor
 from stepwell.compiler.lower.name_orders import NameOrders
 from stepwell.compiler.lower.strategies import Strategy, choose_plan
 from stepwell.compiler.machines.nvidia import GPUS, SM_80
+from stepwell.compiler.pipeline import context
 from stepwell.runtime.errors import CompileError
 
 shapes = st.sampled_from([Tensor(shape.rows, shape.lanes) for shape in SHAPES])
@@ -129,6 +133,28 @@ def test_a_sum_is_as_near_as_the_bound_says() -> None:
     blocks = left.shape[1] // 16
     bound = 20 * 2.0**-23 * blocks * (np.abs(left) @ np.abs(right))
     assert np.all(np.abs(np.asarray(sums, np.float64) - left @ right) <= bound)
+
+
+PROGRAM = """
+nd.func @main<B: 1>(%x: tensor<?x64xbf16, #nd.info<dims = [B, 64]>>, %w: tensor<64x128xbf16>) {
+  %h = nd.dot %x, %w batch <0> over <[1]>, <[0]> : tensor<?x64xbf16, #nd.info<dims = [B, 64]>>, tensor<64x128xbf16> -> tensor<?x128xbf16, #nd.info<dims = [B, 128]>>
+  %z = nd.constant <bf16 0.0> : tensor<?x128xbf16, #nd.info<dims = [B, 128]>>
+  %r = nd.max %h, %z : tensor<?x128xbf16, #nd.info<dims = [B, 128]>>
+  %g = nd.dot %x, %r batch <0> over <[0]>, <[0]> : tensor<?x64xbf16, #nd.info<dims = [B, 64]>>, tensor<?x128xbf16, #nd.info<dims = [B, 128]>> -> tensor<64x128xbf16>
+  nd.return %g : tensor<64x128xbf16>
+}
+"""  # noqa: E501
+
+
+def test_a_program_takes_them_under_strict_numerics() -> None:
+    gpu = OnGpu(Parser(context(), PROGRAM).parse_module())
+    assert [plan.count("tensor") for plan in gpu.image.plans.values()] == [1, 1]
+    random = np.random.default_rng(3)
+    x, w = (random.standard_normal(shape).astype(bfloat16) for shape in ((70, 64), (64, 128)))
+    (found,) = gpu("main", [x, w])
+    left, right = x.astype(np.float64), w.astype(np.float64)
+    hidden = np.maximum(left @ right, 0).astype(bfloat16).astype(np.float64)
+    assert np.allclose(found.astype(np.float64), left.T @ hidden, rtol=0.02, atol=1)
 
 
 def chosen(text: str, m: int, n: int, k: int) -> Strategy:
