@@ -94,6 +94,15 @@ def test_products_with_the_padding_are_zero_or_not_a_number() -> None:
     agree_on_gpu(named(fixed(CONVOLUTIONS["convolution"], 5, 20, 16)), {}, special=True)
 
 
+@pytest.mark.parametrize("static", [True, False])
+def test_bands_of_blocks_cover_all_rows_and_lanes(static: bool) -> None:
+    """Ten rows of blocks are a band of eight and one of two."""
+    text, sizes = HALVES["bare"], {"M": 600, "N": 136, "K": 16}
+    if static:
+        text, sizes = fixed(text, *sizes.values()), {}
+    agree_on_gpu(text, sizes, Tensor(64, 64))
+
+
 @pytest.mark.parametrize("order", Order)
 def test_no_order_of_warps_and_blocks_matters(order: Order) -> None:
     agree_on_gpu(fixed(HALVES["right turned"], 70, 70, 104), {}, Tensor(64, 64), order=order)

@@ -37,6 +37,8 @@ LEFT, RIGHT = 0, 1
 """The factors, whose sides are the rows and the lanes."""
 ENOUGH = 128
 """Blocks that keep a card busy: about as many as it has multiprocessors."""
+BAND = 8
+"""Rows of blocks that run one after the other, before the next lanes."""
 FEW = 16
 """Rows, lanes and products for which a block is not worth while."""
 
@@ -91,6 +93,22 @@ class Blocked(ABC):
         blocks = [(size + (step - 1)) // step for size, step in steps]
         return [*(axis.size for axis in self.others), *blocks]
 
+    def place(self, writer: Writer, block: Bound) -> list[Bound]:
+        """Where a block stands among the counts. Blocks that run at the same time are neighbours in
+        both ways, so that they read what others have just read: BAND rows of them, lane by lane."""
+        *others, rows, lanes = self.counts
+        *outer, number = writer.unravel(block, [*others, rows * lanes])
+        if rows.static is not None and rows.static <= BAND:
+            band, height = 0, rows.static
+        else:
+            area = writer.extent(lanes * BAND)
+            first = writer.multiply(writer.quotient(number, area), BAND)
+            band, number = first, writer.remainder(number, area)
+            rest = writer.subtract(writer.extent(rows), first)
+            height = BAND if divisor(rows) % BAND == 0 else writer.smaller(rest, BAND)
+        row = writer.add(band, writer.remainder(number, height))
+        return [*outer, row, writer.quotient(number, height)]
+
     @property
     def together(self) -> int:
         """Blocks that a multiprocessor takes at once, at least."""
@@ -108,7 +126,7 @@ class Worker(ABC):
         self.writer, self.thread, self._product = writer, thread, product
         self.contraction, self.fold = product.contraction, product.contraction.fold
         self.nest = self.contraction.analysis
-        *others, row, lane = writer.unravel(block, product.counts)
+        *others, row, lane = product.place(writer, block)
         self.bases: dict[SSAValue, Bound] = dict.fromkeys(self.nest.nest.axes, 0)
         self.bases.update(zip((axis.value for axis in product.others), others, strict=True))
         shape = product.shape
