@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ml_dtypes import bfloat16
 from numpy.typing import NDArray
 from xdsl.context import Context
+from xdsl.ir import SSAValue
 from xdsl.parser import Parser
 
 from assembler import assemble, needs_assembler, within_budget
@@ -24,7 +25,9 @@ from gpu_programs import OnGpu
 from halves import CONVOLUTIONS, HALVES, in_halves
 from loop_text import parse_kernel, parse_module
 from products import KERNELS, fixed
+from stepwell.compiler.dialects.loop.types import BufferType
 from stepwell.compiler.interpret.loops import run_kernel
+from stepwell.compiler.lower.grids.alignment import Alignments
 from stepwell.compiler.lower.grids.blocked import FEW, SHAPES
 from stepwell.compiler.lower.grids.plans import GRIDS
 from stepwell.compiler.lower.grids.tensor import Tensor
@@ -92,6 +95,19 @@ def test_few_channels_are_gathered() -> None:
 def test_products_with_the_padding_are_zero_or_not_a_number() -> None:
     """Where the other factor is not finite; the nests say so."""
     agree_on_gpu(named(fixed(CONVOLUTIONS["convolution"], 5, 20, 16)), {}, special=True)
+
+
+def test_what_begins_at_any_address_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as a view of a row: the copies are aligned only if the buffer is."""
+    known = Alignments.of
+
+    def of(self: Alignments, value: SSAValue) -> int:
+        return 2 if isinstance(value.type, BufferType) else known(self, value)
+
+    monkeypatch.setattr(Alignments, "of", of)
+    ptx = agree_on_gpu(HALVES["plain"], {"M": 33, "N": 40, "K": 72}, Tensor(64, 64))
+    assert "mma.sync" in ptx
+    assert "cp.async.cg" not in ptx
 
 
 @pytest.mark.parametrize("static", [True, False])
