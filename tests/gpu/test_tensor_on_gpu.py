@@ -232,11 +232,11 @@ def test_the_order_is_that_of_one_strategy() -> None:
 
 @pytest.mark.parametrize("name", ["plain", "left turned", "right turned", "both turned"])
 def test_a_product_is_copied_and_loaded_as_matrices(name: str) -> None:
-    """No factor is in registers but as matrices: 32 products of 12 loads for 32 positions."""
+    """No factor is in registers but as matrices: 64 products of 16 loads for 32 positions."""
     ptx = ptx_of_kernel(fixed(in_halves(KERNELS[name]), 4096, 4096, 4096))
-    assert ptx.count("mma.sync.aligned.m16n8k16") == 32
-    assert ptx.count("ldmatrix.sync") == 12
-    assert ptx.count("cp.async.cg.shared.global") == 2 * 4
+    assert ptx.count("mma.sync.aligned.m16n8k16") == 64
+    assert ptx.count("ldmatrix.sync") == 16
+    assert ptx.count("cp.async.cg.shared.global") == 2 * 8
     assert ptx.count("bar.sync") == 1
     assert not re.search(r"\.local|ld\.shared|st\.shared|ld\.global(\.nc)?\.b16", ptx)
 

@@ -31,8 +31,6 @@ from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Writer
 from stepwell.compiler.machines.machine import Machine
 from stepwell.runtime.sizes import Size
 
-SUMS = 64
-"""Outputs of a thread."""
 LEFT, RIGHT = 0, 1
 """The factors, whose sides are the rows and the lanes."""
 ENOUGH = 128
@@ -51,14 +49,10 @@ class Shape:
     rows: int
     lanes: int
 
-    @property
-    def threads(self) -> int:
-        return self.rows * self.lanes // SUMS
-
 
 SHAPES = (Shape(128, 128), Shape(64, 128), Shape(64, 64))
-"""Of blocks, each of whole warps. Of smaller ones a thread would have to keep more that is on its
-way than its registers hold."""
+"""Of blocks. Of smaller ones a thread would have to keep more that is on its way than its registers
+hold."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,9 +104,9 @@ class Blocked(ABC):
         return [*outer, row, writer.quotient(number, height)]
 
     @property
-    def together(self) -> int:
-        """Blocks that a multiprocessor takes at once, at least."""
-        return 1
+    @abstractmethod
+    def threads(self) -> int:
+        """Of a block."""
 
     @abstractmethod
     def write(self, writer: Writer, block: Bound, thread: Bound) -> None:
@@ -275,6 +269,6 @@ class BlockedStrategy(Strategy):
 
             def launch() -> None:
                 count = reduce(writer.product, map(writer.extent, product.counts))
-                in_blocks(writer, count, shape.threads, product.write, product.together)
+                in_blocks(writer, count, product.threads, product.write)
 
             unless_empty(writer, nest.sizes.data, kernel.symbols.ranges, launch)

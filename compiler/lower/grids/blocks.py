@@ -10,7 +10,6 @@ from stepwell.compiler.dialects.construct import append, construct
 from stepwell.compiler.dialects.gpu.memory import SharedOp
 from stepwell.compiler.dialects.llvm.types import array, i32
 from stepwell.compiler.dialects.loop.types import BufferType, buffer
-from stepwell.compiler.dialects.sizes import NumberAttr
 from stepwell.compiler.lower.grids.launch import BLOCK, SEGMENTS, THREAD, empty_body
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame
 from stepwell.compiler.lower.loop_to_llvm.types import in_memory
@@ -24,17 +23,8 @@ ALIGNMENT = 64
 """In bytes, of the place where it begins."""
 
 
-TOGETHER = "nvg.together"
-"""The attribute of a launch that says how many of its blocks a multiprocessor takes at once, for
-which the assembler limits the registers of a thread."""
-
-
 def in_blocks(
-    writer: Writer,
-    count: Bound,
-    threads: int,
-    inside: Callable[[Writer, Bound, Bound], None],
-    together: int = 1,
+    writer: Writer, count: Bound, threads: int, inside: Callable[[Writer, Bound, Bound], None]
 ) -> None:
     """A grid of so many blocks of so many threads: `inside` writes what one of them does, given the
     numbers of its block and of the thread in it."""
@@ -45,9 +35,7 @@ def in_blocks(
     append(body, construct(gpu.TerminatorOp, location=writer.location))
     one = writer.value(1)
     extents = (writer.value(count), one, one, writer.value(threads), one, one)
-    made = writer.effect(gpu.LaunchOp, extents, (), SEGMENTS, [Region(body)])
-    if together > 1:
-        made.attributes[TOGETHER] = NumberAttr(together)
+    writer.effect(gpu.LaunchOp, extents, (), SEGMENTS, [Region(body)])
 
 
 def share(writer: Writer, count: int, element: Attribute) -> SSAValue:

@@ -16,8 +16,6 @@ from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.dialects.loop.explicit import LoadOp
 from stepwell.compiler.dialects.loop.host import CopyOp, CustomOp, HostOp
 from stepwell.compiler.dialects.loop.types import BufferType
-from stepwell.compiler.dialects.sizes import NumberAttr
-from stepwell.compiler.lower.grids.blocks import TOGETHER
 from stepwell.compiler.lower.grids.frame import GridFrame
 from stepwell.compiler.lower.loop_to_llvm import host
 from stepwell.compiler.lower.loop_to_llvm.context import Error, Word, fail, read
@@ -76,15 +74,12 @@ def _outlined(lower: LowerBlock, device: Device, frame: Frame, op: gpu.LaunchOp)
 
 
 def _bounds(op: gpu.LaunchOp) -> Sequence[tuple[str, str]]:
-    """Tells the assembler how many threads a block has, and how many blocks at a time are enough:
-    if one is, it may use all their registers, where it would rather keep some in memory to have
-    more blocks."""
+    """Tells the assembler how many threads a block has, and that one block at a time is enough: it
+    may use all their registers, where it would rather keep some in memory to have more blocks."""
     counts = [_known(each) for each in (op.blockSizeX, op.blockSizeY, op.blockSizeZ)]
     if None in counts:
         return ()
-    together = op.attributes.get(TOGETHER)
-    enough = together.data if isinstance(together, NumberAttr) else 1
-    return [("nvvm.reqntid", ",".join(map(str, counts))), ("nvvm.minctasm", str(enough))]
+    return [("nvvm.reqntid", ",".join(map(str, counts))), ("nvvm.minctasm", "1")]
 
 
 def _known(value: SSAValue) -> int | None:
