@@ -1,5 +1,6 @@
 """The strategies of each kind of machine."""
 
+from stepwell.compiler.lower.grids.chunks import Chunks
 from stepwell.compiler.lower.grids.grid import Grid
 from stepwell.compiler.lower.grids.sort import GridSort
 from stepwell.compiler.lower.grids.tiles import Tiles
@@ -7,7 +8,7 @@ from stepwell.compiler.lower.grids.warps import Warps
 from stepwell.compiler.lower.strategies import STRATEGIES, Strategies
 from stepwell.compiler.machines.machine import Machine
 
-GRIDS: Strategies = {each.name: each for each in (GridSort, Tiles, Warps, Grid)}
+GRIDS: Strategies = {each.name: each for each in (GridSort, Tiles, Chunks, Warps, Grid)}
 """Those of GPUs, in the order in which they are tried: the last one always fits."""
 
 
