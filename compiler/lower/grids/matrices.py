@@ -25,7 +25,7 @@ def load(frame: Frame, op: LoadMatricesOp) -> None:
     build, result = frame.build, frame.type_of(op.result)
     count = (lanes(result) or 2) // 2
     turned = "" if op.turned is None else ".trans"
-    name, place = f"{LDMATRIX}.x{count}{turned}.b16.p3", _place(frame, op.source, op.offset)
+    name, place = f"{LDMATRIX}.x{count}{turned}.b16.p3", frame.place(op.source, op.offset)
     if count == 1:
         words = build.intrinsic(name, [place], i32)
     else:
@@ -47,8 +47,8 @@ def multiply(frame: Frame, op: MmaOp) -> None:
 def copy(alignments: Alignments, frame: Frame, op: AsyncCopyOp) -> None:
     """Of a buffer that does not begin at a multiple of sixteen bytes, by loads and a store."""
     build, condition = frame.build, frame.values[op.condition]
-    source = _place(frame, op.source, op.offset)
-    target = _place(frame, op.target, op.place)
+    source = frame.place(op.source, op.offset)
+    target = frame.place(op.target, op.place)
     if alignments.of(op.source) % PIECE == 0:
         size = build.select(condition, build.constant(i32, PIECE), build.constant(i32, 0))
         build.intrinsic_void(COPY, [target, build.addrspacecast(source, GLOBAL), size])
@@ -69,11 +69,6 @@ def commit(frame: Frame, op: CommitOp) -> None:
 def wait(frame: Frame, op: WaitOp) -> None:
     pending = frame.build.constant(i32, op.pending.data)
     frame.build.intrinsic_void("llvm.nvvm.cp.async.wait.group", [pending])
-
-
-def _place(frame: Frame, buffer: SSAValue, offset: SSAValue) -> SSAValue:
-    values = frame.values
-    return frame.build.gep(values[buffer], values[offset], in_memory(_element(buffer)))
 
 
 def _element(buffer: SSAValue) -> Attribute:
