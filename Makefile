@@ -34,7 +34,8 @@ test-all: $(VENV)/ready
 # What can run on a card alone, on the card: the status is 1 and one sentence says so without one.
 test-gpu: WORKERS := 8
 test-gpu: $(CARD_VENV)/ready
-	$(CARD_VENV)/bin/python -m pytest -q -n $(WORKERS) --device $(DEVICE) tests/gpu tests/runtime tests/frontend
+	$(CARD_VENV)/bin/python -m pytest -q -n $(WORKERS) --device $(DEVICE) \
+		tests/gpu tests/runtime tests/frontend tests/test_examples.py
 
 bench-gpu: $(CARD_VENV)/ready
 	$(CARD_VENV)/bin/python -m benchmarks.gpu --device $(DEVICE) $(OPTIONS)
@@ -65,7 +66,7 @@ check: $(VENV)/checks
 
 # Run the pages and write the outputs and dumps of today into them.
 docs: $(VENV)/ready
-	$(BIN)/python tests/lib/pages.py $(wildcard *.md docs/*.md docs/decisions/*.md)
+	PYTHONPATH=tests/gpu $(BIN)/python tests/lib/pages.py $(wildcard *.md docs/*.md docs/decisions/*.md)
 
 format: $(VENV)/checks
 	$(BIN)/ruff check --fix .

@@ -208,6 +208,9 @@ def jit(function: Function, *, target: str = HOST) -> Function:
     return compiled
 
 
+ARRAY = {Array}
+
+
 @final
 class _Jitted:
     """The programs of a jitted function, each for arguments of one structure, dtypes and shapes."""
@@ -224,7 +227,10 @@ class _Jitted:
         if named:
             expect_takes(self._function, arguments, named)
         keys = tuple(sorted(named))
-        leaves, structure = flatten_arguments((*arguments, *(named[key] for key in keys)))
+        given = *arguments, *(named[key] for key in keys)
+        leaves, structure = given, flat(len(given))
+        if not ARRAY.issuperset(map(type, given)):
+            leaves, structure = flatten_arguments(given)
         key = keys, structure, *[(leaf.dtype, leaf.shape, leaf.weak) for leaf in leaves]
         found = self._programs.get(key)
         if found is None:
@@ -232,7 +238,7 @@ class _Jitted:
         entry, outputs = found
         with pointing_at_the_user():
             inputs = [leaf.held for leaf in leaves]
-        result = outputs.rebuild(entry.of_leaves(inputs))
+            result = outputs.rebuild(entry.of_leaves(inputs))
         if structure == flat(len(arguments)) and not any(weakness(leaves)):
             self.calls.learn(key, lambda: entry.case(inputs, outputs))
         return result

@@ -4,16 +4,22 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NoReturn, cast, final
 
+import numpy as np
+
 from stepwell import nested
 from stepwell.array import Array
 from stepwell.nested import Structure
 from stepwell.places import pointing_at_the_user
 from stepwell.runtime import model
 from stepwell.runtime.calling import ALONE, Calls
+from stepwell.runtime.devices.array import DeviceArray
 from stepwell.runtime.thunk import MOST_INPUTS, Case
 from stepwell.signatures import by_position
 from stepwell.trace import Held
 from stepwell.tracing import TracedFunction
+
+LEAVES = {Array, np.ndarray, DeviceArray}
+"""What is known to be no container, without a look at the tree."""
 
 
 @final
@@ -27,7 +33,6 @@ class EntryPoint:
         self._traced = traced
         self._names = names
         self._flat = traced.inputs == nested.flat(len(traced.inputs.children))
-        self._arrays = [Array] * len(traced.inputs.children)
         self._rebuild = _rebuilding(traced.outputs)
         self._calls = Calls(self._called, Array)
         self.function = self._calls.function
@@ -52,7 +57,8 @@ class EntryPoint:
     def inputs(self, arguments: tuple[Any, ...]) -> list[Held]:
         """The leaves of arguments, which must be nested as the signature and of its types."""
         leaves = arguments
-        if not (self._flat and [*map(type, arguments)] == self._arrays):
+        few = len(arguments) != len(self._traced.inputs.children)
+        if not self._flat or few or not LEAVES.issuperset(map(type, arguments)):
             leaves, structure = nested.flatten(arguments)
             nested.expect_same(self._traced.inputs, structure, "the signature", "the arguments")
         take, types = self._entry.signature.take, self._entry.signature.entry.arguments
@@ -67,8 +73,11 @@ class EntryPoint:
         return self._rebuild([Array(cast(Any, result)) for result in results])
 
     def of_leaves(self, inputs: Sequence[Held]) -> Any:
-        """The same for an entry point whose arguments are the leaves; the thunk has its cases."""
-        return self.function(*inputs) if len(inputs) <= MOST_INPUTS else self.run(inputs)
+        """The same for an entry point whose arguments are the leaves; the thunk has its cases, but
+        for so many or where they lie on a device."""
+        if len(inputs) > MOST_INPUTS or DeviceArray in map(type, inputs):
+            return self.run(self.inputs(tuple(inputs)))
+        return self.function(*inputs)
 
     def case(self, inputs: Sequence[Held], outputs: Structure) -> Case | None:
         """The call for inputs like these in a thunk, its results nested as `outputs`."""

@@ -52,6 +52,13 @@ class Structure:
     a defaultdict is made with."""
 
     @cached_property
+    def _hash(self) -> int:
+        return hash((self.kind, self.keys, self.children, self.constants))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
     def size(self) -> int:
         """How many leaves there are."""
         return 1 if self.kind is Leaf else sum(child.size for child in self.children)
@@ -89,6 +96,7 @@ class Structure:
 Structure.LEAF = Structure(Leaf)
 
 
+@cache
 def flat(count: int) -> Structure:
     """The structure of a tuple of so many leaves."""
     return Structure(tuple, tuple(range(count)), (Structure.LEAF,) * count)

@@ -1,10 +1,13 @@
 """The examples run: what they check is checked inside them."""
 
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import under_test
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -27,6 +30,16 @@ def test_digits_are_learned_shipped_and_classified(tmp_path: Path) -> None:
     assert "loaded in" in printed
     levels = {path.name for path in (tmp_path / "levels").rglob("*.mlir")}
     assert {"00-tensor.mlir", "07-llvm.mlir"} <= levels
+
+
+@pytest.mark.device
+def test_a_network_is_trained_on_a_gpu(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    example = runpy.run_path(str(EXAMPLES / "gpu.py"))
+    device = under_test.CHOICE.name
+    example["main"](device, str(tmp_path / "rings.well"), steps=12, count=32, width=8)
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.endswith(f"after 12 steps on {device}")
+    assert second.endswith(f"the CPU and {device} give the same bits")
 
 
 @pytest.mark.slow

@@ -19,6 +19,10 @@ TALLEST, WIDEST = 14, 24
 NEAR_REUSED, FAR_REUSED = 40, 4
 """Tiles that use a panel if it is worth a copy: from the second cache, and from beyond."""
 
+PAGE = 8
+"""Cycles that a row takes which is copied and may lie on another page; without a copy it is one for
+each tile."""
+
 REUSED = 12
 """Tiles that use a panel of a block of the fold."""
 
@@ -71,17 +75,31 @@ class Product:
     size: int
     chunk: int = 0
 
-    def tile(self, tallest: int, turned: bool, machine: Machine) -> tuple[int, int]:
-        """The rows and vectors of the best tile with at most so many rows; of a right operand that
-        is `turned`, a panel should stay in the second cache; in the first for one row, which uses
-        it but once."""
+    def tile(
+        self, tallest: int, turned: bool, distance: int | None, machine: Machine
+    ) -> tuple[int, int]:
+        """The rows and vectors of the best tile with at most so many rows, if rows of the right
+        operand lie so far apart; of one that is `turned`, a panel should stay in the second cache;
+        in the first for one row, which uses it but once."""
         widest = -(-self.n // self.width)
         if turned:
             panel = self.k * self.width * self.size
             cache = machine.l1 if self.rows == 1 else machine.l2 // 2
             widest = max(1, min(widest, cache // max(1, panel)))
         shapes = tiles(min(self.m, tallest), widest, machine.vector_registers)
-        return min(shapes, key=lambda shape: self.cycles(*shape, machine))
+
+        return min(shapes, key=lambda shape: self._cost(*shape, distance, machine))
+
+    def _cost(self, mr: int, nv: int, distance: int | None, machine: Machine) -> float:
+        """Cycles for one position of k: a little more if a few threads, who share the panels, would
+        not end together, or if what is read is not in a row."""
+        panels = -(-self.n // (nv * self.width))
+        tiles = -(-self.rows // mr)
+        turns = min(tiles, PAGE) if self.packs_right(mr, nv, distance, machine) else tiles
+        visits = 0 if self._is_in_a_row(nv, distance) else turns * panels
+        busiest = -(-panels * self.columns // ALIKE) * ALIKE * nv * self.width
+        uneven = 1 + (busiest / self.lanes - 1) / 10
+        return (self.cycles(mr, nv, machine) + visits) * uneven
 
     def cycles(self, mr: int, nv: int, machine: Machine) -> float:
         """Cycles for one position of k, over all tiles; a little more for tiles that load more."""
@@ -146,13 +164,12 @@ class Product:
         few = self.columns > 1 < tiles <= MOST_SHARED
         return tiles if few and self._is_in_a_row(nv, distance) else 0
 
-    def ahead(self, mr: int, nv: int, distance: int | None, machine: Machine) -> int:
-        """How many positions ahead to ask for rows of the right operand that lie so far apart: not
-        at all if it stays in the second cache, or is read in a row by many tiles."""
-        many = self.rows > FAR_REUSED * mr and self._is_in_a_row(nv, distance)
-        if many or self.k * self.lanes * self.size <= machine.l2 // 2:
-            return 0
-        return max(LATENCY, AHEAD // (nv * self.width * self.size))
+    def ahead(self, nv: int, kc: int, packs: bool, machine: Machine) -> int:
+        """How many positions ahead to ask for the right operand: not at all if what a tile reads of
+        it stays in the first cache, or was put into the second one and leaves it room."""
+        position, depth = nv * self.width * self.size, kc if kc and packs else self.k
+        stays = depth * position <= (machine.l2 // 8 if packs else machine.l1)
+        return 0 if stays else max(LATENCY, AHEAD // position)
 
     def streams(self, mr: int, nv: int, distance: int | None, machine: Machine) -> bool:
         """Whether a right operand whose rows lie so far apart comes from afar for few tiles: then

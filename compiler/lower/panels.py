@@ -72,11 +72,16 @@ class Panels:
             stride = stride * axis.size
         return body.writer.affine(terms)
 
-    def vectors(self, source: SSAValue, part: Intervals, first: Bound, body: BodyWriter) -> Spread:
-        """Those of a panel at the position where the body stands: as many as the tile has."""
+    def vectors(
+        self, source: SSAValue, part: Intervals, first: Bound, body: BodyWriter, ahead: int = 0
+    ) -> Spread:
+        """Those of a panel at the position where the body stands: as many as the tile has. So many
+        positions ahead they are asked for."""
         type = vector(self.factor.value.type, self.width)
         columns = (column * self.width for column in range(body.tile.vectors))
         places = [self.place(body, part, first, column) for column in columns]
+        for at in places if ahead else ():
+            body.writer.prefetch(source, body.writer.add(at, ahead * self.length))
         return body.spread([body.writer.load(source, at, type) for at in places], False, True)
 
     def _is_turned(self, last: Axis) -> bool:

@@ -26,7 +26,9 @@ class Suited:
         self.product = product_of(contraction, machine)
         self.distance = _distance(contraction.right)
         self.turned = not contraction.right.is_contiguous and contraction.right.may_pack
-        self.mr, self.nv = self.product.tile(_tallest(contraction), self.turned, machine)
+        self.mr, self.nv = self.product.tile(
+            _tallest(contraction), self.turned, self.distance, machine
+        )
 
     # How the operands are read.
 
@@ -58,9 +60,9 @@ class Suited:
 
     def ahead(self) -> int:
         """How many positions ahead to ask for the right operand."""
-        if self.packs_right() or self.share():
-            return self.product.k if self.share() else 0
-        return self.product.ahead(self.mr, self.nv, self.distance, self.machine)
+        if self.share():
+            return self.product.k
+        return self.product.ahead(self.nv, self.block(), self.packs_right(), self.machine)
 
     # What is computed at a time.
 

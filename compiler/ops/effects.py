@@ -4,7 +4,7 @@ import ctypes
 from collections.abc import Sequence
 
 import numpy as np
-from xdsl.dialects.builtin import StringAttr, TensorType, i1
+from xdsl.dialects.builtin import StringAttr, TensorType
 from xdsl.ir import SSAValue
 from xdsl.irdl import (
     irdl_op_definition,
@@ -26,7 +26,6 @@ from stepwell.compiler.dialects.nd import (
     shape_of,
     text_of,
 )
-from stepwell.compiler.dialects.sizes import count_of
 from stepwell.compiler.dialects.texts import TextAttr
 from stepwell.compiler.ops.base import Array, Effect, Gradient, concrete, expect, refusal
 from stepwell.compiler.ops.host import Host
@@ -70,7 +69,10 @@ class Print(Effect):
 
 @irdl_op_definition
 class Assert(Effect):
-    """Ends the call with an error of this text unless all elements of the condition are true."""
+    """Ends the call with an error of this text unless all elements of the condition are true.
+
+    It is lowered for one element: `simplify` makes one of all.
+    """
 
     name = "nd.assert"
     condition = operand_def(TensorType)
@@ -90,8 +92,7 @@ class Assert(Effect):
 
     def lower(self, h: Host, operands: Sequence[SSAValue], results: Sequence[SSAValue]) -> None:
         site = h.site("assert", self.text.data, ())
-        with h.counting(count_of(shape_of(self.condition.type))) as number:
-            h.write(AssertOp, [h.load(operands[0], i1, number)], (), {"site": site})
+        h.write(AssertOp, [h.truth(operands[0])], (), {"site": site})
 
 
 @irdl_op_definition

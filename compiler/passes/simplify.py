@@ -10,16 +10,19 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 
 from stepwell.compiler.dialects.nd import Literal
-from stepwell.compiler.dialects.sizes import IntsAttr
+from stepwell.compiler.dialects.sizes import IntsAttr, count_of
 from stepwell.compiler.ops.base import PureOp, TensorOp, has_effect
 from stepwell.compiler.ops.binary import Add, Compare, Div, Ge, Le, Mul, Select, Sub
 from stepwell.compiler.ops.creation import Constant
+from stepwell.compiler.ops.effects import Assert
+from stepwell.compiler.ops.emission import emitting, emitting_before
 from stepwell.compiler.ops.indices import ZERO
 from stepwell.compiler.ops.joining import Concatenate, Pad
 from stepwell.compiler.ops.movement import Broadcast, Reshape, Slice, Transpose
 from stepwell.compiler.ops.regions import again
 from stepwell.compiler.ops.structure import FuncOp
 from stepwell.compiler.ops.unary import Convert, Neg
+from stepwell.compiler.ops.value import Value
 
 
 @final
@@ -44,6 +47,8 @@ def simplify(block: Block) -> None:
     for op in tuple(block.ops):
         for region in op.regions:
             simplify(region.block)
+        if isinstance(op, Assert):
+            _ask_once(op)
         if not isinstance(op, PureOp):
             continue
         _join(op)
@@ -60,6 +65,19 @@ def simplify(block: Block) -> None:
         used = any(tuple(result.uses) for result in op.results)
         if isinstance(op, TensorOp) and not used and not has_effect(op):
             block.erase_op(op)
+
+
+def _ask_once(op: Assert) -> None:
+    """An assertion of many elements becomes one of the least, which is true if all are."""
+    condition = Value(op.condition)
+    if not condition.rank:
+        return
+    if count_of(condition.shape) == ZERO:
+        op.detach()
+        op.erase()
+        return
+    with emitting(Block()), emitting_before(op):
+        op.operands[0] = condition.apply("reduce_min", axes=tuple(range(condition.rank))).ssa
 
 
 def _key(op: Operation) -> object:

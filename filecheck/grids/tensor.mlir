@@ -2,7 +2,7 @@
 // RUN: stepwell-opt %s -p 'name-orders{machine=sm_80},choose-plans{machine=sm_80},expand-plans,onto-grids,grids-to-llvm{machine=sm_80}' -t ptx | filecheck %s --check-prefix PTX
 // RUN: stepwell-opt %s -p 'name-orders{machine=sm_80}' | filecheck %s --check-prefix NAMED
 
-// Eight warps of 64 by 32 outputs. Two stages of 32 positions are on their way while a third one is
+// Four warps of 64 by 64 outputs. Two stages of 32 positions are on their way while a third one is
 // multiplied; one barrier for each.
 loop.kernel @product(%a: !loop.buffer<[2048, 512] x bf16>, %b: !loop.buffer<[512, 2048] x bf16>) -> (%c: !loop.buffer<[2048, 2048] x bf16>) {
   loop.nest [%i : 2048, %j : 2048] {
@@ -27,25 +27,26 @@ loop.func @main(%a: !loop.buffer<[2048, 512] x bf16>, %b: !loop.buffer<[512, 204
 // CHECK-SAME:    plan <tensor, rows = 128, lanes = 128>
 // CHECK-DAG:     [[blocks:%\d+]] = arith.constant 256 : index
 // CHECK-DAG:     [[one:%\d+]] = arith.constant 1 : index
-// CHECK:         "gpu.launch"([[blocks]], [[one]], [[one]], [[blocks]], [[one]], [[one]])
+// CHECK-DAG:     [[threads:%\d+]] = arith.constant 128 : index
+// CHECK:         "gpu.launch"([[blocks]], [[one]], [[one]], [[threads]], [[one]], [[one]])
 // CHECK:           [[left:%\d+]] = nvg.shared : !loop.buffer<[12288] x bf16>
 // CHECK:           [[right:%\d+]] = nvg.shared : !loop.buffer<[12288] x bf16>
-// CHECK-COUNT-2:   nvg.cp_async %a{{.*}} to [[left]]
-// CHECK-COUNT-2:   nvg.cp_async %b{{.*}} to [[right]]
-// CHECK:           nvg.commit_group
-// CHECK:           nvg.commit_group
+// CHECK:           loop.for {{.*}} step 1 {
+// CHECK-COUNT-4:     nvg.cp_async %a{{.*}} to [[left]]
+// CHECK-COUNT-4:     nvg.cp_async %b{{.*}} to [[right]]
+// CHECK:             nvg.commit_group
 // CHECK:           loop.for {{.*}} step 32 carry
 // CHECK:             nvg.wait_group <1>
 // CHECK-NEXT:        "gpu.barrier"()
 // CHECK:             loop.if {{.*}} {
-// CHECK-COUNT-2:       nvg.cp_async %a{{.*}} to [[left]]
-// CHECK-COUNT-2:       nvg.cp_async %b{{.*}} to [[right]]
+// CHECK-COUNT-4:       nvg.cp_async %a{{.*}} to [[left]]
+// CHECK-COUNT-4:       nvg.cp_async %b{{.*}} to [[right]]
 // CHECK:             nvg.commit_group
 
 // The left factor lies along the fold, as instructions take it; the right one is turned by the load.
 // CHECK-COUNT-4:     nvg.ldmatrix [[left]][{{%\d+}}] : {{.*}} to vector<8xbf16>
-// CHECK-COUNT-2:     nvg.ldmatrix [[right]][{{%\d+}}] turned : {{.*}} to vector<8xbf16>
-// CHECK-COUNT-16:    nvg.mma
+// CHECK-COUNT-4:     nvg.ldmatrix [[right]][{{%\d+}}] turned : {{.*}} to vector<8xbf16>
+// CHECK-COUNT-32:    nvg.mma
 // CHECK-NOT:       nvg.wait_group
 
 // In the end four threads give each other what they have, so that each writes sixteen bytes.
@@ -54,22 +55,20 @@ loop.func @main(%a: !loop.buffer<[2048, 512] x bf16>, %b: !loop.buffer<[512, 204
 // CHECK:           loop.store {{.*}}, %c[{{.*}} : vector<8xbf16>
 
 // PTX:           .visible .entry product_0(
-// PTX:           .reqntid 256, 1, 1
+// PTX:           .reqntid 128, 1, 1
 // PTX-NOT:       .local
-// PTX-COUNT-4:   cp.async.cg.shared.global [{{.*}}], [{{.*}}], 16, 16;
-// PTX:           cp.async.commit_group;
-// PTX-COUNT-4:   cp.async.cg.shared.global [{{.*}}], [{{.*}}], 16, 16;
+// PTX-COUNT-8:   cp.async.cg.shared.global [{{.*}}], [{{.*}}], 16, 16;
 // PTX:           cp.async.commit_group;
 // PTX-COUNT-4:   ldmatrix.sync.aligned.m8n8.x4.shared.b16
-// PTX-COUNT-2:   ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16
-// PTX-COUNT-16:  mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32
+// PTX-COUNT-4:   ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16
+// PTX-COUNT-32:  mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32
 // PTX-COUNT-4:   ldmatrix.sync.aligned.m8n8.x4.shared.b16
-// PTX-COUNT-2:   ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16
-// PTX-COUNT-16:  mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32
+// PTX-COUNT-4:   ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16
+// PTX-COUNT-32:  mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32
 // PTX:           cp.async.wait_group 1;
 // PTX-NEXT:      bar.sync 0;
-// PTX-COUNT-4:   cp.async.cg.shared.global [{{.*}}], [{{.*}}], 16, 16;
-// PTX-COUNT-8:   st.global.v4.b32
+// PTX-COUNT-8:   cp.async.cg.shared.global [{{.*}}], [{{.*}}], 16, 16;
+// PTX-COUNT-16:  st.global.v4.b32
 
 // A position that is left out becomes a product with zero: the window is read where it lies inside, and
 // the other factor everywhere.

@@ -35,9 +35,10 @@ loop.kernel @dense(%x: !loop.buffer<[8, 128] x f32>, %w: !loop.buffer<[128, 64] 
 // The rows of a right operand that is turned are no lanes: each panel of a tile's lanes is packed before
 // the tiles that use it, in the part of the workspace that belongs to the task. Squares of 16 by 16 are
 // read along k and turned in registers. A task takes 8 rows and 32 lanes. Sums longer than a chunk are
-// joined chunk by chunk.
+// joined chunk by chunk. What a tile reads of its panel twelve positions on is asked for before it is
+// read: twelve times 32 elements.
 loop.kernel @turned(%x: !loop.buffer<[16, 2048] x f32>, %w: !loop.buffer<[64, 2048] x f32>)
-    -> (%y: !loop.buffer<[16, 64] x f32>) plan <gemm, mr = 4, nv = 2, mc = 8, nc = 32, pack = [right]> {
+    -> (%y: !loop.buffer<[16, 64] x f32>) plan <gemm, mr = 4, nv = 2, mc = 8, nc = 32, pack = [right], ahead = 12> {
   loop.nest [%m : 16, %n : 64] {
     %s = loop.fold fma <serial, 1024> [%k : 2048] {
       %u = loop.read %x[%m, %k] : f32
@@ -62,8 +63,12 @@ loop.kernel @turned(%x: !loop.buffer<[16, 2048] x f32>, %w: !loop.buffer<[64, 20
 // CHECK:             loop.for {{.*}} step 4 {
 // CHECK:               loop.for {{.*}} step 1024 carry(
 // CHECK:                 loop.for {{.*}} step 1 carry(
+// CHECK:                   [[HERE:%\d+]] = loop.index {{.*}}(32) *
+// CHECK:                   [[THERE:%\d+]] = loop.index [[HERE]] + 384
 // CHECK-COUNT-2:           loop.load [[PANEL]][{{.*}} to vector<16xf32>
 // CHECK-COUNT-8:           math.fma
+// CHECK-NEXT:              loop.prefetch [[PANEL]][[[THERE]]]
+// CHECK-NEXT:              loop.prefetch [[PANEL]][
 // CHECK-COUNT-8:         arith.addf %{{.*}} : vector<16xf32>
 
 // Columns of the left operand that are rows in memory: all its panels are packed first, a tile's rows

@@ -257,6 +257,20 @@ def test_the_command_verifies_both(both, capsys):
     assert "sm_80: not verified here: there is no device tpu" in capsys.readouterr().out
 
 
+def test_products_of_halves_repeat_nearly(tmp_path, capsys):
+    """On the device their order is its own."""
+    shapes = enumerate([(64, 512), (512, 64)])
+    x, y = (np.asarray(draw(*shape, seed=seed)).astype("bf16") for seed, shape in shapes)
+    program = sw.compile(
+        lambda x, y: x @ y, x="bf16[64, 512]", y="bf16[512, 64]", target=["host", "cuda"]
+    )
+    program.save(tmp_path / "f.well", sample={"main": (x, y)})
+    assert main(["verify", str(tmp_path / "f.well"), "--device", CARD]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("sm_") and not line.endswith(" 0 ulp") for line in said)
+    assert all(line.endswith(" 0 ulp") for line in said[1:] if not line.startswith("sm_"))
+
+
 def test_the_command_runs_on_a_device(both, tmp_path, capsys):
     path, x, wanted = both
     numpy.save(tmp_path / "x.npy", x)

@@ -1,6 +1,7 @@
 """Kernels under a plan of a GPU's, run on the device of the tests and compared with their nests."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
@@ -28,6 +29,16 @@ from stepwell.runtime.code import load
 from stepwell.runtime.devices.device import Device
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What a kernel got, what it left in these arrays, what its nests leave there, and its PTX."""
+
+    given: Sequence[Array]
+    found: Sequence[Array]
+    expected: Sequence[Array]
+    ptx: str
+
+
 def agree_on_gpu(
     text: str,
     sizes: Sizes | None = None,
@@ -39,7 +50,21 @@ def agree_on_gpu(
 ) -> str:
     """Checks that the grids leave in every output what the nests leave, and gives the PTX, of which
     a `changed` one may run."""
-    sizes = sizes or {}
+    outcome = run_on_gpu(text, sizes or {}, strategy, order, special=special, changed=changed)
+    for found, one in zip(outcome.found, outcome.expected, strict=True):
+        assert same(found, one), f"{strategy}\n{found}\n{one}"
+    return outcome.ptx
+
+
+def run_on_gpu(
+    text: str,
+    sizes: Sizes,
+    strategy: Strategy | None = None,
+    order: Order = Order.TOGETHER,
+    *,
+    special: bool = False,
+    changed: Callable[[str], str] = str,
+) -> Outcome:
     module = parse_module(text)
     kernel = kernel_of(module)
     arrays = arrays_for(kernel, sizes, special)
@@ -54,15 +79,13 @@ def agree_on_gpu(
     places = [_sent(device, each) for each in arrays]
     extra = [device.allocate(room) for room in rooms]
     code = load(compile_object(module_text(module), X86_64_V3), "host")
-    entry, numbers = code.address("run"), list(sizes.values())
-    call(entry, card, kernels.handles, [*places, *extra], numbers)
-    for place, before, one in zip(places, arrays, expected, strict=True):
-        found = before.copy()
-        device.copy_out(found, place)
-        assert same(found, one), f"{strategy}\n{found}\n{one}"
+    call(code.address("run"), card, kernels.handles, [*places, *extra], list(sizes.values()))
+    found = [array.copy() for array in arrays]
+    for place, array in zip(places, found, strict=True):
+        device.copy_out(array, place)
     for address in (*places, *extra):
         device.free(address)
-    return ptx
+    return Outcome(arrays, found, expected, ptx)
 
 
 def ptx_of_kernel(text: str, machine: Machine = SM_80) -> str:

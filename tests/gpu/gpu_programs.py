@@ -31,14 +31,14 @@ class Failed(Exception):
 
 def card_of_the_tests(order: Order) -> Device:
     """The device that `--device` names; if it is emulated, a new one."""
-    if under_test.CHOICE.name != under_test.EMULATED:
+    if not under_test.is_emulated():
         return under_test.card()
     return EmulatedCard(0, EmulatedDevice(order))
 
 
 def best_machine() -> Machine:
     """What programs are compiled for if they run on a card."""
-    if under_test.CHOICE.name == under_test.EMULATED:
+    if under_test.is_emulated():
         return SM_80
     return next(each for each in reversed(GPUS.values()) if under_test.card().runs(each.name))
 

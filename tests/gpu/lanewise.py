@@ -5,7 +5,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from emulator.emulated import EmulatedDevice
+from device_of_kernels import device_of_kernels
+from emulator.device import Device
 from emulator.operations import named_type
 from emulator.rows import Row
 from emulator.types import UNSIGNED, Array, Type
@@ -50,7 +51,7 @@ def run(
     mnemonic: str, results: Sequence[Type], sources: Sequence[Type], given: Sequence[Array]
 ) -> list[Array]:
     """What the instruction gives for one operand of each source per thread."""
-    device = EmulatedDevice()
+    device = device_of_kernels()
     function = device.load(kernel(mnemonic, results, sources)).function("k")
     addresses = [_buffer(device, each) for each in given]
     out = [np.zeros(THREADS, UNSIGNED[each.bits]) for each in results]
@@ -61,7 +62,7 @@ def run(
     return [array.view(each.dtype) for array, each in zip(out, results, strict=True)]
 
 
-def _buffer(device: EmulatedDevice, array: Array) -> int:
+def _buffer(device: Device, array: Array) -> int:
     address = device.allocate(array.nbytes)
     device.copy_in(address, array)
     return address

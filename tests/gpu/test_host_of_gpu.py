@@ -32,7 +32,7 @@ def test_an_assertion_is_read_by_the_host() -> None:
 
     gpu = compiled(checked)
     assert gpu("f0", [X])[0].tolist() == [0, 2, 4, 6]
-    assert gpu.card.copied == [1] * len(X)
+    assert gpu.card.copied == [1]
     with pytest.raises(Failed) as error:
         gpu("f0", [-X])
     assert error.value.args == (ASSERTION, 0)

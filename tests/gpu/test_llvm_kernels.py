@@ -8,8 +8,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from device_of_kernels import device_of_kernels
 from emulator.block import Order
-from emulator.emulated import EmulatedDevice
 from emulator.errors import AccessError, RaceError
 from llvm_ptx import ptx_of
 from small_kernels import Array
@@ -24,7 +24,7 @@ def launch(
     order: Order = Order.TOGETHER,
 ) -> Array:  # fmt: skip
     """Runs the only kernel of a module on arrays, a result after them, and numbers."""
-    device = EmulatedDevice(order)
+    device = device_of_kernels(order)
     name = re.findall(r"\.entry (\w+)", ptx)[0]
     function = device.load(ptx).function(name)
     values: list[Any] = []
@@ -42,6 +42,7 @@ def launch(
     return found
 
 
+@pytest.mark.device
 @ORDERS
 @pytest.mark.parametrize("count", [256, 1000])
 def test_vector_add(count: int, order: Order) -> None:
@@ -58,6 +59,7 @@ def test_vector_add_past_the_end() -> None:
         launch(ptx_of("vector_add"), (2, 1, 1), (256, 1, 1), [x, x, np.int32(257)], x)
 
 
+@pytest.mark.device
 @ORDERS
 @pytest.mark.parametrize("columns", [3, 32, 100])
 def test_softmax(columns: int, order: Order) -> None:
@@ -67,6 +69,7 @@ def test_softmax(columns: int, order: Order) -> None:
     np.testing.assert_allclose(found, powers / powers.sum(1, keepdims=True), rtol=1e-6)
 
 
+@pytest.mark.device
 @ORDERS
 def test_matmul(order: Order) -> None:
     """The sums are those of fused multiply-adds in ascending order, bit for bit."""
@@ -90,6 +93,7 @@ def test_matmul_without_a_barrier(which: int) -> None:
         launch("bar.sync \t0;".join(parts), (1, 1, 1), (16, 16, 1), [a, a, np.int32(32)], a)
 
 
+@pytest.mark.device
 @ORDERS
 @pytest.mark.parametrize("k", [16, 64])
 def test_tensor_cores(k: int, order: Order) -> None:

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ml_dtypes import bfloat16
 from numpy.typing import NDArray
 from xdsl.context import Context
+from xdsl.ir import SSAValue
+from xdsl.parser import Parser
 
 from assembler import assemble, needs_assembler, within_budget
 from drawing import examples
@@ -18,16 +21,20 @@ from emulator import copies, matrices
 from emulator.block import Order
 from expanding import arrays_for, expanded
 from gpu_kernels import agree_on_gpu, ptx_of_kernel
+from gpu_programs import OnGpu
 from halves import CONVOLUTIONS, HALVES, in_halves
 from loop_text import parse_kernel, parse_module
 from products import KERNELS, fixed
+from stepwell.compiler.dialects.loop.types import BufferType
 from stepwell.compiler.interpret.loops import run_kernel
+from stepwell.compiler.lower.grids.alignment import Alignments
 from stepwell.compiler.lower.grids.blocked import FEW, SHAPES
 from stepwell.compiler.lower.grids.plans import GRIDS
 from stepwell.compiler.lower.grids.tensor import Tensor
 from stepwell.compiler.lower.name_orders import NameOrders
 from stepwell.compiler.lower.strategies import Strategy, choose_plan
 from stepwell.compiler.machines.nvidia import GPUS, SM_80
+from stepwell.compiler.pipeline import context
 from stepwell.runtime.errors import CompileError
 
 shapes = st.sampled_from([Tensor(shape.rows, shape.lanes) for shape in SHAPES])
@@ -90,6 +97,28 @@ def test_products_with_the_padding_are_zero_or_not_a_number() -> None:
     agree_on_gpu(named(fixed(CONVOLUTIONS["convolution"], 5, 20, 16)), {}, special=True)
 
 
+def test_what_begins_at_any_address_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as a view of a row: the copies are aligned only if the buffer is."""
+    known = Alignments.of
+
+    def of(self: Alignments, value: SSAValue) -> int:
+        return 2 if isinstance(value.type, BufferType) else known(self, value)
+
+    monkeypatch.setattr(Alignments, "of", of)
+    ptx = agree_on_gpu(HALVES["plain"], {"M": 33, "N": 40, "K": 72}, Tensor(64, 64))
+    assert "mma.sync" in ptx
+    assert "cp.async.cg" not in ptx
+
+
+@pytest.mark.parametrize("static", [True, False])
+def test_bands_of_blocks_cover_all_rows_and_lanes(static: bool) -> None:
+    """Ten rows of blocks are a band of eight and one of two."""
+    text, sizes = HALVES["bare"], {"M": 600, "N": 136, "K": 16}
+    if static:
+        text, sizes = fixed(text, *sizes.values()), {}
+    agree_on_gpu(text, sizes, Tensor(64, 64))
+
+
 @pytest.mark.parametrize("order", Order)
 def test_no_order_of_warps_and_blocks_matters(order: Order) -> None:
     agree_on_gpu(fixed(HALVES["right turned"], 70, 70, 104), {}, Tensor(64, 64), order=order)
@@ -129,6 +158,28 @@ def test_a_sum_is_as_near_as_the_bound_says() -> None:
     blocks = left.shape[1] // 16
     bound = 20 * 2.0**-23 * blocks * (np.abs(left) @ np.abs(right))
     assert np.all(np.abs(np.asarray(sums, np.float64) - left @ right) <= bound)
+
+
+PROGRAM = """
+nd.func @main<B: 1>(%x: tensor<?x64xbf16, #nd.info<dims = [B, 64]>>, %w: tensor<64x128xbf16>) {
+  %h = nd.dot %x, %w batch <0> over <[1]>, <[0]> : tensor<?x64xbf16, #nd.info<dims = [B, 64]>>, tensor<64x128xbf16> -> tensor<?x128xbf16, #nd.info<dims = [B, 128]>>
+  %z = nd.constant <bf16 0.0> : tensor<?x128xbf16, #nd.info<dims = [B, 128]>>
+  %r = nd.max %h, %z : tensor<?x128xbf16, #nd.info<dims = [B, 128]>>
+  %g = nd.dot %x, %r batch <0> over <[0]>, <[0]> : tensor<?x64xbf16, #nd.info<dims = [B, 64]>>, tensor<?x128xbf16, #nd.info<dims = [B, 128]>> -> tensor<64x128xbf16>
+  nd.return %g : tensor<64x128xbf16>
+}
+"""  # noqa: E501
+
+
+def test_a_program_takes_them_under_strict_numerics() -> None:
+    gpu = OnGpu(Parser(context(), PROGRAM).parse_module())
+    assert [plan.count("tensor") for plan in gpu.image.plans.values()] == [1, 1]
+    random = np.random.default_rng(3)
+    x, w = (random.standard_normal(shape).astype(bfloat16) for shape in ((70, 64), (64, 128)))
+    (found,) = gpu("main", [x, w])
+    left, right = x.astype(np.float64), w.astype(np.float64)
+    hidden = np.maximum(left @ right, 0).astype(bfloat16).astype(np.float64)
+    assert np.allclose(found.astype(np.float64), left.T @ hidden, rtol=0.02, atol=1)
 
 
 def chosen(text: str, m: int, n: int, k: int) -> Strategy:
@@ -181,11 +232,11 @@ def test_the_order_is_that_of_one_strategy() -> None:
 
 @pytest.mark.parametrize("name", ["plain", "left turned", "right turned", "both turned"])
 def test_a_product_is_copied_and_loaded_as_matrices(name: str) -> None:
-    """No factor is in registers but as matrices: 32 products of 12 loads for 32 positions."""
+    """No factor is in registers but as matrices: 64 products of 16 loads for 32 positions."""
     ptx = ptx_of_kernel(fixed(in_halves(KERNELS[name]), 4096, 4096, 4096))
-    assert ptx.count("mma.sync.aligned.m16n8k16") == 32
-    assert ptx.count("ldmatrix.sync") == 12
-    assert ptx.count("cp.async.cg.shared.global") == 3 * 4
+    assert ptx.count("mma.sync.aligned.m16n8k16") == 64
+    assert ptx.count("ldmatrix.sync") == 16
+    assert ptx.count("cp.async.cg.shared.global") == 2 * 8
     assert ptx.count("bar.sync") == 1
     assert not re.search(r"\.local|ld\.shared|st\.shared|ld\.global(\.nc)?\.b16", ptx)
 

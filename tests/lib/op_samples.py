@@ -43,10 +43,11 @@ REDUCED: Sequence[Sample] = (
     (("u8[300]",), {"axes": (0,)}),
     (("i8[300]",), {"axes": (0,)}),
     (("bool[3,4]",), {"axes": (1,)}),
-    (("f64[0,3]",), {"axes": (0,)}),
     (("f64[1,3]",), {"axes": (0,)}),
     (("bool[0]",), {"axes": (0,)}),
 )
+OF_NOTHING: Sequence[Sample] = ((("f64[0,3]",), {"axes": (0,)}),)
+"""What not every reduction has an answer to."""
 
 
 def _dtype(type: str) -> str:
@@ -285,7 +286,8 @@ def plain_samples(kind: type[TensorOp]) -> Sequence[Sample]:
         operands = 1 if issubclass(kind, Unary) else 2
         return [((each,) * operands, {}) for each in TYPES if _dtype(each) in kind.DTYPES]
     if issubclass(kind, Reduction):
-        return [each for each in REDUCED if _dtype(each[0][0]) in kind.DTYPES]
+        reduced = (*REDUCED, *(OF_NOTHING if kind.EMPTY else ()))
+        return [each for each in reduced if _dtype(each[0][0]) in kind.DTYPES]
     return SAMPLES.get(kind.name.removeprefix("nd."), ())
 
 

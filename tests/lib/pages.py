@@ -8,10 +8,11 @@ fence, begins with a comment that holds the expression whose value it shows:
 
 A ```console fence holds commands, each after `$ `, and what they print. A fence that names a file
 after its language (```toml tiny/pyproject.toml) is that file. A line `...` in a dump or an output
-stands for any number of lines.
+stands for any number of lines. The GPU of a page, `cuda`, is an emulated one.
 """
 
 import contextlib
+import functools
 import io
 import linecache
 import os
@@ -22,6 +23,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
+from unittest.mock import patch
+
+from emulator.card import open_emulated
+from stepwell.runtime.devices import registry
 
 COMMENTS = {"mlir": "//", "llvm": ";", "asm": "#"}
 PROMPT = "$ "
@@ -88,7 +93,8 @@ class Page:
         lines = text.splitlines(keepends=True)
         linecache.cache[self.name] = (len(text), None, lines, self.name)
         source = "\n" * (fence.line - 1) + "\n".join(fence.lines) + "\n"
-        with contextlib.redirect_stdout(self.printed):
+        openers = patch.dict(registry._openers, {registry.CUDA: _card})
+        with contextlib.redirect_stdout(self.printed), openers, patch.dict(registry._open):
             exec(compile(source, self.name, "exec"), self.namespace)
 
     def taken(self) -> str:
@@ -138,6 +144,9 @@ def matches(actual: list[str], shown: list[str]) -> bool:
 def trimmed(text: str) -> list[str]:
     """The lines without blanks at their ends and without empty lines around them."""
     return [line.rstrip() for line in text.strip("\n").splitlines()]
+
+
+_card = functools.cache(open_emulated)
 
 
 def _console(fence: Fence) -> Iterator[str]:

@@ -29,6 +29,11 @@ def card() -> Device:
     return device_named(CHOICE.name)
 
 
+def is_emulated() -> bool:
+    """Whether it is the one of which a test may have another."""
+    return CHOICE.name == EMULATED
+
+
 def allocations() -> int:
     """How many pieces of memory of the device somebody holds."""
     gc.collect()

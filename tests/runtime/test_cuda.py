@@ -1,16 +1,20 @@
 """Cards as `Cuda` reaches them, with a driver and packages of our own: no test here has a card."""
 
 import ctypes
+import gc
 import sys
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 
-from stepwell.runtime.devices import cuda
+from launching import scale_on_device
+from stepwell.runtime import artifact, load
+from stepwell.runtime.devices import cuda, registry
 from stepwell.runtime.devices.array import DeviceArray
 from stepwell.runtime.devices.cuda import MOST_STEPS, Cuda, open_card
 from stepwell.runtime.devices.device import Copy, Launch, Wait
+from stepwell.runtime.devices.registry import device_named
 from stepwell.runtime.errors import CallError, LoadError
 
 CONTEXT = 5
@@ -251,6 +255,46 @@ def test_an_old_card(machine):
     assert core.held == set()
 
 
+BAD = {
+    "no driver": (None, Core(), Numba()),
+    "no card": (Driver(cards=0), Core(), Numba()),
+    "an old driver": (Driver(version=11_080), Core(), Numba()),
+    "an old card": (Driver(), Core(capability=(7, 5)), Numba()),
+    "no packages": (Driver(), None, None),
+}
+
+
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
+def test_a_machine_without_a_usable_card_is_one_sentence_and_goes_on(
+    machine, monkeypatch, bad, tmp_path, make
+):
+    monkeypatch.setattr(registry, "_open", {})
+    artifact.write(tmp_path / "m.well", *scale_on_device(make))
+    x = np.ones((2, 4), np.float32)
+    machine(*bad)
+    for use in (lambda: device_named("cuda"), lambda: load(tmp_path / "m.well", device="cuda")):
+        with pytest.raises(LoadError) as caught:
+            use()
+        assert "\n" not in caught.value.sentence
+    assert bad[1] is None or not (bad[1].held or bad[1].streams)
+    assert load(tmp_path / "m.well")(x).shape == (2, 4)
+    driver, core, numba = Driver(), Core(), Numba()
+    machine(driver, core, numba)
+    assert device_named("cuda").name == "cuda"
+
+
+def test_a_kernel_that_the_module_lacks_leaves_nothing(parts):
+    _, core, numba = parts
+    card = open_card(0)
+    numba._function = refused
+    assert refusal(card.load, ".version 8.0", ["one"], "f.ptx").startswith(
+        "SW0327: f.ptx: the driv"
+    )
+    gc.collect()
+    assert not numba.modules
+    assert not core.held
+
+
 def test_a_card(parts):
     driver, core, _ = parts
     card = open_card(0)
@@ -383,7 +427,7 @@ def test_work_that_cannot_be_recorded_leaves_nothing(parts, why):
     assert DeviceArray.of(card, np.ones(3)).fetched().tolist() == [1, 1, 1]
 
 
-def refused(stream: int) -> None:
+def refused(given: object) -> None:
     raise CallError("SW0421", "refused")
 
 

@@ -101,14 +101,17 @@ def test_a_kernel_that_fails_is_reported_and_the_process_goes_on(make, tmp_path,
     assert held() == 1
 
 
-def test_an_array_on_another_device_is_refused(file):
+def test_an_array_on_another_device_is_refused(file, held):
     other = DeviceArray.of(device_named(under_test.OTHER), X)
     model = load(file, device=CARD)
     assert refusal(model, other) == (
         f"SW0420: x: the array lies on cuda-emulated:1, and the program runs on {CARD}\n"
         f'  help: stepwell.device_put(x, "{CARD}") copies it there'
     )
+    assert held() == 1
     assert "runs on cpu" in refusal(load(file), model(X))
+    assert held() == 1
+    np.testing.assert_array_equal(model(X), 2 * X + W)
 
 
 def test_arrays_on_the_device_are_checked_like_others(file):

@@ -31,12 +31,12 @@ from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Writer
 from stepwell.compiler.machines.machine import Machine
 from stepwell.runtime.sizes import Size
 
-SUMS = 64
-"""Outputs of a thread."""
 LEFT, RIGHT = 0, 1
 """The factors, whose sides are the rows and the lanes."""
 ENOUGH = 128
 """Blocks that keep a card busy: about as many as it has multiprocessors."""
+BAND = 8
+"""Rows of blocks that run one after the other, before the next lanes."""
 FEW = 16
 """Rows, lanes and products for which a block is not worth while."""
 
@@ -49,14 +49,10 @@ class Shape:
     rows: int
     lanes: int
 
-    @property
-    def threads(self) -> int:
-        return self.rows * self.lanes // SUMS
-
 
 SHAPES = (Shape(128, 128), Shape(64, 128), Shape(64, 64))
-"""Of blocks, each of whole warps. Of smaller ones a thread would have to keep more that is on its
-way than its registers hold."""
+"""Of blocks. Of smaller ones a thread would have to keep more that is on its way than its registers
+hold."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +87,27 @@ class Blocked(ABC):
         blocks = [(size + (step - 1)) // step for size, step in steps]
         return [*(axis.size for axis in self.others), *blocks]
 
+    def place(self, writer: Writer, block: Bound) -> list[Bound]:
+        """Where a block stands among the counts. Blocks that run at the same time are neighbours in
+        both ways, so that they read what others have just read: BAND rows of them, lane by lane."""
+        *others, rows, lanes = self.counts
+        *outer, number = writer.unravel(block, [*others, rows * lanes])
+        if rows.static is not None and rows.static <= BAND:
+            band, height = 0, rows.static
+        else:
+            area = writer.extent(lanes * BAND)
+            first = writer.multiply(writer.quotient(number, area), BAND)
+            band, number = first, writer.remainder(number, area)
+            rest = writer.subtract(writer.extent(rows), first)
+            height = BAND if divisor(rows) % BAND == 0 else writer.smaller(rest, BAND)
+        row = writer.add(band, writer.remainder(number, height))
+        return [*outer, row, writer.quotient(number, height)]
+
+    @property
+    @abstractmethod
+    def threads(self) -> int:
+        """Of a block."""
+
     @abstractmethod
     def write(self, writer: Writer, block: Bound, thread: Bound) -> None:
         """What a thread of a block does, by their numbers."""
@@ -103,7 +120,7 @@ class Worker(ABC):
         self.writer, self.thread, self._product = writer, thread, product
         self.contraction, self.fold = product.contraction, product.contraction.fold
         self.nest = self.contraction.analysis
-        *others, row, lane = writer.unravel(block, product.counts)
+        *others, row, lane = product.place(writer, block)
         self.bases: dict[SSAValue, Bound] = dict.fromkeys(self.nest.nest.axes, 0)
         self.bases.update(zip((axis.value for axis in product.others), others, strict=True))
         shape = product.shape
@@ -219,8 +236,10 @@ class BlockedStrategy(Strategy):
             return Refusal(found)
         if found.rows is None:
             return Refusal("it has no rows")
-        sizes = (rows_of(found, cls.product.width).size, found.lanes.size, found.depth)
-        return Refusal("it is small along some axis") if min(map(length, sizes)) < FEW else found
+        few = min(map(length, (found.depth, found.lanes.size))) < FEW
+        if few or length(rows_of(found, cls.product.width).size) < FEW:
+            return Refusal("it is small along some axis")
+        return found
 
     @classmethod
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
@@ -250,6 +269,6 @@ class BlockedStrategy(Strategy):
 
             def launch() -> None:
                 count = reduce(writer.product, map(writer.extent, product.counts))
-                in_blocks(writer, count, shape.threads, product.write)
+                in_blocks(writer, count, product.threads, product.write)
 
             unless_empty(writer, nest.sizes.data, kernel.symbols.ranges, launch)

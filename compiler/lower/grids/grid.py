@@ -1,6 +1,6 @@
 """The strategy `grid`: a thread for each tile, which it computes as a CPU's core would."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import ClassVar, Self, final
@@ -10,6 +10,7 @@ from xdsl.ir import SSAValue
 from stepwell.compiler.dialects.llvm.types import size as bytes_of
 from stepwell.compiler.dialects.loop.nests import KernelOp, SortOp
 from stepwell.compiler.dialects.loop.types import BufferType
+from stepwell.compiler.dialects.sizes import Range
 from stepwell.compiler.lower.analysis import Analysis, Axis, divisor
 from stepwell.compiler.lower.bodies import Mask, Tile, masks
 from stepwell.compiler.lower.costs import length
@@ -54,24 +55,42 @@ class Grid(Strategy):
     @classmethod
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
         nests = [Analysis(nest) for nest in nests_of(kernel)]
-        rows = min((_rows_of(nest) for nest in nests), default=1)
+        rows = min(map(rows_of, nests), default=1)
         return cls(bytes_for(kernel, machine), rows)
 
     def workspace(self, kernel: KernelOp) -> Size:
         return total_bytes(locals_of(kernel).values())
 
     def expand(self, kernel: KernelOp) -> None:
-        locals, nests = locals_of(kernel), nests_of(kernel)
+        write = self.writing(kernel)
         with expanding(kernel) as writer:
+            write(writer)
+
+    def writing(self, kernel: KernelOp) -> Callable[[Writer], None]:
+        """Writes what the nests that the kernel has now are as grids."""
+        locals, nests = locals_of(kernel), [Analysis(nest) for nest in nests_of(kernel)]
+
+        def write(writer: Writer) -> None:
             writer.location = kernel.location
             buffers = place(writer, kernel.arguments[-1], locals) if locals else {}
-            for op in nests:
-                writer.location = op.location
-                nest = Analysis(op)
-                # Of a band of squares each is another thread's.
-                tiling = tiling_of(nest, nest.axes(), self.bytes, 1, self.rows, band=1)
-                threads = _Threads(writer, nest, tiling, buffers)
-                unless_empty(writer, op.sizes.data, kernel.symbols.ranges, threads.write)
+            for nest in nests:
+                self.write_nest(writer, nest, buffers, kernel.symbols.ranges)
+
+        return write
+
+    def write_nest(
+        self,
+        writer: Writer,
+        nest: Analysis,
+        buffers: Mapping[SSAValue, SSAValue],
+        ranges: Mapping[str, Range],
+    ) -> None:
+        """A nest as a grid, with buffers in the places of some."""
+        writer.location = nest.nest.location
+        # Of a band of squares each is another thread's.
+        tiling = tiling_of(nest, nest.axes(), self.bytes, 1, self.rows, band=1)
+        threads = _Threads(writer, nest, tiling, buffers)
+        unless_empty(writer, nest.nest.sizes.data, ranges, threads.write)
 
 
 def bytes_for(kernel: KernelOp, machine: Machine) -> int:
@@ -82,7 +101,7 @@ def bytes_for(kernel: KernelOp, machine: Machine) -> int:
     return machine.vector_bytes * max(1, 4 // max(map(bytes_of, elements), default=4))
 
 
-def _rows_of(nest: Analysis) -> int:
+def rows_of(nest: Analysis) -> int:
     """As many rows of chains as leave enough threads for a card; of scans, and of folds that are no
     chains, one."""
     kinds = {fold.order.data.kind for fold in nest.inside}

@@ -14,6 +14,7 @@ from xdsl.dialects import arith, gpu
 from xdsl.dialects.builtin import IndexType, IntegerAttr, ModuleOp
 from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
+from xdsl.rewriter import InsertPoint, Rewriter
 
 from stepwell.compiler.dialects.construct import append, construct, operands_of
 from stepwell.compiler.dialects.loop.explicit import (
@@ -36,8 +37,18 @@ from stepwell.compiler.dialects.loop.host import (
     WhileOp,
 )
 from stepwell.compiler.dialects.loop.nests import KernelOp, YieldOp
+from stepwell.compiler.lower.contraction import slice_of
 from stepwell.compiler.lower.grids.launch import BLOCK, THREAD, empty_body, launch
-from stepwell.compiler.lower.writer import Writer
+from stepwell.compiler.lower.grids.owners import (
+    Owner,
+    Write,
+    elements_of,
+    may_be_shared,
+    root_of,
+    threads_for,
+    writes_of,
+)
+from stepwell.compiler.lower.writer import Bound, Writer
 
 THREADS = 256
 """Of a block, in grids with a thread for each index."""
@@ -96,7 +107,15 @@ def _is_hosts(op: Operation) -> bool:
         inside = list(op.walk())
         works = any(isinstance(each, ACCESSES) for each in inside)
         return any(isinstance(each, HOSTS) for each in inside) or not works
-    return isinstance(op, (*HOSTS, CopyOp, ConditionOp, YieldOp))
+    if isinstance(op, CopyOp):
+        return not _is_placed_there(op)
+    return isinstance(op, (*HOSTS, ConditionOp, YieldOp))
+
+
+def _is_placed_there(op: CopyOp) -> bool:
+    """Whether the GPU's memory tells where to."""
+    behind = slice_of(operands_of(op))
+    return any(isinstance(each, LoadOp) and each.parent is op.parent for each in behind)
 
 
 def _sources(op: Operation) -> Iterator[Operation]:
@@ -113,25 +132,63 @@ def _acts(op: Operation) -> bool:
 
 
 def _move(run: Sequence[Operation], before: Operation | None) -> None:
-    """A run of ops as a grid of one thread, unless all that they do is compute; what is used
-    behind them stays."""
-    if not any(isinstance(each, StoreOp | ScatterOp) for op in run for each in op.walk()):
+    """Of a run of ops those that write, each after what it needs, as grids; others stay. Writes
+    to the same buffer, one after the other, are one grid."""
+    group: list[Operation] = []
+    target: SSAValue | None = None
+    for op in run:
+        writes = writes_of([op])
+        if writes and target not in (None, root_of(writes[0].target)):
+            _launch(group, op)
+            group = []
+        target = root_of(writes[0].target) if writes else target
+        group.append(op)
+    _launch(group, before)
+
+
+def _launch(group: Sequence[Operation], before: Operation | None) -> None:
+    """A group of ops as a grid, unless all that they do is compute; what is used behind them
+    stays. Where they cannot be shared out they are one thread's, or the host's if they copy."""
+    if not writes_of(group):
         return
-    inside = set(run)
-    for op in reversed(run):
+    inside = set(group)
+    for op in reversed(group):
         if any(_around(use.operation, op) not in inside for x in op.results for use in x.uses):
             inside.discard(op)
-    moved = [op for op in run if op in inside]
+    moved = [op for op in group if op in inside]
+    writes, shared = writes_of(moved), may_be_shared(moved)
+    if not shared and any(isinstance(each, CopyOp) for each in writes):
+        return
     parent, outside, body = moved[-1].parent, Block(), empty_body()
     assert parent is not None
     writer = Writer(outside)
     writer.location = moved[0].location
-    one = writer.value(1)
     for op in moved:
         op.detach()
         body.add_op(op)
-    outside.add_op(launch(one, one, one, body, writer.location))
+    blocks: Bound = 1
+    size = 1
+    if shared:
+        elements = elements_of(writes[0])
+        count = threads_for(elements)
+        size = min(count, THREADS)
+        blocks = writer.ceiling(writer.smaller(writer.extent(elements), count), size)
+        _own(body, size, count, writes)
+    counts = [writer.value(each) for each in (blocks, size, 1)]
+    outside.add_op(launch(*counts, body, writer.location))
     _put(parent, before, outside)
+
+
+def _own(body: Block, size: int, count: int, writes: Sequence[Write]) -> None:
+    """A thread for each number below `count`, as far as there are so many elements."""
+    place = Block()
+    writer = Writer(place)
+    writer.location = writes[0].location
+    first = writer.multiply(body.args[BLOCK], size)
+    owner = Owner(writer.value(writer.add(first, body.args[THREAD])), count)
+    for each in writes:
+        owner.take(each)
+    Rewriter.inline_block(place, InsertPoint.at_start(body))
 
 
 def _around(op: Operation, sibling: Operation) -> Operation | None:

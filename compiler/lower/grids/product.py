@@ -32,6 +32,10 @@ class Product(Blocked):
 
     width = WIDTH
 
+    @property
+    def threads(self) -> int:
+        return self.shape.rows * self.shape.lanes // (SIDE * SIDE)
+
     @cached_property
     def stages(self) -> tuple[Stages, Stages]:
         """Of the left factor and of the right one. Zeros of both signs behind the fold's end have a
@@ -40,8 +44,8 @@ class Product(Blocked):
         left = Source(product, product.left, product.left.value, self.rows, WIDTH, 0.0)
         right = Source(product, product.right, product.right.value, self.lanes, WIDTH, -0.0)
         return (
-            Stages(left, shape.rows, shape.threads),
-            Stages(right, shape.lanes, shape.threads),
+            Stages(left, shape.rows, self.threads),
+            Stages(right, shape.lanes, self.threads),
         )
 
     def write(self, writer: Writer, block: Bound, thread: Bound) -> None:

@@ -14,9 +14,9 @@ from stepwell.compiler.machines.matrices import MATRICES
 @final
 @dataclass(frozen=True)
 class Tensor(BlockedStrategy):
-    """A block of threads computes `rows` by `lanes` outputs, each of its warps 64 by 32, by
-    instructions that multiply matrices. What both factors have for the next products comes into
-    shared memory by itself, several stages ahead."""
+    """A block of threads computes `rows` by `lanes` outputs, each of four warps a quarter of
+    them, by instructions that multiply matrices. What both factors have for the next products comes
+    into shared memory by itself, several stages ahead."""
 
     name: ClassVar[str] = "tensor"
     NAMED: ClassVar[str | None] = "tensor"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cached_property
+from math import prod
 from typing import final
 
 from xdsl.dialects.builtin import f32
@@ -21,8 +22,8 @@ from stepwell.compiler.lower.shuffles import halved, shuffle
 from stepwell.compiler.lower.writer import Bound, Writer
 from stepwell.compiler.machines.matrices import WARP
 
-ROWS, LANES = 64, 32
-"""Of a warp."""
+ACROSS = 2
+"""Warps of a block side by side, along either side: each has a quarter of its outputs."""
 SIDE = 16
 """Of what it multiplies at once."""
 QUAD = 4
@@ -57,7 +58,11 @@ class WarpProduct(Blocked):
         value = element_of(factor.value)
         assert value is not None
         source = Source(self.contraction, factor, value, side, PIECE, 0.0)
-        return Ring(source, length, self.shape.threads)
+        return Ring(source, length, self.threads)
+
+    @property
+    def threads(self) -> int:
+        return ACROSS * ACROSS * WARP
 
     @property
     def stages(self) -> int:
@@ -80,21 +85,23 @@ class _Thread(Worker):
             share(writer, self.stages * ring.size, ring.source.value.type) for ring in self.rings
         ]
         self.lane = writer.low_bits(thread, WARP)
-        warp, across = writer.quotient(thread, WARP), product.shape.lanes // LANES
-        self.own = (
-            writer.multiply(writer.quotient(warp, across), ROWS),
-            writer.multiply(writer.remainder(warp, across), LANES),
-        )
+        warp, shape = writer.quotient(thread, WARP), product.shape
+        self.lengths = shape.rows // ACROSS, shape.lanes // ACROSS
+        places = writer.quotient(warp, ACROSS), writer.low_bits(warp, ACROSS)
+        self.own = tuple(map(writer.multiply, places, self.lengths))
 
     def sums(self) -> Sequence[tuple[Bound, Sequence[tuple[Bound, SSAValue]]]]:
         writer, stages = self.writer, self.stages
-        for stage in range(stages - 1):
-            self._end(self._begin(stage * DEPTH, stage), stage)
-        zeros = [writer.splat(writer.constant(0.0, f32), 4)] * (ROWS // SIDE * LANES // PIECE)
+        writer.each(0, stages - 1, self._fill, runs=True)
+        count = prod(self.lengths) // (SIDE * PIECE)
+        zeros = [writer.splat(writer.constant(0.0, f32), SIDE * PIECE // WARP)] * count
         start = [writer.value(0), writer.value(stages - 1), *zeros]
         high = writer.extent(self.contraction.depth)
         _, _, *sums = writer.loop(0, high, DEPTH, start, self._stage, runs=self.runs)
         return self._rows(sums)
+
+    def _fill(self, stage: Bound) -> None:
+        self._end(self._begin(self.writer.multiply(stage, DEPTH), stage), stage)
 
     def _stage(self, first: Bound, carried: Sequence[SSAValue]) -> Sequence[SSAValue]:
         """After the products of one stage. Meanwhile others are on their way: the last of them is
@@ -118,7 +125,7 @@ class _Thread(Worker):
         """The sums after the products of 16 positions."""
         left, right = (
             [self._matrices(number, stage, at, position) for at in range(0, length, SIDE)]
-            for number, length in ((LEFT, ROWS), (RIGHT, LANES))
+            for number, length in enumerate(self.lengths)
         )
         parts = [half for each in right for half in halved(self.writer, each)]
         pairs = [(a, b) for a in left for b in parts]
@@ -201,20 +208,20 @@ class _Thread(Worker):
     ) -> Sequence[tuple[Bound, Sequence[tuple[Bound, SSAValue]]]]:
         """Four threads that share a row give each other what they have, so that each has eight
         neighbours."""
-        writer, across = self.writer, LANES // PIECE
+        writer, beside = self.writer, QUAD * PIECE
         quad = writer.low_bits(self.lane, QUAD)
         row = writer.add(self.own[LEFT], writer.quotient(self.lane, QUAD))
         lane = writer.add(self.own[RIGHT], writer.multiply(quad, PIECE))
+        lanes = [writer.add(lane, at) for at in range(0, self.lengths[RIGHT], beside)]
         found: list[tuple[Bound, Sequence[tuple[Bound, SSAValue]]]] = []
-        for number in range(0, len(sums), across):
+        for at in range(0, self.lengths[LEFT], SIDE):
+            own, sums = sums[: QUAD * len(lanes)], sums[QUAD * len(lanes) :]
             for half in range(2):
-                low = 2 * half
-                pairs = [
-                    shuffle(writer, each, each, (low, low + 1))
-                    for each in sums[number : number + across]
-                ]
-                place = writer.add(row, number // across * SIDE + half * PIECE)
-                found.append((place, [(lane, self._turned(pairs, quad))]))
+                pairs = [shuffle(writer, each, each, (2 * half, 2 * half + 1)) for each in own]
+                groups = [pairs[n : n + QUAD] for n in range(0, len(pairs), QUAD)]
+                vectors = [self._turned(group, quad) for group in groups]
+                place = writer.add(row, at + half * PIECE)
+                found.append((place, list(zip(lanes, vectors, strict=True))))
         return found
 
     def _turned(self, pairs: list[SSAValue], quad: Bound) -> SSAValue:

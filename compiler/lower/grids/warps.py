@@ -1,6 +1,6 @@
 """The strategy `warps`: rows shared among threads of a warp, which fold along them together."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from math import prod
@@ -10,7 +10,8 @@ from xdsl.ir import Operation, SSAValue
 
 from stepwell.compiler.dialects.loop.host import WhileOp
 from stepwell.compiler.dialects.loop.nests import FoldOp, KernelOp, ReadOp, ScanOp, SortOp, WriteOp
-from stepwell.compiler.dialects.loop.types import LANE_COUNT, buffer
+from stepwell.compiler.dialects.loop.types import LANE_COUNT, BufferType, buffer
+from stepwell.compiler.dialects.sizes import Range
 from stepwell.compiler.lower.analysis import Access, Analysis, Axis, collapse, divisor, lanes_of
 from stepwell.compiler.lower.bodies import BodyWriter, Mask, Ready, Spread, Tile
 from stepwell.compiler.lower.costs import best_lanes, length
@@ -50,26 +51,40 @@ class Warps(Strategy):
     def fits(cls, kernel: KernelOp, machine: Machine) -> Refusal | None:
         if any(isinstance(op, SortOp | ScanOp | WhileOp) for op in kernel.walk()):
             return Refusal("it sorts, or is a loop for each element")
-        nests = [Analysis(nest) for nest in nests_of(kernel)]
-        outer = _outer(nests)
-        if len(nests) > 1 and outer == 0:
-            return Refusal("what one nest leaves to another is not read along the same rows")
-        folds = [_folds_together(nest, outer, machine.vector_bytes) for nest in nests]
-        if not any(nest.inside for nest in nests) or not all(folds):
-            return Refusal("there is no fold along what lies side by side, or another one, too")
-        return None
+        return refusal_of([Analysis(nest) for nest in nests_of(kernel)], machine.vector_bytes)
 
     @classmethod
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
         return cls(machine.vector_bytes)
 
     def workspace(self, kernel: KernelOp) -> Size:
-        return total_bytes(_Rows(self, kernel).shared.values())
+        return total_bytes(_rows_of(kernel, self.bytes).shared.values())
 
     def expand(self, kernel: KernelOp) -> None:
-        rows = _Rows(self, kernel)
+        write = self.writing(kernel)
         with expanding(kernel) as writer:
-            rows.write(writer)
+            write(writer)
+
+    def writing(self, kernel: KernelOp) -> Callable[[Writer], None]:
+        """Writes what the nests that the kernel has now are as a grid."""
+        rows, workspace = _rows_of(kernel, self.bytes), kernel.arguments[-1]
+
+        def write(writer: Writer) -> None:
+            writer.location = rows.nests[0].nest.location
+            rows.write(writer, place(writer, workspace, rows.shared) if rows.shared else {})
+
+        return write
+
+
+def refusal_of(nests: Sequence[Analysis], bytes: int) -> Refusal | None:
+    """Why nests without scans and loops are not walked by rows."""
+    outer = _outer(nests)
+    if len(nests) > 1 and outer == 0:
+        return Refusal("what one nest leaves to another is not read along the same rows")
+    folds = [_folds_together(nest, outer, bytes) for nest in nests]
+    if not any(nest.inside for nest in nests) or not all(folds):
+        return Refusal("there is no fold along what lies side by side, or another one, too")
+    return None
 
 
 def _outer(nests: Sequence[Analysis]) -> int:
@@ -98,19 +113,26 @@ def _folds_together(nest: Analysis, outer: int, bytes: int) -> bool:
 
 
 @final
-class _Rows:
-    """A kernel taken apart into the nests of a row."""
+class Rows:
+    """Nests of the same rows, each of which a team of threads takes through all of them. `locals`
+    are the buffers that nobody else sees."""
 
-    def __init__(self, plan: Warps, kernel: KernelOp) -> None:
-        self.kernel = kernel
-        self.bytes = plan.bytes
-        self.nests = [Analysis(nest) for nest in nests_of(kernel)]
+    def __init__(
+        self,
+        nests: Sequence[Analysis],
+        bytes: int,
+        ranges: Mapping[str, Range],
+        locals: Mapping[SSAValue, BufferType],
+    ) -> None:
+        self.nests = nests
+        self.bytes = bytes
+        self.ranges = ranges
+        self.locals = locals
         self.outer = _outer(self.nests)
         self.shape = self.nests[0].nest.sizes.data[: self.outer]
         self.count = prod(self.shape, start=ONE)
         types = {type for nest in self.nests for type in nest.types}
-        self.width = lanes_of(types, plan.bytes)
-        self.locals = locals_of(kernel)
+        self.width = lanes_of(types, bytes)
         inner = {local: type.shape[self.outer :] for local, type in self.locals.items()}
         self.numbers = {
             local: buffer((ONE,), type.element)
@@ -169,9 +191,8 @@ class _Rows:
             case _:
                 return False
 
-    def write(self, writer: Writer) -> None:
-        writer.location = self.nests[0].nest.location
-        buffers = place(writer, self.kernel.arguments[-1], self.shared) if self.shared else {}
+    def write(self, writer: Writer, buffers: Mapping[SSAValue, SSAValue]) -> None:
+        """A grid of teams, with buffers in the places of some."""
         threads = LANE_COUNT // self.width
 
         def thread(number: Bound) -> None:
@@ -182,16 +203,21 @@ class _Rows:
         writer.parallel(writer.extent(self.count * threads), thread)
 
 
+def _rows_of(kernel: KernelOp, bytes: int) -> Rows:
+    nests = [Analysis(nest) for nest in nests_of(kernel)]
+    return Rows(nests, bytes, kernel.symbols.ranges, locals_of(kernel))
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class _Row:
     """One row, as its threads walk through it."""
 
     writer: Writer
-    rows: _Rows
+    rows: Rows
     team: Threads
     index: Bound
-    shared: dict[SSAValue, SSAValue]
+    shared: Mapping[SSAValue, SSAValue]
     vectors: dict[tuple[SSAValue, Bound], SSAValue] = field(
         default_factory=dict[tuple[SSAValue, Bound], SSAValue]
     )
@@ -213,8 +239,8 @@ class _Row:
 
     def _guarded(self, nest: Analysis, buffers: dict[SSAValue, SSAValue]) -> None:
         self.writer.location = nest.nest.location
-        sizes, ranges = nest.nest.sizes.data[self.rows.outer :], self.rows.kernel.symbols.ranges
-        unless_empty(self.writer, sizes, ranges, partial(self._nest, nest, buffers))
+        sizes = nest.nest.sizes.data[self.rows.outer :]
+        unless_empty(self.writer, sizes, self.rows.ranges, partial(self._nest, nest, buffers))
 
     def _nest(self, nest: Analysis, buffers: dict[SSAValue, SSAValue]) -> None:
         axes = nest.axes(self.rows.outer)

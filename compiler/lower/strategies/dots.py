@@ -59,7 +59,7 @@ class Dots(Strategy):
         dot, product = recipe.dot, product_of(contraction, machine)
         words = [-(-each // dot.group) for each in (product.k, product.kept)]
         product = replace(product, k=words[0], kept=words[1])
-        mr, nv = TILES if recipe.in_tiles else product.tile(product.m, False, machine)
+        mr, nv = TILES if recipe.in_tiles else product.tile(product.m, False, None, machine)
         little, packs = is_little(contraction, product, machine), not words_read(contraction.right)
         mc, nc = (0, 0) if little else product.task(mr, nv, 0, packs, machine)
         return cls(machine.vector_bytes, mr, nv, mc, nc, dot.name)

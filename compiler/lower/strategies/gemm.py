@@ -53,9 +53,9 @@ class Gemm(Strategy):
     of `kc` positions of the fold, in whole chunks, if that is not 0: its tiles keep their sums in
     memory from one block to the next. What is in `pack`, if it may be read before the fold, is
     copied to panels of what a tile takes at a time: all of the `left` operand first, of the `right`
-    one each block's panel before the tiles that use it. What is read where it lies is asked for
-    `ahead` positions of the fold before; where so many tiles of rows `share` that, as all of them
-    use a panel, each asks for a part of the next one.
+    one each block's panel before the tiles that use it. The right operand is asked for `ahead`
+    positions of the fold before it is read; where so many tiles of rows `share` that, as all of
+    them use a panel, each asks for a part of the next one.
     """
 
     name: ClassVar[str] = "gemm"
@@ -315,7 +315,7 @@ class TiledProduct:
             load = partial(self._load_left, self.left, left)
             yield Ready(self.left.factor.value, self.left.factor.own, load)
         if right is not None and isinstance(self.right, Panels):
-            load = partial(self.right.vectors, right, part, 0)
+            load = partial(self.right.vectors, right, part, 0, ahead=self.plan.ahead)
             yield Ready(self.right.factor.value, self.right.factor.own, load)
         if self.sums is not None and right is not None:
             yield self.sums.ready(right, intervals)

@@ -1,0 +1,1 @@
+"""Speed on a card: `make bench-gpu`."""
