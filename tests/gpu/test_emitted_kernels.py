@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from assembler import OpBudgets, Taken, assemble, most, needs_assembler
+from assembler import WRITE, OpBudgets, Taken, assemble, most, needs_assembler
 from catalogue import mnemonic, samples, symbolic
 from programs import module_of
 from stepwell.compiler.machines.nvidia import GPUS
@@ -29,7 +29,8 @@ def test_every_op_assembles_within_its_budget(kind: type[TensorOp], tmp_path: Pa
     assert not taken or OpBudgets().allows(mnemonic(kind), most(taken)), most(taken)
 
 
-def test_budgets_are_raised_with_a_reason(tmp_path: Path) -> None:
+def test_budgets_are_raised_with_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(WRITE, raising=False)
     path = tmp_path / "op_budgets.toml"
     path.write_text("add = [20, 0]  # wide\nmul = [8, 0]\n")
     budgets = OpBudgets(path)
