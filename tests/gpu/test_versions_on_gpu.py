@@ -51,6 +51,26 @@ loop.kernel @centred<B: 1, N: 1>(
   }
 }
 """
+SQUARES = """
+loop.kernel @squares<B: 1, N: 1>(%x: !loop.buffer<[B, N] x f32>)
+    -> (%y: !loop.buffer<[B, N] x f32>) {
+  %t = loop.local : !loop.buffer<[B, N] x f32>
+  loop.nest [%i : B, %k : N] {
+    %v = loop.read %x[%i, %k] : f32
+    %w = arith.mulf %v, %v : f32
+    loop.write %w, %t[%i, %k] : f32
+  }
+  loop.nest [%i : B, %k : N] {
+    %a = loop.fold add <lanes, 4096> [%l : N] {
+      %v = loop.read %t[%i, %l] : f32
+      loop.yield %v : f32
+    } : f32
+    %v = loop.read %t[%i, %k] : f32
+    %q = arith.divf %v, %a : f32
+    loop.write %q, %y[%i, %k] : f32
+  }
+}
+"""
 SHIFTED = """
 loop.kernel @shifted<B: 1, N: 4>(
     %x: !loop.buffer<[B, N] x f32>,
@@ -127,7 +147,9 @@ lengths = st.sampled_from([1, 3, 4, 7, 8, 64, 68, 70])
 
 @examples(15)
 @given(
-    text=st.sampled_from([ADD.replace("T", "f32"), ADD.replace("T", "f64"), CENTRED, PLACES]),
+    text=st.sampled_from(
+        [ADD.replace("T", "f32"), ADD.replace("T", "f64"), CENTRED, SQUARES, PLACES]
+    ),
     b=st.sampled_from([1, 3, 5]),
     n=lengths,
     room=st.sampled_from([1 << 30, 8]),

@@ -19,6 +19,8 @@ from stepwell.runtime.sizes import Size
 BARRIER = "llvm.nvvm.barrier.cta.sync.aligned.all"
 SHARED = 3
 """The address space of what the threads of a block have in common."""
+SHARED_BYTES = 48 << 10
+"""That a block of any GPU may have of it, as far as they are fixed when it is compiled."""
 ALIGNMENT = 64
 """In bytes, of the place where it begins."""
 

@@ -17,6 +17,7 @@ from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.dialects.loop.explicit import LoadOp
 from stepwell.compiler.dialects.loop.host import CopyOp, CustomOp, HostOp
 from stepwell.compiler.dialects.loop.types import BufferType
+from stepwell.compiler.lower.grids.blocks import SHARED_BYTES
 from stepwell.compiler.lower.grids.frame import GridFrame
 from stepwell.compiler.lower.grids.versions import NARROW
 from stepwell.compiler.lower.loop_to_llvm import host
@@ -27,8 +28,6 @@ from stepwell.compiler.lower.loop_to_llvm.program import Program
 from stepwell.compiler.lower.loop_to_llvm.types import as_integer, in_memory
 from stepwell.runtime.errors import CompileError
 
-SHARED_BYTES = 48 << 10
-"""Of every GPU's block, as far as they are fixed when it is compiled."""
 NO_LETTER = re.compile(r"[^a-zA-Z0-9_]")
 
 

@@ -72,8 +72,9 @@ def _type(buffer: SSAValue) -> BufferType:
     return buffer.type
 
 
-def substitute(kernel: KernelOp, multiples: Mapping[str, int]) -> None:
-    """Let some of the symbols be multiples of numbers, in all types, shapes and indices."""
+def substitute(kernel: KernelOp, multiples: Mapping[str, int]) -> Mapping[str, Size]:
+    """Let some of the symbols be multiples of numbers, in all types, shapes and indices; gives what
+    stands for them."""
     known = _multiplied(multiples)
     ranges = {
         name: (-(-low // multiples.get(name, 1)) * multiples.get(name, 1), high)
@@ -86,6 +87,7 @@ def substitute(kernel: KernelOp, multiples: Mapping[str, int]) -> None:
             if isinstance(value.type, BufferType):
                 Rewriter.replace_value_with_new_type(value, _with(value.type, known))
     kernel.properties["symbols"] = SymbolsAttr.of(ranges)
+    return known
 
 
 def _with(attribute: Attribute, sizes: Mapping[str, Size]) -> Attribute:

@@ -16,7 +16,7 @@ from stepwell.compiler.lower.bodies import BodyWriter, Ready, Spread, Tile, mask
 from stepwell.compiler.lower.contraction import slice_of
 from stepwell.compiler.lower.costs import length, turned_axis
 from stepwell.compiler.lower.folds import NestWriter
-from stepwell.compiler.lower.grids.blocks import in_blocks, share, wait
+from stepwell.compiler.lower.grids.blocks import SHARED_BYTES, in_blocks, share, wait
 from stepwell.compiler.lower.grids.grid import bytes_for
 from stepwell.compiler.lower.loop_to_llvm.types import in_memory
 from stepwell.compiler.lower.shuffles import extract
@@ -37,8 +37,6 @@ BESIDE, GROUP = 4, 8
 """Threads side by side along what is read, and elements that stay together in shared memory."""
 FEW = 32
 """Rows or lanes for which a square is not worth while."""
-ROOM = 48 << 10
-"""Bytes of shared memory that every block may have."""
 
 
 @final
@@ -58,7 +56,7 @@ class Transposed(Strategy):
             return Refusal("it is not one map, or it reads all as it writes")
         if min(length(squares.rows.size), length(squares.lanes.size)) < FEW:
             return Refusal("it is small along some axis")
-        return Refusal("shared memory is too small") if squares.bytes > ROOM else None
+        return Refusal("shared memory is too small") if squares.bytes > SHARED_BYTES else None
 
     @classmethod
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:

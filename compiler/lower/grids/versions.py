@@ -20,7 +20,7 @@ from stepwell.compiler.dialects.loop.types import BufferType
 from stepwell.compiler.lower.grids.multiples import multiples_in, substitute
 from stepwell.compiler.lower.strategies.base import Strategy, expanding
 from stepwell.compiler.lower.writer import ONE, Writer
-from stepwell.runtime.sizes import Size, at_most
+from stepwell.runtime.sizes import Size, at_most, equal
 
 ROOM = 1 << 30
 """Positions and elements up to which indices have 32 bits: a tile goes a little beyond the end."""
@@ -55,7 +55,9 @@ def _version(kernel: KernelOp, strategy: Strategy, multiples: Mapping[str, int] 
     """The explicit loops, where some symbols are known to be multiples of numbers."""
     clone = kernel.clone()
     if multiples:
-        substitute(clone, multiples)
+        known = substitute(clone, multiples)
+        planned = strategy.workspace(kernel).substitute(known)
+        assert equal(planned, strategy.workspace(clone), {}) is not False, "versions share it"
     strategy.expand(clone)
     block = clone.body.block
     clone.body.detach_block(block)
