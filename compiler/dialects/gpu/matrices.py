@@ -84,10 +84,13 @@ class MmaOp(Computation):
         if self.kind.data not in MATRICES:
             raise VerifyException(f"{self.kind.data} is none of {', '.join(MATRICES)}")
         known = self.product
-        scalars = [f"i{kind[1:]}" if kind in ("s8", "u8") else kind for kind in known.factors]
-        counts = known.rows * known.depth // WARP, known.lanes * known.depth // WARP
-        types = [f"vector<{n}x{kind}>" for n, kind in zip(counts, scalars, strict=True)]
-        types.append(f"vector<{known.rows * known.lanes // WARP}x{known.sums}>")
+        scalar = "i8" if known.sums == "i32" else known.name
+        parts = (
+            (known.rows * known.depth, scalar),
+            (known.lanes * known.depth, scalar),
+            (known.rows * known.lanes, known.sums),
+        )
+        types = [f"vector<{count // WARP}x{kind}>" for count, kind in parts]
         if [str(each.type) for each in (self.left, self.right, self.sums)] != types:
             raise VerifyException(f"a thread has {', '.join(types)}")
 

@@ -21,7 +21,7 @@ from stepwell.compiler.lower.grids.rings import PIECE, ROWS, STAGE, Ring
 from stepwell.compiler.lower.grids.staging import Side, Source
 from stepwell.compiler.lower.shuffles import halved, shuffle
 from stepwell.compiler.lower.writer import Bound, Writer
-from stepwell.compiler.machines.matrices import MATRICES, WARP, MatrixProduct, name_of
+from stepwell.compiler.machines.matrices import MATRICES, WARP, MatrixProduct
 
 ACROSS = 2
 """Warps of a block side by side, along either side: each has a quarter of its outputs."""
@@ -56,7 +56,7 @@ def instruction_of(contraction: Contraction) -> MatrixProduct | None:
         if not isinstance(op, CastOp):
             return None
         kinds.append(KINDS.get((op.cast, str(op.operand.type), str(op.result.type)), ""))
-    return MATRICES.get(name_of(*kinds))
+    return MATRICES.get(".".join(dict.fromkeys(kinds)))
 
 
 @final
@@ -155,7 +155,7 @@ class _Thread(Worker):
         )
         parts = [half for each in right for half in halved(self.writer, each)]
         pairs = [(a, b) for a in left for b in parts]
-        kind = {"kind": StringAttr(name_of(*self.known.factors))}
+        kind = {"kind": StringAttr(self.known.name)}
         return [
             self.writer.pure(MmaOp, (*pair, each), each.type, kind)
             for pair, each in zip(pairs, sums, strict=True)
