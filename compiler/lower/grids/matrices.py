@@ -6,7 +6,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 
 from stepwell.compiler.dialects.gpu.copies import AsyncCopyOp, CommitOp, WaitOp
 from stepwell.compiler.dialects.gpu.matrices import LoadMatricesOp, MmaOp
-from stepwell.compiler.dialects.llvm.types import element, f16, i32, lanes, struct, vector
+from stepwell.compiler.dialects.llvm.types import bits, element, f16, i32, lanes, struct, vector
 from stepwell.compiler.dialects.llvm.types import size as bytes_of
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 from stepwell.compiler.dialects.loop.types import BufferType
@@ -23,7 +23,7 @@ COPY = "llvm.nvvm.cp.async.cg.shared.global.16.s"
 
 def load(frame: Frame, op: LoadMatricesOp) -> None:
     build, result = frame.build, frame.type_of(op.result)
-    count = (lanes(result) or 2) // 2
+    count = _words_in(result)
     turned = "" if op.turned is None else ".trans"
     name, place = f"{LDMATRIX}.x{count}{turned}.b16.p3", frame.place(op.source, op.offset)
     if count == 1:
@@ -76,9 +76,13 @@ def _element(buffer: SSAValue) -> Attribute:
     return buffer.type.element
 
 
+def _words_in(type: Attribute) -> int:
+    return (lanes(type) or 1) * bits(type) // 32
+
+
 def _words(build: LlvmBuilder, value: SSAValue, word: Attribute) -> list[SSAValue]:
-    """What a vector's lanes of 16 bits are as words of 32."""
-    count = (lanes(value.type) or 0) // 2
+    """What a vector is as words of 32 bits."""
+    count = _words_in(value.type)
     words = build.bitcast(value, vector(i32, count))
     found = [build.extract_element(words, number) for number in range(count)]
     return found if word == i32 else [build.bitcast(each, word) for each in found]
