@@ -47,6 +47,6 @@ loop.kernel @greatest<N: 0>(%x: !loop.buffer<[N] x f32>) -> (%y: !loop.buffer<[]
 // CHECK:         [[pays:%\d+]] = arith.andi {{.*}}, [[long]] : i1
 // CHECK:         [[threads:%\d+]] = loop.index 16*floordiv(N, 16384)
 // CHECK:         loop.if [[pays]] {
-// CHECK:           loop.parallel {{.*}} to [[threads]] {
+// CHECK:           loop.parallel {{.*}} to [[threads]]
 // CHECK:         } else {
 // CHECK:           loop.parallel
