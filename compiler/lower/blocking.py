@@ -19,9 +19,9 @@ TALLEST, WIDEST = 14, 24
 NEAR_REUSED, FAR_REUSED = 40, 4
 """Tiles that use a panel if it is worth a copy: from the second cache, and from beyond."""
 
-PAGE = 8
-"""Cycles that a row takes which is copied and may lie on another page; without a copy it is one for
-each tile."""
+COPY = 24
+"""Cycles that a copied row takes, which may lie on another page; where it is read by each tile, it
+is one for each."""
 
 REUSED = 12
 """Tiles that use a panel of a block of the fold."""
@@ -93,13 +93,14 @@ class Product:
     def _cost(self, mr: int, nv: int, distance: int | None, machine: Machine) -> float:
         """Cycles for one position of k: a little more if a few threads, who share the panels, would
         not end together, or if what is read is not in a row."""
-        panels = -(-self.n // (nv * self.width))
-        tiles = -(-self.rows // mr)
-        turns = min(tiles, PAGE) if self.packs_right(mr, nv, distance, machine) else tiles
+        panels, turns = -(-self.n // (nv * self.width)), -(-self.m // mr)
+        if self.packs_right(mr, nv, distance, machine):
+            turns = COPY / self.middle
         visits = 0 if self._is_in_a_row(nv, distance) else turns * panels
-        busiest = -(-panels * self.columns // ALIKE) * ALIKE * nv * self.width
-        uneven = 1 + (busiest / self.lanes - 1) / 10
-        return (self.cycles(mr, nv, machine) + visits) * uneven
+        shared = panels * self.columns
+        busiest = -(-shared // ALIKE) * ALIKE * nv * self.width
+        uneven = busiest / self.lanes - 1 if shared > ALIKE else 0
+        return (self.cycles(mr, nv, machine) + visits) * (1 + uneven / 20)
 
     def cycles(self, mr: int, nv: int, machine: Machine) -> float:
         """Cycles for one position of k, over all tiles; a little more for tiles that load more."""
