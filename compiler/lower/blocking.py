@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import gcd
 
+from stepwell.compiler.lower.costs import ALIKE, busy, evenly
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.passes.pack_weights import PANEL
 
@@ -42,9 +43,6 @@ soon; and how many bytes in a row are worth it."""
 
 TASK = 40_000
 """Multiply-add instructions that a task has at least: some 6 microseconds."""
-
-ALIKE = 4
-"""Threads that are to have as much to do as each other."""
 
 FAR, NEAR = 16, 4
 """Multiply-adds in the time in which a vector comes from memory, and from the second cache."""
@@ -97,9 +95,8 @@ class Product:
         if self.packs_right(mr, nv, distance, machine):
             turns = COPY / self.middle
         visits = 0 if self._is_in_a_row(nv, distance) else turns * panels
-        shared = panels * self.columns
-        busiest = -(-shared // ALIKE) * ALIKE * nv * self.width
-        uneven = busiest / self.lanes - 1 if shared > ALIKE else 0
+        shared, panel = panels * self.columns, nv * self.width
+        uneven = busy(shared, 1) * panel / self.lanes - 1 if shared > max(ALIKE) else 0
         return (self.cycles(mr, nv, machine) + visits) * (1 + uneven / 20)
 
     def cycles(self, mr: int, nv: int, machine: Machine) -> float:
@@ -245,13 +242,6 @@ class Product:
             return -(-self.m // blocks // mr) * mr
         blocks = -(-self.middle // max(1, most // max(1, self.m)))
         return max(1, self.m) * -(-self.middle // blocks)
-
-
-def evenly(count: int, tasks: int) -> int:
-    """How much of `count` a task takes, so that there are so many or up to twice as many, and a few
-    threads have as much to do as each other."""
-    most = -(-count // tasks)
-    return min(range(most, most // 2, -1), key=lambda each: -(-count // (each * ALIKE)) * each)
 
 
 def tiles(tallest: int, widest: int, registers: int) -> Iterator[tuple[int, int]]:
