@@ -14,7 +14,7 @@ from loop_text import parse_kernel
 from stepwell.compiler.lower.grids.chunks import Chunks
 from stepwell.compiler.lower.grids.plans import GRIDS
 from stepwell.compiler.lower.strategies import choose_plan
-from stepwell.compiler.machines.nvidia import GPUS, SM_80
+from stepwell.compiler.machines.gpu.nvidia import GPUS, SM_80
 
 
 def total(kind: str, order: str, element: str = "f32") -> str:

@@ -10,7 +10,7 @@ from assembler import assemble, needs_assembler, within_budget
 from emulator.block import Order
 from gpu_programs import OnGpu
 from programs import Interpreter, block_of, module_of
-from stepwell.compiler.machines.nvidia import GPUS
+from stepwell.compiler.machines.gpu.nvidia import GPUS
 from stepwell.compiler.ops.dynamic_slices import update_slice
 from stepwell.compiler.ops.gathering import scatter_add
 from stepwell.compiler.ops.value import Value
