@@ -135,8 +135,16 @@ def _time(name: str) -> Times:
     return compiling, busy, calling, again
 
 
+def programs_with(part: str) -> list[str]:
+    """Those whose name holds this; ends the process if none does."""
+    found = [name for name in PROGRAMS if part in name]
+    if not found:
+        sys.exit(f"no program's name holds {part!r}: there are {', '.join(PROGRAMS)}")
+    return found
+
+
 def main(part: str = "") -> None:
-    for each in measured([name for name in PROGRAMS if part in name]):
+    for each in measured(programs_with(part)):
         print(json.dumps(dataclasses.asdict(each)), flush=True)
 
 

@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 
 from llvmlite import binding
 
-from benchmarks.cold import PROGRAMS, in_a_process
+from benchmarks.cold import PROGRAMS, in_a_process, programs_with
 from stepwell import compiled, compiling, targets
 from stepwell.compiler import pipeline
 from stepwell.compiler.cache import lookup
@@ -122,8 +122,9 @@ def _row(title: str, cells: Sequence[str]) -> str:
 
 
 def main(part: str = "") -> None:
+    names = programs_with(part)
     with TemporaryDirectory() as folder:
-        print("\n".join(table(columns([name for name in PROGRAMS if part in name], folder))))
+        print("\n".join(table(columns(names, folder))))
 
 
 if __name__ == "__main__":

@@ -63,15 +63,15 @@ def select(
     if not wanted:
         known = ", ".join(each.name for each in targets)
         raise LoadError("SW0309", f"{file} has no code for {name}; it has {known}")
-    runnable = [each for each in wanted if not lacking(each, device)]
+    runnable = [each for each in wanted if not _lacking(each, device)]
     if not runnable:
-        reasons = "; ".join(f"{each.name} needs {lacking(each, device)}" for each in wanted)
+        reasons = "; ".join(f"{each.name} needs {_lacking(each, device)}" for each in wanted)
         where = device.name if device else "this processor"
         raise LoadError("SW0308", f"{file} cannot run on {where}: {reasons}")
     return runnable[0]
 
 
-def lacking(target: Target, device: Device | None) -> str:
+def _lacking(target: Target, device: Device | None) -> str:
     """What the target needs, and this processor, or the device, has not."""
     code = target.device
     if (code is None) != (device is None):

@@ -72,16 +72,15 @@ class Program(ABC):
         self._run(frame, [*map(address, given), *self._fixed, *map(address, results)])
         return results
 
-    @abstractmethod
     def case(self, arrays: Sequence[Value], rebuild: Call) -> Case | None:
         """The call for inputs like these in a thunk; None if that cannot make it.
 
         `rebuild` makes the answer of the results; `ALONE` and `tuple` are not called for it.
         """
 
-    @abstractmethod
     def _taken(self, arrays: Sequence[Value]) -> list[Value]:
         """The arrays where the code can read them."""
+        return [*arrays]
 
     @abstractmethod
     def _empty(self, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> Value:
@@ -159,9 +158,6 @@ class HostProgram(Program):
             raise self._error(context)
         finally:
             self._contexts.give(context)
-
-    def _taken(self, arrays: Sequence[Value]) -> list[Value]:
-        return [*arrays]  # `dense` has made them so
 
     def _empty(self, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> Array:
         return empty(shape, dtype)

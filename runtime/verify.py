@@ -11,11 +11,9 @@ from stepwell.runtime import safetensors
 from stepwell.runtime.arguments import dense, mismatch
 from stepwell.runtime.artifact import SAMPLES, Artifact
 from stepwell.runtime.devices.array import Value
-from stepwell.runtime.devices.device import Device
 from stepwell.runtime.devices.registry import CUDA, device_named
 from stepwell.runtime.errors import CallError, LoadError
-from stepwell.runtime.loading import instantiate, lacking
-from stepwell.runtime.manifest import Target
+from stepwell.runtime.loading import instantiate, select
 from stepwell.runtime.model import Model
 from stepwell.runtime.samples import Sample, unpack
 from stepwell.runtime.symbols import Symbols, lengths
@@ -88,29 +86,21 @@ def verify(source: str | Path | bytes, *, device: str = CUDA) -> Report:
     artifact.check()
     samples = _samples(artifact)
     outputs: list[OutputError] = []
-    skipped: dict[str, str] = {}
+    errors: dict[str, LoadError] = {}
     for target in artifact.manifest.targets:
-        there, reason = _place(target, device)
-        if reason:
-            skipped[target.name] = reason
+        try:
+            there = device_named(device) if target.device else None
+            select([target], artifact.name, device=there)
+        except LoadError as error:
+            errors[target.name] = error
             continue
         with instantiate(artifact, target, there) as model:
             _expect_fit(model, samples, f"{artifact.name}: {SAMPLES}")
             outputs += _errors(model, samples)
-    if len(skipped) == len(artifact.manifest.targets):
-        reasons = "; ".join(f"{name}: {why}" for name, why in skipped.items()) or "it has no code"
-        raise LoadError("SW0308", f"{artifact.name} cannot run on this machine: {reasons}")
+    if len(errors) == len(artifact.manifest.targets):
+        raise next(iter(errors.values()), LoadError("SW0309", f"{artifact.name} holds no code"))
+    skipped = {name: error.sentence for name, error in errors.items()}
     return Report(artifact.name, len(artifact.manifest.members), outputs, skipped)
-
-
-def _place(target: Target, device: str) -> tuple[Device | None, str]:
-    """The device for a target, if it is for one, and why it cannot run here."""
-    try:
-        there = device_named(device) if target.device else None
-    except LoadError as error:
-        return None, error.sentence
-    need = lacking(target, there)
-    return there, need and f"needs {need}"
 
 
 def _samples(artifact: Artifact) -> list[Sample]:

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from stepwell.compiler.interpret.fma import Float32
 
+BLOCK = 16
+"""Products that are added at once."""
+
 
 @np.errstate(all="ignore")
 def add_products(

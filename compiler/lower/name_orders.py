@@ -30,9 +30,8 @@ class NameOrders(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         machine = machine_named(self.machine)
         name = name_tensor if machine.is_gpu else _name_pairs
-        kernels = [each for each in op.ops if isinstance(each, KernelOp)]
-        for kernel in kernels:
-            if machine.is_gpu or is_fast(kernel):
+        for kernel in op.ops:
+            if isinstance(kernel, KernelOp) and (machine.is_gpu or is_fast(kernel)):
                 for fold in list(kernel.walk()):
                     if isinstance(fold, FoldOp) and fold.order.data.kind == "serial":
                         name(fold, kernel, machine)

@@ -45,9 +45,7 @@ def lower_kernel(kernel: KernelOp, name: str, ranges: Mapping[str, Range]) -> Lo
         "symbols": SymbolsAttr.of(symbols),
         "outputs": NumberAttr(len(yielded)),
     }
-    result = construct(LoopKernel, (), (), properties, kernel.location)
-    result.add_region(Region(block))
-    return result
+    return construct(LoopKernel, (), (), properties, kernel.location, regions=[Region(block)])
 
 
 class _Kernel:
@@ -130,8 +128,8 @@ class _Kernel:
                 for scalar, targets in zip(scalars, stored.values(), strict=True):
                     for target in targets:
                         _write(s, scalar, target, here)
-        nest = construct(NestOp, (), (), {"sizes": SizesAttr(sizes)}, location)
-        nest.add_region(Region(block))
+        properties = {"sizes": SizesAttr(sizes)}
+        nest = construct(NestOp, (), (), properties, location, regions=[Region(block)])
         return nest, (s.wanted, s.chain)
 
     def _reader(self, value: SSAValue, s: Scalars) -> Read:

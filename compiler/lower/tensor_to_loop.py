@@ -77,8 +77,8 @@ class Lowering:
             "symbols": function.symbols,
             "outputs": NumberAttr(len(returned)),
         }
-        result = construct(LoopFunc, (), (), properties, function.location)
-        result.add_region(Region(block))
+        regions = [Region(block)]
+        result = construct(LoopFunc, (), (), properties, function.location, regions=regions)
         if sites:
             result.attributes[SITES] = ArrayAttr(sites)
         if DONATED in function.attributes:

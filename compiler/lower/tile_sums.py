@@ -49,53 +49,42 @@ class TileSums:
     ) -> None:
         """The products of a task's rows, which `begin` somewhere in the `left` panels, with the
         panel of the lanes at `bases`."""
-        here = dict(bases)
+        right, source, here = self.right, self.right.source, dict(bases)
+        value, extent = writer.value, writer.extent
         *outer, (rows, _) = self.rows
+        interval = interval_of(intervals, rows, writer)
+        count = writer.add(writer.subtract(interval.high, interval.low), TILE_ROWS - 1)
+
+        def multiply() -> None:
+            place = 0 if source is None else right.place_of(writer, source, here, 0, 0)
+            operands = (
+                left,
+                value(begin(writer, here)),
+                value(extent(self.left.depth)),
+                panel if source is None else source.buffer,
+                value(place),
+                panel,
+                value(self._place(writer, here, intervals)),
+                value(writer.round_down(count, TILE_ROWS)),
+                value(extent(right.fold.size // right.group)),
+            )
+            properties = {"instruction": StringAttr(right.recipe.dot.name)}
+            writer.effect(DotTilesOp, operands, (), properties)
 
         def along(axes: Sequence[tuple[Axis, Size]]) -> None:
             if not axes:
-                self._multiply(writer, here, left, begin, panel, intervals)
-                return
+                return multiply()
             (axis, _), *rest = axes
 
             def at(index: Bound) -> None:
                 here[axis.value] = index
                 along(rest)
 
-            interval = interval_of(intervals, axis, writer)
-            writer.each(interval.low, interval.high, at)
+            part = interval_of(intervals, axis, writer)
+            return writer.each(part.low, part.high, at)
 
-        here[rows.value] = interval_of(intervals, rows, writer).low
+        here[rows.value] = interval.low
         along(outer)
-
-    def _multiply(
-        self,
-        writer: Writer,
-        bases: Bases,
-        left: SSAValue,
-        begin: Callable[[Writer, Bases], Bound],
-        panel: SSAValue,
-        intervals: Intervals,
-    ) -> None:
-        """Those of one position along all axes but the last."""
-        right, source = self.right, self.right.source
-        interval = interval_of(intervals, self.rows[-1][0], writer)
-        count = writer.add(writer.subtract(interval.high, interval.low), TILE_ROWS - 1)
-        place = 0 if source is None else right.place_of(writer, source, bases, 0, 0)
-        value, extent = writer.value, writer.extent
-        operands = (
-            left,
-            value(begin(writer, bases)),
-            value(extent(self.left.depth)),
-            panel if source is None else source.buffer,
-            value(place),
-            panel,
-            value(self._place(writer, bases, intervals)),
-            value(writer.round_down(count, TILE_ROWS)),
-            value(extent(right.fold.size // right.group)),
-        )
-        properties = {"instruction": StringAttr(right.recipe.dot.name)}
-        writer.effect(DotTilesOp, operands, (), properties)
 
     def ready(self, panel: SSAValue, intervals: Intervals) -> Ready:
         """The sums of tiles."""

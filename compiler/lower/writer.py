@@ -172,9 +172,7 @@ class Writer:
         regions: Sequence[Region] = (),
     ) -> Operation:
         """An op that stands right here."""
-        op = construct(kind, operands, types, properties, self.location)
-        for region in regions:
-            op.add_region(region)
+        op = construct(kind, operands, types, properties, self.location, regions=regions)
         append(self._levels[-1].block, op)
         return op
 

@@ -308,8 +308,7 @@ def _kernel(group: Group) -> KernelOp:
     yielded = [copies[result] for result in results]
     append(block, construct(YieldOp, yielded, (), {}, root.location))
     types = [result.type for result in results]
-    kernel = construct(KernelOp, inputs, types, {}, root.location)
-    kernel.add_region(Region(block))
+    kernel = construct(KernelOp, inputs, types, {}, root.location, regions=[Region(block)])
     home = root.parent_block()
     assert home is not None
     home.insert_op_before(kernel, root)

@@ -28,7 +28,7 @@ loop.kernel @elements(%v: !loop.buffer<[64] x f32>) -> () {
   %i = loop.index 8
   %a = nvg.ldmatrix %v[%i] : !loop.buffer<[64] x f32> to vector<8xf32>
 }
-// CHECK: the elements of matrices have 16 bits
+// CHECK: the elements of matrices have 8 or 16 bits
 
 // -----
 
@@ -36,7 +36,7 @@ loop.kernel @three(%v: !loop.buffer<[64] x f16>) -> () {
   %i = loop.index 8
   %a = nvg.ldmatrix %v[%i] : !loop.buffer<[64] x f16> to vector<6xf16>
 }
-// CHECK: a thread gets two elements of one, two or four matrices
+// CHECK: a thread gets a word of one, two or four matrices
 
 // -----
 
@@ -45,9 +45,9 @@ loop.kernel @types(%v: !loop.buffer<[64] x f16>, %w: !loop.buffer<[64] x bf16>, 
   %a = loop.load %v[%i] : !loop.buffer<[64] x f16> to vector<8xf16>
   %b = loop.load %w[%i] : !loop.buffer<[64] x bf16> to vector<4xbf16>
   %c = loop.load %s[%i] : !loop.buffer<[64] x f32> to vector<4xf32>
-  %r = nvg.mma %a, %b to %c : vector<8xf16>, vector<4xbf16> to vector<4xf32>
+  %r = nvg.mma "f16" %a, %b to %c : vector<8xf16>, vector<4xbf16> to vector<4xf32>
 }
-// CHECK: the elements of both factors are one of f16, bf16
+// CHECK: a thread has vector<8xf16>, vector<4xf16>, vector<4xf32>
 
 // -----
 
@@ -55,9 +55,9 @@ loop.kernel @counts(%v: !loop.buffer<[64] x f16>, %s: !loop.buffer<[64] x f32>) 
   %i = loop.index 8
   %a = loop.load %v[%i] : !loop.buffer<[64] x f16> to vector<8xf16>
   %c = loop.load %s[%i] : !loop.buffer<[64] x f32> to vector<4xf32>
-  %r = nvg.mma %a, %a to %c : vector<8xf16>, vector<8xf16> to vector<4xf32>
+  %r = nvg.mma "f16" %a, %a to %c : vector<8xf16>, vector<8xf16> to vector<4xf32>
 }
-// CHECK: a thread has 8 and 4 elements
+// CHECK: a thread has vector<8xf16>, vector<4xf16>, vector<4xf32>
 
 // -----
 
@@ -66,6 +66,24 @@ loop.kernel @sums(%v: !loop.buffer<[64] x f16>, %s: !loop.buffer<[64] x f32>) ->
   %a = loop.load %v[%i] : !loop.buffer<[64] x f16> to vector<8xf16>
   %b = loop.load %v[%i] : !loop.buffer<[64] x f16> to vector<4xf16>
   %c = loop.load %s[%i] : !loop.buffer<[64] x f32> to vector<8xf32>
-  %r = nvg.mma %a, %b to %c : vector<8xf16>, vector<4xf16> to vector<8xf32>
+  %r = nvg.mma "f16" %a, %b to %c : vector<8xf16>, vector<4xf16> to vector<8xf32>
 }
-// CHECK: a thread has sums of type vector<4xf32>
+// CHECK: a thread has vector<8xf16>, vector<4xf16>, vector<4xf32>
+
+// -----
+
+loop.kernel @kind(%v: !loop.buffer<[64] x f16>, %s: !loop.buffer<[64] x f32>) -> () {
+  %i = loop.index 8
+  %a = loop.load %v[%i] : !loop.buffer<[64] x f16> to vector<8xf16>
+  %c = loop.load %s[%i] : !loop.buffer<[64] x f32> to vector<4xf32>
+  %r = nvg.mma "f64" %a, %a to %c : vector<8xf16>, vector<8xf16> to vector<4xf32>
+}
+// CHECK: f64 is none of f16, bf16, s8, s8.u8, u8.s8, u8
+
+// -----
+
+loop.kernel @bytes(%v: !loop.buffer<[64] x i8>) -> () {
+  %i = loop.index 8
+  %a = nvg.ldmatrix %v[%i] turned : !loop.buffer<[64] x i8> to vector<16xi8>
+}
+// CHECK: only elements of 16 bits are turned

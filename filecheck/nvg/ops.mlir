@@ -12,7 +12,7 @@ loop.kernel @together(%x: !loop.buffer<[64] x bf16>, %v: !loop.buffer<[64] x f32
   %a = nvg.ldmatrix %shared[%i] : !loop.buffer<[4096] x bf16> to vector<8xbf16>
   %b = nvg.ldmatrix %shared[%i] turned : !loop.buffer<[4096] x bf16> to vector<4xbf16>
   %s = loop.load %v[%i] : !loop.buffer<[64] x f32> to vector<4xf32>
-  %r = nvg.mma %a, %b to %s : vector<8xbf16>, vector<4xbf16> to vector<4xf32>
+  %r = nvg.mma "bf16" %a, %b to %s : vector<8xbf16>, vector<4xbf16> to vector<4xf32>
   %e = nvg.exchange %r distance <8> group <16> : vector<4xf32>
   nvg.sync group <16>
   loop.store %e, %v[%i] : vector<4xf32> to !loop.buffer<[64] x f32>
@@ -24,6 +24,6 @@ loop.kernel @together(%x: !loop.buffer<[64] x bf16>, %v: !loop.buffer<[64] x f32
 // CHECK-NEXT:  %a = nvg.ldmatrix %shared[%i] : !loop.buffer<[4096] x bf16> to vector<8xbf16>
 // CHECK-NEXT:  %b = nvg.ldmatrix %shared[%i] turned : !loop.buffer<[4096] x bf16> to vector<4xbf16>
 // CHECK-NEXT:  %s = loop.load
-// CHECK-NEXT:  %r = nvg.mma %a, %b to %s : vector<8xbf16>, vector<4xbf16> to vector<4xf32>
+// CHECK-NEXT:  %r = nvg.mma "bf16" %a, %b to %s : vector<8xbf16>, vector<4xbf16> to vector<4xf32>
 // CHECK-NEXT:  %e = nvg.exchange %r distance <8> group <16> : vector<4xf32>
 // CHECK-NEXT:  nvg.sync group <16>

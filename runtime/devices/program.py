@@ -7,7 +7,6 @@ from typing import Final, cast, final
 
 import numpy as np
 
-from stepwell.runtime.calling import Call
 from stepwell.runtime.context import DEVICE, Context
 from stepwell.runtime.devices.array import DeviceArray, Memory, Value
 from stepwell.runtime.devices.device import Device, Kernels
@@ -23,7 +22,8 @@ ALIGNMENT: Final = 16
 
 @final
 class DeviceProgram(Program):
-    """A program for a device, on arrays that lie there; those of the host are copied to it.
+    """A program for a device, on arrays that lie there; those of the host are copied to it. It has
+    no case of the thunk, which reads NumPy's arrays and makes such.
 
     A call returns when its last kernel is launched, not when it is done. It raises SW0414 and
     SW0421, too.
@@ -48,9 +48,6 @@ class DeviceProgram(Program):
         if any([isinstance(each, DeviceArray) and each.is_borrowed for each in arrays]):
             self._device.wait()  # their owner may use them for something else from now on
         return results
-
-    def case(self, arrays: Sequence[Value], rebuild: Call) -> None:
-        """None: the thunk reads NumPy's arrays, and makes such."""
 
     def _taken(self, arrays: Sequence[Value]) -> list[Value]:
         return [_there(self._device, array) for array in arrays]

@@ -1,4 +1,4 @@
-"""The strategy `tensor` on the emulated GPU: products of halves in the order that they name."""
+"""The strategy `tensor` on the emulated GPU: products of halves, in their order, and of bytes."""
 
 import re
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from emulator.block import Order
 from expanding import arrays_for, expanded
 from gpu_kernels import agree_on_gpu, ptx_of_kernel
 from gpu_programs import OnGpu
-from halves import CONVOLUTIONS, HALVES, in_halves
+from halves import BYTES, CONVOLUTIONS, HALVES, WHOLE_CONVOLUTION, in_halves
 from loop_text import parse_kernel, parse_module
 from products import KERNELS, fixed
 from stepwell.compiler.dialects.loop.types import BufferType
@@ -62,6 +62,13 @@ def test_any_plan_gives_the_bits_of_the_nests(
         agree_on_gpu(HALVES[name], {"M": m, "N": n, "K": k}, plan, special=True)
 
 
+@pytest.mark.parametrize("sizes", [(72, 80, 160), (33, 40, 100)])
+@pytest.mark.parametrize("name", sorted(BYTES))
+def test_products_of_bytes_are_exact(name: str, sizes: tuple[int, int, int]) -> None:
+    ptx = agree_on_gpu(fixed(BYTES[name], *sizes), {}, Tensor(64, 64))
+    assert "mma.sync.aligned.m16n8k32" in ptx
+
+
 @pytest.mark.parametrize("layout", ["plain", "left turned", "right turned", "both turned"])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_rings_go_round_several_times(layout: str, shape: Any) -> None:
@@ -84,6 +91,12 @@ def test_convolutions_give_the_bits_of_the_nests(name: str, channels: int) -> No
     text = named(fixed(CONVOLUTIONS[name], 5, 20, channels))
     assert "<tensor>" in text
     agree_on_gpu(text, {}, Tensor(64, 64))
+
+
+def test_windows_of_bytes_have_zeros_in_the_padding() -> None:
+    text = named(fixed(WHOLE_CONVOLUTION, 5, 20, 32))
+    assert "<serial>" in text
+    assert "mma.sync.aligned.m16n8k32" in agree_on_gpu(text, {})
 
 
 def test_few_channels_are_gathered() -> None:

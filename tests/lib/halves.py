@@ -2,7 +2,7 @@
 
 import re
 
-from products import KERNELS, ORDER
+from products import KERNELS, LAYOUTS, ORDER, product
 
 READ = re.compile(r"%([uv]) = loop\.read (.*) : f32")
 FACTOR = re.compile(r"(%[abxk]: !loop\.buffer<\[[^\]]*\] x) f32")
@@ -26,6 +26,28 @@ def through(text: str, dtype: str = "bf16") -> str:
     return re.sub(read, producer, text)
 
 
+def of_bytes(first: str, second: str, swap: bool = False, **layout: str) -> str:
+    """A kernel of integers whose factors are bytes, with signs (`extsi`) or without (`extui`)."""
+    return in_bytes(product(dtype="i32", epilogue=False, swap=swap, **layout), first, second)
+
+
+def in_bytes(text: str, first: str, second: str) -> str:
+    """The same kernel of i32 with factors of bytes."""
+    text = re.sub(r"(%[abxk]: !loop\.buffer<\[[^\]]*\] x) i32", r"\1 i8", text)
+    for name, kind in (("u", first), ("v", second)):
+        wide = rf"%{name}h = loop.read \1 : i8\n  %{name} = loop.cast {kind} %{name}h : i8 to i32"
+        text = re.sub(rf"%{name} = loop\.read (.*) : i32", wide, text)
+    return text
+
+
+BYTES = {
+    "signed": of_bytes("extsi", "extsi", **LAYOUTS["right turned"]),
+    "unsigned": of_bytes("extui", "extui", **LAYOUTS["right turned"]),
+    "mixed": of_bytes("extui", "extsi", **LAYOUTS["right turned"]),
+    "mixed and swapped": of_bytes("extsi", "extui", swap=True, **LAYOUTS["right turned"]),
+    "gathered": of_bytes("extsi", "extui", **LAYOUTS["left turned"]),
+    "batch": of_bytes("extsi", "extsi", **LAYOUTS["batch"]),
+}
 WHOLE = {"doubles", "integers", "long integers", "bytes", "halves"}
 HALVES = {
     name: in_halves(text)
@@ -42,3 +64,8 @@ CONVOLUTIONS = {
     if "convolution" in name
 }
 """In the order that they have before a machine's is named."""
+WHOLE_CONVOLUTION = in_bytes(
+    re.sub("-?0\\.0", "0", KERNELS["convolution"]).replace("f32", "i32").replace("addf", "addi"),
+    "extui",
+    "extsi",
+)

@@ -145,7 +145,7 @@ def test_an_artifact_that_cannot_run_here_is_refused(make, tmp_path):
     path = tmp_path / "m.well"
     artifact.write(path, *make.scale(features=["telepathy"]))
     assert refusal(path) == (
-        f"SW0308: {path} cannot run on this machine: baseline: needs telepathy"
+        f"SW0308: {path} cannot run on this processor: baseline needs telepathy"
     )
 
 

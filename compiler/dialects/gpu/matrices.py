@@ -1,8 +1,8 @@
-"""Matrices of 8 by 8 elements of 16 bits, which a warp holds together, and their products."""
+"""Matrices of 8 rows of 16 bytes, which a warp holds together, and their products."""
 
 from typing import ClassVar
 
-from xdsl.dialects.builtin import UnitAttr
+from xdsl.dialects.builtin import StringAttr, UnitAttr
 from xdsl.irdl import (
     AnyAttr,
     IRDLOperation,
@@ -10,6 +10,7 @@ from xdsl.irdl import (
     irdl_op_definition,
     operand_def,
     opt_prop_def,
+    prop_def,
     result_def,
     traits_def,
 )
@@ -26,8 +27,8 @@ from stepwell.compiler.machines.matrices import MATRICES, WARP, MatrixProduct
 @irdl_op_definition
 class LoadMatricesOp(IRDLOperation):
     """One, two or four matrices from shared memory: threads 8 i to 8 i + 7 say where the rows of
-    matrix i begin, of sixteen bytes each. Thread t gets, of every matrix, two neighbours of row
-    t / 4; with `turned`, of column t / 4.
+    matrix i begin, of sixteen bytes each. Thread t gets, of every matrix, a word of row t / 4; with
+    `turned`, two elements of 16 bits of column t / 4.
 
     ```
     %m = nvg.ldmatrix %shared[%at] turned : !loop.buffer<[4096] x f16> to vector<8xf16>
@@ -48,45 +49,51 @@ class LoadMatricesOp(IRDLOperation):
     def verify_(self) -> None:
         assert isinstance(self.source.type, BufferType)
         kind = self.source.type.element
-        if element(self.result.type) != kind or size(kind) != 2:
-            raise VerifyException("the elements of matrices have 16 bits")
-        if lanes(self.result.type) not in (2, 4, 8):
-            raise VerifyException("a thread gets two elements of one, two or four matrices")
+        if element(self.result.type) != kind or size(kind) not in (1, 2):
+            raise VerifyException("the elements of matrices have 8 or 16 bits")
+        if self.turned is not None and size(kind) != 2:
+            raise VerifyException("only elements of 16 bits are turned")
+        if (lanes(self.result.type) or 0) * size(kind) not in (4, 8, 16):
+            raise VerifyException("a thread gets a word of one, two or four matrices")
 
 
 @irdl_op_definition
 class MmaOp(Computation):
-    """Sums of 16 rows by 8 lanes and the products of 16 positions, in the order `tensor`: the left
-    factor is four matrices, rows before positions; the right one two, turned.
+    """Sums of 16 rows by 8 lanes, and the products of what is in 32 bytes of each: the left factor
+    is four matrices, rows before positions, the right one two. Floats are added in the order
+    `tensor`, integers wrap.
 
     ```
-    %r = nvg.mma %a, %b to %s : vector<8xbf16>, vector<4xbf16> to vector<4xf32>
+    %r = nvg.mma "bf16" %a, %b to %s : vector<8xbf16>, vector<4xbf16> to vector<4xf32>
     ```
     """
 
     name = "nvg.mma"
     S: ClassVar = VarConstraint("S", AnyAttr())
+    kind = prop_def(StringAttr)
     left = operand_def()
     right = operand_def()
     sums = operand_def(S)
     result = result_def(S)
     assembly_format = (
-        "$left `,` $right `to` $sums attr-dict `:` type($left) `,` type($right) `to` type($result)"
+        "$kind $left `,` $right `to` $sums attr-dict"
+        " `:` type($left) `,` type($right) `to` type($result)"
     )
 
     def verify_(self) -> None:
-        kinds = {str(element(factor.type)) for factor in (self.left, self.right)}
-        if len(kinds) != 1 or not kinds <= MATRICES.keys():
-            raise VerifyException(f"the elements of both factors are one of {', '.join(MATRICES)}")
+        if self.kind.data not in MATRICES:
+            raise VerifyException(f"{self.kind.data} is none of {', '.join(MATRICES)}")
         known = self.product
-        sums = f"vector<{known.rows * known.lanes // WARP}x{known.sums}>"
-        if str(self.sums.type) != sums:
-            raise VerifyException(f"a thread has sums of type {sums}")
-        counts = known.rows * known.depth // WARP, known.lanes * known.depth // WARP
-        if (lanes(self.left.type), lanes(self.right.type)) != counts:
-            raise VerifyException(f"a thread has {counts[0]} and {counts[1]} elements")
+        scalar = "i8" if known.sums == "i32" else known.name
+        parts = (
+            (known.rows * known.depth, scalar),
+            (known.lanes * known.depth, scalar),
+            (known.rows * known.lanes, known.sums),
+        )
+        types = [f"vector<{count // WARP}x{kind}>" for count, kind in parts]
+        if [str(each.type) for each in (self.left, self.right, self.sums)] != types:
+            raise VerifyException(f"a thread has {', '.join(types)}")
 
     @property
     def product(self) -> MatrixProduct:
-        """What multiplies such elements."""
-        return MATRICES[str(element(self.left.type))]
+        return MATRICES[self.kind.data]

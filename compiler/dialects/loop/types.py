@@ -169,7 +169,6 @@ LANES = Order("lanes", 4096)
 ANY = Order("any")
 PAIRS = Order("pairs")
 TENSOR = Order("tensor")
-TENSOR_BLOCK = 16
 LANE_COUNT = 64
 
 

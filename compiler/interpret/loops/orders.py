@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from stepwell.compiler.dialects.loop.types import LANE_COUNT, TENSOR_BLOCK, Order
+from stepwell.compiler.dialects.loop.types import LANE_COUNT, Order
 from stepwell.compiler.interpret.bf16_pairs import add_pair
 from stepwell.compiler.interpret.loops.combinations import Combination, State, halves
-from stepwell.compiler.interpret.matrix_sums import add_products
+from stepwell.compiler.interpret.matrix_sums import BLOCK, add_products
 
 Terms = Callable[[NDArray[np.int64]], State]
 """From positions [steps, chunks] to terms [steps, chunks, *grid]."""
@@ -122,10 +122,10 @@ def _pairs(how: Combination, positions: NDArray[np.int64], terms: Terms, room: i
 
 def _tensor(how: Combination, positions: NDArray[np.int64], terms: Terms, room: int) -> State:
     (sums,) = how.identity
-    for block in _blocks(positions, room, TENSOR_BLOCK):
+    for block in _blocks(positions, room, BLOCK):
         left, right = terms(block)
-        for low in range(0, len(block), TENSOR_BLOCK):
-            part = slice(low, low + TENSOR_BLOCK)
+        for low in range(0, len(block), BLOCK):
+            part = slice(low, low + BLOCK)
             sums = add_products(sums, left[part], right[part])
     return (sums,)
 

@@ -5,11 +5,9 @@ from xdsl.ir import SSAValue
 from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.llvm.types import lanes
 from stepwell.compiler.dialects.loop.explicit import LoadOp, MaskOp, StoreOp
-from stepwell.compiler.dialects.loop.types import BufferType
 from stepwell.compiler.lower.grids.alignment import Alignments
 from stepwell.compiler.lower.loop_to_llvm import memory
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame
-from stepwell.compiler.lower.loop_to_llvm.types import in_memory
 
 
 def load(alignments: Alignments, frame: Frame, op: LoadOp) -> None:
@@ -19,7 +17,7 @@ def load(alignments: Alignments, frame: Frame, op: LoadOp) -> None:
     if mask and condition is None:
         memory.load(frame, op)
         return
-    place, alignment = _place(frame, source, offset), alignments.of_access(op)
+    place, alignment = frame.place(source, offset), alignments.of_access(op)
     if condition is None:
         frame.values[op.result] = build.load(place, type, alignment)
         return
@@ -37,18 +35,12 @@ def store(alignments: Alignments, frame: Frame, op: StoreOp) -> None:
     if mask and condition is None:
         memory.store(frame, op)
         return
-    place, alignment = _place(frame, target, offset), alignments.of_access(op)
+    place, alignment = frame.place(target, offset), alignments.of_access(op)
     if condition is None:
         build.store(stored, place, alignment)
         return
     with build.if_(condition):
         build.store(stored, place, alignment)
-
-
-def _place(frame: Frame, buffer: SSAValue, offset: SSAValue) -> SSAValue:
-    assert isinstance(buffer.type, BufferType)
-    element = in_memory(buffer.type.element)
-    return frame.build.gep(frame.values[buffer], frame.values[offset], element)
 
 
 def _condition(alignments: Alignments, frame: Frame, mask: list[SSAValue]) -> SSAValue | None:

@@ -38,7 +38,7 @@ ENOUGH = 128
 BAND = 8
 """Rows of blocks that run one after the other, before the next lanes."""
 FEW = 16
-"""Rows, lanes and products for which a block is not worth while."""
+"""Products of a sum for which a block is not worth while."""
 
 
 @final
@@ -168,7 +168,7 @@ class Worker(ABC):
             conditions.append(writer.compare("le", writer.value(end), writer.value(high)))
         if not conditions:
             return given(True)
-        zero = writer.constant(0.0, source.value.type)
+        zero = writer.constant(0, source.value.type)
         nothing = [writer.splat(zero, source.width)] * staged.vectors
         is_needed = source.is_cut or divisor(depth) % staged.depth
         cut = partial(given, False) if is_needed else lambda: nothing
@@ -222,6 +222,8 @@ class BlockedStrategy(Strategy):
     """A block of threads computes `rows` by `lanes` outputs."""
 
     product: ClassVar[type[Blocked]]
+    FEWEST: ClassVar[int] = 16
+    """Rows, and lanes, for which a block is worth while, though most of it lies outside."""
     rows: int = 128
     lanes: int = 128
 
@@ -236,8 +238,8 @@ class BlockedStrategy(Strategy):
             return Refusal(found)
         if found.rows is None:
             return Refusal("it has no rows")
-        few = min(map(length, (found.depth, found.lanes.size))) < FEW
-        if few or length(rows_of(found, cls.product.width).size) < FEW:
+        few = length(found.depth) < FEW or length(found.lanes.size) < cls.FEWEST
+        if few or length(rows_of(found, cls.product.width).size) < cls.FEWEST:
             return Refusal("it is small along some axis")
         return found
 

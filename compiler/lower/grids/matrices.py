@@ -6,7 +6,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 
 from stepwell.compiler.dialects.gpu.copies import AsyncCopyOp, CommitOp, WaitOp
 from stepwell.compiler.dialects.gpu.matrices import LoadMatricesOp, MmaOp
-from stepwell.compiler.dialects.llvm.types import element, f16, i32, lanes, struct, vector
+from stepwell.compiler.dialects.llvm.types import bits, element, f16, i32, lanes, struct, vector
 from stepwell.compiler.dialects.llvm.types import size as bytes_of
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 from stepwell.compiler.dialects.loop.types import BufferType
@@ -23,9 +23,9 @@ COPY = "llvm.nvvm.cp.async.cg.shared.global.16.s"
 
 def load(frame: Frame, op: LoadMatricesOp) -> None:
     build, result = frame.build, frame.type_of(op.result)
-    count = (lanes(result) or 2) // 2
+    count = _words_in(result)
     turned = "" if op.turned is None else ".trans"
-    name, place = f"{LDMATRIX}.x{count}{turned}.b16.p3", _place(frame, op.source, op.offset)
+    name, place = f"{LDMATRIX}.x{count}{turned}.b16.p3", frame.place(op.source, op.offset)
     if count == 1:
         words = build.intrinsic(name, [place], i32)
     else:
@@ -47,8 +47,8 @@ def multiply(frame: Frame, op: MmaOp) -> None:
 def copy(alignments: Alignments, frame: Frame, op: AsyncCopyOp) -> None:
     """Of a buffer that does not begin at a multiple of sixteen bytes, by loads and a store."""
     build, condition = frame.build, frame.values[op.condition]
-    source = _place(frame, op.source, op.offset)
-    target = _place(frame, op.target, op.place)
+    source = frame.place(op.source, op.offset)
+    target = frame.place(op.target, op.place)
     if alignments.of(op.source) % PIECE == 0:
         size = build.select(condition, build.constant(i32, PIECE), build.constant(i32, 0))
         build.intrinsic_void(COPY, [target, build.addrspacecast(source, GLOBAL), size])
@@ -71,19 +71,18 @@ def wait(frame: Frame, op: WaitOp) -> None:
     frame.build.intrinsic_void("llvm.nvvm.cp.async.wait.group", [pending])
 
 
-def _place(frame: Frame, buffer: SSAValue, offset: SSAValue) -> SSAValue:
-    values = frame.values
-    return frame.build.gep(values[buffer], values[offset], in_memory(_element(buffer)))
-
-
 def _element(buffer: SSAValue) -> Attribute:
     assert isinstance(buffer.type, BufferType)
     return buffer.type.element
 
 
+def _words_in(type: Attribute) -> int:
+    return (lanes(type) or 1) * bits(type) // 32
+
+
 def _words(build: LlvmBuilder, value: SSAValue, word: Attribute) -> list[SSAValue]:
-    """What a vector's lanes of 16 bits are as words of 32."""
-    count = (lanes(value.type) or 0) // 2
+    """What a vector is as words of 32 bits."""
+    count = _words_in(value.type)
     words = build.bitcast(value, vector(i32, count))
     found = [build.extract_element(words, number) for number in range(count)]
     return found if word == i32 else [build.bitcast(each, word) for each in found]

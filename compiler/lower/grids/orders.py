@@ -1,6 +1,7 @@
 """Products of f16 and bf16 take the order `tensor` where a GPU's instructions can compute them."""
 
 from xdsl.dialects import arith
+from xdsl.dialects.builtin import f32
 from xdsl.ir import Operation, SSAValue
 
 from stepwell.compiler.dialects.construct import construct, segments
@@ -14,10 +15,12 @@ from stepwell.compiler.machines.machine import Machine
 
 
 def name_tensor(fold: FoldOp, kernel: KernelOp, machine: Machine) -> None:
-    """Gives a fold the order `tensor` if there are instructions for the kernel then. A position
-    that it leaves out becomes a product with zero: matrices have no gaps."""
+    """Gives a fold the order `tensor` if there are instructions for the kernel then; of integers
+    all orders are one. A position that it leaves out becomes a product with zero: matrices have no
+    gaps."""
     before, found = fold.clone(), Tensor.candidate(kernel)
-    fold.properties["order"] = OrderAttr(TENSOR)
+    if fold.results[0].type == f32:
+        fold.properties["order"] = OrderAttr(TENSOR)
     if not isinstance(found, Refusal):
         _fill_gaps(found)
     if Tensor.fits(kernel, machine) is not None:

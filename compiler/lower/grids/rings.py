@@ -10,6 +10,7 @@ from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.gpu.copies import AsyncCopyOp
 from stepwell.compiler.dialects.gpu.matrices import LoadMatricesOp
+from stepwell.compiler.dialects.llvm.types import size as bytes_of
 from stepwell.compiler.dialects.llvm.types import vector
 from stepwell.compiler.dialects.loop.nests import ReadOp
 from stepwell.compiler.lower.analysis import Access, divisor
@@ -20,10 +21,12 @@ from stepwell.compiler.lower.grids.staging import Staged
 from stepwell.compiler.lower.writer import ONE, Bound, Writer
 from stepwell.runtime.sizes import Size
 
-DEPTH = 32
-"""Positions of the fold in a stage."""
-PIECE = 8
-"""Elements that stay together: sixteen bytes, a row of a matrix."""
+STAGE = 64
+"""Bytes that a stage has of each row."""
+PIECE = 16
+"""Bytes that stay together: a row of a matrix."""
+ROWS = 8
+"""Of a matrix."""
 
 
 @final
@@ -35,7 +38,9 @@ class Ring(Staged):
     of a matrix, in eight rows, lie in different banks, and those that threads bring side by side.
     """
 
-    depth = DEPTH
+    @property
+    def depth(self) -> int:
+        return STAGE // bytes_of(self.source.value.type)
 
     def place(self, writer: Writer, at: Bound, position: Bound) -> Bound:
         """Where in a stage the piece lies that begins there."""
@@ -44,10 +49,10 @@ class Ring(Staged):
 
     def _moved(self, writer: Writer, inner: Bound, row: Bound) -> SSAValue:
         """Where in its row a piece lies: two rows of four pieces have all banks, or one of more."""
-        bits = writer.low_bits(row, PIECE)
-        if self.row == DEPTH:
+        bits = writer.low_bits(row, ROWS)
+        if self.row == self.depth:
             bits = writer.quotient(bits, 2)
-        return writer.index_op(arith.XOrIOp, inner, writer.multiply(bits, PIECE))
+        return writer.index_op(arith.XOrIOp, inner, writer.multiply(bits, self.source.width))
 
     def load(
         self,
@@ -61,13 +66,13 @@ class Ring(Staged):
         *,
         sides_first: bool,
     ) -> SSAValue:
-        """Four matrices, 16 by 16: those from `at` along the warp's side, which begins at `begin`,
-        and from a position of the stage; the second one lies behind the first along the side, or
-        else along the fold."""
-        low, high = (writer.low_bits(writer.quotient(lane, PIECE << bit), 2) for bit in (0, 1))
+        """Four matrices, two by two: those from `at` along the warp's side, which begins at
+        `begin`, and from a position of the stage; the second one lies behind the first along the
+        side, or else along the fold."""
+        low, high = (writer.low_bits(writer.quotient(lane, ROWS << bit), 2) for bit in (0, 1))
         side, fold = (low, high) if sides_first else (high, low)
-        row = writer.low_bits(lane, PIECE)
-        side, fold = (writer.multiply(each, PIECE) for each in (side, fold))
+        row, width = writer.low_bits(lane, ROWS), self.source.width
+        side, fold = writer.multiply(side, ROWS), writer.multiply(fold, width)
         if self.source.is_along_fold:
             inner, outer, rows = writer.add(fold, first), side, [begin, at]
         else:
@@ -78,7 +83,7 @@ class Ring(Staged):
             )
         terms = [(Size.of(self.row), each) for each in (row, outer, *rows)]
         place = writer.affine([*terms, (ONE, self._moved(writer, inner, row)), (ONE, stage)])
-        type = vector(self.source.value.type, PIECE)
+        type = vector(self.source.value.type, width)
         turned = {} if self.source.is_along_fold else {"turned": UnitAttr()}
         operands = (shared, writer.value(place))
         return writer.effect(LoadMatricesOp, operands, (type,), turned).results[0]
@@ -98,12 +103,15 @@ class Ring(Staged):
     @cached_property
     def aligned(self) -> list[Size] | None:
         """Sizes that are multiples of a piece where pieces can be copied; None if none ever can."""
+        source = self.source
         if self._read is None:
             return None
-        along = self.source.along.last
+        along = source.along.last
         strides = [size for axis, size in self._read.at.terms.items() if axis is not along.value]
         sizes = [
-            each for each in (along.size, self._read.at.offset, *strides) if divisor(each) % PIECE
+            each
+            for each in (along.size, self._read.at.offset, *strides)
+            if divisor(each) % source.width
         ]
         return None if any(each.static is not None for each in sizes) else sizes
 
@@ -122,12 +130,12 @@ class Ring(Staged):
         source, read = self.source, self._read
         assert read is not None
         size, depth = (writer.extent(each.size) for each in (source.side, source.fold))
-        across, along = (1, PIECE) if source.is_along_fold else (PIECE, 1)
+        across, along = (1, source.width) if source.is_along_fold else (source.width, 1)
         for at, position in self.places(writer, thread):
             place = writer.add(stage, self.place(writer, at, position))
             index = writer.smaller(writer.add(begin, at), writer.add(size, -across))
             position, inside = writer.add(first, position), None
-            if divisor(source.fold.size) % DEPTH:
+            if divisor(source.fold.size) % self.depth:
                 inside = writer.compare("lt", writer.value(position), writer.value(depth))
                 position = writer.smaller(position, writer.add(depth, -along))
             body = NestWriter(writer, source.contraction.analysis, Tile(), bases, {})

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import ClassVar, final
+from typing import final
 
 from xdsl.dialects import arith
 from xdsl.ir import SSAValue
@@ -86,6 +86,8 @@ class Source:
     side: Side
     width: int
     outside: float
+    may_turn: bool = True
+    """Whether vectors may go along the side."""
 
     @cached_property
     def fold(self) -> Side:
@@ -93,7 +95,7 @@ class Source:
 
     @cached_property
     def is_along_fold(self) -> bool:
-        return lies_along_fold(self.factor, self.fold, self.width)
+        return not self.may_turn or lies_along_fold(self.factor, self.fold, self.width)
 
     @property
     def along(self) -> Side:
@@ -125,10 +127,14 @@ class Staged(ABC):
     """Shared memory for the elements that a factor has for `depth` positions of the fold, of which
     `length` lie along its side; `threads` bring them together."""
 
-    depth: ClassVar[int]
     source: Source
     length: int
     threads: int
+
+    @property
+    @abstractmethod
+    def depth(self) -> int:
+        """Positions of a stage."""
 
     @property
     def size(self) -> int:
@@ -196,7 +202,9 @@ class Stages(Staged):
     position tell.
     """
 
-    depth = DEPTH
+    @property
+    def depth(self) -> int:
+        return DEPTH
 
     def put(
         self,

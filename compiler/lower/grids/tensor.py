@@ -5,10 +5,11 @@ from typing import ClassVar, final
 
 from stepwell.compiler.dialects.loop.nests import KernelOp
 from stepwell.compiler.lower.grids.blocked import BlockedStrategy
-from stepwell.compiler.lower.grids.warp_product import WarpProduct, element_of
+from stepwell.compiler.lower.grids.rings import PIECE
+from stepwell.compiler.lower.grids.staging import fold_of
+from stepwell.compiler.lower.grids.warp_product import WarpProduct, instruction_of
 from stepwell.compiler.lower.strategies.base import Refusal
 from stepwell.compiler.machines.machine import Machine
-from stepwell.compiler.machines.matrices import MATRICES
 
 
 @final
@@ -19,6 +20,7 @@ class Tensor(BlockedStrategy):
     into shared memory by itself, several stages ahead."""
 
     name: ClassVar[str] = "tensor"
+    FEWEST: ClassVar[int] = 8
     NAMED: ClassVar[str | None] = "tensor"
     product = WarpProduct
 
@@ -27,14 +29,16 @@ class Tensor(BlockedStrategy):
         found = cls.candidate(kernel)
         if isinstance(found, Refusal):
             return found
-        if found.fold.order.data.kind != cls.NAMED:
+        known = instruction_of(found)
+        if known is None:
+            return Refusal("it is no product of two f16, of two bf16 or of bytes")
+        if found.fold.order.data.kind != (cls.NAMED if known.sums == "f32" else "serial"):
             return Refusal("its products are not summed as matrix instructions do it")
         if found.fold in found.analysis.guards:
             return Refusal("some products are left out")
-        elements = [element_of(term) for term in found.fold.terms]
-        types = {str(each.type) for each in elements if each is not None}
-        if None in elements or len(types) != 1 or not types <= MATRICES.keys():
-            return Refusal("its factors are not both f16, or both bf16")
-        if not {*machine.features} & {*MATRICES[types.pop()].features}:
+        fold = fold_of(found)
+        if known.sums != "f32" and len(fold.axes) > 1 and not fold.has_whole(PIECE):
+            return Refusal("bytes lie across ends of the axes along which it sums")
+        if not {*machine.features} & {*known.features}:
             return Refusal(f"{machine.name} has no instruction for such products")
         return None

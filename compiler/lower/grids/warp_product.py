@@ -1,31 +1,36 @@
 """A product of matrices by blocks whose warps multiply matrices of 16 by 16 by instructions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from math import prod
 from typing import final
 
-from xdsl.dialects.builtin import f32
+from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.gpu import ExchangeOp
 from stepwell.compiler.dialects.gpu.copies import CommitOp, WaitOp
 from stepwell.compiler.dialects.gpu.matrices import MmaOp
+from stepwell.compiler.dialects.llvm.types import size as bytes_of
 from stepwell.compiler.dialects.loop.scalar import Cast, CastOp
 from stepwell.compiler.dialects.sizes import NumberAttr
-from stepwell.compiler.lower.contraction import Factor
+from stepwell.compiler.lower.contraction import Contraction, Factor
 from stepwell.compiler.lower.grids.blocked import LEFT, RIGHT, Blocked, Worker
 from stepwell.compiler.lower.grids.blocks import share, wait
-from stepwell.compiler.lower.grids.rings import DEPTH, PIECE, Ring
+from stepwell.compiler.lower.grids.rings import PIECE, ROWS, STAGE, Ring
 from stepwell.compiler.lower.grids.staging import Side, Source
 from stepwell.compiler.lower.shuffles import halved, shuffle
 from stepwell.compiler.lower.writer import Bound, Writer
-from stepwell.compiler.machines.matrices import WARP
+from stepwell.compiler.machines.matrices import MATRICES, WARP, MatrixProduct
 
 ACROSS = 2
 """Warps of a block side by side, along either side: each has a quarter of its outputs."""
 SIDE = 16
-"""Of what it multiplies at once."""
+"""Rows, or lanes, of what a warp loads at once."""
+VECTOR = 8
+"""Neighbours that a thread has in the end."""
+TURNED = 2
+"""Bytes of elements of which a load can turn matrices."""
 QUAD = 4
 """Threads that share a row of sums."""
 ROOM = 48 << 10
@@ -34,30 +39,50 @@ STAGES = 4
 """That are on their way or in use, where there is room."""
 
 
-def element_of(term: SSAValue) -> SSAValue | None:
-    """What a factor is converted from."""
-    op = term.owner
-    return op.operand if isinstance(op, CastOp) and op.cast is Cast.EXTF else None
+KINDS: Mapping[tuple[Cast, str, str], str] = {
+    (Cast.EXTF, "f16", "f32"): "f16",
+    (Cast.EXTF, "bf16", "f32"): "bf16",
+    (Cast.EXTSI, "i8", "i32"): "s8",
+    (Cast.EXTUI, "i8", "i32"): "u8",
+}
+"""What instructions multiply, by the conversions that extend it."""
+
+
+def instruction_of(contraction: Contraction) -> MatrixProduct | None:
+    """The instruction that multiplies what the factors are extended from."""
+    kinds: list[str] = []
+    for factor in (contraction.left, contraction.right):
+        op = factor.value.owner
+        if not isinstance(op, CastOp):
+            return None
+        kinds.append(KINDS.get((op.cast, str(op.operand.type), str(op.result.type)), ""))
+    return MATRICES.get(".".join(dict.fromkeys(kinds)))
 
 
 @final
 class WarpProduct(Blocked):
     """Stages of both factors go round in a ring."""
 
-    width = PIECE
+    width = VECTOR
+
+    @cached_property
+    def instruction(self) -> MatrixProduct:
+        found = instruction_of(self.contraction)
+        assert found is not None
+        return found
 
     @cached_property
     def rings(self) -> tuple[Ring, Ring]:
         """Of the left factor and of the right one."""
-        left, right = self.contraction.left, self.contraction.right
-        return self._ring(left, self.rows, self.shape.rows), self._ring(
-            right, self.lanes, self.shape.lanes
-        )
+        left = self._ring(self.contraction.left, self.rows, self.shape.rows)
+        return left, self._ring(self.contraction.right, self.lanes, self.shape.lanes)
 
     def _ring(self, factor: Factor, side: Side, length: int) -> Ring:
-        value = element_of(factor.value)
-        assert value is not None
-        source = Source(self.contraction, factor, value, side, PIECE, 0.0)
+        cast = factor.value.owner
+        assert isinstance(cast, CastOp)
+        bytes = bytes_of(cast.operand.type)
+        width, may_turn = PIECE // bytes, bytes == TURNED
+        source = Source(self.contraction, factor, cast.operand, side, width, 0, may_turn)
         return Ring(source, length, self.threads)
 
     @property
@@ -66,8 +91,7 @@ class WarpProduct(Blocked):
 
     @property
     def stages(self) -> int:
-        bytes = 2 * DEPTH * (self.shape.rows + self.shape.lanes)
-        return min(STAGES, ROOM // bytes)
+        return min(STAGES, ROOM // (STAGE * (self.shape.rows + self.shape.lanes)))
 
     def write(self, writer: Writer, block: Bound, thread: Bound) -> None:
         _Thread(writer, self, block, thread).write()
@@ -80,6 +104,7 @@ class _Thread(Worker):
     def __init__(self, writer: Writer, product: WarpProduct, block: Bound, thread: Bound) -> None:
         super().__init__(writer, product, block, thread)
         self.rings, self.stages = product.rings, product.stages
+        self.known, self.depth = product.instruction, product.rings[LEFT].depth
         self.runs = product.runs
         self.shared = [
             share(writer, self.stages * ring.size, ring.source.value.type) for ring in self.rings
@@ -93,15 +118,16 @@ class _Thread(Worker):
     def sums(self) -> Sequence[tuple[Bound, Sequence[tuple[Bound, SSAValue]]]]:
         writer, stages = self.writer, self.stages
         writer.each(0, stages - 1, self._fill, runs=True)
-        count = prod(self.lengths) // (SIDE * PIECE)
-        zeros = [writer.splat(writer.constant(0.0, f32), SIDE * PIECE // WARP)] * count
+        sums = self.known.rows * self.known.lanes
+        zero = writer.constant(0, self.fold.results[0].type)
+        zeros = [writer.splat(zero, sums // WARP)] * (prod(self.lengths) // sums)
         start = [writer.value(0), writer.value(stages - 1), *zeros]
         high = writer.extent(self.contraction.depth)
-        _, _, *sums = writer.loop(0, high, DEPTH, start, self._stage, runs=self.runs)
+        _, _, *sums = writer.loop(0, high, self.depth, start, self._stage, runs=self.runs)
         return self._rows(sums)
 
     def _fill(self, stage: Bound) -> None:
-        self._end(self._begin(self.writer.multiply(stage, DEPTH), stage), stage)
+        self._end(self._begin(self.writer.multiply(stage, self.depth), stage), stage)
 
     def _stage(self, first: Bound, carried: Sequence[SSAValue]) -> Sequence[SSAValue]:
         """After the products of one stage. Meanwhile others are on their way: the last of them is
@@ -111,8 +137,8 @@ class _Thread(Worker):
         if self._copied:
             writer.effect(WaitOp, (), (), {"pending": NumberAttr(self.stages - 2)})
         wait(writer)
-        pieces = self._begin(writer.add(first, (self.stages - 1) * DEPTH), free)
-        for position in range(0, DEPTH, SIDE):
+        pieces = self._begin(writer.add(first, (self.stages - 1) * self.depth), free)
+        for position in range(0, self.depth, self.known.depth):
             sums = self._products(here, position, sums)
         self._end(pieces, free)
         next = writer.value(writer.add(here, 1))
@@ -122,15 +148,16 @@ class _Thread(Worker):
     def _products(
         self, stage: SSAValue, position: int, sums: Sequence[SSAValue]
     ) -> Sequence[SSAValue]:
-        """The sums after the products of 16 positions."""
+        """The sums after the products of an instruction's positions."""
         left, right = (
             [self._matrices(number, stage, at, position) for at in range(0, length, SIDE)]
             for number, length in enumerate(self.lengths)
         )
         parts = [half for each in right for half in halved(self.writer, each)]
         pairs = [(a, b) for a in left for b in parts]
+        kind = {"kind": StringAttr(self.known.name)}
         return [
-            self.writer.pure(MmaOp, (*pair, each), each.type)
+            self.writer.pure(MmaOp, (*pair, each), each.type, kind)
             for pair, each in zip(pairs, sums, strict=True)
         ]
 
@@ -188,7 +215,9 @@ class _Thread(Worker):
         def move() -> None:
             ring.put(writer, shared, place, self.thread, self.fetched(number, ring, first))
 
-        sizes = [writer.low_bits(writer.extent(size), PIECE) for size in ring.aligned or ()]
+        sizes = [
+            writer.low_bits(writer.extent(size), ring.source.width) for size in ring.aligned or ()
+        ]
         aligned = [writer.compare("eq", writer.value(size), writer.value(0)) for size in sizes]
         if aligned:
             writer.branch(writer.all_of(aligned), copy, move)
@@ -208,10 +237,10 @@ class _Thread(Worker):
     ) -> Sequence[tuple[Bound, Sequence[tuple[Bound, SSAValue]]]]:
         """Four threads that share a row give each other what they have, so that each has eight
         neighbours."""
-        writer, beside = self.writer, QUAD * PIECE
+        writer, beside = self.writer, QUAD * VECTOR
         quad = writer.low_bits(self.lane, QUAD)
         row = writer.add(self.own[LEFT], writer.quotient(self.lane, QUAD))
-        lane = writer.add(self.own[RIGHT], writer.multiply(quad, PIECE))
+        lane = writer.add(self.own[RIGHT], writer.multiply(quad, VECTOR))
         lanes = [writer.add(lane, at) for at in range(0, self.lengths[RIGHT], beside)]
         found: list[tuple[Bound, Sequence[tuple[Bound, SSAValue]]]] = []
         for at in range(0, self.lengths[LEFT], SIDE):
@@ -220,7 +249,7 @@ class _Thread(Worker):
                 pairs = [shuffle(writer, each, each, (2 * half, 2 * half + 1)) for each in own]
                 groups = [pairs[n : n + QUAD] for n in range(0, len(pairs), QUAD)]
                 vectors = [self._turned(group, quad) for group in groups]
-                place = writer.add(row, at + half * PIECE)
+                place = writer.add(row, at + half * ROWS)
                 found.append((place, list(zip(lanes, vectors, strict=True))))
         return found
 
@@ -240,4 +269,4 @@ class _Thread(Worker):
                     writer.select(is_low, taken, pairs[high]),
                 )
         first, second = (shuffle(writer, pairs[n], pairs[n + 1], range(QUAD)) for n in (0, 2))
-        return shuffle(writer, first, second, range(PIECE))
+        return shuffle(writer, first, second, range(VECTOR))

@@ -15,17 +15,9 @@ from xdsl.passes import ModulePass
 
 from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.locations import source_line
-from stepwell.compiler.dialects.loop.explicit import DotTilesOp
 from stepwell.compiler.dialects.loop.host import ConditionOp, FuncOp
 from stepwell.compiler.dialects.loop.nests import KernelOp, YieldOp
-from stepwell.compiler.lower.loop_to_llvm import (
-    divider,
-    extremes,
-    host,
-    math_functions,
-    memory,
-    tiles,
-)
+from stepwell.compiler.lower.loop_to_llvm import divider, extremes, host, math_functions, memory
 from stepwell.compiler.lower.loop_to_llvm.callees import imports, survey
 from stepwell.compiler.lower.loop_to_llvm.control import STRUCTURES
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame
@@ -41,7 +33,6 @@ STATEMENTS: Statements = {
     **dict.fromkeys(extremes.WAYS, extremes.evaluate),
     **memory.STATEMENTS,
     **host.STATEMENTS,
-    DotTilesOp: tiles.dot_tiles,
 }
 TERMINATORS = (YieldOp, ConditionOp)
 

@@ -11,6 +11,7 @@ from stepwell.compiler.dialects.llvm.cursor import Operand
 from stepwell.compiler.dialects.llvm.types import i1, i64, lanes, size, vector
 from stepwell.compiler.dialects.loop.explicit import (
     AlignedOp,
+    DotTilesOp,
     FenceOp,
     GatherOp,
     LoadOp,
@@ -24,6 +25,7 @@ from stepwell.compiler.dialects.loop.host import CopyOp, ViewOp
 from stepwell.compiler.dialects.loop.nests import IndexOp
 from stepwell.compiler.dialects.loop.types import AccessAttr, BufferType
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame
+from stepwell.compiler.lower.loop_to_llvm.tiles import dot_tiles
 from stepwell.compiler.lower.loop_to_llvm.types import as_integer, in_memory
 
 WIDEST = 64
@@ -36,7 +38,7 @@ COPIED_BYTES = 64
 def load(frame: Frame, op: LoadOp) -> None:
     source, offset, *mask = operands_of(op)
     build, type = frame.build, frame.type_of(op.results[0])
-    place = place_in(frame, source, offset)
+    place = frame.place(source, offset)
     if not mask:
         value = build.load(place, type)
     elif lanes(type) is None:
@@ -49,7 +51,7 @@ def load(frame: Frame, op: LoadOp) -> None:
 def store(frame: Frame, op: StoreOp) -> None:
     value, target, offset, *mask = operands_of(op)
     build, stored = frame.build, frame.values[value]
-    place = place_in(frame, target, offset)
+    place = frame.place(target, offset)
     if op.streamed is not None:
         bytes = size(stored.type) * (lanes(stored.type) or 1)
         build.store(stored, place, bytes, nontemporal=True)
@@ -82,7 +84,7 @@ def _is_first_lane(mask: SSAValue) -> bool:
 def gather(frame: Frame, op: GatherOp) -> None:
     source, offsets, *mask = operands_of(op)
     build, type = frame.build, frame.type_of(op.results[0])
-    places = place_in(frame, source, offsets)
+    places = frame.place(source, offsets)
     frame.values[op.results[0]] = build.gather(
         places, _lanes_set(frame, places, mask), build.constant(type, 0)
     )
@@ -90,12 +92,12 @@ def gather(frame: Frame, op: GatherOp) -> None:
 
 def scatter(frame: Frame, op: ScatterOp) -> None:
     value, target, offsets, *mask = operands_of(op)
-    places = place_in(frame, target, offsets)
+    places = frame.place(target, offsets)
     frame.build.scatter(frame.values[value], places, _lanes_set(frame, places, mask))
 
 
 def prefetch(frame: Frame, op: PrefetchOp) -> None:
-    frame.build.prefetch(place_in(frame, *operands_of(op)))
+    frame.build.prefetch(frame.place(*operands_of(op)))
 
 
 def aligned(frame: Frame, op: AlignedOp) -> None:
@@ -159,12 +161,6 @@ def copy(frame: Frame, op: CopyOp) -> None:
             build.store(value, build.gep(target, loop.index, element))
 
 
-def place_in(frame: Frame, buffer: SSAValue, offset: SSAValue) -> SSAValue:
-    """The address at a linear offset."""
-    values = frame.values
-    return frame.build.gep(values[buffer], values[offset], in_memory(_buffer(buffer).element))
-
-
 def _lanes_set(frame: Frame, places: SSAValue, mask: list[SSAValue]) -> SSAValue:
     if mask:
         return frame.values[mask[0]]
@@ -184,6 +180,7 @@ STATEMENTS: Mapping[type[Operation], Callable[..., None]] = {
     PrefetchOp: prefetch,
     AlignedOp: aligned,
     FenceOp: fence,
+    DotTilesOp: dot_tiles,
     StackOp: stack,
     ViewOp: view,
     IndexOp: index,

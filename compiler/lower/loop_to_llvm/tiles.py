@@ -8,7 +8,6 @@ from xdsl.ir import SSAValue
 from stepwell.compiler.dialects.llvm.types import i8, i64, size, vector
 from stepwell.compiler.dialects.loop.explicit import TILE_LANES, DotTilesOp
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame
-from stepwell.compiler.lower.loop_to_llvm.memory import place_in
 from stepwell.compiler.machines.dots import TILE
 
 WORD, ROW, ROWS, COUNT = 4, 64, 16, 8
@@ -42,9 +41,9 @@ class _Tiles:
     def __init__(self, frame: Frame, op: DotTilesOp) -> None:
         self.build = frame.build
         self.instruction = op.dot.intrinsics[TILE]
-        self.left = place_in(frame, op.left, op.first)
-        self.panel = place_in(frame, op.panel, op.begin)
-        self.sums = place_in(frame, op.sums, op.place)
+        self.left = frame.place(op.left, op.first)
+        self.panel = frame.place(op.panel, op.begin)
+        self.sums = frame.place(op.sums, op.place)
         self.row = self.build.mul(frame.values[op.stride], size(op.left.type.element))
         self.panel_row = self.build.constant(i64, TILE_LANES * WORD)
         self.words = frame.values[op.words]
