@@ -16,6 +16,8 @@ from stepwell.compiler.lower.grids.plans import GRIDS
 from stepwell.compiler.lower.strategies import choose_plan
 from stepwell.compiler.machines.gpu.nvidia import GPUS, SM_80
 
+pytestmark = pytest.mark.device
+
 
 def total(kind: str, order: str, element: str = "f32") -> str:
     """All of an array of any length in one number."""

@@ -18,6 +18,7 @@ from stepwell.compiler.pipeline import compile_module
 from stepwell.runtime.dtypes import BY_NAME
 from tensor_types import tensor_of
 
+pytestmark = pytest.mark.device
 RANDOM = np.random.default_rng(34)
 
 
@@ -59,6 +60,7 @@ def cache(keys: Value, values: Value, new: Value, place: Value) -> list[Value]:
     return [update_slice(keys, new, starts), update_slice(values, new * 5, starts)]
 
 
+@pytest.mark.emulated
 @pytest.mark.parametrize(
     ("place", "new", "order"),
     [(-3, 1, Order.TOGETHER), (4, 3, Order.FORWARD), (9, 3, Order.BACKWARD)],
