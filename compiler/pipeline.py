@@ -21,7 +21,7 @@ from stepwell.compiler.dialects.loop import LOOP
 from stepwell.compiler.dialects.loop.host import CopyOp, CustomOp, FuncOp
 from stepwell.compiler.dialects.loop.nests import KernelOp
 from stepwell.compiler.dialects.loop.sites import SITES, SiteAttr
-from stepwell.compiler.dialects.loop.types import BufferType
+from stepwell.compiler.dialects.loop.types import BufferType, buffer_type
 from stepwell.compiler.dialects.nd import RefAttr, Weight
 from stepwell.compiler.dump import Dump
 from stepwell.compiler.lower.choose_plans import ChoosePlans
@@ -272,8 +272,7 @@ def _copies(function: FuncOp) -> Iterator[Copied]:
     for op in function.walk():
         reason = op.attributes.get(BECAUSE)
         if isinstance(op, CopyOp) and isinstance(reason, StringAttr):
-            type = op.source.type
-            assert isinstance(type, BufferType)
+            type = buffer_type(op.source)
             buffer = f"{type.element}[{', '.join(map(str, type.shape))}]"
             needed = op.attributes.get(NEEDED, UNKNOWN_LOC)
             yield Copied(source_line(op.location), buffer, reason.data, source_line(needed))

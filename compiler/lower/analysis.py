@@ -21,7 +21,7 @@ from stepwell.compiler.dialects.loop.nests import (
     WriteOp,
 )
 from stepwell.compiler.dialects.loop.scalar import SelectOp
-from stepwell.compiler.dialects.loop.types import Affine, BufferType
+from stepwell.compiler.dialects.loop.types import Affine, BufferType, buffer_type
 from stepwell.compiler.dialects.sizes import Shape
 from stepwell.compiler.lower.guards import guard_of
 from stepwell.compiler.ops.indices import Index
@@ -120,9 +120,7 @@ class Analysis:
 
     def _is_within(self, access: Access, number: int) -> bool:
         """Whether the index stays in the buffer: an axis as long as that, or numbers that do."""
-        type, affine = access.buffer.type, access.op.access.data[number]
-        assert isinstance(type, BufferType)
-        size = type.shape[number]
+        size, affine = buffer_type(access.buffer).shape[number], access.op.access.data[number]
         axes = [access.op.indices[operand] for _, operand in affine.terms]
         if affine.offset == ZERO and [c for c, _ in affine.terms] == [ONE]:
             return self._sizes.get(axes[0]) == size

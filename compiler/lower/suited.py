@@ -3,7 +3,7 @@
 from math import prod
 from typing import final
 
-from stepwell.compiler.dialects.loop.types import BufferType
+from stepwell.compiler.dialects.loop.types import buffer_type
 from stepwell.compiler.lower.analysis import Access, Axis, lanes_of
 from stepwell.compiler.lower.blocking import RUN, STREAMS, TALLEST, TASK, Product
 from stepwell.compiler.lower.contraction import Contraction, Factor, chunk_steps
@@ -121,9 +121,7 @@ def _positions(axes: tuple[Axis, ...]) -> int:
 
 
 def _count(access: Access) -> Size:
-    type = access.buffer.type
-    assert isinstance(type, BufferType)
-    return type.count
+    return buffer_type(access.buffer).count
 
 
 def _tallest(contraction: Contraction) -> int:

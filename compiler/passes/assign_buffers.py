@@ -24,7 +24,13 @@ from xdsl.traits import IsTerminator
 from stepwell.compiler.dialects.construct import construct
 from stepwell.compiler.dialects.llvm.types import i8, size
 from stepwell.compiler.dialects.loop.host import AllocOp, FuncOp, LaunchOp, ViewOp
-from stepwell.compiler.dialects.loop.types import AccessAttr, Affine, BufferType, buffer
+from stepwell.compiler.dialects.loop.types import (
+    AccessAttr,
+    Affine,
+    BufferType,
+    buffer,
+    buffer_type,
+)
 from stepwell.compiler.dialects.sizes import NumberAttr
 from stepwell.runtime.sizes import Size
 
@@ -181,8 +187,7 @@ def _number(block: Block, time: int, times: dict[Operation, tuple[int, int]]) ->
 
 
 def _request(allocation: AllocOp, times: dict[Operation, tuple[int, int]]) -> Request:
-    type = allocation.result.type
-    assert isinstance(type, BufferType)
+    type = buffer_type(allocation.result)
     spans = [times[_beside(use, allocation)] for use in _users(allocation.result)]
     first = min((begin for begin, _ in spans), default=times[allocation][0])
     last = max((end for _, end in spans), default=times[allocation][1])

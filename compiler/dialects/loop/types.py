@@ -6,7 +6,7 @@ from enum import auto
 from functools import lru_cache, partial
 from math import prod
 
-from xdsl.ir import Attribute, ParametrizedAttribute, TypeAttribute
+from xdsl.ir import Attribute, ParametrizedAttribute, SSAValue, TypeAttribute
 from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
@@ -57,6 +57,12 @@ class BufferType(ParametrizedAttribute, TypeAttribute):
         with printer.in_angle_brackets():
             printer.print_string(f"{shape_text(self.shape)} x ")
             printer.print_attribute(self.element)
+
+
+def buffer_type(buffer: SSAValue) -> BufferType:
+    """The type of a value that is a buffer."""
+    assert isinstance(buffer.type, BufferType)
+    return buffer.type
 
 
 @lru_cache(maxsize=4096)

@@ -16,7 +16,7 @@ from stepwell.compiler.dialects.loop.explicit import ForOp, IfOp, LoadOp, StackO
 from stepwell.compiler.dialects.loop.host import FuncOp, LaunchOp, ViewOp, WhileOp
 from stepwell.compiler.dialects.loop.nests import IndexOp, KernelOp
 from stepwell.compiler.dialects.loop.scalar import SelectOp
-from stepwell.compiler.dialects.loop.types import AccessAttr, BufferType
+from stepwell.compiler.dialects.loop.types import AccessAttr, BufferType, buffer_type
 from stepwell.compiler.lower.analysis import divisor
 from stepwell.compiler.lower.loop_to_llvm.types import in_memory
 
@@ -40,8 +40,7 @@ class Alignments:
     def of_access(self, op: LoadOp | StoreOp) -> int:
         """In bytes, of the place where an access begins; 1 or more."""
         buffer = op.source if isinstance(op, LoadOp) else op.target
-        assert isinstance(buffer.type, BufferType)
-        element = bytes_of(in_memory(buffer.type.element))
+        element = bytes_of(in_memory(buffer_type(buffer).element))
         return gcd(self.of(buffer), element * self.of(op.offset), GIVEN)
 
     def of(self, value: SSAValue) -> int:
@@ -92,8 +91,7 @@ class Alignments:
     def view(self, value: OpResult) -> int:
         op = value.op
         assert isinstance(op, ViewOp)
-        assert isinstance(op.base.type, BufferType)
-        element = bytes_of(in_memory(op.base.type.element))
+        element = bytes_of(in_memory(buffer_type(op.base).element))
         return gcd(self.of(op.base), element * self.affine(op.access, op.indices))
 
     def constant(self, value: OpResult) -> int:

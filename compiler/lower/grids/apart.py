@@ -9,7 +9,7 @@ from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.construct import construct
 from stepwell.compiler.dialects.loop.nests import FoldOp, KernelOp, LocalOp, NestOp
-from stepwell.compiler.dialects.loop.types import BufferType, buffer
+from stepwell.compiler.dialects.loop.types import BufferType, buffer, buffer_type
 from stepwell.compiler.dialects.sizes import Range
 from stepwell.compiler.lower.analysis import Analysis
 from stepwell.compiler.lower.grids.long_folds import LongFold, folds_of, long_fold, separated
@@ -86,8 +86,7 @@ class Apart:
 
     def _keep(self, places: Sequence[LocalOp]) -> None:
         for each in places:
-            assert isinstance(each.result.type, BufferType)
-            self.buffers[each.result] = each.result.type
+            self.buffers[each.result] = buffer_type(each.result)
 
     def _long(self, analysis: Analysis) -> LongFold | None:
         fold = long_fold(analysis)

@@ -9,7 +9,7 @@ from xdsl.ir import Attribute, Operation, Region, SSAValue
 from stepwell.compiler.dialects.construct import append, construct
 from stepwell.compiler.dialects.gpu.memory import SharedOp
 from stepwell.compiler.dialects.llvm.types import array, i32
-from stepwell.compiler.dialects.loop.types import BufferType, buffer
+from stepwell.compiler.dialects.loop.types import buffer, buffer_type
 from stepwell.compiler.lower.grids.launch import BLOCK, SEGMENTS, THREAD, empty_body
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame
 from stepwell.compiler.lower.loop_to_llvm.types import in_memory
@@ -54,8 +54,7 @@ def wait(writer: Writer) -> None:
 
 
 def shared(frame: Frame, op: SharedOp) -> None:
-    type = op.result.type
-    assert isinstance(type, BufferType)
+    type = buffer_type(op.result)
     count = type.count.static
     assert count is not None
     name, kind = frame.program.unique("shared"), array(in_memory(type.element), count)

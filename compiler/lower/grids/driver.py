@@ -16,7 +16,7 @@ from stepwell.compiler.dialects.llvm.types import i32, i64, ptr, size, void
 from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.dialects.loop.explicit import LoadOp
 from stepwell.compiler.dialects.loop.host import CopyOp, CustomOp, HostOp
-from stepwell.compiler.dialects.loop.types import BufferType
+from stepwell.compiler.dialects.loop.types import buffer_type
 from stepwell.compiler.lower.grids.blocks import SHARED_BYTES
 from stepwell.compiler.lower.grids.frame import GridFrame
 from stepwell.compiler.lower.grids.versions import NARROW
@@ -128,20 +128,14 @@ def _parameters(frame: Frame, given: Sequence[SSAValue]) -> SSAValue:
 
 def read_back(frame: Frame, op: LoadOp) -> None:
     """One element, for which the host waits until the stream has come to it."""
-    build, (source, offset) = frame.build, (op.source, op.offset)
-    type = frame.type_of(op.result)
-    assert isinstance(source.type, BufferType)
-    element = in_memory(source.type.element)
-    place = build.gep(frame.values[source], frame.values[offset], element)
-    here = frame.room(i64, 1)
-    _copy(frame, here, place, size(element))
+    element, here = in_memory(buffer_type(op.source).element), frame.room(i64, 1)
+    _copy(frame, here, frame.place(op.source, op.offset), size(element))
     wait(frame)
-    frame.values[op.result] = build.load(here, type)
+    frame.values[op.result] = frame.build.load(here, frame.type_of(op.result))
 
 
 def copy(frame: Frame, op: CopyOp) -> None:
-    assert isinstance(op.source.type, BufferType)
-    type = op.source.type
+    type = buffer_type(op.source)
     bytes = frame.sizes.operand(type.count * size(as_integer(type.element)))
     _copy(frame, frame.values[op.target], frame.values[op.source], bytes)
 

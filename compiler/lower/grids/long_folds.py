@@ -10,12 +10,7 @@ from xdsl.ir import Block, Operation, Region, SSAValue
 from stepwell.compiler.dialects.construct import construct, operands_of, segments
 from stepwell.compiler.dialects.loop.nests import FoldOp, IndexOp, LocalOp, NestOp, ReadOp, WriteOp
 from stepwell.compiler.dialects.loop.syntax import INDEX
-from stepwell.compiler.dialects.loop.types import (
-    LANE_COUNT,
-    AccessAttr,
-    Affine,
-    BufferType,
-)
+from stepwell.compiler.dialects.loop.types import LANE_COUNT, AccessAttr, Affine, buffer_type
 from stepwell.compiler.dialects.sizes import Shape, SizesAttr
 from stepwell.compiler.lower.analysis import Analysis, Axis
 from stepwell.compiler.lower.contraction import chunk_steps, slice_of
@@ -236,12 +231,10 @@ def _write(value: SSAValue, target: SSAValue, place: SSAValue) -> WriteOp:
 
 def _read(source: SSAValue, place: SSAValue) -> ReadOp:
     properties = {"access": _first(source), **segments(1, 1, 0)}
-    assert isinstance(source.type, BufferType)
-    return construct(ReadOp, (source, place), (source.type.element,), properties)
+    return construct(ReadOp, (source, place), (buffer_type(source).element,), properties)
 
 
 def _first(memory: SSAValue) -> AccessAttr:
     """So many elements from the beginning: all indices but the last are 0."""
-    assert isinstance(memory.type, BufferType)
-    rank = len(memory.type.shape)
+    rank = len(buffer_type(memory).shape)
     return AccessAttr((*[Affine((), ZERO)] * (rank - 1), Affine(((ONE, 0),), ZERO)))

@@ -9,7 +9,7 @@ from stepwell.compiler.dialects.gpu.matrices import LoadMatricesOp, MmaOp
 from stepwell.compiler.dialects.llvm.types import bits, element, f16, i32, lanes, struct, vector
 from stepwell.compiler.dialects.llvm.types import size as bytes_of
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
-from stepwell.compiler.dialects.loop.types import BufferType
+from stepwell.compiler.dialects.loop.types import buffer_type
 from stepwell.compiler.lower.grids.alignment import Alignments
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame
 from stepwell.compiler.lower.loop_to_llvm.types import in_memory
@@ -53,7 +53,7 @@ def copy(alignments: Alignments, frame: Frame, op: AsyncCopyOp) -> None:
         size = build.select(condition, build.constant(i32, PIECE), build.constant(i32, 0))
         build.intrinsic_void(COPY, [target, build.addrspacecast(source, GLOBAL), size])
         return
-    scalar = in_memory(_element(op.source))
+    scalar = in_memory(buffer_type(op.source).element)
     type = vector(scalar, PIECE // bytes_of(scalar))
     with build.if_(condition) as choice:
         choice.yields(build.load(source, type, bytes_of(scalar)))
@@ -69,11 +69,6 @@ def commit(frame: Frame, op: CommitOp) -> None:
 def wait(frame: Frame, op: WaitOp) -> None:
     pending = frame.build.constant(i32, op.pending.data)
     frame.build.intrinsic_void("llvm.nvvm.cp.async.wait.group", [pending])
-
-
-def _element(buffer: SSAValue) -> Attribute:
-    assert isinstance(buffer.type, BufferType)
-    return buffer.type.element
 
 
 def _words_in(type: Attribute) -> int:

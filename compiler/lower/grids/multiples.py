@@ -8,12 +8,18 @@ vectors of sixteen bytes are aligned, and none lies across the end of a row. Whe
 from collections.abc import Iterator, Mapping
 from itertools import chain
 
-from xdsl.ir import Attribute, SSAValue
+from xdsl.ir import Attribute
 from xdsl.rewriter import Rewriter
 
 from stepwell.compiler.dialects.llvm.types import size as bytes_of
 from stepwell.compiler.dialects.loop.nests import KernelOp
-from stepwell.compiler.dialects.loop.types import AccessAttr, Affine, BufferType, buffer
+from stepwell.compiler.dialects.loop.types import (
+    AccessAttr,
+    Affine,
+    BufferType,
+    buffer,
+    buffer_type,
+)
 from stepwell.compiler.dialects.sizes import Shape, SizesAttr, SymbolsAttr
 from stepwell.compiler.lower.analysis import Access, Analysis, divisor
 from stepwell.compiler.lower.loop_to_llvm.types import in_memory
@@ -29,7 +35,7 @@ def multiples_in(kernel: KernelOp) -> Mapping[str, int]:
     """Symbols that decide whether vectors are aligned, with what they should be multiples of."""
     nests = [Analysis(nest) for nest in nests_of(kernel)]
     accesses = [(nest, access) for nest in nests for access in nest.accesses.values()]
-    elements = [in_memory(_type(access.buffer).element) for _, access in accesses]
+    elements = [in_memory(buffer_type(access.buffer).element) for _, access in accesses]
     widest = max(map(bytes_of, elements), default=BYTES)
     number = max(BYTES // widest, 1)
     names: set[str] = set()
@@ -41,7 +47,7 @@ def multiples_in(kernel: KernelOp) -> Mapping[str, int]:
 def _deciding(nest: Analysis, access: Access, number: int) -> frozenset[str]:
     """The symbols in the length of a buffer's rows, if an access goes along these and is aligned
     just if they are multiples of a number."""
-    last = next((size for size in reversed(_type(access.buffer).shape) if size != ONE), ONE)
+    last = next((size for size in reversed(buffer_type(access.buffer).shape) if size != ONE), ONE)
     known = _multiplied(dict.fromkeys(last.symbols, number))
     steps = [size for size in _steps(nest, access) if divisor(size) % number]
     helps = all(divisor(size.substitute(known)) % number == 0 for size in steps)
@@ -65,11 +71,6 @@ def _steps(nest: Analysis, access: Access) -> Iterator[Size]:
 def _multiplied(multiples: Mapping[str, int]) -> Mapping[str, Size]:
     """Symbols as what shows that they are multiples; as numbers, they stay what they are."""
     return {name: number * (Size.of(name) // number) for name, number in multiples.items()}
-
-
-def _type(buffer: SSAValue) -> BufferType:
-    assert isinstance(buffer.type, BufferType)
-    return buffer.type
 
 
 def substitute(kernel: KernelOp, multiples: Mapping[str, int]) -> Mapping[str, Size]:

@@ -18,7 +18,7 @@ from stepwell.compiler.dialects.llvm.types import element, lanes
 from stepwell.compiler.dialects.loop.explicit import ForOp, IfOp, LoadOp, StoreOp
 from stepwell.compiler.dialects.loop.host import CopyOp, ViewOp
 from stepwell.compiler.dialects.loop.nests import IndexOp, YieldOp
-from stepwell.compiler.dialects.loop.types import BufferType
+from stepwell.compiler.dialects.loop.types import buffer_type
 from stepwell.compiler.lower.analysis import BACK
 from stepwell.compiler.lower.contraction import slice_of
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term, Writer
@@ -37,14 +37,9 @@ def writes_of(ops: Sequence[Operation]) -> list[Write]:
 def root_of(buffer: SSAValue) -> SSAValue:
     """What a view is a part of; in the workspace there are many of those."""
     owner = buffer.owner
-    if isinstance(owner, ViewOp) and _element(owner.base) == _element(buffer):
+    if isinstance(owner, ViewOp) and buffer_type(owner.base).element == buffer_type(buffer).element:
         return root_of(owner.base)
     return buffer
-
-
-def _element(buffer: SSAValue) -> object:
-    assert isinstance(buffer.type, BufferType)
-    return buffer.type.element
 
 
 def may_be_shared(ops: Sequence[Operation]) -> bool:
@@ -112,9 +107,7 @@ def _loop_along(store: StoreOp) -> ForOp | None:
 
 def elements_of(write: Write) -> Size:
     """Of the buffer of which a part is written."""
-    type = root_of(write.target).type
-    assert isinstance(type, BufferType)
-    return type.count
+    return buffer_type(root_of(write.target)).count
 
 
 def threads_for(elements: Size) -> int:
@@ -152,8 +145,7 @@ class Owner:
             self._where_own(write)
 
     def _copy(self, op: CopyOp) -> None:
-        type = op.target.type
-        assert isinstance(type, BufferType)
+        type = buffer_type(op.target)
         made = Block()
         writer = _writer(made, op)
 

@@ -12,7 +12,7 @@ from xdsl.ir import Attribute, Block, SSAValue
 from stepwell.compiler.dialects.llvm.instructions import PoisonOp
 from stepwell.compiler.dialects.llvm.types import i64, lanes, size
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
-from stepwell.compiler.dialects.loop.types import BufferType
+from stepwell.compiler.dialects.loop.types import buffer_type
 from stepwell.compiler.lower.loop_to_llvm.program import Program
 from stepwell.compiler.lower.loop_to_llvm.sizes import Sizes, at_entry
 from stepwell.compiler.lower.loop_to_llvm.types import in_memory, lowered
@@ -59,8 +59,7 @@ class Frame(ABC):
 
     def place(self, buffer: SSAValue, offset: SSAValue) -> SSAValue:
         """The address at a linear offset, or at a vector of them."""
-        assert isinstance(buffer.type, BufferType)
-        element = in_memory(buffer.type.element)
+        element = in_memory(buffer_type(buffer).element)
         return self.build.gep(self.values[buffer], self.values[offset], element)
 
     @abstractmethod

@@ -7,7 +7,7 @@ from xdsl.ir import Operation, SSAValue
 from stepwell.compiler.dialects.llvm.types import i32, i64, ptr
 from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.dialects.loop.host import AssertOp, CustomOp, HostOp, LaunchOp
-from stepwell.compiler.dialects.loop.types import BufferType
+from stepwell.compiler.dialects.loop.types import buffer_type
 from stepwell.compiler.lower.loop_to_llvm.callees import Callee
 from stepwell.compiler.lower.loop_to_llvm.context import Error, Word, fail, read
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame, FunctionFrame
@@ -84,8 +84,7 @@ def _stored(frame: Frame, values: Sequence[SSAValue]) -> SSAValue:
 
 
 def _sizes(frame: Frame, buffer: SSAValue) -> list[SSAValue]:
-    assert isinstance(buffer.type, BufferType)
-    return [frame.sizes.value(size) for size in buffer.type.shape]
+    return [frame.sizes.value(size) for size in buffer_type(buffer).shape]
 
 
 STATEMENTS: Mapping[type[Operation], Callable[..., None]] = {

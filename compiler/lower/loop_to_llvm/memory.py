@@ -23,7 +23,7 @@ from stepwell.compiler.dialects.loop.explicit import (
 )
 from stepwell.compiler.dialects.loop.host import CopyOp, ViewOp
 from stepwell.compiler.dialects.loop.nests import IndexOp
-from stepwell.compiler.dialects.loop.types import AccessAttr, BufferType
+from stepwell.compiler.dialects.loop.types import AccessAttr, buffer_type
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame
 from stepwell.compiler.lower.loop_to_llvm.tiles import dot_tiles
 from stepwell.compiler.lower.loop_to_llvm.types import as_integer, in_memory
@@ -111,16 +111,16 @@ def fence(frame: Frame, op: FenceOp) -> None:
 
 
 def stack(frame: Frame, op: StackOp) -> None:
-    count = _buffer(op.result).count.static
+    count = buffer_type(op.result).count.static
     assert count is not None, "memory on the stack has a fixed size"
-    element = in_memory(_buffer(op.result).element)
+    element = in_memory(buffer_type(op.result).element)
     frame.values[op.result] = frame.room(element, count, STACK_ALIGNMENT)
 
 
 def view(frame: Frame, op: ViewOp) -> None:
     base, *indices = operands_of(op)
     offset = affine(frame, op.access, indices)
-    element = in_memory(_buffer(base).element)
+    element = in_memory(buffer_type(base).element)
     frame.values[op.result] = frame.build.gep(frame.values[base], offset, element)
 
 
@@ -146,7 +146,7 @@ def affine(frame: Frame, access: AccessAttr, indices: Sequence[SSAValue]) -> Ope
 
 def copy(frame: Frame, op: CopyOp) -> None:
     """A vector at a time, then element by element; LLVM's `memcpy` would call a library."""
-    build, type = frame.build, _buffer(op.source)
+    build, type = frame.build, buffer_type(op.source)
     element = as_integer(type.element)
     width = COPIED_BYTES // size(element)
     source, target = frame.values[op.source], frame.values[op.target]
@@ -165,11 +165,6 @@ def _lanes_set(frame: Frame, places: SSAValue, mask: list[SSAValue]) -> SSAValue
     if mask:
         return frame.values[mask[0]]
     return frame.build.constant(vector(i1, lanes(places.type) or 1), 1)
-
-
-def _buffer(value: SSAValue) -> BufferType:
-    assert isinstance(value.type, BufferType)
-    return value.type
 
 
 STATEMENTS: Mapping[type[Operation], Callable[..., None]] = {

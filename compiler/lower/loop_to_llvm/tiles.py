@@ -7,6 +7,7 @@ from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.llvm.types import i8, i64, size, vector
 from stepwell.compiler.dialects.loop.explicit import TILE_LANES, DotTilesOp
+from stepwell.compiler.dialects.loop.types import buffer_type
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame
 from stepwell.compiler.machines.dots import TILE
 
@@ -44,7 +45,7 @@ class _Tiles:
         self.left = frame.place(op.left, op.first)
         self.panel = frame.place(op.panel, op.begin)
         self.sums = frame.place(op.sums, op.place)
-        self.row = self.build.mul(frame.values[op.stride], size(op.left.type.element))
+        self.row = self.build.mul(frame.values[op.stride], size(buffer_type(op.left).element))
         self.panel_row = self.build.constant(i64, TILE_LANES * WORD)
         self.words = frame.values[op.words]
 

@@ -9,7 +9,7 @@ from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.llvm.types import size as bytes_of
 from stepwell.compiler.dialects.loop.nests import KernelOp, ReadOp, WriteOp
-from stepwell.compiler.dialects.loop.types import BufferType, buffer
+from stepwell.compiler.dialects.loop.types import buffer, buffer_type
 from stepwell.compiler.dialects.sizes import Shape
 from stepwell.compiler.lower.analysis import Access, Analysis, collapse, lanes_of
 from stepwell.compiler.lower.bodies import Ahead
@@ -207,8 +207,7 @@ def handed_on(nests: Sequence[Analysis]) -> set[SSAValue]:
 
 def _aligned_axes(nest: Analysis, access: Access) -> int:
     """How many of its first axes the nest's access has as its first indices."""
-    type = access.buffer.type
-    assert isinstance(type, BufferType)
+    type = buffer_type(access.buffer)
     indices, count = access.op.indices, 0
     for axis, size, affine, extent in zip(
         nest.nest.axes, nest.nest.sizes.data, access.op.access.data, type.shape, strict=False
@@ -222,8 +221,7 @@ def _aligned_axes(nest: Analysis, access: Access) -> int:
 
 
 def _bytes(argument: SSAValue) -> int:
-    type = argument.type
-    assert isinstance(type, BufferType)
+    type = buffer_type(argument)
     return length(type.count) * bytes_of(type.element)
 
 

@@ -13,7 +13,7 @@ from stepwell.compiler.dialects.llvm.types import vector
 from stepwell.compiler.dialects.loop.nests import KernelOp, SortOp
 from stepwell.compiler.dialects.loop.scalar import Cast
 from stepwell.compiler.dialects.loop.syntax import INDEX
-from stepwell.compiler.dialects.loop.types import BufferType, buffer
+from stepwell.compiler.dialects.loop.types import buffer, buffer_type
 from stepwell.compiler.lower.analysis import lanes_of
 from stepwell.compiler.lower.codes import cast, code_bytes, code_of, code_type, integer_op
 from stepwell.compiler.lower.costs import length
@@ -101,7 +101,7 @@ class SortedRows:
     def __init__(self, plan: Sort, kernel: KernelOp):
         (op,) = kernel.body.block.ops
         assert isinstance(op, SortOp)
-        types = [operand.type for operand in op.inputs if isinstance(operand.type, BufferType)]
+        types = list(map(buffer_type, op.inputs))
         shape, axis = types[0].shape, op.axis.data
         self.plan = plan
         self.location = op.location
