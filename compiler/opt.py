@@ -23,7 +23,7 @@ from xdsl.xdsl_opt_main import xDSLOptMain
 from stepwell.compiler.dialects.llvm import LLVM
 from stepwell.compiler.levels import LEVELS, expect_fit, expect_level
 from stepwell.compiler.machines import machine_named
-from stepwell.compiler.machines.nvidia import SM_80
+from stepwell.compiler.machines.gpu.nvidia import SM_80
 from stepwell.compiler.targets.cpu import assembly, host
 from stepwell.compiler.targets.gpu.ptx import compile_ptx, take_device
 from stepwell.compiler.targets.llvm_text import module_text

@@ -18,9 +18,12 @@ CORE = [
 SUPPORT = {ROOT / "compiler" / "targets" / room for room in ("pool", "thunk")}
 GPU = {
     ROOT / "runtime" / "devices",
-    *(ROOT / "compiler" / room for room in ("lower/grids", "dialects/gpu", "targets/gpu")),
+    *(
+        ROOT / "compiler" / room
+        for room in ("lower/grids", "dialects/gpu", "machines/gpu", "targets/gpu")
+    ),
 }
-LARGEST_GPU = 4_000
+LARGEST_GPU = 5_000
 LAYOUT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
 VAGUE = {"utils", "util", "helpers", "helper", "common", "core", "misc"}
 OPEN = re.compile(r"\b(TO" r"DO|FIX" r"ME|X" r"XX|HA" r"CK)\b|NotImplemented" r"Error")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import gcd
 
+from stepwell.compiler.lower.costs import ALIKE, busy, evenly
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.passes.pack_weights import PANEL
 
@@ -19,9 +20,9 @@ TALLEST, WIDEST = 14, 24
 NEAR_REUSED, FAR_REUSED = 40, 4
 """Tiles that use a panel if it is worth a copy: from the second cache, and from beyond."""
 
-PAGE = 8
-"""Cycles that a row takes which is copied and may lie on another page; without a copy it is one for
-each tile."""
+COPY = 24
+"""Cycles that a copied row takes, which may lie on another page; where it is read by each tile, it
+is one for each."""
 
 REUSED = 12
 """Tiles that use a panel of a block of the fold."""
@@ -42,9 +43,6 @@ soon; and how many bytes in a row are worth it."""
 
 TASK = 40_000
 """Multiply-add instructions that a task has at least: some 6 microseconds."""
-
-ALIKE = 4
-"""Threads that are to have as much to do as each other."""
 
 FAR, NEAR = 16, 4
 """Multiply-adds in the time in which a vector comes from memory, and from the second cache."""
@@ -93,13 +91,13 @@ class Product:
     def _cost(self, mr: int, nv: int, distance: int | None, machine: Machine) -> float:
         """Cycles for one position of k: a little more if a few threads, who share the panels, would
         not end together, or if what is read is not in a row."""
-        panels = -(-self.n // (nv * self.width))
-        tiles = -(-self.rows // mr)
-        turns = min(tiles, PAGE) if self.packs_right(mr, nv, distance, machine) else tiles
+        panels, turns = -(-self.n // (nv * self.width)), -(-self.m // mr)
+        if self.packs_right(mr, nv, distance, machine):
+            turns = COPY / self.middle
         visits = 0 if self._is_in_a_row(nv, distance) else turns * panels
-        busiest = -(-panels * self.columns // ALIKE) * ALIKE * nv * self.width
-        uneven = 1 + (busiest / self.lanes - 1) / 10
-        return (self.cycles(mr, nv, machine) + visits) * uneven
+        shared, panel = panels * self.columns, nv * self.width
+        uneven = busy(shared, 1) * panel / self.lanes - 1 if shared > max(ALIKE) else 0
+        return (self.cycles(mr, nv, machine) + visits) * (1 + uneven / 20)
 
     def cycles(self, mr: int, nv: int, machine: Machine) -> float:
         """Cycles for one position of k, over all tiles; a little more for tiles that load more."""
@@ -244,13 +242,6 @@ class Product:
             return -(-self.m // blocks // mr) * mr
         blocks = -(-self.middle // max(1, most // max(1, self.m)))
         return max(1, self.m) * -(-self.middle // blocks)
-
-
-def evenly(count: int, tasks: int) -> int:
-    """How much of `count` a task takes, so that there are so many or up to twice as many, and a few
-    threads have as much to do as each other."""
-    most = -(-count // tasks)
-    return min(range(most, most // 2, -1), key=lambda each: -(-count // (each * ALIKE)) * each)
 
 
 def tiles(tallest: int, widest: int, registers: int) -> Iterator[tuple[int, int]]:

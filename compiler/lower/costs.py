@@ -42,12 +42,29 @@ STEPS: Mapping[type[Operation], float] = {
 NANOSECONDS = 0.3
 """For one step."""
 
+ALIKE = 2, 4
+"""Numbers of threads that are to have as much to do as each other."""
+
 TASKS, SHORTEST = 16, 5_000
 """So many tasks let two or more threads end together; but nanoseconds that one is to take."""
 
 
 def length(size: Size) -> int:
     return max(1, size.evaluate(dict.fromkeys(size.symbols, UNKNOWN)))
+
+
+def busy(count: int, each: int) -> float:
+    """What all of a few threads could do until the last one ends, if tasks of `each` make up
+    `count`: that, if they end together."""
+    rounds = (threads * -(-count // (each * threads)) for threads in ALIKE)
+    return sum(rounds) * each / len(ALIKE)
+
+
+def evenly(count: int, tasks: int) -> int:
+    """How much of `count` a task takes, so that there are so many or up to twice as many, and a few
+    threads end together."""
+    most = -(-count // tasks)
+    return min(range(most, (most - 1) // 2, -1), key=lambda each: busy(count, each))
 
 
 def task_time(whole: float, most: float) -> float:

@@ -1,8 +1,8 @@
 """What machines are like, as data."""
 
 from stepwell.compiler.machines.aarch64 import AARCH64, AARCH64_DOTPROD
+from stepwell.compiler.machines.gpu.nvidia import GPUS
 from stepwell.compiler.machines.machine import Machine
-from stepwell.compiler.machines.nvidia import GPUS
 from stepwell.compiler.machines.x86 import LEVELS, PROCESSORS, X86_64_V3, X86_64_V4
 from stepwell.runtime.errors import CompileError
 

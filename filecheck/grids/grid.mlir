@@ -1,6 +1,6 @@
 // RUN: stepwell-opt %s -p 'choose-plans{machine=sm_80},expand-plans,onto-grids' | filecheck %s
 
-// A thread for each vector of sixteen bytes: 256 of them in a block, and 16 blocks.
+// A thread for each vector of sixteen bytes: 64 of them in a block, so that there are many blocks.
 loop.kernel @map(%x: !loop.buffer<[16384] x f32>) -> (%y: !loop.buffer<[16384] x f32>) {
   loop.nest [%i : 16384] {
     %v = loop.read %x[%i] : f32
@@ -11,12 +11,11 @@ loop.kernel @map(%x: !loop.buffer<[16384] x f32>) -> (%y: !loop.buffer<[16384] x
 
 // CHECK-LABEL: loop.kernel @map
 // CHECK-SAME:    plan <grid, bytes = 16, rows = 1>
-// CHECK-DAG:     [[blocks:%\d+]] = arith.constant 16 : index
-// CHECK-DAG:     [[threads:%\d+]] = arith.constant 256 : index
+// CHECK-DAG:     [[blocks:%\d+]] = arith.constant 64 : index
 // CHECK-DAG:     [[one:%\d+]] = arith.constant 1 : index
-// CHECK:         "gpu.launch"([[blocks]], [[one]], [[one]], [[threads]], [[one]], [[one]])
+// CHECK:         "gpu.launch"([[blocks]], [[one]], [[one]], {{%\d+}}, [[one]], [[one]])
 // CHECK-NEXT:    ^bb0([[block:%\d+]]: index, %{{\d+}}: index, %{{\d+}}: index, [[thread:%\d+]]: index,
-// CHECK-NEXT:      [[first:%\d+]] = loop.index (256) * [[block]]
+// CHECK-NEXT:      [[first:%\d+]] = loop.index (64) * [[block]]
 // CHECK-NEXT:      [[number:%\d+]] = loop.index [[first]] + [[thread]]
 // CHECK-NEXT:      [[inside:%\d+]] = loop.compare lt [[number]],
 // CHECK-NEXT:      loop.if [[inside]] {

@@ -20,7 +20,7 @@ loop.func @main(%x: !loop.buffer<[512, 64] x f32>, %z: !loop.buffer<[512, 65] x 
 // CHECK:       .version 7.0
 // CHECK:       .target sm_80
 // CHECK:       .visible .entry add_0(
-// CHECK:       .reqntid 256, 1, 1
+// CHECK:       .reqntid 64, 1, 1
 // CHECK-NEXT:  .minnctapersm 1
 // CHECK-NOT:     .local
 // CHECK-NOT:     {{ld|st}}.global.b32

@@ -260,7 +260,7 @@ loop.kernel @rounds(%x: !loop.buffer<[32] x f32>) -> (%y: !loop.buffer<[32] x f3
 // CHECK-NOT:       arith.mulf
 // CHECK-COUNT-2:   loop.select
 
-// Some ten microseconds are worth a second thread: two tasks, of eight rows each.
+// Some ten microseconds are worth a second thread: four tasks, which two or four threads share evenly.
 loop.kernel @curves(%x: !loop.buffer<[16, 256] x f32>) -> (%y: !loop.buffer<[16, 256] x f32>) {
   loop.nest [%i : 16, %j : 256] {
     %v = loop.read %x[%i, %j] : f32
@@ -276,5 +276,5 @@ loop.kernel @curves(%x: !loop.buffer<[16, 256] x f32>) -> (%y: !loop.buffer<[16,
 
 // CHECK-LABEL: loop.kernel @curves
 // CHECK-SAME:    task = 20,
-// CHECK:         [[TASKS:%\d+]] = arith.constant 2 : index
+// CHECK:         [[TASKS:%\d+]] = arith.constant 4 : index
 // CHECK:         loop.parallel {{.*}} to [[TASKS]]

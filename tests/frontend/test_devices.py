@@ -342,6 +342,40 @@ def test_printing_and_asserting(capsys):
         f(numpy.float32([1, -2]))
 
 
+def test_effects_happen_in_the_order_of_the_program(capsys):
+    """Also between kernels, in a loop, and before an assertion that fails."""
+
+    def f(x):
+        def step(n, each):
+            sw.print("{} {}", n, each * 2)
+            return n + 1, each
+
+        y = np.exp(x) * 0
+        sw.print("before {}", y)
+        n, _ = sw.scan(step, np.zeros((), "i32"), x + y)
+        assert_(x < 3, "x is small")
+        sw.print("after {}", n)
+        return x
+
+    f = sw.jit(f, target=CARD)
+    lines = ["before [0. 0.]", "0 2.0", "1 4.0", "after 2"]
+    f(numpy.float32([1, 2]))
+    assert capsys.readouterr().out.splitlines() == lines
+    with pytest.raises(sw.CallError, match="SW0410: f: x is small"):
+        f(numpy.float32([1, 3]))
+    assert capsys.readouterr().out.splitlines() == ["before [0. 0.]", "0 2.0", "1 6.0"]
+
+
+def test_assertions_of_nothing_hold():
+    def f(x, y):
+        assert_(x > 0, "x")
+        assert_(y > 0, "y")
+        return x
+
+    compiled = sw.compile(f, "f32[N]", "f32[0, 2]", target=CARD)
+    assert compiled(draw(0), draw(0, 2)).shape == (0,)
+
+
 def test_what_does_not_compile_for_a_gpu_says_so():
     f = sw.jit(lambda n: sw.custom_call("labs", n, results="i64[]"), target=CARD)
     with pytest.raises(sw.CompileError, match="SW0242: the C function labs cannot be called"):

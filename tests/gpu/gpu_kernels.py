@@ -19,8 +19,8 @@ from stepwell.compiler.lower.grids.onto_grids import OntoGrids
 from stepwell.compiler.lower.grids.to_llvm import GridsToLlvm
 from stepwell.compiler.lower.strategies import Strategy
 from stepwell.compiler.machines import X86_64_V3
+from stepwell.compiler.machines.gpu.nvidia import SM_80
 from stepwell.compiler.machines.machine import Machine
-from stepwell.compiler.machines.nvidia import SM_80
 from stepwell.compiler.targets.cpu import compile_object
 from stepwell.compiler.targets.gpu.ptx import Device as Part
 from stepwell.compiler.targets.gpu.ptx import compile_ptx, take_device

@@ -16,8 +16,8 @@ from emulator.emulated import EmulatedDevice
 from programs import Array, function_named, sizes_of
 from stepwell.compiler import pipeline
 from stepwell.compiler.dialects.nd import dtype_of, numpy_dtype, shape_of
+from stepwell.compiler.machines.gpu.nvidia import GPUS, SM_80
 from stepwell.compiler.machines.machine import Machine
-from stepwell.compiler.machines.nvidia import GPUS, SM_80
 from stepwell.runtime.code import load
 from stepwell.runtime.context import DEVICE, Words
 from stepwell.runtime.devices.device import Device

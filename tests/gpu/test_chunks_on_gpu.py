@@ -1,14 +1,20 @@
 """Long folds of few rows on the emulated GPU: chunks shared among blocks give the nests' bits."""
 
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assembler import assemble, needs_assembler, within_budget
 from emulator.block import Order
-from gpu_kernels import agree_on_gpu
+from gpu_kernels import agree_on_gpu, ptx_of_kernel
+from loop_text import parse_kernel
 from stepwell.compiler.lower.grids.chunks import Chunks
+from stepwell.compiler.lower.grids.plans import GRIDS
+from stepwell.compiler.lower.strategies import choose_plan
+from stepwell.compiler.machines.gpu.nvidia import GPUS, SM_80
 
 
 def total(kind: str, order: str, element: str = "f32") -> str:
@@ -183,3 +189,43 @@ def test_a_thread_adds_while_it_loads() -> None:
     assert loop is not None
     half = [*24 * ["ld.global"], "bar.warp", *96 * ["add.rn"]]
     assert re.findall(r"ld\.global|bar\.warp|add\.rn", loop[0]) == [*half, *half]
+
+
+def fixed(text: str, **sizes: int) -> str:
+    """The kernel for these sizes alone."""
+    text = re.sub(r"<[A-Z]: [^>]*>\(", "(", text)
+    for name, size in sizes.items():
+        text = re.sub(rf"\b{name}\b", str(size), text)
+    return text
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (fixed(total("add", "lanes, 4096"), N=1 << 20), "chunks"),
+        (fixed(total("add", "lanes, 4096"), N=4096), "warps"),
+        (fixed(total("max", "any"), N=1 << 28), "chunks"),
+        (fixed(VARIANCE, B=4000), "chunks"),
+        (fixed(VARIANCE, B=5000), "warps"),
+        (fixed(COLUMNS, M=5000, N=256), "chunks"),
+        (fixed(COLUMNS, M=16, N=256), "grid"),
+        (SOFTMAX, "chunks"),
+    ],
+)
+def test_few_long_rows_are_shared(text: str, name: str) -> None:
+    assert choose_plan(parse_kernel(text), SM_80, GRIDS).name == name
+
+
+@needs_assembler
+@pytest.mark.parametrize("machine", GPUS)
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("chunks", fixed(total("add", "lanes, 4096"), N=1 << 28)),
+        ("chunks_of_columns", fixed(COLUMNS, M=1 << 20, N=256)),
+        ("chunks_of_any_length", total("add", "lanes, 4096")),
+    ],
+)
+def test_what_the_assembler_gives(name: str, text: str, machine: str, tmp_path: Path) -> None:
+    taken = assemble(ptx_of_kernel(text, GPUS[machine]), machine, tmp_path)
+    assert all(within_budget(name, each) for each in taken.values()), taken

@@ -7,7 +7,7 @@ import pytest
 from assembler import WRITE, OpBudgets, Taken, assemble, most, needs_assembler
 from catalogue import mnemonic, samples, symbolic
 from programs import module_of
-from stepwell.compiler.machines.nvidia import GPUS
+from stepwell.compiler.machines.gpu.nvidia import GPUS
 from stepwell.compiler.ops import TENSOR_OPS
 from stepwell.compiler.ops.base import Effect, TensorOp
 from stepwell.compiler.pipeline import compile_module

@@ -9,7 +9,7 @@ from gpu_programs import Failed, OnGpu
 from products import KERNELS, fixed
 from programs import block_of, module_of
 from stepwell.compiler.lower.grids import driver
-from stepwell.compiler.machines.nvidia import SM_80
+from stepwell.compiler.machines.gpu.nvidia import SM_80
 from stepwell.compiler.ops.emission import emit
 from stepwell.compiler.ops.value import Value
 from stepwell.compiler.targets.gpu.ptx import Device, compile_ptx

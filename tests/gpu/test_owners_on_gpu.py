@@ -1,15 +1,20 @@
 """What a program writes between kernels, on the emulated GPU: many threads, the order of one."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from arrays import Array, expect_same_bits
+from assembler import assemble, needs_assembler, within_budget
 from emulator.block import Order
 from gpu_programs import OnGpu
 from programs import Interpreter, block_of, module_of
+from stepwell.compiler.machines.gpu.nvidia import GPUS
 from stepwell.compiler.ops.dynamic_slices import update_slice
 from stepwell.compiler.ops.gathering import scatter_add
 from stepwell.compiler.ops.value import Value
+from stepwell.compiler.pipeline import compile_module
 from stepwell.runtime.dtypes import BY_NAME
 from tensor_types import tensor_of
 
@@ -73,3 +78,12 @@ def test_a_slice_of_one_piece() -> None:
     types = ["f32[N]", "f32[3]", "i32[]"]
     gpu = check(write, types, [draw("f32", 9), draw("f32", 3), np.array(4, np.int32)])
     assert not gpu.image.host_controlled
+
+
+@needs_assembler
+@pytest.mark.parametrize("machine", GPUS)
+def test_what_the_assembler_gives(machine: str, tmp_path: Path) -> None:
+    types = [tensor_of(text) for text in ("f32[N,768]", "i32[M]", "f32[M,768]")]
+    module = module_of(block_of(types, lambda x, i, u: [scatter_add(x, i, u)]))
+    taken = assemble(compile_module(module, GPUS[machine]).ptx, machine, tmp_path)
+    assert all(within_budget("owners", each) for each in taken.values()), taken

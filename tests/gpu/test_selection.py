@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from stepwell.compiler.dialects.llvm import LLVM
-from stepwell.compiler.machines.nvidia import SM_80
+from stepwell.compiler.machines.gpu.nvidia import SM_80
 from stepwell.compiler.targets.gpu.ptx import Device, compile_ptx
 from stepwell.runtime.errors import CompileError
 
@@ -144,7 +144,7 @@ def test_all_other_ops_are_compiled(tmp_path: Path) -> None:
 COMPILE = """
 import sys
 from pathlib import Path
-from stepwell.compiler.machines.nvidia import SM_80
+from stepwell.compiler.machines.gpu.nvidia import SM_80
 from stepwell.compiler.targets.gpu.ptx import Device, compile_ptx
 print(compile_ptx(Device(Path(sys.argv[1]).read_text(), ()), SM_80).count(".entry"))
 """

@@ -33,7 +33,7 @@ from stepwell.compiler.lower.grids.plans import GRIDS
 from stepwell.compiler.lower.grids.tensor import Tensor
 from stepwell.compiler.lower.name_orders import NameOrders
 from stepwell.compiler.lower.strategies import Strategy, choose_plan
-from stepwell.compiler.machines.nvidia import GPUS, SM_80
+from stepwell.compiler.machines.gpu.nvidia import GPUS, SM_80
 from stepwell.compiler.pipeline import context
 from stepwell.runtime.errors import CompileError
 

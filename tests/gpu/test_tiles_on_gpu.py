@@ -19,7 +19,7 @@ from stepwell.compiler.lower.grids.plans import GRIDS
 from stepwell.compiler.lower.grids.tiles import Tiles
 from stepwell.compiler.lower.strategies import choose_plan
 from stepwell.compiler.lower.strategies.base import Strategy
-from stepwell.compiler.machines.nvidia import GPUS, SM_80
+from stepwell.compiler.machines.gpu.nvidia import GPUS, SM_80
 from stepwell.runtime.errors import CompileError
 
 pytestmark = pytest.mark.device

@@ -14,7 +14,7 @@ from stepwell.compiler.lower.grids.plans import GRIDS
 from stepwell.compiler.lower.grids.transposed import Transposed
 from stepwell.compiler.lower.strategies import choose_plan
 from stepwell.compiler.lower.strategies.base import Strategy
-from stepwell.compiler.machines.nvidia import SM_80
+from stepwell.compiler.machines.gpu.nvidia import SM_80
 
 pytestmark = pytest.mark.device
 PLAIN = """

@@ -20,7 +20,7 @@ from stepwell.compiler.dialects.gpu.copies import AsyncCopyOp, CommitOp, WaitOp
 from stepwell.compiler.dialects.gpu.matrices import LoadMatricesOp, MmaOp
 from stepwell.compiler.dialects.gpu.memory import SharedOp
 from stepwell.compiler.dialects.sizes import NumberAttr
-from stepwell.compiler.machines.matrices import WARP as WARP
+from stepwell.compiler.machines.gpu.matrices import WARP as WARP
 
 
 class Together(IRDLOperation):

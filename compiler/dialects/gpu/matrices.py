@@ -21,7 +21,7 @@ from stepwell.compiler.dialects.define import Computation
 from stepwell.compiler.dialects.llvm.types import element, lanes, size
 from stepwell.compiler.dialects.loop.syntax import INDEX
 from stepwell.compiler.dialects.loop.types import BufferType
-from stepwell.compiler.machines.matrices import MATRICES, WARP, MatrixProduct
+from stepwell.compiler.machines.gpu.matrices import MATRICES, WARP, MatrixProduct
 
 
 @irdl_op_definition

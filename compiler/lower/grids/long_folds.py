@@ -176,9 +176,10 @@ def behind(fold: FoldOp) -> frozenset[Operation]:
 def separated(nest: NestOp, totals: Mapping[FoldOp, Sequence[LocalOp]]) -> list[NestOp]:
     """A nest for each of its folds; all but the last leave what they come to in `totals`. A nest
     of one fold is itself."""
-    first, *others = folds_of(nest) or [None]
-    if first is None or not others:
+    folds = folds_of(nest)
+    if len(folds) < 2:
         return [nest]
+    first, *others = folds
     alone, rest = (Block(arg_types=[INDEX] * len(nest.axes)) for _ in range(2))
     known: Values = dict(zip(nest.axes, alone.args, strict=True))
     _copy(nest.body.block, alone, {*behind(first), first}, known)

@@ -53,6 +53,10 @@ from stepwell.compiler.lower.writer import Bound, Writer
 THREADS = 256
 """Of a block, in grids with a thread for each index."""
 WARP = 32
+FEWEST = 64
+"""Of a block that is one of several."""
+BLOCKS = 264
+"""Twice as many as a card has multiprocessors."""
 
 HOSTS = (LaunchOp, gpu.LaunchOp, ParallelOp, AssertOp, HostOp, CustomOp)
 """What only the host does."""
@@ -174,8 +178,8 @@ def _launch(group: Sequence[Operation], before: Operation | None) -> None:
         size = min(count, THREADS)
         blocks = writer.ceiling(writer.smaller(writer.extent(elements), count), size)
         _own(body, size, count, writes)
-    counts = [writer.value(each) for each in (blocks, size, 1)]
-    outside.add_op(launch(*counts, body, writer.location))
+    grid, block, one = (writer.value(each) for each in (blocks, size, 1))
+    outside.add_op(launch(grid, block, one, body, writer.location))
     _put(parent, before, outside)
 
 
@@ -205,7 +209,7 @@ def _thread_for_each(op: ParallelOp) -> None:
     parent, outside, body = op.parent, Block(), empty_body()
     assert parent is not None
     count = _known(op.bound)
-    size = THREADS if count is None else min(THREADS, -(-max(count, 1) // WARP) * WARP)
+    size = THREADS if count is None else _block_of(count)
     writer = Writer(outside)
     writer.location = op.location
     blocks = writer.value(writer.ceiling(op.bound if count is None else count, size))
@@ -217,6 +221,13 @@ def _thread_for_each(op: ParallelOp) -> None:
     _put(parent, op, outside)
     op.detach()
     op.erase()
+
+
+def _block_of(count: int) -> int:
+    """Threads of a block, of which there are fewer where multiprocessors would have none."""
+    if count <= THREADS:
+        return -(-max(count, 1) // WARP) * WARP
+    return min(THREADS, max(FEWEST, count // BLOCKS // WARP * WARP))
 
 
 def _where_inside(op: ParallelOp, body: Block, size: int) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TypeAlias, final
 
 from xdsl.ir import Block, Operation, Region, SSAValue
+from xdsl.irdl import IRDLOperation
 from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.traits import is_side_effect_free
 
@@ -175,8 +176,10 @@ class Owner:
         first = writer.add(loop.low, self._first(writer, terms, form.offset))
 
         def step(place: Bound) -> None:
-            known = {body.args[0]: writer.value(place)}
-            for op in [*body.ops][:-1]:
+            known: dict[SSAValue, SSAValue] = {body.args[0]: writer.value(place)}
+            for op in body.ops:
+                if not isinstance(op, IRDLOperation) or isinstance(op, YieldOp):
+                    continue
                 operands = [known.get(each, each) for each in operands_of(op)]
                 types = [element(each.type) for each in op.results]
                 copy = writer.effect(type(op), operands, types, op.properties)

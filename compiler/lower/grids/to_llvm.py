@@ -30,8 +30,8 @@ from stepwell.compiler.lower.loop_to_llvm import STATEMENTS, lower_block, progra
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame
 from stepwell.compiler.lower.loop_to_llvm.program import Program
 from stepwell.compiler.machines import machine_named
+from stepwell.compiler.machines.gpu.nvidia import SM_80
 from stepwell.compiler.machines.machine import Machine
-from stepwell.compiler.machines.nvidia import SM_80
 
 DEVICE = "device"
 """The name of the module that the GPU's functions are in."""

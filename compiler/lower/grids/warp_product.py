@@ -21,7 +21,7 @@ from stepwell.compiler.lower.grids.rings import PIECE, ROWS, STAGE, Ring
 from stepwell.compiler.lower.grids.staging import Side, Source
 from stepwell.compiler.lower.shuffles import halved, shuffle
 from stepwell.compiler.lower.writer import Bound, Writer
-from stepwell.compiler.machines.matrices import MATRICES, WARP, MatrixProduct
+from stepwell.compiler.machines.gpu.matrices import MATRICES, WARP, MatrixProduct
 
 ACROSS = 2
 """Warps of a block side by side, along either side: each has a quarter of its outputs."""

@@ -17,6 +17,7 @@ from stepwell.compiler.lower.costs import (
     ROUNDS,
     TASKS,
     best_lanes,
+    evenly,
     length,
     memory,
     steps,
@@ -230,6 +231,9 @@ def tasks_of(analysis: Analysis, tiling: Tiling, most: int) -> Tasks | None:
         step = tiling.step(axis)
         whole /= max(1, length(axis.size))
         block = step << max(0, round(log2(time / (whole * step))))
+        tiles, tasks = -(-length(axis.size) // step), -(-length(axis.size) // block)
+        if 1 < tasks < TASKS:
+            block = evenly(tiles, tasks) * step
         if block > step or length(axis.size) >= TASKS * step or axis is order[-1]:
             before = [(each, tiling.step(each)) for each in order[:number]]
             return Tasks((*before, (axis, block)))

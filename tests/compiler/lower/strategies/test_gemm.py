@@ -15,8 +15,9 @@ from products import KERNELS, ORDER, fixed, lengths, product
 from stepwell.compiler.dialects.loop.explicit import GatherOp, IfOp, LoadOp, ParallelOp
 from stepwell.compiler.dialects.loop.scalar import CompareOp
 from stepwell.compiler.lower.analysis import Analysis
-from stepwell.compiler.lower.blocking import AHEAD, RUN, STREAMS, TASK, Product, evenly, tiles
+from stepwell.compiler.lower.blocking import AHEAD, RUN, STREAMS, TASK, Product, tiles
 from stepwell.compiler.lower.contraction import contraction_of
+from stepwell.compiler.lower.costs import evenly
 from stepwell.compiler.lower.strategies import choose_plan
 from stepwell.compiler.lower.strategies.base import nests_of
 from stepwell.compiler.lower.strategies.gemm import Gemm

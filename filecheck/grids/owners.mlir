@@ -1,0 +1,55 @@
+// RUN: stepwell-opt %s -p onto-grids | filecheck %s
+
+// Every thread reads every index, and adds where the place is its own: the sums keep their order.
+loop.func @scatter<M: 0>(%i: !loop.buffer<[M] x i64>, %u: !loop.buffer<[M, 16] x f32>) -> (%y: !loop.buffer<[9, 16] x f32>) {
+  %zero = loop.index 0
+  %count = loop.index M
+  loop.for %n = %zero to %count step 1 {
+    %at = loop.index %n
+    %v = loop.load %i[%at] : !loop.buffer<[M] x i64> to i64
+    %place = loop.cast index %v : i64 to index
+    %width = loop.index 16
+    loop.for %c = %zero to %width step 16 {
+      %from = loop.index (16) * %n + %c
+      %a = loop.load %u[%from] : !loop.buffer<[M, 16] x f32> to vector<16xf32>
+      %to = loop.index (16) * %place + %c
+      %b = loop.load %y[%to] : !loop.buffer<[9, 16] x f32> to vector<16xf32>
+      %s = arith.addf %b, %a : vector<16xf32>
+      loop.store %s, %y[%to] : vector<16xf32> to !loop.buffer<[9, 16] x f32>
+      loop.yield
+    }
+    loop.yield
+  }
+}
+
+// CHECK-LABEL: loop.func @scatter
+// CHECK:         [[blocks:%\d+]] = arith.constant 1 : index
+// CHECK:         [[threads:%\d+]] = arith.constant 256 : index
+// CHECK:         "gpu.launch"([[blocks]], {{%\d+}}, {{%\d+}}, [[threads]],
+// CHECK:           [[number:%\d+]] = loop.index {{%\d+}} + {{%\d+}}
+// CHECK:           loop.for
+// CHECK:             loop.load %i
+// CHECK:             [[place:%\w+]] = loop.cast index
+// CHECK:             [[from:%\d+]] = loop.index [[number]] + (-16) * [[place]]
+// CHECK:             arith.constant 255
+// CHECK:             arith.andi [[from]]
+// CHECK:             loop.for {{.*}} step 256
+// CHECK:               arith.addf {{.*}} : f32
+// CHECK-NEXT:          loop.store {{.*}} : f32
+
+// Where a slice goes only the GPU knows: its threads copy it.
+loop.func @replace(%at: !loop.buffer<[] x i64>, %x: !loop.buffer<[4] x f32>) -> (%y: !loop.buffer<[100] x f32>) {
+  %zero = loop.index 0
+  %v = loop.load %at[%zero] : !loop.buffer<[] x i64> to i64
+  %place = loop.cast index %v : i64 to index
+  %part = loop.view %y[%place] : !loop.buffer<[100] x f32> to !loop.buffer<[4] x f32>
+  loop.copy %x, %part : !loop.buffer<[4] x f32> to !loop.buffer<[4] x f32>
+}
+
+// CHECK-LABEL: loop.func @replace
+// CHECK-NOT:     loop.load
+// CHECK:         "gpu.launch"
+// CHECK-NOT:     loop.copy
+// CHECK:           loop.for {{.*}} step 128
+// CHECK-NEXT:        loop.load %x
+// CHECK-NEXT:        loop.store
