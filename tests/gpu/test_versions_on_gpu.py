@@ -122,9 +122,10 @@ def test_of_fixed_sizes_there_is_one_version() -> None:
 
 
 def test_known_bounds_leave_no_choice() -> None:
-    bounded = CENTRED.replace("B: 1, N: 1", "B: 1 to 1000, N: 1 to 1000")
+    add = ADD.replace("T", "f32")
+    bounded = add.replace("A: 1, B: 1, C: 0", "A: 1 to 100, B: 1 to 100, C: 0 to 100")
     assert len(versions_in(ptx_of_kernel(bounded))) == 2
-    assert len(versions_in(ptx_of_kernel(CENTRED))) == 3
+    assert len(versions_in(ptx_of_kernel(add))) == 3
     assert len(versions_in(ptx_of_kernel(SHIFTED))) == 2, "never aligned"
 
 
