@@ -48,9 +48,11 @@ class Apart:
 
     @property
     def pays(self) -> bool | None:
-        """Whether it is worth while; None where sizes decide that are not known yet."""
+        """Whether it is worth while; None where sizes decide that are not known yet. Several folds
+        of such sizes, as of a softmax, are taken for those of many rows: each would have grids for
+        its chunks, its rest and what joins them, in all versions."""
         found = [pays for _, pays in self._folds]
-        return True if True in found else None if found else False
+        return True if True in found else None if len(found) == 1 else False
 
     def asked(self, writer: Writer) -> SSAValue:
         """Whether it is worth while for the sizes of a call."""
