@@ -1,7 +1,7 @@
 """Products of matrices by blocks of threads: which outputs are whose, and how they are written."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial, reduce
 from math import prod
@@ -127,9 +127,15 @@ class Worker(ABC):
         self.begins = writer.multiply(row, shape.rows), writer.multiply(lane, shape.lanes)
 
     @abstractmethod
-    def sums(self) -> Sequence[tuple[Bound, Sequence[tuple[Bound, SSAValue]]]]:
+    def sums(self) -> Sequence[SSAValue]:
+        """All of the thread's."""
+
+    @abstractmethod
+    def rows(
+        self, sums: Sequence[SSAValue]
+    ) -> Iterator[tuple[Bound, Sequence[tuple[Bound, SSAValue]]]]:
         """For each row of the thread its place in the block, and vectors of sums with the places
-        of their first lanes. All threads of the block go through this together."""
+        of their first lanes. All threads of the block go from one to the next together."""
 
     def write(self) -> None:
         writer, product = self.writer, self._product
@@ -174,12 +180,10 @@ class Worker(ABC):
         cut = partial(given, False) if is_needed else lambda: nothing
         return writer.branch(writer.all_of(conditions), partial(given, True), cut)
 
-    def _results(
-        self, sums: Sequence[tuple[Bound, Sequence[tuple[Bound, SSAValue]]]], cut: bool
-    ) -> None:
+    def _results(self, sums: Sequence[SSAValue], cut: bool) -> None:
         """What follows the sums, row by row; of a block that is `cut`, some may lie outside."""
         writer = self.writer
-        for place, own in sums:
+        for place, own in self.rows(sums):
             row = writer.add(self.begins[LEFT], place)
             write = partial(self._row, row, own, cut)
             if cut:

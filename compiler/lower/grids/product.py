@@ -1,6 +1,6 @@
 """A product of matrices by blocks: what each thread brings, multiplies, sums and writes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import final
@@ -81,20 +81,22 @@ class _Thread(Worker):
         first = self.writer.multiply(number, WIDTH)
         return [self.writer.add(first, n) for n in range(0, length, length * WIDTH // SIDE)]
 
-    def sums(self) -> Sequence[tuple[Bound, Sequence[tuple[Bound, SSAValue]]]]:
-        writer, across = self.writer, COUNT // SIDE
+    def sums(self) -> Sequence[SSAValue]:
         if self.product.runs:
             self._fill()
         else:
-            writer.branch(self._has_products(), self._fill, lambda: None)
-        wait(writer)
-        sums = self._sums()
-        rows = [writer.add(place, number) for place in self.own[LEFT] for number in range(WIDTH)]
-        parts = [sums[number * across : (number + 1) * across] for number in range(SIDE)]
-        return [
-            (row, list(zip(self.own[RIGHT], part, strict=True)))
-            for row, part in zip(rows, parts, strict=True)
-        ]
+            self.writer.branch(self._has_products(), self._fill, lambda: None)
+        wait(self.writer)
+        return self._sums()
+
+    def rows(
+        self, sums: Sequence[SSAValue]
+    ) -> Iterator[tuple[Bound, Sequence[tuple[Bound, SSAValue]]]]:
+        across = COUNT // SIDE
+        places = [(place, number) for place in self.own[LEFT] for number in range(WIDTH)]
+        for row, place in enumerate(places):
+            own = sums[row * across : (row + 1) * across]
+            yield self.writer.add(*place), list(zip(self.own[RIGHT], own, strict=True))
 
     # Sums.
 

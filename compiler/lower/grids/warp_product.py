@@ -1,6 +1,6 @@
 """A product of matrices by blocks whose warps multiply matrices of 16 by 16 by instructions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from math import prod
 from typing import final
@@ -115,7 +115,7 @@ class _Thread(Worker):
         places = writer.quotient(warp, ACROSS), writer.low_bits(warp, ACROSS)
         self.own = tuple(map(writer.multiply, places, self.lengths))
 
-    def sums(self) -> Sequence[tuple[Bound, Sequence[tuple[Bound, SSAValue]]]]:
+    def sums(self) -> Sequence[SSAValue]:
         writer, stages = self.writer, self.stages
         writer.each(0, stages - 1, self._fill, runs=True)
         sums = self.known.rows * self.known.lanes
@@ -124,7 +124,7 @@ class _Thread(Worker):
         start = [writer.value(0), writer.value(stages - 1), *zeros]
         high = writer.extent(self.contraction.depth)
         _, _, *sums = writer.loop(0, high, self.depth, start, self._stage, runs=self.runs)
-        return self._rows(sums)
+        return sums
 
     def _fill(self, stage: Bound) -> None:
         self._end(self._begin(self.writer.multiply(stage, self.depth), stage), stage)
@@ -232,9 +232,9 @@ class _Thread(Worker):
 
     # Results.
 
-    def _rows(
+    def rows(
         self, sums: Sequence[SSAValue]
-    ) -> Sequence[tuple[Bound, Sequence[tuple[Bound, SSAValue]]]]:
+    ) -> Iterator[tuple[Bound, Sequence[tuple[Bound, SSAValue]]]]:
         """Four threads that share a row give each other what they have, so that each has eight
         neighbours."""
         writer, beside = self.writer, QUAD * VECTOR
@@ -242,7 +242,6 @@ class _Thread(Worker):
         row = writer.add(self.own[LEFT], writer.quotient(self.lane, QUAD))
         lane = writer.add(self.own[RIGHT], writer.multiply(quad, VECTOR))
         lanes = [writer.add(lane, at) for at in range(0, self.lengths[RIGHT], beside)]
-        found: list[tuple[Bound, Sequence[tuple[Bound, SSAValue]]]] = []
         for at in range(0, self.lengths[LEFT], SIDE):
             own, sums = sums[: QUAD * len(lanes)], sums[QUAD * len(lanes) :]
             for half in range(2):
@@ -250,8 +249,7 @@ class _Thread(Worker):
                 groups = [pairs[n : n + QUAD] for n in range(0, len(pairs), QUAD)]
                 vectors = [self._turned(group, quad) for group in groups]
                 place = writer.add(row, at + half * ROWS)
-                found.append((place, list(zip(lanes, vectors, strict=True))))
-        return found
+                yield place, list(zip(lanes, vectors, strict=True))
 
     def _turned(self, pairs: list[SSAValue], quad: Bound) -> SSAValue:
         """Thread t gets pair t of each of the four: blocks off the diagonal change places."""
