@@ -571,8 +571,8 @@ def test_targets_and_numerics_that_are_not_there() -> None:
           --> model.py:N
            |     lambda: stepwell.compile(lambda x: x, "f32", target="abacus"),
            |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-          help: give one or several of host, x86-64-v3, x86-64-v3-vnni, x86-64-v4, x86-64-v4-vnni, x86-64-v4-amx, \
-sapphirerapids, znver4, znver5, aarch64, aarch64-dotprod, cuda, sm_80, sm_90a
+          help: give one or several of host, x86-64-v3, x86-64-v3-vnni, x86-64-v4, x86-64-v4-vnni, \
+x86-64-v4-amx, sapphirerapids, znver4, znver5, aarch64, aarch64-dotprod, cuda, sm_80, sm_90a
         """,
     )
     expect(

@@ -55,8 +55,9 @@ def test_a_layer_of_bytes_has_its_scale_behind_it(run: Any) -> None:
 
 def test_they_are_computed_by_the_machine_s_instruction() -> None:
     program = compile(lambda x, y: np.matmul(x, y, dtype="int32"), "i8[64, 64]", "i8[64, 64]")
-    instruction = "vpdpbusd" if {"avx512vnni", "avxvnni"} & {*host().features} else "vpmaddwd"
-    assert instruction in program.ir("asm")
+    features = {*host().features}
+    best = "vpdpbusd" if features & {"avx512vnni", "avxvnni"} else "vpmaddwd"
+    assert ("tdpbssd" if "amx-int8" in features else best) in program.ir("asm")
 
 
 def test_fast_products_of_bf16_are_pairs_where_that_pays() -> None:
