@@ -45,8 +45,8 @@ loop.kernel @greatest<N: 0>(%x: !loop.buffer<[N] x f32>) -> (%y: !loop.buffer<[]
 // CHECK:         loop.index floordiv(N + 16383, 16384)
 // CHECK:         [[long:%\d+]] = loop.compare gt
 // CHECK:         [[pays:%\d+]] = arith.andi {{.*}}, [[long]] : i1
-// CHECK:         [[threads:%\d+]] = loop.index 16*floordiv(N, 16384)
-// CHECK:         loop.if [[pays]] {
+// CHECK-NEXT:    loop.if [[pays]] {
+// CHECK:           [[threads:%\d+]] = loop.index 16*floordiv(N, 16384)
 // CHECK:           loop.parallel {{.*}} to [[threads]]
 // CHECK:         } else {
-// CHECK:           loop.parallel
+// CHECK:           loop.parallel {{.*}} attributes {narrow}

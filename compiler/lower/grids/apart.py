@@ -54,9 +54,9 @@ class Apart:
         found = [pays for _, pays in self._folds]
         return True if True in found else None if len(found) == 1 else False
 
-    def asked(self, writer: Writer) -> SSAValue:
+    def asked(self, writer: Writer) -> Sequence[SSAValue]:
         """Whether it is worth while for the sizes of a call."""
-        return writer.any_of([_asked(writer, fold) for fold, _ in self._folds])
+        return [_asked(writer, fold) for fold, _ in self._folds]
 
     def erase(self) -> None:
         """The kernel's values are used as they were before."""

@@ -16,6 +16,7 @@ from stepwell.compiler.lower.folds import NestWriter
 from stepwell.compiler.lower.grids.apart import Apart, Part
 from stepwell.compiler.lower.grids.chain import Chain
 from stepwell.compiler.lower.grids.grid import Grid, rows_of
+from stepwell.compiler.lower.grids.versions import Ask, Sometimes
 from stepwell.compiler.lower.grids.warps import Rows, Warps, refusal_of
 from stepwell.compiler.lower.strategies.base import (
     Refusal,
@@ -33,7 +34,7 @@ from stepwell.runtime.sizes import Size, largest
 
 @final
 @dataclass(frozen=True)
-class Chunks(Strategy):
+class Chunks(Sometimes):
     """Sums of all there is, few long rows: a grid computes the chunks of a fold, each by a team of
     threads, or by one a vector of `bytes` of neighbouring rows, and leaves what they come to in
     memory; in another one a thread joins those of a row in ascending order. Where sizes decide that
@@ -60,21 +61,19 @@ class Chunks(Strategy):
         need = total_bytes(apart.buffers.values())
         return need if apart.pays else largest(need, self._otherwise(kernel).workspace(kernel))
 
+    def otherwise(self, kernel: KernelOp) -> tuple[Ask, Strategy] | None:
+        apart = Apart(kernel)
+        apart.erase()
+        return None if apart.pays else (apart.asked, self._otherwise(kernel))
+
     def expand(self, kernel: KernelOp) -> None:
-        apart, write = Apart(kernel), self._otherwise(kernel).writing(kernel)
+        apart = Apart(kernel)
         with expanding(kernel) as writer:
             writer.location = kernel.location
-            cut = partial(self._write, writer, apart, kernel.arguments[-1])
-            if apart.pays:
-                cut()
-            else:
-                writer.branch(apart.asked(writer), cut, lambda: write(writer))
+            buffers = place(writer, kernel.arguments[-1], apart.buffers)
+            for part in apart.parts:
+                _Grids(writer, part, self.bytes, buffers, apart.ranges).write()
         apart.erase()
-
-    def _write(self, writer: Writer, apart: Apart, workspace: SSAValue) -> None:
-        buffers = place(writer, workspace, apart.buffers)
-        for part in apart.parts:
-            _Grids(writer, part, self.bytes, buffers, apart.ranges).write()
 
     def _otherwise(self, kernel: KernelOp) -> Warps | Grid:
         nests = [Analysis(nest) for nest in nests_of(kernel)]

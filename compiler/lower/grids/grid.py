@@ -1,6 +1,6 @@
 """The strategy `grid`: a thread for each tile, which it computes as a CPU's core would."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import ClassVar, Self, final
@@ -62,21 +62,12 @@ class Grid(Strategy):
         return total_bytes(locals_of(kernel).values())
 
     def expand(self, kernel: KernelOp) -> None:
-        write = self.writing(kernel)
+        locals, nests = locals_of(kernel), nests_of(kernel)
         with expanding(kernel) as writer:
-            write(writer)
-
-    def writing(self, kernel: KernelOp) -> Callable[[Writer], None]:
-        """Writes what the nests that the kernel has now are as grids."""
-        locals, nests = locals_of(kernel), [Analysis(nest) for nest in nests_of(kernel)]
-
-        def write(writer: Writer) -> None:
             writer.location = kernel.location
             buffers = place(writer, kernel.arguments[-1], locals) if locals else {}
             for nest in nests:
-                self.write_nest(writer, nest, buffers, kernel.symbols.ranges)
-
-        return write
+                self.write_nest(writer, Analysis(nest), buffers, kernel.symbols.ranges)
 
     def write_nest(
         self,

@@ -5,7 +5,9 @@ instructions that one of 64 takes. Whether rows are whole vectors, and all indic
 known of fixed sizes; of others the host asks before it launches.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from math import prod
 
@@ -21,6 +23,7 @@ from stepwell.compiler.lower.grids.multiples import multiples_in, substitute
 from stepwell.compiler.lower.strategies.base import Strategy, expanding
 from stepwell.compiler.lower.writer import ONE, Writer
 from stepwell.runtime.sizes import Size, at_most, equal
+from stepwell.runtime.sizes.polynomial import Call
 
 ROOM = 1 << 30
 """Positions and elements up to which indices have 32 bits: a tile goes a little beyond the end."""
@@ -31,8 +34,31 @@ Ask = Callable[[Writer], Sequence[SSAValue]]
 """Writes what has to hold for a version."""
 
 
+@dataclass(frozen=True)
+class Sometimes(Strategy):
+    """A strategy for some sizes only, which may not be known before a call."""
+
+    @abstractmethod
+    def otherwise(self, kernel: KernelOp) -> tuple[Ask, Strategy] | None:
+        """What the host asks of the sizes, and the strategy for others; None if all are such."""
+
+
 def expand(kernel: KernelOp, strategy: Strategy) -> None:
-    """Replace the nests by explicit loops, in as many versions as the sizes leave open."""
+    """Replace the nests by explicit loops, in as many versions as the sizes leave open; of what is
+    for some sizes only there is one."""
+    other = strategy.otherwise(kernel) if isinstance(strategy, Sometimes) else None
+    if other is None:
+        found = _versions(kernel, strategy)
+    else:
+        ask, usual = other
+        found = _choice(kernel, ask, _version(kernel, strategy), _versions(kernel, usual))
+    with expanding(kernel):
+        for op in list(found.ops):
+            op.detach()
+            kernel.body.block.add_op(op)
+
+
+def _versions(kernel: KernelOp, strategy: Strategy) -> Block:
     multiples, usual = multiples_in(kernel), _version(kernel, strategy)
     aligned = _version(kernel, strategy, multiples) if multiples else None
     large = _large(kernel, usual)
@@ -45,10 +71,7 @@ def expand(kernel: KernelOp, strategy: Strategy) -> None:
         usual = _choice(kernel, partial(_are_multiples, multiples), aligned, usual)
     if large and any_size is not None:
         usual = _choice(kernel, partial(_are_small, large), usual, any_size)
-    with expanding(kernel):
-        for op in list(usual.ops):
-            op.detach()
-            kernel.body.block.add_op(op)
+    return usual
 
 
 def _version(kernel: KernelOp, strategy: Strategy, multiples: Mapping[str, int] = {}) -> Block:
@@ -93,8 +116,8 @@ def _are_small(sizes: Sequence[Size], writer: Writer) -> Sequence[SSAValue]:
 
 
 def _large(kernel: KernelOp, explicit: Block) -> Sequence[Size] | None:
-    """Sizes that may be too large for indices of 32 bits, without those that exceed no other one;
-    None if some are."""
+    """Sizes that may be too large for indices of 32 bits; None if some are. Of those
+    that are soon compared, the ones that exceed no other are left out."""
     ranges = kernel.symbols.ranges
     found: list[Size] = []
     for size in dict.fromkeys([*_sizes(kernel), *_extents(explicit)]):
@@ -102,10 +125,18 @@ def _large(kernel: KernelOp, explicit: Block) -> Sequence[Size] | None:
         if low is not None and low >= ROOM:
             return None
         if high is None or high >= ROOM:
-            found = [each for each in found if not at_most(each, size, ranges)]
-            if not any(at_most(size, each, ranges) for each in found):
+            plain = list(filter(_is_plain, found)) if _is_plain(size) else []
+            if not any(at_most(size, each, ranges) for each in plain):
+                found = [x for x in found if x not in plain or not at_most(x, size, ranges)]
                 found.append(size)
     return found
+
+
+def _is_plain(size: Size) -> bool:
+    """Whether it has one quotient or the like, of a sum of products, or none."""
+    calls = {atom for atom in size.polynomial.atoms if isinstance(atom, Call)}
+    inner = (atom for call in calls for each in call.arguments for atom in each.atoms)
+    return len(calls) <= 1 and not any(isinstance(atom, Call) for atom in inner)
 
 
 def _sizes(kernel: KernelOp) -> Iterator[Size]:

@@ -61,19 +61,11 @@ class Warps(Strategy):
         return total_bytes(_rows_of(kernel, self.bytes).shared.values())
 
     def expand(self, kernel: KernelOp) -> None:
-        write = self.writing(kernel)
+        rows = _rows_of(kernel, self.bytes)
         with expanding(kernel) as writer:
-            write(writer)
-
-    def writing(self, kernel: KernelOp) -> Callable[[Writer], None]:
-        """Writes what the nests that the kernel has now are as a grid."""
-        rows, workspace = _rows_of(kernel, self.bytes), kernel.arguments[-1]
-
-        def write(writer: Writer) -> None:
             writer.location = rows.nests[0].nest.location
-            rows.write(writer, place(writer, workspace, rows.shared) if rows.shared else {})
-
-        return write
+            shared = place(writer, kernel.arguments[-1], rows.shared) if rows.shared else {}
+            rows.write(writer, shared)
 
 
 def refusal_of(nests: Sequence[Analysis], bytes: int) -> Refusal | None:
