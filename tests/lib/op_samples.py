@@ -25,9 +25,6 @@ TYPES = (
     "i8[4]",
     "bool[4]",
     "f64[0,3]",
-    "f64[0]",
-    "i32[0]",
-    "f32[1]",
     "f64[]",
 )
 """Of the operands of elementwise ops, which take those of their dtypes."""
