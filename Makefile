@@ -90,12 +90,17 @@ $(PEERS_VENV)/ready: pyproject.toml requirements/bench.txt
 
 # PYTHON may be an environment's, whose packages an environment made from it does not see: they are
 # added, with what they do when Python starts.
+NEEDED := from importlib.util import find_spec; import sys; \
+	missing = [x for x in ("xdsl", "llvmlite", "ml_dtypes", "pytest") if not find_spec(x)]; \
+	sys.exit(bool(missing) and "not here: {}; run make wheels WHEELS=folder where there is a network, \
+	and give WHEELS=folder here".format(", ".join(missing)))
 PLACE := import sysconfig; print(sysconfig.get_path("purelib"))
 $(CARD_VENV)/ready: pyproject.toml $(wildcard $(WHEELS)/*.whl)
 	$(PYTHON) -m venv --system-site-packages $(CARD_VENV)
 	echo "import site; site.addsitedir('$$($(PYTHON) -c '$(PLACE)')')" \
 		> "$$($(CARD_VENV)/bin/python -c '$(PLACE)')/around.pth"
 	$(if $(wildcard $(WHEELS)/*.whl),$(CARD_VENV)/bin/python $(QUIET_PIP) install --no-index --no-deps $(WHEELS)/*.whl)
+	@$(CARD_VENV)/bin/python -c '$(NEEDED)'
 	$(CARD_VENV)/bin/python $(QUIET_PIP) install --no-index --no-deps --no-build-isolation -e .
 	@touch $@
 
