@@ -42,7 +42,7 @@ lengths = st.sampled_from([0, 1, 8, 15, 16, 33, 64, 72])
 depths = st.sampled_from([0, 1, 8, 16, 33, 40, 128, 160])
 
 
-@examples(6)
+@examples(10)
 @given(
     name=st.sampled_from(sorted(HALVES)),
     plan=shapes,

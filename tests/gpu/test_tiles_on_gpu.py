@@ -35,7 +35,7 @@ lengths = st.sampled_from([0, 1, 4, 15, 16, 33, 64, 70])
 depths = st.sampled_from([0, 1, 3, 16, 20, 33, 48])
 
 
-@examples(8)
+@examples(10)
 @given(
     name=st.sampled_from(PRODUCTS),
     plan=shapes,

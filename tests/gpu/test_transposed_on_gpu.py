@@ -61,7 +61,7 @@ TEXTS = [*(PLAIN.replace("T", type) for type in ("f32", "f16", "i8", "i1", "i64"
 lengths = st.sampled_from([1, 3, 4, 8, 63, 64, 68, 130])
 
 
-@examples(12)
+@examples(25)
 @given(text=st.sampled_from(TEXTS), m=lengths, n=lengths)
 def test_squares_give_the_bits_of_the_nests(text: str, m: int, n: int) -> None:
     plan = Transposed.choose(parse_kernel(text), SM_80)

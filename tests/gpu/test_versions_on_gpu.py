@@ -146,7 +146,7 @@ def test_rows_decide_whether_vectors_are_aligned(text: str, expected: dict[str, 
 lengths = st.sampled_from([1, 3, 4, 7, 8, 64, 68, 70])
 
 
-@examples(10)
+@examples(15)
 @given(
     text=st.sampled_from(
         [ADD.replace("T", "f32"), ADD.replace("T", "f64"), CENTRED, SQUARES, PLACES]
