@@ -1,6 +1,6 @@
 """Rings of stages: a factor's elements in shared memory, from where a warp loads its matrices."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from typing import final
 
@@ -161,14 +161,3 @@ class Ring(Staged):
         body.write(nest.body.block, ops)
         body.write(self.source.factor.fold.body.block, ops)
         return body.value(condition).at(0, 0)
-
-    def put(
-        self,
-        writer: Writer,
-        shared: SSAValue,
-        stage: Bound,
-        thread: Bound,
-        vectors: Sequence[SSAValue],
-    ) -> None:
-        for piece, (at, position) in zip(vectors, self.places(writer, thread), strict=True):
-            writer.store(piece, shared, writer.add(stage, self.place(writer, at, position)))

@@ -180,7 +180,6 @@ class Staged(ABC):
             for at, position in self.places(writer, thread)
         ]
 
-    @abstractmethod
     def put(
         self,
         writer: Writer,
@@ -190,6 +189,17 @@ class Staged(ABC):
         vectors: Sequence[SSAValue],
     ) -> None:
         """Store what was fetched in the part of shared memory that begins at this element."""
+        for value, (at, position) in zip(vectors, self.places(writer, thread), strict=True):
+            place = writer.add(stage, self.place(writer, at, position))
+            self.store(writer, value, shared, place)
+
+    @abstractmethod
+    def place(self, writer: Writer, at: Bound, position: Bound) -> Bound:
+        """Where in a stage the vector lies that begins there."""
+
+    def store(self, writer: Writer, value: SSAValue, shared: SSAValue, place: Bound) -> None:
+        """One of the vectors, side by side."""
+        writer.store(value, shared, place)
 
 
 @final
@@ -206,32 +216,23 @@ class Stages(Staged):
     def depth(self) -> int:
         return DEPTH
 
-    def put(
-        self,
-        writer: Writer,
-        shared: SSAValue,
-        stage: Bound,
-        thread: Bound,
-        vectors: Sequence[SSAValue],
-    ) -> None:
-        for value, (at, position) in zip(vectors, self.places(writer, thread), strict=True):
-            place = writer.add(stage, self._place(writer, at, position))
-            if not self.source.is_along_fold:
-                writer.store(value, shared, place)
-                continue
-            for lane in range(WIDTH):
-                # Where groups stand is the same at all four positions.
-                one = writer.add(place, lane * self.length)
-                writer.store(extract(writer, value, lane), shared, one)
+    def store(self, writer: Writer, value: SSAValue, shared: SSAValue, place: Bound) -> None:
+        if not self.source.is_along_fold:
+            writer.store(value, shared, place)
+            return
+        for lane in range(WIDTH):
+            # Where groups stand is the same at all four positions.
+            one = writer.add(place, lane * self.length)
+            writer.store(extract(writer, value, lane), shared, one)
 
     def read(
         self, writer: Writer, shared: SSAValue, stage: Bound, at: Bound, position: Bound
     ) -> SSAValue:
         """Four elements from one along the side, at a position of the stage."""
-        place = writer.add(stage, self._place(writer, at, position))
+        place = writer.add(stage, self.place(writer, at, position))
         return writer.reload(shared, place, vector(self.source.value.type, WIDTH))
 
-    def _place(self, writer: Writer, at: Bound, position: Bound) -> Bound:
+    def place(self, writer: Writer, at: Bound, position: Bound) -> Bound:
         bits = writer.remainder(writer.quotient(position, WIDTH), WIDTH)
         changed = writer.index_op(arith.XOrIOp, at, writer.multiply(bits, GROUP))
         return writer.add(changed, writer.multiply(position, self.length))
