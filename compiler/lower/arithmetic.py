@@ -6,10 +6,9 @@ instructions, the interpreter with NumPy arrays; since every operation has one p
 """
 
 import struct
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Protocol, TypeVar
 
 V = TypeVar("V")
 M = TypeVar("M")
@@ -47,126 +46,109 @@ class Format:
 FORMATS = {32: Format(32, 24, 127), 64: Format(64, 53, 1023)}
 
 
-class Arithmetic(ABC, Generic[V, M]):
+class Arithmetic(Protocol[V, M]):
     """Operations on lanes. A `V` holds floats of `bits` bits or signed integers of as many bits;
     integers wrap around. An `M` holds truth values."""
 
     @property
-    @abstractmethod
     def bits(self) -> int:
         """32 or 64."""
+        ...
 
     @property
     def format(self) -> Format:
         return FORMATS[self.bits]
 
     # Constants, the same in every lane.
-    @abstractmethod
     def constant(self, value: float) -> V:
         """A float, rounded to nearest even."""
+        ...
 
-    @abstractmethod
     def integer(self, value: int) -> V:
         """An integer, reduced modulo 2^bits."""
+        ...
 
-    @abstractmethod
     def lookup(self, table: tuple[float, ...], index: V) -> V:
         """`table[index]`, each entry as by `constant`; the index lies within the table."""
+        ...
 
     # Floats.
-    @abstractmethod
     def add(self, a: V, b: V) -> V: ...
 
-    @abstractmethod
     def sub(self, a: V, b: V) -> V: ...
 
-    @abstractmethod
     def mul(self, a: V, b: V) -> V: ...
 
-    @abstractmethod
     def div(self, a: V, b: V) -> V: ...
 
-    @abstractmethod
     def fma(self, a: V, b: V, c: V) -> V:
         """`a * b + c`, rounded once."""
+        ...
 
-    @abstractmethod
     def round_even(self, a: V) -> V:
         """The nearest integer as a float, ties to even; infinities and NaN stay."""
+        ...
 
     # Signs: on the encoding, so that NaN has one too.
-    @abstractmethod
     def neg(self, a: V) -> V: ...
 
-    @abstractmethod
     def abs(self, a: V) -> V: ...
 
-    @abstractmethod
     def copysign(self, magnitude: V, sign: V) -> V: ...
 
     # Comparisons of floats: false when an operand is NaN, except `unordered`.
-    @abstractmethod
     def less(self, a: V, b: V) -> M: ...
 
-    @abstractmethod
     def equal(self, a: V, b: V) -> M: ...
 
-    @abstractmethod
     def unordered(self, a: V, b: V) -> M:
         """Whether a or b is NaN."""
+        ...
 
     # Masks.
-    @abstractmethod
     def mask_and(self, a: M, b: M) -> M: ...
 
-    @abstractmethod
     def mask_or(self, a: M, b: M) -> M: ...
 
-    @abstractmethod
     def mask_not(self, a: M) -> M: ...
 
-    @abstractmethod
     def select(self, mask: M, a: V, b: V) -> V:
         """`a` where the mask is set, else `b`; both floats or both integers."""
+        ...
 
-    @abstractmethod
     def rarely(self, mask: M, slow: Callable[..., V], usual: V, *operands: V) -> V:
         """`select(mask, slow(*operands), usual)`, where `slow` may be skipped if no lane is set.
 
         `slow` uses no other lanes than its operands (constants apart), so that it may become a
         function of its own, shared by its callers."""
+        ...
 
     # Integers.
-    @abstractmethod
     def bits_of(self, a: V) -> V:
         """The encoding of a float, as an integer."""
+        ...
 
-    @abstractmethod
     def float_of(self, a: V) -> V:
         """The float that an integer encodes."""
+        ...
 
-    @abstractmethod
     def to_float(self, a: V) -> V:
         """The value of an integer as a float; its magnitude is at most 2^precision."""
+        ...
 
-    @abstractmethod
     def int_add(self, a: V, b: V) -> V: ...
 
-    @abstractmethod
     def int_sub(self, a: V, b: V) -> V: ...
 
-    @abstractmethod
     def int_and(self, a: V, b: V) -> V: ...
 
-    @abstractmethod
     def int_xor(self, a: V, b: V) -> V: ...
 
-    @abstractmethod
     def shift_left(self, a: V, count: int) -> V: ...
 
-    @abstractmethod
     def shift_right(self, a: V, count: int) -> V:
         """Arithmetic: copies of the sign enter."""
+        ...
 
     # What follows from the above; a machine with an instruction for it may override it.
     def scale(self, x: V, exponent: V) -> V:
