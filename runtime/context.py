@@ -2,6 +2,7 @@
 
 import ctypes
 from collections.abc import Callable, Mapping
+from enum import IntEnum
 from math import prod
 from typing import Final, final
 
@@ -13,30 +14,49 @@ from stepwell.runtime.entry import ArrayType, Entry, filled
 from stepwell.runtime.errors import CallError
 
 VERSION: Final = 1
-ASSERTION, RAISED, REFUSED, DEVICE = 1, 2, 3, 4
-"""Values of the word `error`: an assertion failed, the host function answered 1, the imported C
-function that `site` numbers did not answer 0, or a GPU's driver answered what `site` says."""
 
 HostFunction: Final = ctypes.CFUNCTYPE(
     ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p
 )
 
 
-@final
-class Words(ctypes.Structure):
-    """The ABI's `ctx`; `error` and `site` are written by code that fails.
+class Word(IntEnum):
+    """Numbers of the context's words; `ERROR` and `SITE` are written by code that fails.
 
-    The words behind `site` are a GPU's: the driver's functions `launch`, `copy` and `wait`, a table
-    of `kernels`, and the `stream` in which all that happens.
+    Those behind `SITE` are a GPU's: the driver's functions `LAUNCH`, `COPY` and `WAIT`, a table of
+    `KERNELS`, and the `STREAM` in which all that happens.
     """
 
-    _fields_ = tuple(
-        (name, ctypes.c_uint64)
-        for name in (
-            *"version workspace parallel_for pool host imports error site".split(),
-            *"launch kernels stream copy wait".split(),
-        )
-    )
+    VERSION = 0
+    WORKSPACE = 1
+    PARALLEL_FOR = 2
+    POOL = 3
+    HOST = 4
+    IMPORTS = 5
+    ERROR = 6
+    SITE = 7
+    LAUNCH = 8
+    KERNELS = 9
+    STREAM = 10
+    COPY = 11
+    WAIT = 12
+
+
+class Error(IntEnum):
+    """Values of the word `ERROR`: an assertion failed, the host function answered 1, the imported C
+    function that `SITE` numbers did not answer 0, or a GPU's driver answered what `SITE` says."""
+
+    ASSERTION = 1
+    HOST = 2
+    CUSTOM = 3
+    DEVICE = 4
+
+
+@final
+class Words(ctypes.Structure):
+    """The ABI's `ctx`, word by word."""
+
+    _fields_ = tuple((word.name.lower(), ctypes.c_uint64) for word in Word)
 
     version: int
     workspace: int
@@ -157,13 +177,13 @@ class Host:
         raised = self._raised.pop(context.address, None)
         if raised is not None and not isinstance(raised, Exception):
             return raised
-        if code == REFUSED and site < len(self._imports):
+        if code == Error.CUSTOM and site < len(self._imports):
             sentence = f"{self._name}: the C function {self._imports[site]} failed"
             return CallError("SW0412", sentence)
-        if code not in (ASSERTION, RAISED) or site >= len(self._sites):
+        if code not in (Error.ASSERTION, Error.HOST) or site >= len(self._sites):
             return CallError("SW0412", f"{self._name} failed with code {code} at site {site}")
         text, where = self._sites[site].text, self._sites[site].where
-        if code == ASSERTION:
+        if code == Error.ASSERTION:
             return CallError("SW0410", f"{self._name}: {text}", where=where)
         failed = CallError("SW0411", f"{self._name}: print failed: {raised}", where=where)
         failed.__cause__ = raised

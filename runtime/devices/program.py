@@ -7,7 +7,7 @@ from typing import Final, cast, final
 
 import numpy as np
 
-from stepwell.runtime.context import DEVICE, Context
+from stepwell.runtime.context import Context, Error
 from stepwell.runtime.devices.array import DeviceArray, Memory, Value
 from stepwell.runtime.devices.device import Device, Kernels
 from stepwell.runtime.devices.graphs import Graphs
@@ -82,7 +82,7 @@ class DeviceProgram(Program):
             self._contexts.give(context)
 
     def _error(self, context: Context) -> BaseException:
-        failed = context.words.error == DEVICE
+        failed = context.words.error == Error.DEVICE
         return self._device.failure(context.words.site) if failed else super()._error(context)
 
 

@@ -19,7 +19,7 @@ from stepwell.compiler.dialects.nd import dtype_of, numpy_dtype, shape_of
 from stepwell.compiler.machines.gpu.nvidia import GPUS, SM_80
 from stepwell.compiler.machines.machine import Machine
 from stepwell.runtime.code import load
-from stepwell.runtime.context import DEVICE, Words
+from stepwell.runtime.context import Error, Words
 from stepwell.runtime.devices.device import Device
 
 Entry = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
@@ -112,7 +112,7 @@ def call(
         (ctypes.c_void_p * len(addresses))(*addresses),
         (ctypes.c_int64 * len(sizes))(*sizes),
     )
-    if words.error == DEVICE:
+    if words.error == Error.DEVICE:
         raise card.failure(words.site)
     if status != 0:
         raise Failed(words.error, words.site)

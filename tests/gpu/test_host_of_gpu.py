@@ -13,7 +13,7 @@ from stepwell.compiler.machines.gpu.nvidia import SM_80
 from stepwell.compiler.ops.emission import emit
 from stepwell.compiler.ops.value import Value
 from stepwell.compiler.targets.gpu.ptx import Device, compile_ptx
-from stepwell.runtime.context import ASSERTION
+from stepwell.runtime.context import Error
 from stepwell.runtime.errors import CompileError
 from tensor_types import tensor_of
 
@@ -35,7 +35,7 @@ def test_an_assertion_is_read_by_the_host() -> None:
     assert gpu.card.copied == [1]
     with pytest.raises(Failed) as error:
         gpu("f0", [-X])
-    assert error.value.args == (ASSERTION, 0)
+    assert error.value.args == (Error.ASSERTION, 0)
 
 
 def test_what_the_driver_refuses_ends_the_call() -> None:

@@ -12,8 +12,9 @@ from stepwell.compiler.dialects.loop.explicit import ForOp, IfOp, ParallelOp
 from stepwell.compiler.dialects.loop.host import WhileOp
 from stepwell.compiler.dialects.loop.nests import YieldOp
 from stepwell.compiler.lower.loop_to_llvm import divider
-from stepwell.compiler.lower.loop_to_llvm.context import Word, read
+from stepwell.compiler.lower.loop_to_llvm.context import read
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame, TaskFrame
+from stepwell.runtime.context import Word
 
 LowerBlock: TypeAlias = Callable[[Frame, Block], None]
 """Emits what a block's ops do; its terminator is left to the op around it."""

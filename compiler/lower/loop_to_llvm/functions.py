@@ -8,11 +8,12 @@ from stepwell.compiler.dialects.llvm.types import i32, i64, ptr, void
 from stepwell.compiler.dialects.llvm_builder import Parameter
 from stepwell.compiler.dialects.loop.types import BufferType
 from stepwell.compiler.lower.loop_to_llvm.callees import Callee
-from stepwell.compiler.lower.loop_to_llvm.context import Word, read
+from stepwell.compiler.lower.loop_to_llvm.context import read
 from stepwell.compiler.lower.loop_to_llvm.control import LowerBlock
 from stepwell.compiler.lower.loop_to_llvm.frame import FunctionFrame
 from stepwell.compiler.lower.loop_to_llvm.program import Program
 from stepwell.compiler.lower.loop_to_llvm.types import lowered
+from stepwell.runtime.context import Word
 
 ALONE = Parameter(ptr, ("noalias",))
 

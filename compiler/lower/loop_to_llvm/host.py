@@ -9,8 +9,9 @@ from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.dialects.loop.host import AssertOp, CustomOp, HostOp, LaunchOp
 from stepwell.compiler.dialects.loop.types import buffer_type
 from stepwell.compiler.lower.loop_to_llvm.callees import Callee
-from stepwell.compiler.lower.loop_to_llvm.context import Error, Word, fail, read
+from stepwell.compiler.lower.loop_to_llvm.context import fail, read
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame, FunctionFrame
+from stepwell.runtime.context import Error, Word
 from stepwell.runtime.errors import CompileError
 
 

@@ -5,8 +5,7 @@ import ctypes
 import numpy as np
 import pytest
 
-from stepwell.compiler.lower.loop_to_llvm.context import Error, Word
-from stepwell.runtime import context
+from stepwell.runtime.context import Error
 from stepwell.runtime.errors import CompileError
 
 X = "!loop.buffer<[N] x f32>"
@@ -22,12 +21,6 @@ loop.kernel @double<M: 0>(%x: !loop.buffer<[M] x f32>) -> (%y: !loop.buffer<[M] 
   }
 }
 """
-
-
-def test_the_words_of_the_context_are_the_runtimes():
-    names = [name for name, _ in context.Words._fields_]
-    assert [word.name.lower() for word in Word] == names
-    assert (Error.ASSERTION, Error.HOST) == (context.ASSERTION, context.RAISED)
 
 
 def test_launches_bind_symbols(agree):
