@@ -7,13 +7,7 @@ from dataclasses import dataclass, field
 from typing import final
 
 from xdsl.dialects import llvm
-from xdsl.dialects.builtin import (
-    ArrayAttr,
-    DictionaryAttr,
-    StringAttr,
-    UnitAttr,
-    i64,
-)
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, StringAttr, UnitAttr, i64
 from xdsl.dialects.llvm import FuncOp, LinkageAttr
 from xdsl.ir import Attribute, Block, BlockArgument, Region, SSAValue
 

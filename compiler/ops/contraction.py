@@ -13,15 +13,7 @@ from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def
 from stepwell.compiler.dialects.loop.types import LANES, SERIAL, Combine, Order
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of, tensor, text_of
 from stepwell.compiler.dialects.sizes import IntsAttr, NumberAttr
-from stepwell.compiler.ops.base import (
-    Array,
-    Gradient,
-    PureOp,
-    Role,
-    axes_in_range,
-    expect,
-    refusal,
-)
+from stepwell.compiler.ops.base import Array, Gradient, PureOp, Role, axes_in_range, expect, refusal
 from stepwell.compiler.ops.families import in_working_precision
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.movement import inverse

@@ -9,15 +9,7 @@ from xdsl.dialects.builtin import TensorType
 from xdsl.irdl import VarConstraint, base, operand_def, result_def
 
 from stepwell.compiler.dialects.nd import FLOATS, INTEGERS, Tensor, dtype_of, shape_of, tensor
-from stepwell.compiler.ops.base import (
-    Array,
-    Gradient,
-    PureOp,
-    Role,
-    all_leading,
-    expect,
-    same,
-)
+from stepwell.compiler.ops.base import Array, Gradient, PureOp, Role, all_leading, expect, same
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
 from stepwell.compiler.ops.value import Slope, Value, Zero, again, plus, times

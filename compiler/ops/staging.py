@@ -6,13 +6,7 @@ from typing import ClassVar
 
 from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Block, Region, SSAValue
-from xdsl.irdl import (
-    irdl_op_definition,
-    region_def,
-    traits_def,
-    var_operand_def,
-    var_result_def,
-)
+from xdsl.irdl import irdl_op_definition, region_def, traits_def, var_operand_def, var_result_def
 from xdsl.rewriter import Rewriter
 from xdsl.traits import MemoryWriteEffect
 

@@ -9,14 +9,7 @@ from xdsl.dialects.builtin import StringAttr
 from xdsl.irdl import irdl_op_definition, prop_def
 
 from stepwell.compiler.dialects.loop.types import ANY, UNCUT, Combine
-from stepwell.compiler.dialects.nd import (
-    Tensor,
-    dtype_of,
-    is_float,
-    numpy_dtype,
-    shape_of,
-    tensor,
-)
+from stepwell.compiler.dialects.nd import Tensor, dtype_of, is_float, numpy_dtype, shape_of, tensor
 from stepwell.compiler.dialects.sizes import IntsAttr, Shape, SizesAttr, count_of
 from stepwell.compiler.ops.base import (
     Array,
