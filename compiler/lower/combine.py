@@ -6,7 +6,6 @@ from math import inf
 from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import AnyFloat, i1
 from xdsl.ir import Attribute, SSAValue
-from xdsl.irdl import IRDLOperation
 
 from stepwell.compiler.dialects.construct import NOTHING
 from stepwell.compiler.dialects.llvm.types import bits, element, like
@@ -14,29 +13,12 @@ from stepwell.compiler.dialects.llvm.types import lanes as width
 from stepwell.compiler.dialects.loop.types import Combine
 from stepwell.compiler.lower.shuffles import extract, halved
 from stepwell.compiler.lower.writer import Writer
-from stepwell.compiler.ops.functions import defaults
+from stepwell.compiler.ops.functions import FLOAT, SIGNED, UNSIGNED, OpClass, defaults
 
 Parts = Sequence[SSAValue]
 """One accumulator or term: a value and its index for argmax and argmin, a value for the other
 kinds, or several that are folded side by side."""
 
-_FLOATS: Mapping[Combine, type[IRDLOperation]] = {
-    Combine.ADD: arith.AddfOp,
-    Combine.FMA: arith.AddfOp,
-    Combine.MUL: arith.MulfOp,
-    Combine.MAX: arith.MaximumfOp,
-    Combine.MIN: arith.MinimumfOp,
-}
-_SIGNED: Mapping[Combine, type[IRDLOperation]] = {
-    Combine.ADD: arith.AddiOp,
-    Combine.FMA: arith.AddiOp,
-    Combine.MUL: arith.MuliOp,
-    Combine.MAX: arith.MaxSIOp,
-    Combine.MIN: arith.MinSIOp,
-    Combine.AND: arith.AndIOp,
-    Combine.OR: arith.OrIOp,
-}
-_UNSIGNED = {**_SIGNED, Combine.MAX: arith.MaxUIOp, Combine.MIN: arith.MinUIOp}
 _LAST = 2**63 - 1
 
 
@@ -73,12 +55,12 @@ def join(writer: Writer, kind: Combine, left: Parts, right: Parts) -> Parts:
     if kind in (Combine.ARGMAX, Combine.ARGMIN):
         return _better(writer, kind, left, right)
     type = left[0].type
-    op = _table(element(type))[kind]
+    op = _op(kind, element(type))
     pairs = zip(left, right, strict=True)
     return [writer.pure(op, (a, b), type, {**defaults(op), **_freedom(op, b)}) for a, b in pairs]
 
 
-def _freedom(op: type[IRDLOperation], term: SSAValue) -> Mapping[str, Attribute]:
+def _freedom(op: OpClass, term: SSAValue) -> Mapping[str, Attribute]:
     """A term that is a product and may be rearranged leaves that to the sum, too: one rounding."""
     product = term.owner
     if op is arith.AddfOp and isinstance(product, arith.MulfOp):
@@ -98,10 +80,10 @@ def take(writer: Writer, kind: Combine, accumulator: Parts, terms: Parts) -> Par
     return join(writer, kind, accumulator, [product])
 
 
-def _table(type: Attribute) -> Mapping[Combine, type[IRDLOperation]]:
-    if isinstance(type, AnyFloat):
-        return _FLOATS
-    return _UNSIGNED if is_unsigned(type) else _SIGNED
+def _op(kind: Combine, type: Attribute) -> OpClass:
+    """What joins two numbers of a scalar type; products are added."""
+    table = FLOAT if isinstance(type, AnyFloat) else UNSIGNED if is_unsigned(type) else SIGNED
+    return table[Combine.ADD if kind == Combine.FMA else kind]
 
 
 def _better(writer: Writer, kind: Combine, best: Parts, other: Parts) -> Parts:
@@ -110,7 +92,7 @@ def _better(writer: Writer, kind: Combine, best: Parts, other: Parts) -> Parts:
     scalar, truth = element(value.type), like(value.type, i1)
     sign = "u" if is_unsigned(scalar) else ""
 
-    def both(op: type[IRDLOperation], a: SSAValue, b: SSAValue) -> SSAValue:
+    def both(op: OpClass, a: SSAValue, b: SSAValue) -> SSAValue:
         return writer.pure(op, (a, b), truth)
 
     better = "gt" if kind == Combine.ARGMAX else "lt"
