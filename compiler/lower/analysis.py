@@ -21,7 +21,7 @@ from stepwell.compiler.dialects.loop.nests import (
     WriteOp,
 )
 from stepwell.compiler.dialects.loop.scalar import SelectOp
-from stepwell.compiler.dialects.loop.types import Affine, BufferType, buffer_type
+from stepwell.compiler.dialects.loop.types import Affine, buffer_type
 from stepwell.compiler.dialects.sizes import Shape
 from stepwell.compiler.lower.guards import guard_of
 from stepwell.compiler.ops.indices import Index
@@ -157,9 +157,9 @@ class Analysis:
 
     def _access(self, op: ReadOp | WriteOp) -> None:
         buffer = op.source if isinstance(op, ReadOp) else op.target
-        assert isinstance(buffer.type, BufferType)
-        self.types.add(buffer.type.element)
-        at = self._linear(op.access.data, op.indices, buffer.type.strides)
+        type = buffer_type(buffer)
+        self.types.add(type.element)
+        at = self._linear(op.access.data, op.indices, type.strides)
         access = self.accesses[op] = Access(op, buffer, at)
         if self._around:
             self.around[op] = self._around

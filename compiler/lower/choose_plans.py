@@ -5,20 +5,19 @@ from dataclasses import dataclass
 from typing import final
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp, i8
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
-from stepwell.compiler.dialects.construct import construct
-from stepwell.compiler.dialects.loop.host import AllocOp, FuncOp, LaunchOp
+from stepwell.compiler.dialects.loop.host import FuncOp, LaunchOp
 from stepwell.compiler.dialects.loop.nests import KernelOp
-from stepwell.compiler.dialects.loop.types import buffer
-from stepwell.compiler.dialects.sizes import IntsAttr, NumberAttr
+from stepwell.compiler.dialects.sizes import IntsAttr
 from stepwell.compiler.lower.grids.plans import strategies_of
 from stepwell.compiler.lower.overwriting import overwritable
 from stepwell.compiler.lower.strategies import check_fit, choose_plan, planned
 from stepwell.compiler.lower.writer import ZERO
 from stepwell.compiler.machines import machine_named
 from stepwell.compiler.ops.structure import DONATED
+from stepwell.compiler.passes.assign_buffers import lend, with_workspace
 from stepwell.compiler.passes.interference import OVERWRITES
 from stepwell.runtime.sizes import Size
 
@@ -37,18 +36,15 @@ class ChoosePlans(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         needs: dict[str, Size] = {}
         kernels = {each.sym_name.data: each for each in op.ops if isinstance(each, KernelOp)}
-        read = {
-            launch.callee.string_value()
-            for launch in op.walk()
-            if isinstance(launch, LaunchOp) and _is_read(launch, kernels)
-        }
+        launches = [each for each in op.walk() if isinstance(each, LaunchOp)]
+        read = {each.callee.string_value() for each in launches if _is_read(each, kernels)}
         for name, kernel in kernels.items():
             size = self._plan(kernel, name in read)
             if size != ZERO:
                 needs[name] = size
-        if needs:
-            for launch in [each for each in op.walk() if isinstance(each, LaunchOp)]:
-                _lend(launch, needs)
+        for launch in launches:
+            if (bytes := needs.get(launch.callee.string_value())) is not None:
+                lend(launch, bytes)
 
     def _plan(self, kernel: KernelOp, is_read: bool) -> Size:
         """The bytes that the kernel's plan needs."""
@@ -65,9 +61,7 @@ class ChoosePlans(ModulePass):
             kernel.attributes[OVERWRITES] = IntsAttr(sum(pairs, ()))
         size = strategy.workspace(kernel)
         if size != ZERO:
-            block = kernel.body.block
-            block.insert_arg(buffer((size,), i8), len(block.args))
-            kernel.properties["outputs"] = NumberAttr(kernel.outputs.data + 1)
+            with_workspace(kernel, size)
         return size
 
 
@@ -83,14 +77,3 @@ def _is_read(launch: LaunchOp, kernels: Mapping[str, KernelOp]) -> bool:
         return True
     outputs = launch.arguments[len(kernel.arguments) - kernel.outputs.data :]
     return any(each.owner is not function.body.block or not each.has_one_use() for each in outputs)
-
-
-def _lend(launch: LaunchOp, needs: Mapping[str, Size]) -> None:
-    size = needs.get(launch.callee.string_value())
-    if size is None:
-        return
-    type = buffer((size.substitute(launch.bindings.sizes),), i8)
-    alloc = construct(AllocOp, (), (type,), location=launch.location)
-    assert launch.parent is not None
-    launch.parent.insert_op_before(alloc, launch)
-    launch.operands = (*launch.operands, alloc.result)

@@ -7,7 +7,7 @@ from xdsl.ir import Operation, SSAValue
 
 from stepwell.compiler.dialects.llvm.types import size
 from stepwell.compiler.dialects.loop.nests import KernelOp, NestOp, ReadOp, WriteOp
-from stepwell.compiler.dialects.loop.types import BufferType
+from stepwell.compiler.dialects.loop.types import BufferType, buffer_type
 
 Place: TypeAlias = tuple[Operation | None, object]
 """A nest and an index in it."""
@@ -47,5 +47,5 @@ def place_of(op: ReadOp | WriteOp) -> Place:
 
 
 def _layout(buffer: SSAValue) -> object:
-    assert isinstance(buffer.type, BufferType)
-    return buffer.type.shape, size(buffer.type.element)
+    type = buffer_type(buffer)
+    return type.shape, size(type.element)

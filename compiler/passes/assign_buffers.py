@@ -16,21 +16,16 @@ from typing import final
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, UnitAttr
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.ir import Block, BlockArgument, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.traits import IsTerminator
 
 from stepwell.compiler.dialects.construct import construct
-from stepwell.compiler.dialects.llvm.types import i8, size
-from stepwell.compiler.dialects.loop.host import AllocOp, FuncOp, LaunchOp, ViewOp
-from stepwell.compiler.dialects.loop.types import (
-    AccessAttr,
-    Affine,
-    BufferType,
-    buffer,
-    buffer_type,
-)
+from stepwell.compiler.dialects.llvm.types import i8
+from stepwell.compiler.dialects.loop.host import AllocOp, FuncOp, LaunchOp, view_at
+from stepwell.compiler.dialects.loop.syntax import Function
+from stepwell.compiler.dialects.loop.types import BufferType, buffer, buffer_type
 from stepwell.compiler.dialects.sizes import NumberAttr
 from stepwell.runtime.sizes import Size
 
@@ -61,43 +56,35 @@ def _assign(function: FuncOp, functions: dict[str, FuncOp], done: set[str]) -> N
         callee = functions.get(launch.callee.string_value())
         if callee is not None:
             _assign(callee, functions, done)
-            _lend(launch, callee)
+            if WORKSPACE in callee.attributes and len(launch.arguments) < len(callee.arguments):
+                lend(launch, buffer_type(callee.arguments[-1]).bytes)
     allocations = [op for op in function.walk() if isinstance(op, AllocOp)]
     if allocations:
         _replace(function, allocations)
 
 
-def _lend(launch: LaunchOp, callee: FuncOp) -> None:
-    """Hand the callee its workspace, unless it has none or the launch does so already."""
-    if WORKSPACE not in callee.attributes or len(launch.arguments) == len(callee.arguments):
-        return
-    needed = callee.arguments[-1].type
-    assert isinstance(needed, BufferType)
-    lent = construct(
-        AllocOp,
-        (),
-        (buffer((needed.count.substitute(launch.bindings.sizes),), i8),),
-        location=launch.location,
-    )
+def with_workspace(function: Function, bytes: Size) -> BlockArgument:
+    """One more output of a function or a kernel, of so many bytes."""
+    block = function.body.block
+    function.properties["outputs"] = NumberAttr(function.outputs.data + 1)
+    return block.insert_arg(buffer((bytes,), i8), len(block.args))
+
+
+def lend(launch: LaunchOp, bytes: Size) -> None:
+    """Hands the callee so many bytes, a size of its own symbols, as its workspace."""
+    type = buffer((bytes.substitute(launch.bindings.sizes),), i8)
+    lent = construct(AllocOp, (), (type,), location=launch.location)
     Rewriter.insert_op(lent, InsertPoint.before(launch))
     launch.operands = (*launch.operands, lent.result)
 
 
 def _replace(function: FuncOp, allocations: Sequence[AllocOp]) -> None:
-    block = function.body.block
-    offsets, total = layout(requests(block, allocations))
-    arena = block.insert_arg(buffer((total,), i8), len(block.args))
+    offsets, total = layout(requests(function.body.block, allocations))
+    arena = with_workspace(function, total)
     arena.name_hint = WORKSPACE
-    function.properties["outputs"] = NumberAttr(function.outputs.data + 1)
     function.attributes[WORKSPACE] = UnitAttr()
     for allocation, offset in zip(allocations, offsets, strict=True):
-        view = construct(
-            ViewOp,
-            (arena,),
-            (allocation.result.type,),
-            {"access": AccessAttr((Affine((), offset),))},
-            allocation.location,
-        )
+        view = view_at(arena, offset, allocation.result.type, allocation.location)
         Rewriter.replace_op(allocation, view)
 
 
@@ -187,11 +174,10 @@ def _number(block: Block, time: int, times: dict[Operation, tuple[int, int]]) ->
 
 
 def _request(allocation: AllocOp, times: dict[Operation, tuple[int, int]]) -> Request:
-    type = buffer_type(allocation.result)
     spans = [times[_beside(use, allocation)] for use in _users(allocation.result)]
     first = min((begin for begin, _ in spans), default=times[allocation][0])
     last = max((end for _, end in spans), default=times[allocation][1])
-    return Request(aligned(type.count * size(type.element)), first, last)
+    return Request(aligned(buffer_type(allocation.result).bytes), first, last)
 
 
 def _users(value: SSAValue) -> Iterator[Operation]:

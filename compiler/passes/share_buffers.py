@@ -16,12 +16,10 @@ from xdsl.ir import BlockArgument, Operation, OpResult, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
-from stepwell.compiler.dialects.construct import construct
-from stepwell.compiler.dialects.llvm.types import size
 from stepwell.compiler.dialects.locations import file_location, source_line
-from stepwell.compiler.dialects.loop.host import CopyOp, FuncOp, ViewOp
+from stepwell.compiler.dialects.loop.host import CopyOp, FuncOp, view_at
 from stepwell.compiler.dialects.loop.nests import KernelOp
-from stepwell.compiler.dialects.loop.types import AccessAttr, Affine, BufferType
+from stepwell.compiler.dialects.loop.types import buffer_type
 from stepwell.compiler.dialects.sizes import IntsAttr
 from stepwell.compiler.ops.structure import DONATED
 from stepwell.compiler.passes.interference import BECAUSE, NEEDED, OVERWRITES, Interference, bits
@@ -134,7 +132,7 @@ class _Groups:
     def _obstacle(self, source: SSAValue, target: SSAValue) -> _Obstacle | None:
         """Why two buffers are not one."""
         first, second = self._group(source), self._group(target)
-        if _bytes(source) != _bytes(target):
+        if buffer_type(source).bytes != buffer_type(target).bytes:
             return _Obstacle("their types differ")
         if (first | second) & self.found.barred:
             return _Obstacle("one of them has another name")
@@ -181,16 +179,10 @@ class _Groups:
         """The place as a buffer of the member's type."""
         if place.type == member.type:
             return place
-        access = {"access": AccessAttr((Affine((), Size.of(0)),))}
-        view = construct(ViewOp, (place,), (member.type,), access, self.function.location)
+        view = view_at(place, Size.of(0), buffer_type(member), self.function.location)
         home = self.function.body.block
         inside = isinstance(place, OpResult)
         Rewriter.insert_op(
             view, InsertPoint.after(place.op) if inside else InsertPoint.at_start(home)
         )
         return view.result
-
-
-def _bytes(buffer: SSAValue) -> Size:
-    assert isinstance(buffer.type, BufferType)
-    return buffer.type.count * size(buffer.type.element)

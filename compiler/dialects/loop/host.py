@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from xdsl.dialects.builtin import StringAttr, SymbolRefAttr, i1
+from xdsl.dialects.builtin import LocationAttr, StringAttr, SymbolRefAttr, i1
 from xdsl.ir import SSAValue
 from xdsl.irdl import (
     IRDLOperation,
@@ -29,6 +29,7 @@ from xdsl.traits import (
 )
 from xdsl.utils.exceptions import VerifyException
 
+from stepwell.compiler.dialects.construct import construct
 from stepwell.compiler.dialects.define import Computation, defined_in
 from stepwell.compiler.dialects.loop.syntax import (
     INDEX,
@@ -37,8 +38,9 @@ from stepwell.compiler.dialects.loop.syntax import (
     parse_carried,
     print_carried,
 )
-from stepwell.compiler.dialects.loop.types import AccessAttr, BufferType
+from stepwell.compiler.dialects.loop.types import AccessAttr, Affine, BufferType
 from stepwell.compiler.dialects.sizes import BindingsAttr, NumberAttr
+from stepwell.runtime.sizes import Size
 
 
 @irdl_op_definition
@@ -91,6 +93,12 @@ class ViewOp(Computation):
     assembly_format = (
         "$base custom<Access>($access, $indices) attr-dict `:` type($base) `to` type($result)"
     )
+
+
+def view_at(base: SSAValue, offset: Size, type: BufferType, location: LocationAttr) -> ViewOp:
+    """Part of a buffer, from so many of its elements on."""
+    access = AccessAttr((Affine((), offset),))
+    return construct(ViewOp, (base,), (type,), {"access": access}, location)
 
 
 @irdl_op_definition

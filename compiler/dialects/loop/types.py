@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import auto
 from functools import lru_cache, partial
-from math import prod
 
 from xdsl.ir import Attribute, ParametrizedAttribute, SSAValue, TypeAttribute
 from xdsl.irdl import irdl_attr_definition
@@ -13,9 +12,11 @@ from xdsl.printer import Printer
 from xdsl.utils.str_enum import StrEnum
 
 from stepwell.compiler.dialects.define import Bracketed
+from stepwell.compiler.dialects.llvm.types import size
 from stepwell.compiler.dialects.sizes import (
     Shape,
     SizesAttr,
+    count_of,
     parse_shape,
     parse_size,
     parse_tuple,
@@ -44,7 +45,12 @@ class BufferType(ParametrizedAttribute, TypeAttribute):
     @property
     def count(self) -> Size:
         """Number of elements."""
-        return prod(self.shape, start=Size.of(1))
+        return count_of(self.shape)
+
+    @property
+    def bytes(self) -> Size:
+        """What they take in memory."""
+        return self.count * size(self.element)
 
     @classmethod
     def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
@@ -68,7 +74,7 @@ def buffer_type(buffer: SSAValue) -> BufferType:
 @lru_cache(maxsize=4096)
 def row_major(shape: Shape) -> Shape:
     """The strides of a dense array of this shape, in elements."""
-    return tuple(prod(shape[axis + 1 :], start=Size.of(1)) for axis in range(len(shape)))
+    return tuple(count_of(shape[axis + 1 :]) for axis in range(len(shape)))
 
 
 @lru_cache(maxsize=4096)

@@ -8,7 +8,6 @@ from typing import ClassVar, Self, TypeVar
 
 from xdsl.ir import SSAValue
 
-from stepwell.compiler.dialects.llvm.types import size as bytes_of
 from stepwell.compiler.dialects.loop.host import ViewOp
 from stepwell.compiler.dialects.loop.nests import KernelOp, LocalOp, NestOp
 from stepwell.compiler.dialects.loop.types import (
@@ -133,7 +132,7 @@ def nests_of(kernel: KernelOp) -> list[NestOp]:
 
 def buffer_bytes(type: BufferType) -> Size:
     """Bytes of a buffer, up to the next multiple of 64."""
-    return aligned(type.count * bytes_of(type.element))
+    return aligned(type.bytes)
 
 
 def view(writer: Writer, workspace: SSAValue, offset: Bound, type: BufferType) -> SSAValue:

@@ -8,9 +8,8 @@ from typing import ClassVar, Self, final
 
 from xdsl.ir import SSAValue
 
-from stepwell.compiler.dialects.llvm.types import size as bytes_of
 from stepwell.compiler.dialects.loop.nests import KernelOp, ReadOp, SortOp
-from stepwell.compiler.dialects.loop.types import LANE_COUNT, BufferType
+from stepwell.compiler.dialects.loop.types import LANE_COUNT, buffer_type
 from stepwell.compiler.lower.analysis import Analysis, Axis, lanes_of
 from stepwell.compiler.lower.costs import (
     NANOSECONDS,
@@ -142,9 +141,7 @@ def last_written(kernel: KernelOp) -> frozenset[SSAValue]:
 
 def leave_caches(buffers: Iterable[SSAValue], machine: Machine) -> bool:
     """Whether buffers, as far as their sizes are known, take more than the last cache."""
-    types = [buffer.type for buffer in buffers]
-    counts = [x.count * bytes_of(x.element) for x in types if isinstance(x, BufferType)]
-    return sum(count.static or 0 for count in counts) > machine.l3
+    return sum(buffer_type(each).bytes.static or 0 for each in buffers) > machine.l3
 
 
 def side_by_side(nest: Analysis) -> int:

@@ -7,7 +7,6 @@ from typing import ClassVar, Self, final
 
 from xdsl.ir import SSAValue
 
-from stepwell.compiler.dialects.llvm.types import size as bytes_of
 from stepwell.compiler.dialects.loop.nests import KernelOp, ReadOp, WriteOp
 from stepwell.compiler.dialects.loop.types import buffer, buffer_type
 from stepwell.compiler.dialects.sizes import Shape
@@ -78,7 +77,7 @@ class Rows(Strategy):
         known = rows.static is not None and rows.static * cost < 2 * time
         block = 0 if known else 1 << max(0, round(log2(time / cost)))
         stream = int(leave_caches(last_written(kernel), machine))
-        row = max(map(_bytes, kernel.arguments)) // length(rows)
+        row = max(length(buffer_type(each).bytes) for each in kernel.arguments) // length(rows)
         ahead = int(LEAST <= row <= machine.l1)
         return cls(machine.vector_bytes, block=block, stream=stream, ahead=ahead)
 
@@ -218,11 +217,6 @@ def _aligned_axes(nest: Analysis, access: Access) -> int:
             break
         count += 1
     return count
-
-
-def _bytes(argument: SSAValue) -> int:
-    type = buffer_type(argument)
-    return length(type.count) * bytes_of(type.element)
 
 
 def _count(shape: Shape) -> Size:
