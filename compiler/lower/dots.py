@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, partial, reduce
 from itertools import product
-from math import prod
 from typing import final
 
 from xdsl.dialects import arith
@@ -16,6 +15,7 @@ from stepwell.compiler.dialects.llvm.types import element, integer, vector
 from stepwell.compiler.dialects.llvm.types import lanes as lanes_of
 from stepwell.compiler.dialects.loop.explicit import TILE_LANES, DotOp
 from stepwell.compiler.dialects.loop.scalar import Cast, CastOp
+from stepwell.compiler.dialects.sizes import count_of
 from stepwell.compiler.lower.analysis import Access, Analysis, Axis, collapse, divisor
 from stepwell.compiler.lower.bodies import BodyWriter, Mask, Ready, Spread, Tile
 from stepwell.compiler.lower.codes import cast
@@ -145,7 +145,7 @@ class Words:
     def fold(self) -> Axis:
         """The fold's axis; or the last of several, if steps along it are all there are."""
         fold = self.factor.fold
-        return Axis(self.analysis.axes_of(fold)[-1].value, prod(fold.sizes.data, start=ONE))
+        return Axis(self.analysis.axes_of(fold)[-1].value, count_of(fold.sizes.data))
 
     @cached_property
     def source(self) -> Access | None:

@@ -8,7 +8,6 @@ tile sums all of it in registers, in the chunks that the fold's order asks for.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import prod
 from typing import ClassVar, Self, final
 
 from xdsl.dialects.builtin import i32
@@ -16,6 +15,7 @@ from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.loop.nests import KernelOp
 from stepwell.compiler.dialects.loop.types import buffer
+from stepwell.compiler.dialects.sizes import count_of
 from stepwell.compiler.lower.analysis import Analysis, Axis, lanes_of
 from stepwell.compiler.lower.bodies import Ahead, BodyWriter, Mask, Ready, Spread, masks
 from stepwell.compiler.lower.contraction import Contraction, contraction_of
@@ -115,7 +115,7 @@ class TiledProduct:
         self.blocks = Tasks(self.contraction.blocks(plan.kc), least=0)
         steps = {axis.value: Size.of(steps) for axis, steps in self.blocks.blocks}
         axes = self.analysis.axes_of(self.contraction.fold)
-        depth = prod((Size.of(steps.get(axis.value, axis.size)) for axis in axes), start=ONE)
+        depth = count_of(Size.of(steps.get(axis.value, axis.size)) for axis in axes)
         left, right = self.contraction.left, self.contraction.right
         lanes = self.width * plan.nv
         self.left: Panels | Words
@@ -366,7 +366,7 @@ Extents = list[tuple[Axis, Size]]
 
 
 def _count_of(extents: Extents) -> Size:
-    return prod((size for _, size in extents), start=ONE)
+    return count_of(size for _, size in extents)
 
 
 def _before(extents: Extents, bases: Mapping[SSAValue, Bound], stride: Size) -> list[Term]:

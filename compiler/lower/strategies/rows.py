@@ -9,7 +9,7 @@ from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.loop.nests import KernelOp, ReadOp, WriteOp
 from stepwell.compiler.dialects.loop.types import buffer, buffer_type
-from stepwell.compiler.dialects.sizes import Shape
+from stepwell.compiler.dialects.sizes import count_of
 from stepwell.compiler.lower.analysis import Access, Analysis, collapse, lanes_of
 from stepwell.compiler.lower.bodies import Ahead
 from stepwell.compiler.lower.costs import NANOSECONDS, length, memory, steps, task_time
@@ -72,7 +72,7 @@ class Rows(Strategy):
         nests = [Analysis(nest) for nest in nests_of(kernel)]
         outer = shared_axes(nests)
         cost = sum(_row_cost(nest, outer, machine.vector_bytes) for nest in nests)
-        rows = _count(nests[0].nest.sizes.data[:outer])
+        rows = count_of(nests[0].nest.sizes.data[:outer])
         time = task_time(length(rows) * cost, TASK)
         known = rows.static is not None and rows.static * cost < 2 * time
         block = 0 if known else 1 << max(0, round(log2(time / cost)))
@@ -104,7 +104,7 @@ class _Rows:
         self.nests = [Analysis(nest) for nest in nests_of(kernel)]
         self.outer = shared_axes(self.nests)
         self.shape = self.nests[0].nest.sizes.data[: self.outer]
-        self.count = _count(self.shape)
+        self.count = count_of(self.shape)
         self.locals = {
             local: buffer(type.shape[self.outer :], type.element)
             for local, type in locals_of(kernel).items()
@@ -194,7 +194,7 @@ def shared_axes(nests: Sequence[Analysis]) -> int:
         for access in nest.accesses.values():
             if access.buffer in given:
                 shared = min(shared, _aligned_axes(nest, access))
-    return shared if _count(first[:shared]) != ONE else 0
+    return shared if count_of(first[:shared]) != ONE else 0
 
 
 def handed_on(nests: Sequence[Analysis]) -> set[SSAValue]:
@@ -217,10 +217,6 @@ def _aligned_axes(nest: Analysis, access: Access) -> int:
             break
         count += 1
     return count
-
-
-def _count(shape: Shape) -> Size:
-    return prod(shape, start=ONE)
 
 
 def _row_cost(nest: Analysis, outer: int, bytes: int) -> float:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import ClassVar, Self, final
 
 from xdsl.dialects import arith
@@ -14,6 +13,7 @@ from stepwell.compiler.dialects.loop.nests import KernelOp, SortOp
 from stepwell.compiler.dialects.loop.scalar import Cast
 from stepwell.compiler.dialects.loop.syntax import INDEX
 from stepwell.compiler.dialects.loop.types import buffer, buffer_type
+from stepwell.compiler.dialects.sizes import count_of
 from stepwell.compiler.lower.analysis import lanes_of
 from stepwell.compiler.lower.codes import cast, code_bytes, code_of, code_type, integer_op
 from stepwell.compiler.lower.costs import length
@@ -109,8 +109,8 @@ class SortedRows:
         self.inputs, self.outputs = tuple(op.inputs), tuple(op.outputs)
         self.elements = [type.element for type in types]
         self.length = shape[axis]
-        self.stride = prod(shape[axis + 1 :], start=ONE)
-        self.count = prod(shape[:axis], start=ONE) * self.stride
+        self.stride = count_of(shape[axis + 1 :])
+        self.count = count_of(shape[:axis]) * self.stride
         self.chunks = (self.length + plan.chunk - 1) // plan.chunk if plan.chunk else ONE
         self.counts = buffer((self.chunks * VALUES,), i64)
         self.rooms = [buffer((self.length,), type) for type in self.elements]
