@@ -4,10 +4,12 @@ from collections.abc import Iterable, Mapping
 
 from xdsl.dialects import arith
 from xdsl.ir import Block, Operation, OpResult, SSAValue
+from xdsl.rewriter import InsertPoint, Rewriter
 
 from stepwell.compiler.dialects.construct import construct, operands_of
-from stepwell.compiler.dialects.loop.nests import TERMS_AND_RESULTS, FoldOp, YieldOp
+from stepwell.compiler.dialects.loop.nests import TERMS_AND_RESULTS, FoldOp
 from stepwell.compiler.lower.guards import guard_of
+from stepwell.compiler.ops.regions import end_of
 
 MOST_JOINED = 4
 """Accumulators of a fold: of more than these, registers would not hold the vectors."""
@@ -40,8 +42,7 @@ def _joined(first: FoldOp, second: FoldOp, place: dict[Operation, int]) -> FoldO
         return None
     if not _hoisted(second, first, place):
         return None
-    _move_body(first, second, twins)
-    fold = _replaced(first, second)
+    fold = _merged(first, second, twins)
     place[fold] = place[first]
     return fold
 
@@ -88,7 +89,7 @@ def _hoisted(op: Operation, first: FoldOp, place: dict[Operation, int]) -> bool:
             if isinstance(need, FoldOp) or not _hoisted(need, first, place):
                 return False
             need.detach()
-            _block_of(first).insert_op_before(need, first)
+            Rewriter.insert_op(need, InsertPoint.before(first))
             place[need] = place[first]
     return True
 
@@ -99,44 +100,18 @@ def _needs(op: Operation) -> Iterable[Operation]:
     return (value.op for value in values if isinstance(value, OpResult))
 
 
-def _move_body(first: FoldOp, second: FoldOp, twins: Mapping[Operation, Operation]) -> None:
-    last = first.body.block.last_op
-    assert last is not None
-    for old, new in zip(second.axes, first.axes, strict=True):
-        old.replace_all_uses_with(new)
-    for op in tuple(second.body.block.ops)[:-1]:
-        op.detach()
-        if op in twins:
-            for old, new in zip(op.results, twins[op].results, strict=True):
-                old.replace_all_uses_with(new)
-            op.erase()
-        else:
-            first.body.block.insert_op_before(op, last)
-
-
-def _replaced(first: FoldOp, second: FoldOp) -> FoldOp:
-    """The fold with the body of the first and the terms of both."""
-    block, last = first.body.block, first.body.block.last_op
-    assert last is not None
-    block.insert_op_before(
-        construct(YieldOp, (*first.terms, *second.terms), (), {}, last.location), last
-    )
-    old = *first.results, *second.results
-    types = [result.type for result in old]
-    fold = construct(FoldOp, (), types, first.properties, first.location)
-    _block_of(first).insert_op_before(fold, first)
-    for result, new in zip(old, fold.results, strict=True):
-        result.replace_all_uses_with(new)
-    last.detach()
-    last.erase()
-    fold.add_region(first.detach_region(first.body))
-    for each in (first, second):
-        each.detach()
-        each.erase()
+def _merged(first: FoldOp, second: FoldOp, twins: Mapping[Operation, Operation]) -> FoldOp:
+    """One fold, in the place of the first, with the bodies and the terms of both."""
+    body, terms, last = first.body.block, first.terms, end_of(second.body.block)
+    for op, twin in twins.items():
+        Rewriter.replace_op(op, (), twin.results)
+    Rewriter.erase_op(end_of(body))
+    Rewriter.inline_block(second.body.block, InsertPoint.at_end(body), first.axes)
+    last.operands = (*terms, *last.operands)
+    types, regions = [*first.result_types, *second.result_types], [first.detach_region(first.body)]
+    fold = construct(FoldOp, (), types, first.properties, first.location, regions=regions)
+    count = len(first.results)
+    Rewriter.insert_op(fold, InsertPoint.before(first))
+    Rewriter.replace_op(first, (), fold.results[:count])
+    Rewriter.replace_op(second, (), fold.results[count:])
     return fold
-
-
-def _block_of(op: Operation) -> Block:
-    block = op.parent_block()
-    assert block is not None
-    return block
