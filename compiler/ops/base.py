@@ -24,9 +24,12 @@ from stepwell.compiler.ops.host import Host
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
 from stepwell.compiler.ops.structure import KernelOp
-from stepwell.compiler.ops.value import Value, Zero, again, dense
+from stepwell.compiler.ops.value import Value, Zero, again, dense, emitted
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
+
+NUMBER_AXES = frozenset(("axis", "axes", "batch"))
+"""The parameters that are numbers of axes, or how many come first."""
 
 Array = NDArray[Any]
 Gradient = Sequence["Value | Zero"]
@@ -177,6 +180,18 @@ class Effect(TensorOp, abc.ABC):
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
         """Once, with the whole batch."""
         return again(self, *operands)
+
+
+class PerExample(TensorOp, abc.ABC):
+    """An op that does with each example what it does with one: in a batch, the axes that its
+    parameters number stand one further back."""
+
+    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
+        parameters = self.parameters
+        for name in NUMBER_AXES & parameters.keys():
+            axes = parameters[name]
+            parameters[name] = axes + 1 if name != "axes" else tuple(axis + 1 for axis in axes)
+        return emitted(self.mnemonic(), all_leading(size, on, operands), **parameters)
 
 
 def has_effect(op: Operation) -> bool:

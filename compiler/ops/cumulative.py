@@ -9,16 +9,15 @@ from xdsl.irdl import irdl_op_definition, prop_def
 from stepwell.compiler.dialects.loop.types import Combine
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of, text_of
 from stepwell.compiler.dialects.sizes import NumberAttr
-from stepwell.compiler.ops.base import Array, Gradient, Linear, OneToOne, Role, expect
+from stepwell.compiler.ops.base import Array, Gradient, Linear, OneToOne, PerExample, Role, expect
 from stepwell.compiler.ops.families import NUMBERS, in_working_precision
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars, working
 from stepwell.compiler.ops.value import Value
-from stepwell.runtime.sizes import Size
 
 
 @irdl_op_definition
-class Cumsum(OneToOne, Linear):
+class Cumsum(OneToOne, Linear, PerExample):
     """The sums of the elements up to each one along an axis; from the end where `reverse` is 1.
 
     The terms are added in order, from 0; f16 and bf16 in f32.
@@ -55,7 +54,3 @@ class Cumsum(OneToOne, Linear):
     def gradient(self, *cotangents: Value) -> Gradient:
         (g,), backwards = cotangents, 1 - self.reverse.data
         return [g.apply("cumsum", axis=self.axis.data, reverse=backwards)]
-
-    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        axis, reverse = self.axis.data + 1, self.reverse.data
-        return [operands[0].apply("cumsum", axis=axis, reverse=reverse)]

@@ -15,6 +15,7 @@ from stepwell.compiler.ops.base import (
     Array,
     Gradient,
     Linear,
+    PerExample,
     Role,
     all_leading,
     concrete,
@@ -26,7 +27,7 @@ from stepwell.compiler.ops.host import Host, buffer_of
 from stepwell.compiler.ops.indices import ZERO, Index, linear
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
 from stepwell.compiler.ops.sliding import all_inside
-from stepwell.compiler.ops.value import Value, Zero, again, emitted
+from stepwell.compiler.ops.value import Value, Zero, emitted
 from stepwell.runtime.sizes import Size, at_most
 
 
@@ -112,7 +113,7 @@ class DynamicSlice(Linear):
 
 
 @irdl_op_definition
-class DynamicUpdateSlice(Linear):
+class DynamicUpdateSlice(Linear, PerExample):
     """x with the elements that `dynamic_slice` would give replaced by those of `update`."""
 
     name = "nd.dynamic_update_slice"
@@ -171,9 +172,6 @@ class DynamicUpdateSlice(Linear):
         outside = update_slice(g, part.like(0), starts)
         inside = take_slice(g, starts, part.shape)
         return [outside, inside, *(Zero(each.type) for each in starts)]
-
-    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        return again(self, *all_leading(size, on, operands))
 
 
 def take_slice(x: Value, starts: Sequence[Value], shape: Shape) -> Value:

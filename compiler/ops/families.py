@@ -9,11 +9,10 @@ from xdsl.dialects.builtin import TensorType
 from xdsl.irdl import VarConstraint, base, operand_def, result_def
 
 from stepwell.compiler.dialects.nd import FLOATS, INTEGERS, Tensor, dtype_of, shape_of, tensor
-from stepwell.compiler.ops.base import Array, Gradient, PureOp, Role, all_leading, expect, same
+from stepwell.compiler.ops.base import Array, Gradient, PerExample, PureOp, Role, expect, same
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
-from stepwell.compiler.ops.value import Slope, Value, Zero, again, plus, times
-from stepwell.runtime.sizes import Size
+from stepwell.compiler.ops.value import Slope, Value, Zero, plus, times
 
 NUMBERS = (*FLOATS, *INTEGERS)
 
@@ -28,13 +27,10 @@ def in_working_precision(function: Callable[..., Any], *operands: Array) -> Arra
         return wide if wide.dtype == np.bool_ else wide.astype(dtype)
 
 
-class Elementwise(PureOp, abc.ABC):
+class Elementwise(PureOp, PerExample, abc.ABC):
     """Each element follows from the operands' elements at the same index."""
 
     ROLE: ClassVar = Role.MAP
-
-    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        return again(self, *all_leading(size, on, operands))
 
 
 class Function(Elementwise, abc.ABC):

@@ -14,9 +14,9 @@ from stepwell.compiler.ops.base import (
     Array,
     Gradient,
     Linear,
+    PerExample,
     PureOp,
     Role,
-    all_leading,
     expect,
     refusal,
 )
@@ -40,7 +40,7 @@ def gathered(op: type[Inferring], x: Tensor, indices: Tensor, batch: int) -> Sha
 
 
 @irdl_op_definition
-class Gather(Linear):
+class Gather(Linear, PerExample):
     """x[b…, n, rest…] at indices[b…, i…], each moved into [0, n - 1], to [b…, i…, rest…].
 
     Where n is 0 the result is 0.
@@ -86,11 +86,9 @@ class Gather(Linear):
         return [scatter_add(x.like(0), places, cotangents[0], batch), Zero(indices.type)]
 
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        batch = self.batch.data
-        if batch == 0 and not on[0]:
-            return [gather(operands[0], operands[1], batch)]
-        x, indices = all_leading(size, on, operands)
-        return [gather(x, indices, batch + 1)]
+        if self.batch.data == 0 and not on[0]:
+            return [gather(*operands)]
+        return super().batched(size, on, *operands)
 
 
 def _leading_grid(indices: Array, batch: int) -> list[Array]:
@@ -130,7 +128,7 @@ LANES = 16
 
 
 @irdl_op_definition
-class ScatterAdd(PureOp):
+class ScatterAdd(PureOp, PerExample):
     """x[b…, n, rest…] with updates[b…, i…, rest…] added at indices[b…, i…].
 
     The updates are added one after the other, in row-major order, each sum rounded to the dtype;
@@ -199,10 +197,6 @@ class ScatterAdd(PureOp):
         if isinstance(updates, Zero):
             return [x]
         return [scatter_add(dense(x), Value(self.indices), updates, self.batch.data)]
-
-    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        x, indices, updates = all_leading(size, on, operands)
-        return [scatter_add(x, indices, updates, self.batch.data + 1)]
 
 
 def scatter_add(x: Value, indices: Value, updates: Value, batch: int = 0) -> Value:

@@ -14,8 +14,8 @@ from stepwell.compiler.ops.base import (
     Array,
     Gradient,
     Linear,
+    PerExample,
     Role,
-    all_leading,
     concrete,
     expect,
     leading,
@@ -124,7 +124,7 @@ class Pad(Linear):
 
 
 @irdl_op_definition
-class Concatenate(Linear):
+class Concatenate(Linear, PerExample):
     """The operands one after another along an axis."""
 
     name = "nd.concatenate"
@@ -175,9 +175,6 @@ class Concatenate(Linear):
             g.part(axis, start, shape_of(part.type)[axis])
             for part, start in zip(self.parts, self.starts(), strict=True)
         ]
-
-    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        return [concatenate(all_leading(size, on, operands), self.axis.data + 1)]
 
 
 def concatenate(parts: Sequence[Value], axis: int) -> Value:

@@ -15,6 +15,7 @@ from stepwell.compiler.ops.base import (
     Gradient,
     Linear,
     OneToOne,
+    PerExample,
     Role,
     axes_in_range,
     concrete,
@@ -246,7 +247,7 @@ def spread(count: Size, interior: int) -> Size:
 
 
 @irdl_op_definition
-class Reverse(Movement):
+class Reverse(Movement, PerExample):
     """The elements along each of the axes in reverse."""
 
     name = "nd.reverse"
@@ -270,7 +271,3 @@ class Reverse(Movement):
 
     def gradient(self, *cotangents: Value) -> Gradient:
         return again(self, cotangents[0])
-
-    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        axes = tuple(axis + 1 for axis in self.axes.data)
-        return [operands[0].apply("reverse", axes=axes)]

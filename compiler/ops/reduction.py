@@ -14,6 +14,7 @@ from stepwell.compiler.ops.base import (
     Array,
     Gradient,
     OneToOne,
+    PerExample,
     PureOp,
     Role,
     axes_in_range,
@@ -24,7 +25,6 @@ from stepwell.compiler.ops.families import NUMBERS, in_working_precision
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars, working
 from stepwell.compiler.ops.value import Slope, Value, Zero, times
-from stepwell.runtime.sizes import Size
 
 
 def order_of(shape: Shape, axes: Sequence[int]) -> Order:
@@ -32,7 +32,7 @@ def order_of(shape: Shape, axes: Sequence[int]) -> Order:
     return LANES if len(shape) - 1 in axes else SERIAL
 
 
-class Reduction(OneToOne, PureOp, abc.ABC):
+class Reduction(OneToOne, PureOp, PerExample, abc.ABC):
     """Folds the elements along `axes`. A leaf states how two are combined."""
 
     ROLE: ClassVar = Role.FOLD
@@ -94,10 +94,6 @@ class Reduction(OneToOne, PureOp, abc.ABC):
     def tangent(self, *tangents: Value | Zero) -> Gradient:
         t = times(tangents[0], self.slopes())
         return [t.sum(self.axes.data) if isinstance(t, Value) else t]
-
-    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        axes = tuple(axis + 1 for axis in self.axes.data)
-        return [operands[0].apply(self.mnemonic(), axes=axes)]
 
 
 def spread_over(value: Value, shape: Shape, axes: Sequence[int]) -> Value:
@@ -196,7 +192,7 @@ class ReduceMin(Extremum):
 
 
 @irdl_op_definition
-class ArgMax(OneToOne, PureOp):
+class ArgMax(OneToOne, PureOp, PerExample):
     """The index of the first greatest element along an axis, as i64; of the first NaN if any."""
 
     name = "nd.argmax"
@@ -223,6 +219,3 @@ class ArgMax(OneToOne, PureOp):
             return value, s.value_of(k[0], "i64")
 
         return s.fold(Combine.ARGMAX, ANY, (shape_of(x)[axis],), pair)[1]
-
-    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        return [operands[0].apply("argmax", axis=self.axis.data + 1)]

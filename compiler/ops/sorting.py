@@ -12,15 +12,14 @@ from stepwell.compiler.dialects.construct import segments
 from stepwell.compiler.dialects.loop.nests import SortOp
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, is_float, shape_of, text_of
 from stepwell.compiler.dialects.sizes import NumberAttr
-from stepwell.compiler.ops.base import Array, Gradient, PureOp, Role, all_leading, expect
+from stepwell.compiler.ops.base import Array, Gradient, PerExample, PureOp, Role, expect
 from stepwell.compiler.ops.gathering import gather, scatter_add
 from stepwell.compiler.ops.host import Host
 from stepwell.compiler.ops.value import Value, Zero, emitted, iota
-from stepwell.runtime.sizes import Size
 
 
 @irdl_op_definition
-class Sort(PureOp):
+class Sort(PureOp, PerExample):
     """The operands along an axis in the ascending order of the first one.
 
     Equal elements keep their order, among which are 0 and -0; NaN comes last.
@@ -83,9 +82,6 @@ class Sort(PureOp):
             else gather(t.move_axis(axis, last), order, last).move_axis(last, axis)
             for t in tangents
         ]
-
-    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        return sort(all_leading(size, on, operands), self.axis.data + 1)
 
 
 def sort(operands: Sequence[Value], axis: int) -> list[Value]:

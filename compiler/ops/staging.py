@@ -17,6 +17,7 @@ from stepwell.compiler.ops.base import (
     Gradient,
     OneToOne,
     Path,
+    PerExample,
     PureOp,
     Role,
     Transforms,
@@ -27,11 +28,11 @@ from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.paths import paths
 from stepwell.compiler.ops.regions import copied, end_of, inline
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
-from stepwell.compiler.ops.value import Value, Zero, again, emitted, placed, present
+from stepwell.compiler.ops.value import Value, Zero, emitted, placed, present
 from stepwell.runtime.sizes import Size
 
 
-class Identity(OneToOne, abc.ABC):
+class Identity(OneToOne, PerExample, abc.ABC):
     """The operand as it is: an op that only says something about it."""
 
     ROLE: ClassVar = Role.FREE
@@ -46,9 +47,6 @@ class Identity(OneToOne, abc.ABC):
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         return reads[0](at)
-
-    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        return again(self, operands[0])
 
 
 @irdl_op_definition
