@@ -87,7 +87,7 @@ class Gather(Linear, PerExample):
 
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
         if self.batch.data == 0 and not on[0]:
-            return [gather(*operands)]
+            return [gather(operands[0], operands[1])]
         return super().batched(size, on, *operands)
 
 

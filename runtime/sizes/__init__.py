@@ -4,7 +4,6 @@ from stepwell.runtime.sizes.comparison import Relation as Relation
 from stepwell.runtime.sizes.comparison import at_most as at_most
 from stepwell.runtime.sizes.comparison import equal as equal
 from stepwell.runtime.sizes.comparison import proposal as proposal
-from stepwell.runtime.sizes.intervals import Interval as Interval
 from stepwell.runtime.sizes.intervals import Ranges as Ranges
 from stepwell.runtime.sizes.size import KNOWN as KNOWN
 from stepwell.runtime.sizes.size import Operator as Operator

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import final
 
-from stepwell.runtime.sizes.intervals import Interval, Ranges, enclosure
+from stepwell.runtime.sizes.intervals import End, Interval, Ranges, enclosure, product
 from stepwell.runtime.sizes.polynomial import (
     ONE,
     Call,
@@ -36,7 +36,7 @@ class Case:
 
 
 def bounds(polynomial: Polynomial, ranges: Ranges) -> Interval:
-    """An interval that holds every value of `polynomial`; None is no known limit."""
+    """An interval that holds every value of `polynomial`."""
     if polynomial.constant is not None:
         return polynomial.constant, polynomial.constant
     if not any(isinstance(each, Call) for each in polynomial.atoms):
@@ -44,32 +44,29 @@ def bounds(polynomial: Polynomial, ranges: Ranges) -> Interval:
     _, scale = content([polynomial])
     low = _low(without(polynomial, ((), scale)), ranges, _DEPTH)
     high = _low(without(-polynomial, ((), scale)), ranges, _DEPTH)
-    return None if low is None else scale * low, None if high is None else -scale * high
+    return product(scale, low), product(-scale, high)
 
 
 @lru_cache(maxsize=4096)
 def is_never_negative(polynomial: Polynomial) -> bool:
     """Whether the value is known to be 0 or more for all values of the symbols."""
-    low, _ = bounds(polynomial, {})
-    return low is not None and low >= 0
+    return bounds(polynomial, {})[0] >= 0
 
 
-def _low(polynomial: Polynomial, ranges: Ranges, depth: int) -> int | None:
+def _low(polynomial: Polynomial, ranges: Ranges, depth: int) -> End:
     """A lower bound."""
-    low, _ = enclosure(polynomial, ranges)
     calls = [each for each in polynomial.atoms if isinstance(each, Call)] if depth else []
     choices = [found for each in calls if (found := _cases(polynomial, each, ranges))]
     # A call with one case goes first: to split min(a, b) into a and b loses nothing, and to take
     # either of the two for it does.
     cases = min(choices, key=len) if choices else []
     found = [_least(case, ranges, depth - 1) for case in cases]
-    return max((each for each in (low, *found) if each is not None), default=None)
+    return max([enclosure(polynomial, ranges)[0], *found])
 
 
-def _least(case: Case, ranges: Ranges, depth: int) -> int | None:
-    lows = [_low(each, ranges, depth) for each in case.polynomials]
-    known = [-(-low // case.scale) for low in lows if low is not None]
-    return min(known) if len(known) == len(lows) else None
+def _least(case: Case, ranges: Ranges, depth: int) -> End:
+    low = min(_low(each, ranges, depth) for each in case.polynomials)
+    return low if isinstance(low, float) else -(-low // case.scale)
 
 
 def _cases(polynomial: Polynomial, call: Call, ranges: Ranges) -> list[Case]:
@@ -78,8 +75,7 @@ def _cases(polynomial: Polynomial, call: Call, ranges: Ranges) -> list[Case]:
     if call in factor.atoms:
         return []
     low, high = enclosure(factor, ranges)
-    rising, falling = low is not None and low >= 0, high is not None and high <= 0
-    limits = _limits(call, ranges, above=not rising) if rising or falling else []
+    limits = _limits(call, ranges, above=low < 0) if low >= 0 or high <= 0 else []
     return [
         Case(
             tuple(factor * each + rest * constant(limit.scale) for each in limit.polynomials),
@@ -111,5 +107,4 @@ def _limits(call: Call, ranges: Ranges, *, above: bool) -> list[Case]:
 
 
 def _not_negative(polynomial: Polynomial, ranges: Ranges) -> bool:
-    low, _ = enclosure(polynomial, ranges)
-    return low is not None and low >= 0
+    return enclosure(polynomial, ranges)[0] >= 0

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import TypeAlias
 
+from stepwell.runtime.sizes.bounds import bounds
 from stepwell.runtime.sizes.intervals import Interval, Ranges, both
 from stepwell.runtime.sizes.size import Operator, Size, combine
 
@@ -19,16 +20,13 @@ def equal(a: Size, b: Size, ranges: Ranges) -> bool | None:
     low, high = _difference(a, b, ranges)
     if low == high == 0:
         return True
-    apart = (low is not None and low > 0) or (high is not None and high < 0)
-    return False if apart or _differ_by_a_remainder(a, b) else None
+    return False if low > 0 or high < 0 or _differ_by_a_remainder(a, b) else None
 
 
 def at_most(a: Size, b: Size, ranges: Ranges) -> bool | None:
     """Whether a <= b: True everywhere in `ranges`, False nowhere, None depends or is unknown."""
     low, high = _difference(a, b, ranges)
-    if high is not None and high <= 0:
-        return True
-    return False if low is not None and low > 0 else None
+    return True if high <= 0 else False if low > 0 else None
 
 
 def _differ_by_a_remainder(a: Size, b: Size) -> bool:
@@ -41,9 +39,9 @@ def _differ_by_a_remainder(a: Size, b: Size) -> bool:
 def _difference(a: Size, b: Size, ranges: Ranges) -> Interval:
     """Bounds of a - b, as it stands and with mod(x, y) written x - y*floordiv(x, y)."""
     difference = a - b
-    found = difference.bounds(ranges)
+    found = bounds(difference.polynomial, ranges)
     rewritten = difference.build(Size.of, Size.of, _without_mod)
-    return found if rewritten == difference else both(found, rewritten.bounds(ranges))
+    return found if rewritten == difference else both(found, bounds(rewritten.polynomial, ranges))
 
 
 def _without_mod(operator: Operator, left: Size, right: Size) -> Size:

@@ -94,7 +94,7 @@ def _known_quotient(dividend: Polynomial, divisor: Polynomial) -> Polynomial | N
     if is_never_negative(divisor - dividend - ONE) and is_never_negative(dividend):
         return ZERO
     low, high = of_atom(Call("floordiv", (dividend, divisor)), {})
-    return constant(low) if low is not None and low == high else None
+    return constant(int(low)) if low == high else None
 
 
 def _nested_division(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
+from math import inf
 from typing import TypeAlias
 
 from stepwell.runtime.sizes.polynomial import (
@@ -20,13 +20,15 @@ from stepwell.runtime.sizes.polynomial import (
 
 Ranges: TypeAlias = Mapping[str, tuple[int, int | None]]
 """Least and greatest value of each symbol; None is no limit; one that is not named is 0 or more."""
-Interval: TypeAlias = tuple[int | None, int | None]
+End: TypeAlias = int | float
+Interval: TypeAlias = tuple[End, End]
+"""Both ends are included; an infinite one, the only float that there is, is no known limit."""
 
-ANYTHING: Interval = (None, None)
+ANYTHING: Interval = (-inf, inf)
 
 
 def enclosure(polynomial: Polynomial, ranges: Ranges) -> Interval:
-    """An interval that holds every value of `polynomial`; None is no known limit."""
+    """An interval that holds every value of `polynomial`."""
     return both(
         _sum(polynomial, {each: of_atom(each, ranges) for each in polynomial.atoms}),
         _shifted(polynomial, ranges),
@@ -39,30 +41,27 @@ def _shifted(polynomial: Polynomial, ranges: Ranges) -> Interval:
     This is what sees that B*S - B is not negative when S is at least 1.
     """
     intervals = {each: of_atom(each, ranges) for each in polynomial.atoms}
-    least = {each: low for each, (low, _) in intervals.items() if low}
+    least = {each: low for each, (low, _) in intervals.items() if low and isinstance(low, int)}
     moved = replaced(polynomial, {each: atom(each) + constant(low) for each, low in least.items()})
     return _sum(moved, {each: _less(intervals[each], least.get(each, 0)) for each in moved.atoms})
 
 
 def both(one: Interval, other: Interval) -> Interval:
     """The intersection."""
-    lows = [low for low, _ in (one, other) if low is not None]
-    highs = [high for _, high in (one, other) if high is not None]
-    return max(lows, default=None), min(highs, default=None)
+    return max(one[0], other[0]), min(one[1], other[1])
 
 
 def _less(interval: Interval, by: int) -> Interval:
     low, high = interval
-    return None if low is None else low - by, None if high is None else high - by
+    return _plus(low, -by), _plus(high, -by)
 
 
 def _sum(polynomial: Polynomial, intervals: Mapping[Atom, Interval]) -> Interval:
-    low: int | None = 0
-    high: int | None = 0
+    low: End = 0
+    high: End = 0
     for monomial, coefficient in polynomial.terms:
         least, most = _times((coefficient, coefficient), _monomial(monomial, intervals))
-        low = None if low is None or least is None else low + least
-        high = None if high is None or most is None else high + most
+        low, high = _plus(low, least), _plus(high, most)
     return low, high
 
 
@@ -72,81 +71,69 @@ def _monomial(monomial: Monomial, intervals: Mapping[Atom, Interval]) -> Interva
 
 
 def _times(one: Interval, other: Interval) -> Interval:
-    corners = [_product(a, b) for a in _ends(one) for b in _ends(other)]
-    low, high = min(corners), max(corners)
-    return low if isinstance(low, int) else None, high if isinstance(high, int) else None
+    corners = [product(a, b) for a in one for b in other]
+    return min(corners), max(corners)
 
 
-def _ends(interval: Interval) -> tuple[int | float, int | float]:
-    low, high = interval
-    return -math.inf if low is None else low, math.inf if high is None else high
+def _plus(a: End, b: End) -> End:
+    """Of integers that no float may hold, too."""
+    if isinstance(a, int) and isinstance(b, int):
+        return a + b
+    return b if isinstance(a, int) else a
 
 
-def _product(a: int | float, b: int | float) -> int | float:
+def product(a: End, b: End) -> End:
+    """Of integers that no float may hold, too; 0 times anything is 0."""
     if a == 0 or b == 0:
         return 0
     if isinstance(a, int) and isinstance(b, int):
         return a * b
-    return math.inf if (a > 0) == (b > 0) else -math.inf
+    return inf if (a > 0) == (b > 0) else -inf
 
 
 def of_atom(value: Atom, ranges: Ranges) -> Interval:
     """An interval that holds every value of an atom."""
     if isinstance(value, Symbol):
-        return ranges.get(value.name, (0, None))
+        low, high = ranges.get(value.name, (0, None))
+        return low, inf if high is None else high
     return _CALLS[value.function]([enclosure(argument, ranges) for argument in value.arguments])
 
 
 def _floordiv(arguments: Sequence[Interval]) -> Interval:
     (low, high), (least, most) = arguments[0], _divisor(arguments[1])
-    if least is None:
+    if least < 0:
         return ANYTHING
     return _quotient(low, least, most, rising=True), _quotient(high, least, most, rising=False)
 
 
-def _quotient(numerator: int | None, least: int, most: int | None, *, rising: bool) -> int | None:
+def _quotient(numerator: End, least: End, most: End, *, rising: bool) -> End:
     """The least (rising) or greatest quotient of one end of the numerator by a positive divisor."""
-    if numerator is None:
-        return None
+    if isinstance(numerator, float):
+        return numerator
     if (numerator >= 0) != rising:
         return numerator // least
-    if most is None:
+    if most == inf:
         return 0 if rising else -1
     return numerator // most
 
 
 def _mod(arguments: Sequence[Interval]) -> Interval:
     (low, high), (least, most) = arguments[0], _divisor(arguments[1])
-    if least is None:
-        return ANYTHING
-    limits = [] if most is None else [most - 1]
-    if low is not None and low >= 0 and high is not None:
-        limits.append(high)
-    return 0, min(limits, default=None)
+    return ANYTHING if least < 0 else (0, min(most - 1, high if low >= 0 else inf))
 
 
 def _divisor(interval: Interval) -> Interval:
-    """A divisor's bounds where the division has a value; (None, …) when it may be negative."""
+    """A divisor's bounds where the division has a value; anything when it may be negative."""
     low, high = interval
-    if low is None or low < 0 or high == 0:
-        return ANYTHING
-    return max(low, 1), high
+    return ANYTHING if low < 0 or high == 0 else (max(low, 1), high)
 
 
 def _min(arguments: Sequence[Interval]) -> Interval:
-    lows = [low for low, _ in arguments]
-    highs = [high for _, high in arguments if high is not None]
-    known = [low for low in lows if low is not None]
-    return min(known) if len(known) == len(lows) else None, min(highs, default=None)
+    return min(low for low, _ in arguments), min(high for _, high in arguments)
 
 
 def _max(arguments: Sequence[Interval]) -> Interval:
-    return _negative(_min([_negative(interval) for interval in arguments]))
-
-
-def _negative(interval: Interval) -> Interval:
-    low, high = interval
-    return None if high is None else -high, None if low is None else -low
+    return max(low for low, _ in arguments), max(high for _, high in arguments)
 
 
 _CALLS: dict[Function, Callable[[Sequence[Interval]], Interval]] = {

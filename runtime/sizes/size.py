@@ -14,7 +14,7 @@ from typing import Any, Literal, SupportsIndex, TypeAlias, TypeVar, final
 from stepwell.runtime.errors import StepwellError
 from stepwell.runtime.sizes import folding, polynomial, text
 from stepwell.runtime.sizes.bounds import bounds
-from stepwell.runtime.sizes.intervals import Interval, Ranges
+from stepwell.runtime.sizes.intervals import Ranges
 from stepwell.runtime.sizes.polynomial import Atom, Polynomial, Symbol
 
 Operator: TypeAlias = Literal["add", "mul", "floordiv", "mod", "min", "max"]
@@ -166,9 +166,10 @@ class Size:
         """The size with sizes in the place of symbols, all at once; others stay."""
         return self.build(Size.of, lambda name: values.get(name) or Size.of(name), combine)
 
-    def bounds(self, ranges: Ranges) -> Interval:
+    def bounds(self, ranges: Ranges) -> tuple[int | None, int | None]:
         """Least and greatest value when symbols lie in `ranges`; None is no known limit."""
-        return bounds(self.polynomial, ranges)
+        low, high = bounds(self.polynomial, ranges)
+        return low if isinstance(low, int) else None, high if isinstance(high, int) else None
 
     def build(
         self,
@@ -218,11 +219,9 @@ def _no_size(text: str) -> StepwellError:
 
 def _at_most(one: int | Size, other: int | Size, text: str) -> bool:
     difference = Size.of(one) - other
-    low, high = difference.bounds(KNOWN.get())
-    if high is not None and high <= 0:
-        return True
-    if low is not None and low > 0:
-        return False
+    low, high = bounds(difference.polynomial, KNOWN.get())
+    if high <= 0 or low > 0:
+        return high <= 0
     raise StepwellError(
         "SW0116",
         f"Python asks whether {text}, known only when the program runs",
