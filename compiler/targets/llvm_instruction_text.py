@@ -8,7 +8,7 @@ from xdsl.dialects.llvm import LLVMPointerType
 from xdsl.ir import Operation
 
 from stepwell.compiler.dialects.construct import result_of
-from stepwell.compiler.dialects.llvm import instructions, memory
+from stepwell.compiler.dialects.llvm import LLVM, instructions, memory
 from stepwell.compiler.dialects.llvm.intrinsics import INTRINSICS
 from stepwell.compiler.targets import llvm_control_text as control_text
 from stepwell.compiler.targets import llvm_memory_text as memory_text
@@ -28,35 +28,15 @@ from stepwell.compiler.targets.llvm_families import (
     wrap,
 )
 
-_CALLED = (
-    *INTRINSICS.values(),
-    llvm.FCeilOp,
-    llvm.FCopySignOp,
-    llvm.FCosOp,
-    llvm.FExp2Op,
-    llvm.FExpOp,
-    llvm.FFloorOp,
-    llvm.FLog2Op,
-    llvm.FLogOp,
-    llvm.FMAOp,
-    llvm.FPowOp,
-    llvm.FSinOp,
-    llvm.FSqrtOp,
-    llvm.StackRestoreOp,
-    llvm.StackSaveOp,
-    llvm.VectorFMaxOp,
-    llvm.VectorFMinOp,
-    llvm.VectorReduceFAddOp,
-    llvm.VectorReduceFMulOp,
-)
-
-
-def _called_as(op: type[Operation]) -> str:
-    """MLIR's `llvm.intr.fma` is LLVM's `llvm.fma`."""
-    return op.name.replace("llvm.intr.", "llvm.")
-
+INTRINSIC = "llvm.intr."
+"""MLIR's `llvm.intr.fma` is LLVM's `llvm.fma`."""
 
 WRITERS: Mapping[type[Operation], Writer] = {
+    **{
+        op: intrinsic(op.name.replace(INTRINSIC, "llvm."))
+        for op in LLVM.operations
+        if op.name.startswith(INTRINSIC)
+    },
     # Integers.
     llvm.AddOp: binary("add", wrap),
     llvm.SubOp: binary("sub", wrap),
@@ -122,8 +102,7 @@ WRITERS: Mapping[type[Operation], Writer] = {
     llvm.CallOp: control_text.function_call,
     llvm.CallIntrinsicOp: control_text.intrinsic_call,
     llvm.InlineAsmOp: control_text.inline_asm,
-    # Intrinsics.
-    **{op: intrinsic(_called_as(op)) for op in _CALLED},
+    # Intrinsics with an operand that is a property.
     INTRINSICS["abs"]: intrinsic("llvm.abs", flag_tail("is_int_min_poison")),
     INTRINSICS["ctlz"]: intrinsic("llvm.ctlz", flag_tail("is_zero_poison")),
     INTRINSICS["cttz"]: intrinsic("llvm.cttz", flag_tail("is_zero_poison")),

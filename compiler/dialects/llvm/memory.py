@@ -48,8 +48,7 @@ from stepwell.compiler.dialects.llvm.constraints import (
 )
 from stepwell.compiler.dialects.llvm.syntax import AtomicOperation, GEPIndices, Ordering
 
-READ = frozenset((EffectInstance(MemoryEffectKind.READ),))
-WRITE = frozenset((EffectInstance(MemoryEffectKind.WRITE),))
+BOTH = frozenset(map(EffectInstance, (MemoryEffectKind.READ, MemoryEffectKind.WRITE)))
 
 
 def _is_ordered(op: Operation) -> bool:
@@ -58,28 +57,12 @@ def _is_ordered(op: Operation) -> bool:
     return isinstance(ordering, IntegerAttr) and ordering.value.data != 0
 
 
-class ReadEffects(MemoryEffect):
-    """A plain access reads; an atomic one counts as a write too."""
+class AtomicEffects(MemoryEffect):
+    """An access that is atomic reads and writes, whatever a plain one does."""
 
     @classmethod
     def get_effects(cls, op: Operation) -> Set[EffectInstance]:
-        return READ | WRITE if _is_ordered(op) else READ
-
-
-class WriteEffects(MemoryEffect):
-    """A plain access writes; an atomic one counts as a read too."""
-
-    @classmethod
-    def get_effects(cls, op: Operation) -> Set[EffectInstance]:
-        return READ | WRITE if _is_ordered(op) else WRITE
-
-
-class ReadWriteEffects(MemoryEffect):
-    """Reads and writes, whatever its flags."""
-
-    @classmethod
-    def get_effects(cls, op: Operation) -> Set[EffectInstance]:
-        return READ | WRITE
+        return BOTH if _is_ordered(op) else frozenset()
 
 
 class MemoryAccess(IRDLOperation, ABC):
@@ -102,7 +85,7 @@ class LoadOp(MemoryAccess):
     name = "llvm.load"
     addr = operand_def(LLVMPointerType)
     res = result_def()
-    traits = traits_def(ReadEffects())
+    traits = traits_def(MemoryReadEffect(), AtomicEffects())
     assembly_format = (
         "$addr (`atomic` custom<Ordering>($ordering)^)? attr-dict `:` type($addr) `->` type($res)"
     )
@@ -119,7 +102,7 @@ class StoreOp(MemoryAccess):
     nontemporal = opt_prop_def(UnitAttr)
     value = operand_def()
     addr = operand_def(LLVMPointerType)
-    traits = traits_def(WriteEffects())
+    traits = traits_def(MemoryWriteEffect(), AtomicEffects())
     assembly_format = (
         "$value `,` $addr (`atomic` custom<Ordering>($ordering)^)?"
         " attr-dict `:` type($value) `,` type($addr)"
@@ -151,7 +134,7 @@ class Atomic(IRDLOperation, ABC):
     """How atomic read-modify-write ops may be qualified."""
 
     alignment = opt_prop_def(IntegerAttr.constr(i64))
-    traits = traits_def(ReadWriteEffects())
+    traits = traits_def(MemoryReadEffect(), MemoryWriteEffect())
     irdl_options = (ParsePropInAttrDict(),)
 
 
@@ -203,7 +186,7 @@ class FenceOp(IRDLOperation):
 
     name = "llvm.fence"
     ordering = prop_def(IntegerAttr.constr(i64))
-    traits = traits_def(ReadWriteEffects())
+    traits = traits_def(MemoryReadEffect(), MemoryWriteEffect())
     custom_directives = (Ordering,)
     assembly_format = "custom<Ordering>($ordering) attr-dict"
 
