@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import threading
 from functools import cache
 from typing import Final, final
 
@@ -33,18 +32,13 @@ class _Process:
     """
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = system.fork_safe_lock()
         self.threads: int | None = None
         self.code: code.Code | None = None
         self.pool = 0
 
-    def renew(self) -> None:
-        """After a fork, another thread of the parent may have held the lock."""
-        self.lock = threading.Lock()
-
 
 _process = _Process()
-system.after_fork(_process.renew)
 
 
 def threads() -> int:

@@ -164,9 +164,11 @@ class Access(Arithmetic, ABC):
     ) -> SSAValue:
         """The old value; a number as operand is of `type`."""
         operand = self.value(operand, type)
-        return self.emit(
-            memory.AtomicRMWOp, (place, operand), operand.type, _atomicrmw(kind, ordering)
-        )
+        properties = {
+            "bin_op": IntegerAttr(ATOMIC_OPERATIONS[kind], i64),
+            "ordering": IntegerAttr(ORDERINGS[ordering], i64),
+        }
+        return self.emit(memory.AtomicRMWOp, (place, operand), operand.type, properties)
 
     def cmpxchg(
         self,
@@ -178,8 +180,11 @@ class Access(Arithmetic, ABC):
     ) -> tuple[SSAValue, SSAValue]:
         """The old value, and whether it was `expected` and thus replaced."""
         operands = (place, expected, self.value(new, expected.type))
-        both = struct(expected.type, i1)
-        pair = self.emit(memory.CmpXchgOp, operands, both, _cmpxchg(success, failure))
+        properties = {
+            "success_ordering": IntegerAttr(ORDERINGS[success], i64),
+            "failure_ordering": IntegerAttr(ORDERINGS[failure], i64),
+        }
+        pair = self.emit(memory.CmpXchgOp, operands, struct(expected.type, i1), properties)
         return self.extract_value(pair, 0), self.extract_value(pair, 1)
 
     def fence(self, ordering: Ordering) -> None:
@@ -196,8 +201,8 @@ class Access(Arithmetic, ABC):
 
     def extract_value(self, a: SSAValue, *position: int) -> SSAValue:
         """A field of a struct or an element of an array, by constant indices."""
-        result = _field(a.type, position)
-        return self.emit(llvm.ExtractValueOp, (a,), result, _position(position))
+        properties = {"position": DenseArrayBase.from_list(i64, position)}
+        return self.emit(llvm.ExtractValueOp, (a,), _field(a.type, position), properties)
 
     # Calls.
 
@@ -279,27 +284,6 @@ _PREFETCH: Mapping[str, Attribute] = {
     "hint": IntegerAttr(3, i32),
     "cache": IntegerAttr(1, i32),
 }
-
-
-@cache
-def _atomicrmw(kind: AtomicKind, ordering: Ordering) -> Mapping[str, Attribute]:
-    return {
-        "bin_op": IntegerAttr(ATOMIC_OPERATIONS[kind], i64),
-        "ordering": IntegerAttr(ORDERINGS[ordering], i64),
-    }
-
-
-@cache
-def _cmpxchg(success: Ordering, failure: Ordering) -> Mapping[str, Attribute]:
-    return {
-        "success_ordering": IntegerAttr(ORDERINGS[success], i64),
-        "failure_ordering": IntegerAttr(ORDERINGS[failure], i64),
-    }
-
-
-@cache
-def _position(position: tuple[int, ...]) -> Mapping[str, Attribute]:
-    return {"position": DenseArrayBase.from_list(i64, position)}
 
 
 def _field(type: Attribute, position: Sequence[int]) -> Attribute:
