@@ -406,17 +406,22 @@ class BodyWriter(ABC):
         self, access: Access, type: Attribute, condition: Spread | None, i: int, j: int
     ) -> SSAValue:
         mask = None if condition is None else self.vector_at(condition, i, j)
-        mask = self.writer.both(self.tile.masks[j], mask)
-        source, step = self._buffer(access), self._step(access.at)
+        place, mask, back = self._lanes_at(access, mask, i, j)
+        value = self.writer.load(self._buffer(access), place, type, mask)
+        return turned_around(self.writer, value) if back else value
+
+    def _lanes_at(self, access: Access, inside: Mask, i: int, j: int) -> tuple[Bound, Mask, bool]:
+        """Where a vector lies: from an offset on, or a lane at each; which of its lanes count, and
+        whether the last one comes first."""
+        mask, step = self.writer.both(self.tile.masks[j], inside), self._step(access.at)
         if step == BACK:
             mask = None if mask is None else turned_around(self.writer, mask)
-            offset = self._offset(access.at, i, j, self.tile.width - 1)
-            return turned_around(self.writer, self.writer.load(source, offset, type, mask))
-        if step == ONE:
-            offset = self._offset(access.at, i, j)
-            self._ask(access, offset, j)
-            return self.writer.load(source, offset, type, mask)
-        return self.writer.gather(source, self._offsets(access.at, i, j), type, mask)
+            return self._offset(access.at, i, j, self.tile.width - 1), mask, True
+        if step != ONE:
+            return self._offsets(access.at, i, j), mask, False
+        offset = self._offset(access.at, i, j)
+        self._ask(access, offset, j)
+        return offset, mask, False
 
     def _load_where_some(
         self, access: Access, type: Attribute, condition: Spread | None, i: int, j: int
@@ -451,18 +456,9 @@ class BodyWriter(ABC):
             vector = self.vector_at(value, i, j)
             if inside is not None:
                 inside = self.writer.splat(inside, self.tile.width)
-            mask = self.writer.both(self.tile.masks[j], inside)
-            step = self._step(access.at)
-            if step == BACK:
-                mask = None if mask is None else turned_around(self.writer, mask)
-                offset = self._offset(access.at, i, j, self.tile.width - 1)
-                self.writer.store(turned_around(self.writer, vector), target, offset, mask)
-            elif step == ONE:
-                offset = self._offset(access.at, i, j)
-                self._ask(access, offset, j)
-                self.writer.store(vector, target, offset, mask)
-            else:
-                self.writer.scatter(vector, target, self._offsets(access.at, i, j), mask)
+            place, mask, back = self._lanes_at(access, inside, i, j)
+            vector = turned_around(self.writer, vector) if back else vector
+            self.writer.store(vector, target, place, mask)
 
     def _ask(self, access: Access, offset: Bound, column: int) -> None:
         """For what a vector is to the tile that is so far ahead."""

@@ -23,7 +23,7 @@ from xdsl.ir import Attribute, Block, Operation, OpResult, Region, SSAValue
 from xdsl.irdl import IRDLOperation
 
 from stepwell.compiler.dialects.construct import NOTHING, append, construct, segments
-from stepwell.compiler.dialects.llvm.types import like, vector
+from stepwell.compiler.dialects.llvm.types import is_vector, like, vector
 from stepwell.compiler.dialects.loop.explicit import (
     AlignedOp,
     AnyOp,
@@ -325,27 +325,15 @@ class Writer:
     def load(
         self, source: SSAValue, offset: Bound, type: Attribute, mask: SSAValue | None = None
     ) -> SSAValue:
-        """What lies at a linear offset; the same load is not repeated within `memory()`."""
-        return self._load(LoadOp, source, self.value(offset), type, mask)
-
-    def gather(
-        self, source: SSAValue, offsets: SSAValue, type: Attribute, mask: SSAValue | None = None
-    ) -> SSAValue:
-        return self._load(GatherOp, source, offsets, type, mask)
-
-    def _load(
-        self,
-        kind: type[IRDLOperation],
-        source: SSAValue,
-        offset: SSAValue,
-        type: Attribute,
-        mask: SSAValue | None,
-    ) -> SSAValue:
-        operands = (source, offset) if mask is None else (source, offset, mask)
+        """What lies at a linear offset, or in each lane at one of a vector; the same load is not
+        repeated within `memory()`."""
+        place = self.value(offset)
+        operands = (source, place) if mask is None else (source, place, mask)
         level = self._levels[max(self._memory, *map(self.depth, operands))]
         key = (type, *map(id, operands))
         if (value := level.loaded.get(key)) is not None:
             return value
+        kind = GatherOp if is_vector(place.type) else LoadOp
         properties = segments(1, 1, int(mask is not None))
         op = construct(kind, operands, (type,), properties, self.location)
         append(level.block, op)
@@ -360,7 +348,11 @@ class Writer:
     def store(
         self, value: SSAValue, target: SSAValue, offset: Bound, mask: SSAValue | None = None
     ) -> None:
-        self._store(StoreOp, value, target, self.value(offset), mask)
+        """Stores at a linear offset, or lane by lane at a vector of them."""
+        place = self.value(offset)
+        operands = (value, target, place) if mask is None else (value, target, place, mask)
+        kind = ScatterOp if is_vector(place.type) else StoreOp
+        self.effect(kind, operands, (), segments(1, 1, 1, int(mask is not None)))
 
     def stream(self, values: Mapping[SSAValue, SSAValue], target: SSAValue) -> None:
         """Store vectors at offsets that are multiples of their lanes, past the caches where the
@@ -378,22 +370,6 @@ class Writer:
     def fence(self) -> None:
         """From here on, other threads see what was streamed before."""
         self.effect(FenceOp, ())
-
-    def scatter(
-        self, value: SSAValue, target: SSAValue, offsets: SSAValue, mask: SSAValue | None = None
-    ) -> None:
-        self._store(ScatterOp, value, target, offsets, mask)
-
-    def _store(
-        self,
-        kind: type[IRDLOperation],
-        value: SSAValue,
-        target: SSAValue,
-        offset: SSAValue,
-        mask: SSAValue | None,
-    ) -> None:
-        operands = (value, target, offset) if mask is None else (value, target, offset, mask)
-        self.effect(kind, operands, (), segments(1, 1, 1, int(mask is not None)))
 
     def prefetch(self, source: SSAValue, offset: Bound) -> None:
         """Ask for the cache line at a linear offset, which may lie outside. That is done at the end
