@@ -2,11 +2,12 @@
 
 import sys
 from abc import ABC, abstractmethod
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import Any, Self, TypeVar
 
 from xdsl.ir import Data
-from xdsl.irdl import IRDLOperation, traits_def
-from xdsl.parser import AttrParser
+from xdsl.irdl import IRDLOperation, region_def, traits_def
+from xdsl.parser import AttrParser, Parser
 from xdsl.printer import Printer
 from xdsl.traits import Pure
 
@@ -39,6 +40,26 @@ class Computation(IRDLOperation, ABC):
     """An op that only computes its results."""
 
     traits = traits_def(Pure())
+
+
+class Bodied(IRDLOperation, ABC):
+    """An op whose text ends with its attributes, and with its only region."""
+
+    body = region_def("single_block")
+
+    def print_body(self, printer: Printer) -> None:
+        printer.print_op_attributes(self.attributes, print_keyword=True)
+        printer.print_string(" ")
+        printer.print_region(self.body, print_entry_block_args=False, print_empty_block=False)
+
+    @classmethod
+    def with_body(cls, parser: Parser, arguments: Sequence[Parser.Argument], **fields: Any) -> Self:
+        """The op with what was read of it, the block's arguments too, and with what follows."""
+        attributes = parser.parse_optional_attr_dict_with_keyword()
+        region = parser.parse_region(arguments)
+        return cls.create(
+            attributes=attributes.data if attributes else {}, regions=[region], **fields
+        )
 
 
 def defined_in(module: str, kind: type[T]) -> list[type[T]]:

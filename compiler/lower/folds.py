@@ -527,14 +527,9 @@ class _Fold:
     ) -> Sequence[SSAValue]:
         """The new accumulators in the rows where the guard holds."""
         at = self.body.vector_at if self.lanes else Spread.at
-        places = zip(self._grouped(new), self._grouped(old), strict=True)
-        copies = self.body.copies(self.rows, self.lanes)
-        return _flat(
-            [
-                self._where(at(guard, *copy), *pair)
-                for pair, copy in zip(places, copies, strict=True)
-            ]
-        )
+        inside = [at(guard, i, j) for i, j in self.body.copies(self.rows, self.lanes)]
+        places = zip(inside, self._grouped(new), self._grouped(old), strict=True)
+        return _flat([self._where(*each) for each in places])
 
     def _identity(self, lanes: bool) -> Parts:
         parts = [self.writer.constant(*each) for each in identity(self.kind, self.types)]

@@ -114,12 +114,4 @@ def lift(block: Block, values: Sequence[SSAValue]) -> None:
     for position, value in enumerate(values):
         argument = block.insert_arg(value.type, position)
         argument.name_hint = value.name_hint
-        value.replace_uses_with_if(argument, lambda use: _lies_in(use.operation, block))
-
-
-def _lies_in(op: Operation, block: Block) -> bool:
-    home = op.parent_block()
-    while home is not None and home is not block:
-        owner = home.parent_op()
-        home = None if owner is None else owner.parent_block()
-    return home is block
+        value.replace_uses_with_if(argument, lambda use: block.is_ancestor(use.operation))

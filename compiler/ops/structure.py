@@ -3,13 +3,12 @@
 import abc
 
 from xdsl.dialects.builtin import StringAttr, SymbolNameConstraint, TensorType
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
     irdl_op_definition,
     opt_prop_def,
     prop_def,
-    region_def,
     traits_def,
     var_operand_def,
     var_result_def,
@@ -19,9 +18,16 @@ from xdsl.printer import Printer
 from xdsl.traits import IsolatedFromAbove, IsTerminator, Pure, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 
+from stepwell.compiler.dialects.define import Bodied
 from stepwell.compiler.dialects.loop.syntax import parse_bindings, print_binding
 from stepwell.compiler.dialects.nd import symbols_of_tensor
-from stepwell.compiler.dialects.sizes import SymbolsAttr, parse_optional_symbols, print_symbols
+from stepwell.compiler.dialects.sizes import (
+    PARENTHESES,
+    SymbolsAttr,
+    parse_optional_symbols,
+    parse_tuple,
+    print_symbols,
+)
 
 PRIVATE = "private"
 KEEP = "nd.keep"
@@ -39,7 +45,7 @@ NUMERICS = "numerics"
 
 
 @irdl_op_definition
-class FuncOp(IRDLOperation):
+class FuncOp(Bodied):
     """A function of tensors, with the symbols that its argument types bind.
 
     ```
@@ -52,7 +58,6 @@ class FuncOp(IRDLOperation):
     sym_name = prop_def(SymbolNameConstraint())
     sym_visibility = opt_prop_def(StringAttr)
     symbols = prop_def(SymbolsAttr)
-    body = region_def("single_block")
     traits = traits_def(IsolatedFromAbove(), SymbolOpInterface())
 
     @property
@@ -88,26 +93,19 @@ class FuncOp(IRDLOperation):
         print_symbols(printer, self.symbols)
         with printer.in_parens():
             printer.print_list(self.body.block.args, printer.print_block_argument)
-        printer.print_op_attributes(self.attributes, print_keyword=True)
-        printer.print_string(" ")
-        printer.print_region(self.body, print_entry_block_args=False)
+        self.print_body(printer)
 
     @classmethod
     def parse(cls, parser: Parser) -> "FuncOp":
         private = parser.parse_optional_keyword(PRIVATE)
-        name = parser.parse_symbol_name()
-        symbols = parse_optional_symbols(parser)
-        arguments = parser.parse_comma_separated_list(parser.Delimiter.PAREN, parser.parse_argument)
-        attributes = parser.parse_optional_attr_dict_with_keyword()
-        return cls.create(
-            properties={
-                "sym_name": name,
-                "symbols": symbols,
-                **({"sym_visibility": StringAttr(private)} if private else {}),
-            },
-            attributes=attributes.data if attributes else {},
-            regions=[parser.parse_region(arguments)],
-        )
+        properties: dict[str, Attribute] = {
+            "sym_name": parser.parse_symbol_name(),
+            "symbols": parse_optional_symbols(parser),
+        }
+        if private:
+            properties["sym_visibility"] = StringAttr(private)
+        arguments = parse_tuple(parser, parser.parse_argument, PARENTHESES)
+        return cls.with_body(parser, arguments, properties=properties)
 
 
 def _arguments(op: Operation) -> list[SSAValue]:
@@ -137,7 +135,7 @@ class YieldOp(End):
 
 
 @irdl_op_definition
-class KernelOp(IRDLOperation):
+class KernelOp(Bodied):
     """Ops that become one loop kernel. Its results are stored; `keep` marks what is stored inside.
 
     ```
@@ -148,7 +146,6 @@ class KernelOp(IRDLOperation):
     name = "nd.kernel"
     inputs = var_operand_def(TensorType)
     outputs = var_result_def(TensorType)
-    body = region_def("single_block")
     traits = traits_def(IsolatedFromAbove(), Pure())
 
     @property
@@ -166,9 +163,7 @@ class KernelOp(IRDLOperation):
         pairs = tuple(zip(self.body.block.args, self.inputs, strict=True))
         with printer.in_parens():
             printer.print_list(pairs, lambda pair: print_binding(printer, *pair))
-        printer.print_op_attributes(self.attributes, print_keyword=True)
-        printer.print_string(" ")
-        printer.print_region(self.body, print_entry_block_args=False)
+        self.print_body(printer)
 
     @classmethod
     def parse(cls, parser: Parser) -> "KernelOp":

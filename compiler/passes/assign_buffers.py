@@ -194,13 +194,8 @@ def _users(value: SSAValue) -> Iterator[Operation]:
 
 def _beside(op: Operation, allocation: AllocOp) -> Operation:
     """The op around `op` that lies in a block around `allocation`: a loop counts as a whole."""
-    around: set[Block | None] = set()
-    outer: Operation | None = allocation
-    while outer is not None:
-        around.add(outer.parent)
-        outer = outer.parent_op()
-    while op.parent not in around:
-        parent = op.parent_op()
-        assert parent is not None
-        op = parent
-    return op
+    found, block = None, allocation.parent
+    while found is None:
+        assert block is not None
+        found, block = block.find_ancestor_op_in_block(op), block.parent_block()
+    return found

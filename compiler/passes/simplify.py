@@ -73,8 +73,7 @@ def _ask_once(op: Assert) -> None:
     if not condition.rank:
         return
     if count_of(condition.shape) == ZERO:
-        op.detach()
-        op.erase()
+        Rewriter.erase_op(op)
         return
     with emitting(Block()), emitting_before(op):
         op.operands[0] = condition.apply("reduce_min", axes=tuple(range(condition.rank))).ssa

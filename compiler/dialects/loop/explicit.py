@@ -1,6 +1,7 @@
 """The explicit half of the loop level: loops, threads, vectors and accesses as they will run."""
 
 from abc import ABC
+from collections.abc import Mapping
 from typing import ClassVar
 
 from xdsl.dialects.builtin import StringAttr, UnitAttr, VectorType, i1
@@ -25,7 +26,7 @@ from xdsl.printer import Printer
 from xdsl.traits import MemoryReadEffect, MemoryWriteEffect, NoTerminator, RecursiveMemoryEffect
 from xdsl.utils.exceptions import VerifyException
 
-from stepwell.compiler.dialects.define import Computation, defined_in
+from stepwell.compiler.dialects.define import Bodied, Computation, defined_in
 from stepwell.compiler.dialects.loop.syntax import INDEX, parse_carried, parse_known, print_carried
 from stepwell.compiler.dialects.loop.types import BufferType
 from stepwell.compiler.dialects.sizes import IntsAttr, NumberAttr
@@ -90,12 +91,11 @@ class ForOp(IRDLOperation):
 
 
 @irdl_op_definition
-class ParallelOp(IRDLOperation):
+class ParallelOp(Bodied):
     """The body for each index below the bound, shared among threads."""
 
     name = "loop.parallel"
     bound = operand_def(INDEX)
-    body = region_def("single_block")
     traits = traits_def(NoTerminator(), RecursiveMemoryEffect())
 
     def print(self, printer: Printer) -> None:
@@ -103,21 +103,13 @@ class ParallelOp(IRDLOperation):
         printer.print_ssa_value(self.body.block.args[0])
         printer.print_string(" to ")
         printer.print_operand(self.bound)
-        printer.print_op_attributes(self.attributes, print_keyword=True)
-        printer.print_string(" ")
-        printer.print_region(self.body, print_entry_block_args=False)
+        self.print_body(printer)
 
     @classmethod
     def parse(cls, parser: Parser) -> "ParallelOp":
         index = parser.parse_argument(expect_type=False).resolve(INDEX)
         parser.parse_keyword("to")
-        bound = parse_known(parser)
-        attributes = parser.parse_optional_attr_dict_with_keyword()
-        return cls.create(
-            operands=[bound],
-            attributes=attributes.data if attributes else {},
-            regions=[parser.parse_region([index])],
-        )
+        return cls.with_body(parser, [index], operands=[parse_known(parser)])
 
 
 @irdl_op_definition
@@ -259,8 +251,23 @@ class ExtractOp(Computation):
     assembly_format = "$vector `at` $lane attr-dict `:` type($vector) `to` type($result)"
 
 
+class ByInstruction(IRDLOperation, ABC):
+    """What one of some instructions computes."""
+
+    instruction = prop_def(StringAttr)
+    KNOWN: ClassVar[Mapping[str, Dot]]
+
+    def verify_(self) -> None:
+        if self.instruction.data not in self.KNOWN:
+            raise VerifyException(f"{self.instruction.data} is none of {', '.join(self.KNOWN)}")
+
+    @property
+    def dot(self) -> Dot:
+        return self.KNOWN[self.instruction.data]
+
+
 @irdl_op_definition
-class DotOp(Computation):
+class DotOp(ByInstruction, Computation):
     """Sums, to which an instruction adds products of the numbers in words, `group` in each.
 
     ```
@@ -269,9 +276,9 @@ class DotOp(Computation):
     """
 
     name = "loop.dot"
+    KNOWN: ClassVar = DOTS
     T: ClassVar = VarConstraint("T", AnyAttr())
     S: ClassVar = VarConstraint("S", AnyAttr())
-    instruction = prop_def(StringAttr)
     left = operand_def(T)
     right = operand_def(T)
     sums = operand_def(S)
@@ -280,17 +287,9 @@ class DotOp(Computation):
         "$instruction $left `,` $right `to` $sums attr-dict `:` type($left) `to` type($result)"
     )
 
-    def verify_(self) -> None:
-        if self.instruction.data not in DOTS:
-            raise VerifyException(f"{self.instruction.data} is none of {', '.join(DOTS)}")
-
-    @property
-    def dot(self) -> Dot:
-        return DOTS[self.instruction.data]
-
 
 @irdl_op_definition
-class DotTilesOp(IRDLOperation):
+class DotTilesOp(ByInstruction):
     """Sums of the products of rows with a panel, by an instruction whose operands are tiles.
 
     ```
@@ -303,7 +302,7 @@ class DotTilesOp(IRDLOperation):
     """
 
     name = "loop.dot_tiles"
-    instruction = prop_def(StringAttr)
+    KNOWN: ClassVar = TILE_DOTS
     left = operand_def(BufferType)
     first = operand_def(INDEX)
     stride = operand_def(INDEX)
@@ -319,14 +318,6 @@ class DotTilesOp(IRDLOperation):
         " $sums `[` $place `]` `rows` $rows `words` $words attr-dict"
         " `:` type($left) `,` type($panel) `to` type($sums)"
     )
-
-    def verify_(self) -> None:
-        if self.instruction.data not in TILE_DOTS:
-            raise VerifyException(f"{self.instruction.data} is none of {', '.join(TILE_DOTS)}")
-
-    @property
-    def dot(self) -> Dot:
-        return TILE_DOTS[self.instruction.data]
 
 
 @irdl_op_definition

@@ -15,7 +15,6 @@ from xdsl.irdl import (
     opt_operand_def,
     opt_prop_def,
     prop_def,
-    region_def,
     result_def,
     traits_def,
     var_operand_def,
@@ -37,7 +36,7 @@ from xdsl.traits import (
 )
 from xdsl.utils.exceptions import VerifyException
 
-from stepwell.compiler.dialects.define import Computation, defined_in
+from stepwell.compiler.dialects.define import Bodied, Computation, defined_in
 from stepwell.compiler.dialects.loop.syntax import (
     INDEX,
     Access,
@@ -94,11 +93,10 @@ class LocalOp(IRDLOperation):
     assembly_format = "attr-dict `:` type($result)"
 
 
-class OverAxes(IRDLOperation, ABC):
+class OverAxes(Bodied, ABC):
     """The body for indices of some axes: `[%m : B, %n : 512] { … }`."""
 
     sizes = prop_def(SizesAttr)
-    body = region_def("single_block")
 
     @property
     def axes(self) -> tuple[SSAValue, ...]:
@@ -111,19 +109,12 @@ class OverAxes(IRDLOperation, ABC):
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")
         print_axes(printer, self.axes, self.sizes.data)
-        printer.print_op_attributes(self.attributes, print_keyword=True)
-        printer.print_string(" ")
-        printer.print_region(self.body, print_entry_block_args=False)
+        self.print_body(printer)
 
     @classmethod
     def parse(cls, parser: Parser) -> Self:
         axes, sizes = parse_axes(parser)
-        attributes = parser.parse_optional_attr_dict_with_keyword()
-        return cls.create(
-            properties={"sizes": SizesAttr(sizes)},
-            attributes=attributes.data if attributes else {},
-            regions=[parser.parse_region(axes)],
-        )
+        return cls.with_body(parser, axes, properties={"sizes": SizesAttr(sizes)})
 
 
 @irdl_op_definition

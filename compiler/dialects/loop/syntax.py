@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 
 from xdsl.dialects.builtin import IndexType, StringAttr, SymbolNameConstraint
 from xdsl.ir import Attribute, BlockArgument, SSAValue
-from xdsl.irdl import IRDLOperation, prop_def, region_def
+from xdsl.irdl import IRDLOperation, prop_def
 from xdsl.irdl.declarative_assembly_format import (
     AttributeVariable,
     CustomDirective,
@@ -21,6 +21,7 @@ from xdsl.parser import Parser, UnresolvedOperand
 from xdsl.printer import Printer
 from xdsl.utils.str_enum import StrEnum
 
+from stepwell.compiler.dialects.define import Bodied
 from stepwell.compiler.dialects.loop.types import AccessAttr, Affine, PlanAttr, parse_affine
 from stepwell.compiler.dialects.sizes import (
     PARENTHESES,
@@ -181,7 +182,7 @@ def parse_axes(parser: Parser) -> tuple[list[Parser.Argument], Shape]:
     return [argument for argument, _ in pairs], tuple(size for _, size in pairs)
 
 
-class Function(IRDLOperation, ABC):
+class Function(Bodied, ABC):
     """What is done with buffers, of which it writes the last `outputs`, with symbols.
 
     ```
@@ -192,7 +193,6 @@ class Function(IRDLOperation, ABC):
     sym_name = prop_def(SymbolNameConstraint())
     symbols = prop_def(SymbolsAttr)
     outputs = prop_def(NumberAttr)
-    body = region_def("single_block")
 
     @property
     def arguments(self) -> tuple[BlockArgument, ...]:
@@ -218,9 +218,7 @@ class Function(IRDLOperation, ABC):
         if isinstance(plan := self.properties.get("plan"), PlanAttr):
             printer.print_string(" plan ")
             plan.print_parameter(printer)
-        printer.print_op_attributes(self.attributes, print_keyword=True)
-        printer.print_string(" ")
-        printer.print_region(self.body, print_entry_block_args=False, print_empty_block=False)
+        self.print_body(printer)
 
     @classmethod
     def parse(cls, parser: Parser) -> Self:
@@ -234,9 +232,4 @@ class Function(IRDLOperation, ABC):
         properties["outputs"] = NumberAttr(len(outputs))
         if "plan" in cls.get_irdl_definition().properties and parser.parse_optional_keyword("plan"):
             properties["plan"] = PlanAttr(PlanAttr.parse_parameter(parser))
-        attributes = parser.parse_optional_attr_dict_with_keyword()
-        return cls.create(
-            properties=properties,
-            attributes=attributes.data if attributes else {},
-            regions=[parser.parse_region([*inputs, *outputs])],
-        )
+        return cls.with_body(parser, [*inputs, *outputs], properties=properties)

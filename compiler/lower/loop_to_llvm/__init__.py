@@ -93,11 +93,8 @@ def _refusal(op: Operation) -> CompileError:
 
 def replace_ops(module: ModuleOp, ops: Sequence[Operation]) -> None:
     """Ops in the place of all that a module contains."""
-    for old in list(module.ops):
-        old.detach()
-        old.drop_all_references()
-    for new in ops:
-        module.body.block.add_op(new)
+    module.body.detach_block(module.body.block)
+    module.body.add_block(Block(ops))
 
 
 @final
