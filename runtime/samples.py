@@ -32,8 +32,9 @@ def pack(samples: Sequence[Sample]) -> dict[str, Array]:
 def unpack(packed: Mapping[str, Array], entries: Mapping[str, Entry], name: str) -> list[Sample]:
     """The samples that `pack` packed; `name` stands for their file in errors (SW0318)."""
     samples: list[Sample] = []
+    calls = {key.rsplit(".", 2)[0] for key in packed}
     try:
-        for call in sorted({key.rsplit(".", 2)[0] for key in packed}, key=_number):
+        for call in sorted(calls, key=lambda call: int(call.partition(".")[0])):
             entry = call.partition(".")[2]
             inputs = [each for each in entries[entry].arguments if each.kind == "input"]
             samples.append(
@@ -48,7 +49,3 @@ def unpack(packed: Mapping[str, Array], entries: Mapping[str, Entry], name: str)
     if len(packed) != sum(len(each.inputs) + len(each.results) for each in samples):
         raise LoadError("SW0318", f"{name} does not hold samples of these entry points")
     return samples
-
-
-def _number(call: str) -> int:
-    return int(call.partition(".")[0])

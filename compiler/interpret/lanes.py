@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from stepwell.compiler.interpret.fma import fma32, fma64
 from stepwell.compiler.lower.arithmetic import Arithmetic
-from stepwell.compiler.lower.polynomials import BINARY, UNARY
+from stepwell.compiler.lower.polynomials import FUNCTIONS
 
 Lanes: TypeAlias = NDArray[Any]
 Mask: TypeAlias = NDArray[np.bool_]
@@ -22,8 +22,7 @@ def evaluate(name: str, *operands: Lanes) -> Lanes:
     dtype = operands[0].dtype
     lanes = NumpyLanes(64 if dtype == np.float64 else 32)
     wide = [np.asarray(x, lanes.float_type) for x in operands]
-    result = UNARY[name](lanes, *wide) if name in UNARY else BINARY[name](lanes, *wide)
-    return np.asarray(result).astype(dtype)
+    return np.asarray(FUNCTIONS[name](lanes, *wide)).astype(dtype)
 
 
 @final

@@ -107,7 +107,7 @@ class Analysis:
 
     def is_inside(self, access: Access) -> bool:
         """Whether the access is known to lie in its buffer whatever the condition."""
-        return all(self._is_within(access, number) for number in range(_rank(access)))
+        return all(self._is_within(access, number) for number in range(len(access.op.access.data)))
 
     def is_inside_along(self, access: Access, axes: Container[SSAValue]) -> bool:
         """Whether this is known of those of its indices in which one of these axes is."""
@@ -241,10 +241,6 @@ class Analysis:
             found = found.difference(op.axes)
         for result in op.results:
             self._dependences[result] = found
-
-
-def _rank(access: Access) -> int:
-    return len(access.op.access.data)
 
 
 def _add(terms: dict[SSAValue, Size], offset: Size, index: Index, factor: Size) -> Size:

@@ -4,12 +4,11 @@ from math import prod
 from typing import final
 
 from stepwell.compiler.dialects.loop.types import buffer_type
-from stepwell.compiler.lower.analysis import Access, Axis, lanes_of
+from stepwell.compiler.lower.analysis import Axis, lanes_of
 from stepwell.compiler.lower.blocking import RUN, STREAMS, TALLEST, TASK, Product
 from stepwell.compiler.lower.contraction import Contraction, Factor, chunk_steps
 from stepwell.compiler.lower.costs import length
 from stepwell.compiler.machines.machine import Machine
-from stepwell.runtime.sizes import Size
 
 UNKNOWN_STRIDES = 6
 """Rows of a tile if their distance is known at run time only, so that each takes a register."""
@@ -107,7 +106,7 @@ def product_of(contraction: Contraction, machine: Machine) -> Product:
     k = length(contraction.depth)
     middle, outer = _positions(contraction.middle), _positions(contraction.outer)
     rows = max(1, m * middle * outer)
-    counts = [_count(access).static for access in contraction.left.reads]
+    counts = [buffer_type(access.buffer).count.static for access in contraction.left.reads]
     kept = sum(k if count is None else min(k, -(-count // rows)) for count in counts)
     size = machine.vector_bytes // width
     lanes, fold = length(contraction.lanes.size), contraction.fold
@@ -118,10 +117,6 @@ def product_of(contraction: Contraction, machine: Machine) -> Product:
 
 def _positions(axes: tuple[Axis, ...]) -> int:
     return max(1, prod(length(axis.size) for axis in axes))
-
-
-def _count(access: Access) -> Size:
-    return buffer_type(access.buffer).count
 
 
 def _tallest(contraction: Contraction) -> int:

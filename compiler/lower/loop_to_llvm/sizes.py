@@ -49,7 +49,7 @@ class Sizes:
 
     def _at_entry(self, size: Size) -> SSAValue:
         with at_entry(self._build):
-            return self._build.value(size.build(_number, self._symbol, self._apply), self._type)
+            return self._build.value(size.build(int, self._symbol, self._apply), self._type)
 
     def _apply(self, operator: Operator, a: Operand, b: Operand) -> Operand:
         key = (operator, a, b)
@@ -57,10 +57,6 @@ class Sizes:
         if found is None:
             found = self._steps[key] = _STEPS[operator](self._build, a, b)
         return found
-
-
-def _number(value: int) -> Operand:
-    return value
 
 
 def _divide(build: LlvmBuilder, a: Operand, b: Operand) -> SSAValue:

@@ -24,13 +24,12 @@ class Binary(Protocol):
     def __call__(self, a: Arithmetic[V, M], x: V, y: V, /) -> V: ...
 
 
-UNARY: Mapping[str, Unary] = {
+FUNCTIONS: Mapping[str, Unary | Binary] = {
     "cos": cos,
     "erf": erf,
     "exp": exp,
     "log": log,
+    "pow": pow,
     "sin": sin,
     "tanh": tanh,
 }
-BINARY: Mapping[str, Binary] = {"pow": pow}
-FUNCTIONS: Mapping[str, Unary | Binary] = {**UNARY, **BINARY}
