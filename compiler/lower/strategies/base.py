@@ -66,9 +66,10 @@ class Strategy(ABC):
         """What is chosen where the outputs are read soon."""
         return self
 
-    @abstractmethod
     def workspace(self, kernel: KernelOp) -> Size:
-        """The bytes that the expanded kernel needs as its last argument; 0 for no argument."""
+        """The bytes that the expanded kernel needs as its last argument, if not those of all that
+        its nests leave to each other; 0 for no argument."""
+        return total_bytes(locals_of(kernel).values())
 
     @abstractmethod
     def expand(self, kernel: KernelOp) -> None:

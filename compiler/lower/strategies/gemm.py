@@ -120,22 +120,18 @@ class TiledProduct:
         lanes = self.width * plan.nv
         self.left: Panels | Words
         self.right: Panels | Words
-        if recipe is not None:
-            along = TILE_ROW if recipe.in_tiles else self.width
-            self.left = Words(self.analysis, recipe, left, along, plan.mr)
-            self.right = Words(self.analysis, recipe, right, self.width, lanes, starts=True)
-        else:
+        self.words: tuple[Words, Words] | None = None
+        if recipe is None:
             self.left = Panels(self.analysis, left, self.width, plan.mr, self.contraction.depth)
             self.right = Panels(self.analysis, right, self.width, lanes, depth)
+        else:
+            along = TILE_ROW if recipe.in_tiles else self.width
+            of_left = Words(self.analysis, recipe, left, along, plan.mr)
+            of_right = Words(self.analysis, recipe, right, self.width, lanes, starts=True)
+            self.left, self.right = self.words = of_left, of_right
         self.tasks = self._tasks()
-        self.sums: TileSums | None = None
-        if (
-            isinstance(self.left, Words)
-            and isinstance(self.right, Words)
-            and recipe
-            and recipe.in_tiles
-        ):
-            self.sums = TileSums(self.left, self.right, self._task_rows)
+        in_tiles = self.words and self.words[0].recipe.in_tiles
+        self.sums = TileSums(*self.words, self._task_rows) if self.words and in_tiles else None
 
     def expand(self) -> None:
         """Replace the kernel's nest by explicit loops."""
@@ -319,8 +315,9 @@ class TiledProduct:
             yield Ready(self.right.factor.value, self.right.factor.own, load)
         if self.sums is not None and right is not None:
             yield self.sums.ready(right, intervals)
-        elif isinstance(self.left, Words) and isinstance(self.right, Words) and left and right:
-            yield self.right.sums(right, self.left, left, self._left_panel)
+        elif self.words and left and right:
+            of_left, of_right = self.words
+            yield of_right.sums(right, of_left, left, self._left_panel)
 
     # The left operand.
 

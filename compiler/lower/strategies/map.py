@@ -30,12 +30,10 @@ from stepwell.compiler.lower.strategies.base import (
     locals_of,
     nests_of,
     place,
-    total_bytes,
 )
 from stepwell.compiler.lower.tiling import Intervals, NestLoops, Tasks, Tiling, unless_empty
 from stepwell.compiler.lower.writer import ONE, Bound, Writer
 from stepwell.compiler.machines.machine import Machine
-from stepwell.runtime.sizes import Size
 
 VECTORS = 4
 LENGTHS = ((VECTORS, 48), (2, 192))
@@ -88,9 +86,6 @@ class Map(Strategy):
 
     def cached(self) -> Self:
         return replace(self, stream=0)
-
-    def workspace(self, kernel: KernelOp) -> Size:
-        return total_bytes(locals_of(kernel).values())
 
     def expand(self, kernel: KernelOp) -> None:
         def tiling(nest: Analysis) -> Tiling:

@@ -6,17 +6,10 @@ from typing import ClassVar, Self, final
 from stepwell.compiler.dialects.loop.nests import KernelOp, ScanOp
 from stepwell.compiler.lower.analysis import Analysis
 from stepwell.compiler.lower.costs import best_lanes
-from stepwell.compiler.lower.strategies.base import (
-    Refusal,
-    Strategy,
-    locals_of,
-    nests_of,
-    total_bytes,
-)
+from stepwell.compiler.lower.strategies.base import Refusal, Strategy, nests_of
 from stepwell.compiler.lower.strategies.map import VECTORS, expand_tiled, tiling_of
 from stepwell.compiler.lower.tiling import Tiling
 from stepwell.compiler.machines.machine import Machine
-from stepwell.runtime.sizes import Size
 
 CHAINS = 8
 """Rows side by side, since each of their chains waits for its own last sum."""
@@ -58,9 +51,6 @@ class Prefix(Strategy):
             return plan
         rows = max(tiling.height for tiling in tilings)
         return cls(machine.vector_bytes, BLOCK // rows, rows)
-
-    def workspace(self, kernel: KernelOp) -> Size:
-        return total_bytes(locals_of(kernel).values())
 
     def expand(self, kernel: KernelOp) -> None:
         expand_tiled(kernel, self.tiling, self.task)
