@@ -114,14 +114,9 @@ def emitting(block: Block, location: LocationAttr = UNKNOWN_LOC) -> Generator[Em
 @contextmanager
 def emitting_before(op: Operation) -> Generator[None]:
     """Within this scope, ops go before `op`, with its location."""
-    emitter, aside = current(), Block()
-    outer = emitter.block, emitter.location
-    emitter.block, emitter.location = aside, op.location
-    try:
+    with emitting(Block(), op.location) as aside:
         yield
-    finally:
-        emitter.block, emitter.location = outer
-        Rewriter.inline_block(aside, InsertPoint.before(op))
+    Rewriter.inline_block(aside.block, InsertPoint.before(op))
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import final
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from stepwell.compiler.dialects.loop.types import SERIAL
@@ -15,7 +15,7 @@ from stepwell.compiler.dialects.nd import Moves, Weight, dtype_of, is_float, sha
 from stepwell.compiler.ops.contraction import Dot
 from stepwell.compiler.ops.convolution import Convolution
 from stepwell.compiler.ops.creation import WeightOp
-from stepwell.compiler.ops.emission import emit, emitting, emitting_before
+from stepwell.compiler.ops.emission import emit, emitting_before
 from stepwell.compiler.ops.indices import ONE
 from stepwell.compiler.ops.movement import Reshape, Transpose, inverse
 from stepwell.compiler.ops.unary import Convert
@@ -67,7 +67,7 @@ class _Reader:
         """Takes the weight after the moves for what it was."""
         old = self.op.operands[self.number]
         moved, shape = weight.moved(self.moves), tuple(map(Size.of, self.shape))
-        with emitting(Block()), emitting_before(self.op):
+        with emitting_before(self.op):
             op = emit("weight", [], value=moved, dtype=dtype_of(old.type), shape=shape)
             value = Value(op.results[0])
             value.ssa.name_hint = old.name_hint

@@ -15,7 +15,6 @@ from xdsl.passes import ModulePass
 
 from stepwell.compiler.dialects.nd import shape_of
 from stepwell.compiler.ops.base import Role, TensorOp
-from stepwell.compiler.ops.emission import emitting
 from stepwell.compiler.ops.movement import Broadcast
 from stepwell.compiler.ops.scan import Scan
 from stepwell.compiler.ops.structure import SEPARATE, yielded
@@ -35,15 +34,14 @@ class SeparateLoops(ModulePass):
     name = "separate-loops"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        with emitting(Block()):
-            for each in list(op.walk(region_first=True)):
-                if isinstance(each, While | Scan) and is_separate(each):
-                    loop = each.counting() if isinstance(each, Scan) else each
-                    if isinstance(loop, While):
-                        loop.attributes[SEPARATE] = UnitAttr()
-                elif isinstance(each, While) and shape_of(yielded(each.condition.block)[0].type):
-                    for region in each.with_one_condition().regions:
-                        simplify(region.block)
+        for each in list(op.walk(region_first=True)):
+            if isinstance(each, While | Scan) and is_separate(each):
+                loop = each.counting() if isinstance(each, Scan) else each
+                if isinstance(loop, While):
+                    loop.attributes[SEPARATE] = UnitAttr()
+            elif isinstance(each, While) and shape_of(yielded(each.condition.block)[0].type):
+                for region in each.with_one_condition().regions:
+                    simplify(region.block)
 
 
 def is_separate(loop: While | Scan) -> bool:

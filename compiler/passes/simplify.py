@@ -15,7 +15,7 @@ from stepwell.compiler.ops.base import PureOp, TensorOp, has_effect
 from stepwell.compiler.ops.binary import Add, Compare, Div, Ge, Le, Mul, Select, Sub
 from stepwell.compiler.ops.creation import Constant
 from stepwell.compiler.ops.effects import Assert
-from stepwell.compiler.ops.emission import emitting, emitting_before
+from stepwell.compiler.ops.emission import emitting_before
 from stepwell.compiler.ops.indices import ZERO
 from stepwell.compiler.ops.joining import Concatenate, Pad
 from stepwell.compiler.ops.movement import Broadcast, Reshape, Slice, Transpose
@@ -75,7 +75,7 @@ def _ask_once(op: Assert) -> None:
     if count_of(condition.shape) == ZERO:
         Rewriter.erase_op(op)
         return
-    with emitting(Block()), emitting_before(op):
+    with emitting_before(op):
         op.operands[0] = condition.apply("reduce_min", axes=tuple(range(condition.rank))).ssa
 
 

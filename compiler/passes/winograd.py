@@ -7,7 +7,6 @@ from typing import final
 import numpy as np
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Block
 from xdsl.passes import ModulePass
 
 from stepwell.compiler.dialects.nd import Moves, Weight, dtype_of, shape_of
@@ -15,7 +14,7 @@ from stepwell.compiler.dialects.sizes import Shape
 from stepwell.compiler.dialects.winograd import FILTERS, Matrix
 from stepwell.compiler.ops.convolution import Convolution
 from stepwell.compiler.ops.creation import WeightOp
-from stepwell.compiler.ops.emission import emit, emitting, emitting_before
+from stepwell.compiler.ops.emission import emit, emitting_before
 from stepwell.compiler.ops.indices import ONE, ZERO
 from stepwell.compiler.ops.joining import concatenate
 from stepwell.compiler.ops.movement import Reshape, Transpose
@@ -107,7 +106,7 @@ def _cost(op: Convolution, m: int) -> int:
 
 
 def _rewrite(op: Convolution, m: int) -> None:
-    with emitting(Block()), emitting_before(op):
+    with emitting_before(op):
         result = _tiled(op, m)
     result.ssa.name_hint = op.result.name_hint
     replace(op, [result])

@@ -12,7 +12,7 @@ from xdsl.passes import ModulePass
 from stepwell.compiler.dialects.nd import is_float
 from stepwell.compiler.ops.binary import Div
 from stepwell.compiler.ops.creation import Constant
-from stepwell.compiler.ops.emission import emitting, emitting_before
+from stepwell.compiler.ops.emission import emitting_before
 from stepwell.compiler.ops.movement import Broadcast
 from stepwell.compiler.ops.regions import replace
 from stepwell.compiler.ops.value import Value
@@ -31,7 +31,7 @@ class Reciprocals(ModulePass):
         for division in [each for each in op.walk() if isinstance(each, Div)]:
             reciprocal = exact_reciprocal(division.rhs, self.largest)
             if reciprocal is not None and division.parent is not None:
-                with emitting(division.parent), emitting_before(division):
+                with emitting_before(division):
                     product = Value(division.lhs) * reciprocal
                 replace(division, [product])
 
