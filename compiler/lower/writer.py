@@ -69,11 +69,6 @@ def _predicate(name: str) -> Mapping[str, Attribute]:
     return {"predicate": StringAttr(name)}
 
 
-@lru_cache(maxsize=1024)
-def _step(step: int) -> NumberAttr:
-    return NumberAttr(step)
-
-
 @lru_cache(maxsize=4096)
 def _access(offset: Size, *coefficients: Size) -> Mapping[str, Attribute]:
     terms = tuple((coefficient, number) for number, coefficient in enumerate(coefficients))
@@ -418,7 +413,7 @@ class Writer:
             final = body(block.args[0], block.args[1:])
             self._yield(final)
         operands = (*bounds, *initial)
-        op = self.effect(ForOp, operands, types, {"step": _step(step)}, [Region(block)])
+        op = self.effect(ForOp, operands, types, {"step": NumberAttr(step)}, [Region(block)])
         return op.results
 
     def each(

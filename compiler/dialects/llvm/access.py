@@ -25,7 +25,7 @@ from xdsl.dialects.llvm import (
     TailCallKind,
     TailCallKindAttr,
 )
-from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.ir import Attribute, SSAValue
 
 from stepwell.compiler.dialects.construct import segments
 from stepwell.compiler.dialects.llvm import memory
@@ -36,6 +36,7 @@ from stepwell.compiler.dialects.llvm.intrinsics import STRICT
 from stepwell.compiler.dialects.llvm.syntax import ATOMIC_OPERATIONS, ORDERINGS
 from stepwell.compiler.dialects.llvm.types import (
     element,
+    is_vector,
     lanes,
     like,
     pointer,
@@ -119,34 +120,19 @@ class Access(Arithmetic, ABC):
         self.emit_effect(memory.StoreOp, (value, place), properties)
 
     def masked_load(self, place: SSAValue, mask: SSAValue, other: SSAValue) -> SSAValue:
-        """The lanes whose mask is set; the others have `other`'s. Nothing else is touched."""
-        return self._read_masked(memory.MaskedLoadOp, place, mask, other)
+        """The lanes whose mask is set, from a place on or each at its own; the others have
+        `other`'s. Nothing else is touched."""
+        if element(other.type) == i1:
+            return self.icmp("ne", self.masked_load(place, mask, self.zext(other, i8)), 0)
+        kind = memory.MaskedGatherOp if is_vector(place.type) else memory.MaskedLoadOp
+        return self.emit(kind, (place, mask, other), other.type, _masked(size(other.type)))
 
     def masked_store(self, value: SSAValue, place: SSAValue, mask: SSAValue) -> None:
-        """Stores the lanes whose mask is set. Nothing else is touched."""
-        self._write_masked(memory.MaskedStoreOp, value, place, mask)
-
-    def gather(self, places: SSAValue, mask: SSAValue, other: SSAValue) -> SSAValue:
-        """What lies at each pointer whose mask is set; the other lanes have `other`'s."""
-        return self._read_masked(memory.MaskedGatherOp, places, mask, other)
-
-    def scatter(self, value: SSAValue, places: SSAValue, mask: SSAValue) -> None:
-        """Stores the lanes whose mask is set, each at its pointer; of equal ones the last wins."""
-        self._write_masked(memory.MaskedScatterOp, value, places, mask)
-
-    def _read_masked(
-        self, kind: type[Operation], places: SSAValue, mask: SSAValue, other: SSAValue
-    ) -> SSAValue:
-        if element(other.type) == i1:
-            byte = self._read_masked(kind, places, mask, self.zext(other, i8))
-            return self.icmp("ne", byte, 0)
-        return self.emit(kind, (places, mask, other), other.type, _masked(size(other.type)))
-
-    def _write_masked(
-        self, kind: type[Operation], value: SSAValue, places: SSAValue, mask: SSAValue
-    ) -> None:
+        """Stores the lanes whose mask is set, from a place on or each at its own: then the last of
+        equal ones wins. Nothing else is touched."""
         value = self._as_byte(value)
-        self.emit_effect(kind, (value, places, mask), _masked(size(value.type)))
+        kind = memory.MaskedScatterOp if is_vector(place.type) else memory.MaskedStoreOp
+        self.emit_effect(kind, (value, place, mask), _masked(size(value.type)))
 
     def prefetch(self, place: SSAValue) -> None:
         """Hints that a cache line will be read, and more than once."""

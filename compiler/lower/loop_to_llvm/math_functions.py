@@ -71,7 +71,7 @@ class LlvmArithmetic(Arithmetic[SSAValue, SSAValue]):
         if count is None:
             return self.build.load(places, scalar)
         every = self.build.constant(vector(i1, count), 1)
-        return self.build.gather(places, every, self.build.constant(self._floats, 0.0))
+        return self.build.masked_load(places, every, self.build.constant(self._floats, 0.0))
 
     add = _emitted(LlvmBuilder.fadd)
     sub = _emitted(LlvmBuilder.fsub)

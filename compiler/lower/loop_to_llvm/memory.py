@@ -85,7 +85,7 @@ def gather(frame: Frame, op: GatherOp) -> None:
     source, offsets, *mask = operands_of(op)
     build, type = frame.build, frame.type_of(op.results[0])
     places = frame.place(source, offsets)
-    frame.values[op.results[0]] = build.gather(
+    frame.values[op.results[0]] = build.masked_load(
         places, _lanes_set(frame, places, mask), build.constant(type, 0)
     )
 
@@ -93,7 +93,7 @@ def gather(frame: Frame, op: GatherOp) -> None:
 def scatter(frame: Frame, op: ScatterOp) -> None:
     value, target, offsets, *mask = operands_of(op)
     places = frame.place(target, offsets)
-    frame.build.scatter(frame.values[value], places, _lanes_set(frame, places, mask))
+    frame.build.masked_store(frame.values[value], places, _lanes_set(frame, places, mask))
 
 
 def prefetch(frame: Frame, op: PrefetchOp) -> None:
