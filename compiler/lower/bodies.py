@@ -432,11 +432,8 @@ class BodyWriter(ABC):
         assert mask is not None
         offset, scalar = self._offset(access.at, i, j), element(type)
         one = self.writer.load(self._buffer(access), offset, scalar, self.writer.some(mask))
-        zero = self.writer.constant(0.0 if isinstance(scalar, AnyFloat) else 0, scalar)
-        width = self.tile.width
-        return self.writer.select(
-            mask, self.writer.splat(one, width), self.writer.splat(zero, width)
-        )
+        zero = self.writer.constant(0.0 if isinstance(scalar, AnyFloat) else 0, type)
+        return self.writer.select(mask, self.writer.splat(one, self.tile.width), zero)
 
     def _write(self, op: WriteOp) -> None:
         access = self._accesses[op]

@@ -9,16 +9,14 @@ from typing import final
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import StringAttr, bf16, f32, i8, i32
 from xdsl.ir import Attribute, SSAValue
-from xdsl.irdl import IRDLOperation
 
-from stepwell.compiler.dialects.llvm.types import element, integer, vector
-from stepwell.compiler.dialects.llvm.types import lanes as lanes_of
+from stepwell.compiler.dialects.llvm.types import integer, vector
 from stepwell.compiler.dialects.loop.explicit import TILE_LANES, DotOp
 from stepwell.compiler.dialects.loop.scalar import Cast, CastOp
 from stepwell.compiler.dialects.sizes import count_of
 from stepwell.compiler.lower.analysis import Access, Analysis, Axis, collapse, divisor
 from stepwell.compiler.lower.bodies import BodyWriter, Mask, Ready, Spread, Tile
-from stepwell.compiler.lower.codes import cast
+from stepwell.compiler.lower.codes import cast, integer_op
 from stepwell.compiler.lower.contraction import Contraction, Factor
 from stepwell.compiler.lower.folds import Intervals, NestWriter
 from stepwell.compiler.lower.shuffles import extract, shuffle
@@ -205,7 +203,8 @@ class Words:
 
     def _write_starts(self, writer: Writer, bases: Bases, target: SSAValue, vectors: int) -> None:
         """Minus what moving the left operand adds to the sums, vector by vector."""
-        zero, moved = (_all_lanes(writer, number, i32, self.width) for number in (0, HIGH_BITS))
+        type = vector(i32, self.width)
+        zero, moved = (writer.constant(number, type) for number in (0, HIGH_BITS))
 
         def add(word: Bound, sums: Sequence[SSAValue]) -> Sequence[SSAValue]:
             lanes = [self._vector(writer, bases, target, word, each) for each in range(vectors)]
@@ -239,7 +238,7 @@ class Words:
     ) -> Spread:
         writer, rows, columns = body.writer, range(body.tile.height), range(body.tile.vectors)
         ends = [self._place(writer, writer.extent(self.depth), column) for column in columns]
-        zero = _all_lanes(writer, 0, self.factor.value.type, self.width)
+        zero = writer.constant(0, vector(self.factor.value.type, self.width))
         moved = self.recipe.moved
         starts = [writer.reload(panel, end, zero.type) if moved else zero for end in ends]
 
@@ -368,7 +367,7 @@ class _Filling:
         place = writer.add(self.bases[words.axis.value], first)
         value = self._numbers(Tile(words.width, words.axis.value, (mask,)), place, at)
         value = cast(writer, Cast.EXTUI, self._inside(value, inside), whole)
-        return self._integer(arith.ShLIOp, value, number * width)
+        return integer_op(self.writer, arith.ShLIOp, value, number * width)
 
     def _numbers(self, tile: Tile, place: Bound, index: Bound) -> SSAValue:
         """A vector of the instruction's numbers, as integers, at a place of the factor's axis and
@@ -391,21 +390,12 @@ class _Filling:
         """The numbers in the lanes of the mask, and zeros."""
         if mask is None:
             return value
-        zero = _all_lanes(self.writer, 0, element(value.type), self.words.width)
-        return self.writer.select(mask, value, zero)
+        return self.writer.select(mask, value, self.writer.constant(0, value.type))
 
     def _moved(self, words: SSAValue) -> SSAValue:
         moved = self.words.recipe.moved and not self.words.starts
-        return self._integer(arith.XOrIOp, words, HIGH_BITS) if moved else words
-
-    def _integer(self, kind: type[IRDLOperation], words: SSAValue, number: int) -> SSAValue:
-        other = _all_lanes(self.writer, number, i32, lanes_of(words.type) or 1)
-        return self.writer.pure(kind, (words, other), words.type, defaults(kind))
+        return integer_op(self.writer, arith.XOrIOp, words, HIGH_BITS) if moved else words
 
     def _store(self, value: SSAValue, word: Bound, place: Bound, mask: Mask = None) -> None:
         terms = [(Size.of(self.words.length), word), (ONE, place), (ONE, self.first)]
         self.writer.store(value, self.target, self.writer.affine(terms), mask)
-
-
-def _all_lanes(writer: Writer, number: int, type: Attribute, lanes: int) -> SSAValue:
-    return writer.splat(writer.constant(number, type), lanes)

@@ -532,9 +532,8 @@ class _Fold:
         return _flat([self._where(*each) for each in places])
 
     def _identity(self, lanes: bool) -> Parts:
-        parts = [self.writer.constant(*each) for each in identity(self.kind, self.types)]
-        width = self.body.tile.width
-        return [self.writer.splat(part, width) for part in parts] if lanes else parts
+        numbers = identity(self.kind, self.types)
+        return [self.writer.constant(n, self.body.type(type, lanes)) for n, type in numbers]
 
     def _grouped(self, values: Sequence[SSAValue]) -> Accumulators:
         size = len(self.types)

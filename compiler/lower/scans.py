@@ -53,8 +53,7 @@ class Scan:
         tile, dependences = self.body.tile, self.body.analysis.dependences(op.result)
         rows, lanes = tile.rows in dependences, tile.lanes in dependences
         ((number, type),) = identity(op.kind, [op.result.type])
-        value = self.writer.constant(number, type)
-        value = self.writer.splat(value, tile.width) if lanes else value
+        value = self.writer.constant(number, self.body.type(type, lanes))
         return self.body.spread([value for _ in self.body.copies(rows, lanes)], rows, lanes)
 
     def _positions(self, axes: Sequence[Axis], carried: Sequence[SSAValue]) -> Sequence[SSAValue]:

@@ -174,6 +174,9 @@ class Writer:
     # Numbers and indices.
 
     def constant(self, value: float | int, type: Attribute) -> SSAValue:
+        """A number; of a vector's type, in every lane."""
+        if is_vector(type):
+            return self.splat(self.constant(value, type.element_type), type.get_shape()[0])
         text = repr(value)
         return self.once((text,), arith.ConstantOp, (), type, {"value": _number(text, type)})
 
