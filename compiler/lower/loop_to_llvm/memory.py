@@ -35,16 +35,16 @@ COPIED_BYTES = 64
 """What a step of a copy moves: a register of the widest kind, or a few of a narrower one."""
 
 
-def load(frame: Frame, op: LoadOp) -> None:
+def load(frame: Frame, op: LoadOp | GatherOp) -> None:
     source, offset, *mask = operands_of(op)
     build, type = frame.build, frame.type_of(op.results[0])
     place = frame.place(source, offset)
-    if not mask:
+    if isinstance(op, LoadOp) and not mask:
         value = build.load(place, type)
     elif lanes(type) is None:
         value = build.load(build.select(frame.values[mask[0]], place, frame.zero), type)
     else:
-        value = build.masked_load(place, frame.values[mask[0]], build.constant(type, 0))
+        value = build.masked_load(place, _lanes_set(frame, place, mask), build.constant(type, 0))
     frame.values[op.results[0]] = value
 
 
@@ -79,15 +79,6 @@ def _is_first_lane(mask: SSAValue) -> bool:
             return bound.value.data - first.value.data == 1
         case _:
             return False
-
-
-def gather(frame: Frame, op: GatherOp) -> None:
-    source, offsets, *mask = operands_of(op)
-    build, type = frame.build, frame.type_of(op.results[0])
-    places = frame.place(source, offsets)
-    frame.values[op.results[0]] = build.masked_load(
-        places, _lanes_set(frame, places, mask), build.constant(type, 0)
-    )
 
 
 def scatter(frame: Frame, op: ScatterOp) -> None:
@@ -170,7 +161,7 @@ def _lanes_set(frame: Frame, places: SSAValue, mask: list[SSAValue]) -> SSAValue
 STATEMENTS: Mapping[type[Operation], Callable[..., None]] = {
     LoadOp: load,
     StoreOp: store,
-    GatherOp: gather,
+    GatherOp: load,
     ScatterOp: scatter,
     PrefetchOp: prefetch,
     AlignedOp: aligned,
