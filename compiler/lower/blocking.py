@@ -14,6 +14,9 @@ LATENCY = 4
 STREAM = 24
 """Bytes in a cycle from the second cache into the first."""
 
+TURNED = 3
+"""Cycles in which a vector is turned and written to a panel, more or less."""
+
 TALLEST, WIDEST = 14, 24
 """Rows and vectors of a tile at most."""
 
@@ -77,16 +80,24 @@ class Product:
         self, tallest: int, turned: bool, distance: int | None, machine: Machine
     ) -> tuple[int, int]:
         """The rows and vectors of the best tile with at most so many rows, if rows of the right
-        operand lie so far apart; of one that is `turned`, a panel should stay in the second cache;
-        in the first for one row, which uses it but once."""
+        operand lie so far apart; of one that is `turned`, a panel should stay in the second cache.
+        """
         widest = -(-self.n // self.width)
         if turned:
             panel = self.k * self.width * self.size
-            cache = machine.l1 if self.rows == 1 else machine.l2 // 2
-            widest = max(1, min(widest, cache // max(1, panel)))
+            widest = max(1, min(widest, machine.l2 // 2 // max(1, panel)))
         shapes = tiles(min(self.m, tallest), widest, machine.vector_registers)
 
         return min(shapes, key=lambda shape: self._cost(*shape, distance, machine))
+
+    def square(self, tallest: int, machine: Machine) -> int:
+        """The rows of a tile, of one vector, that turns squares of its right operand in registers,
+        of which half hold the sums; 0 if so many tiles need them that they are better turned once
+        for all, into panels. A vector of 16 lanes takes four shuffles, each in the place of a
+        multiply-add."""
+        tiles = -(-self.m // min(tallest, machine.vector_registers // 2))
+        shuffles = self.width.bit_length() - 1
+        return -(-self.m // tiles) if self.middle * tiles * shuffles / 2 <= TURNED else 0
 
     def _cost(self, mr: int, nv: int, distance: int | None, machine: Machine) -> float:
         """Cycles for one position of k: a little more if a few threads, who share the panels, would

@@ -19,6 +19,7 @@ from stepwell.compiler.lower.combine import Parts, identity, join, pairwise, tak
 from stepwell.compiler.lower.contraction import chunk_steps, slice_of
 from stepwell.compiler.lower.guards import is_bound
 from stepwell.compiler.lower.scans import Scan
+from stepwell.compiler.lower.squares import Squares
 from stepwell.compiler.lower.tables import Table
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term, Writer
 from stepwell.runtime.sizes import Size
@@ -127,6 +128,8 @@ class NestWriter(BodyWriter):
     """What it takes of the nest's only fold, if not all."""
     team: Team | None = None
     """Who folds along vectors, if not one thread."""
+    turns: bool = False
+    """Whether what lies along a fold is read in squares."""
 
     def write_nest(self) -> None:
         """The body, or as much of it as is due with the block."""
@@ -308,7 +311,11 @@ class _Fold:
             spans[0].stand(index)
             return self._nested(spans[1:], carried, inside)
 
-        span = spans[0]
+        span, last = spans[0], self.axes[-1]
+        if self.body.turns and self.lanes and span.axes == frozenset((last.value,)):
+            squares = Squares(self.body, self.op, last)
+            if squares.reads:
+                return squares.loop(span.low, span.high, span.unit, carried, inside)
         return self.writer.loop(span.low, span.high, 1, carried, at, span.runs)
 
     def _vectors(self, spans: Sequence[Span]) -> Accumulators:

@@ -71,6 +71,31 @@ loop.kernel @turned(%x: !loop.buffer<[16, 2048] x f32>, %w: !loop.buffer<[64, 20
 // CHECK-NEXT:              loop.prefetch [[PANEL]][
 // CHECK-COUNT-8:         arith.addf %{{.*}} : vector<16xf32>
 
+// One tile has all rows, so that nothing is gained by panels: squares of the right operand are turned in
+// registers, sixteen positions of the fold at a time. Those of the next tile are asked for.
+loop.kernel @few(%x: !loop.buffer<[4, 2048] x f32>, %w: !loop.buffer<[64, 2048] x f32>)
+    -> (%y: !loop.buffer<[4, 64] x f32>) plan <gemm, mr = 4, nv = 1> {
+  loop.nest [%m : 4, %n : 64] {
+    %s = loop.fold fma <serial, 1024> [%k : 2048] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%n, %k] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    loop.write %s, %y[%m, %n] : f32
+  }
+}
+
+// CHECK-LABEL: loop.kernel @few
+// CHECK:         loop.for {{.*}} step 16 {
+// CHECK:           loop.for {{.*}} step 1024 carry(
+// CHECK:             loop.for {{.*}} step 16 carry(
+// CHECK:               [[FIRST:%\d+]] = loop.index
+// CHECK:               loop.load %w[{{.*}} to vector<16xf32>
+// CHECK-COUNT-64:      loop.shuffle
+// CHECK-COUNT-64:      math.fma
+// CHECK-COUNT-16:      loop.prefetch %w[
+// CHECK-NOT:         loop.gather
+
 // Columns of the left operand that are rows in memory: all its panels are packed first, a tile's rows
 // side by side for each k: of eight panels at a time, since they are neighbours, and of those that are left
 // over one by one. The right one lies in a row already.

@@ -46,6 +46,21 @@ def parameters():
     return [(draw(m, n, seed=n), draw(n, seed=m)) for m, n in pairwise(widths)]
 
 
+def test_fast_roots_and_quotients():
+    """Are within two units in the last place, by the card's own approximations."""
+    x, y = numpy.abs(draw(512, seed=1)), numpy.abs(draw(512, seed=2)) + 1
+    program = sw.compile(
+        lambda x, y: np.sqrt(x) / y,
+        sw.spec("f32[512]"),
+        sw.spec("f32[512]"),
+        target=CARD,
+        numerics="fast",
+    )
+    assert {"div.approx.f32", "sqrt.approx.f32"} <= {*program.ir("asm").split()}
+    exact = numpy.sqrt(x.astype("f8")) / y
+    numpy.testing.assert_allclose(numpy.asarray(program(x, y)), exact, rtol=4 * 2.0**-23)
+
+
 @pytest.mark.parametrize("dtype", ["f32", "f64", "f16", "bf16", "i32", "u8", "bool"])
 def test_maps(dtype):
     x = numpy.asarray(np.asarray(4 * draw(3, 11)).astype(dtype))

@@ -136,6 +136,26 @@ def test_blocks_end_with_chunks(kernel: str, order: str, positions: int, steps: 
     assert [count for _, count in contraction.blocks(positions)] == steps
 
 
+@pytest.mark.parametrize(("rows", "height"), [(1, 1), (5, 5), (16, 16)])
+def test_a_matrix_that_few_tiles_need_turned_is_read_in_squares(rows: int, height: int) -> None:
+    plan = chosen(rows, 5000, 768, KERNELS["right turned"])
+    assert (plan.mr, plan.nv, plan.pack, plan.ahead) == (height, 1, (), 0)
+    kernel = expanded(fixed(KERNELS["right turned"], rows, 5008, 768), plan)
+    loops = [op for op in kernel.walk() if op.name == "loop.for" and not _loops_in(op)]
+    counts = [sum(isinstance(op, FmaOp) for op in loop.walk()) for loop in loops]
+    assert counts == [16 * height]
+    assert not any(isinstance(op, GatherOp) for op in kernel.walk())
+
+
+def test_what_lies_neither_along_the_fold_nor_the_lanes_is_packed() -> None:
+    text = fixed(KERNELS["right turned"], 4, 64, 64)
+    apart = text.replace("[%j, %k]", "[%j, (2) * %k]").replace("[64, 64] x", "[64, 128] x", 1)
+    assert apart.count("128") == apart.count("(2) * %k") == 1
+    plan = choose_plan(parse_kernel(apart), MACHINE)
+    assert isinstance(plan, Gemm)
+    assert plan.pack == ("right",)
+
+
 def test_a_matrix_that_is_turned_is_packed() -> None:
     assert chosen(64, 64, 64, KERNELS["right turned"]).pack == ("right",)
     kernel = expanded(fixed(KERNELS["right turned"], 64, 64, 64))
@@ -264,9 +284,9 @@ def test_a_window_that_is_inside_is_told_by_the_ends_of_a_tile() -> None:
 
 def test_the_panel_of_a_turned_matrix_stays_in_a_cache() -> None:
     deep = KERNELS["right turned"].replace(ORDER, "<serial, 1024>")
-    for rows, k, cache in ((1, 512, MACHINE.l1), (64, 768, MACHINE.l2), (64, 3000, MACHINE.l2)):
-        plan = chosen(rows, 5000, k, deep)
-        assert plan.nv * plan.bytes * (plan.kc or k) <= cache
+    for k in (768, 3000):
+        plan = chosen(64, 5000, k, deep)
+        assert plan.nv * plan.bytes * (plan.kc or k) <= MACHINE.l2
         assert plan.kc in (0, 1024)
     assert chosen(64, 5000, 768, deep).kc == 0
 
