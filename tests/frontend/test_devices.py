@@ -194,6 +194,23 @@ def test_symbolic_sizes():
         assert f(x).device == CARD
 
 
+def test_positions_are_moved_into_ranges_that_are_not_known():
+    """The best of the GPUs has an instruction for that."""
+
+    def f(x, table, start, ids):
+        part = np.dynamic_slice(x, (start,), (3,))
+        return part, np.dynamic_update_slice(x, part + 1, (start + 1,)), table[ids]
+
+    specs = "f32[N: 3..64]", "f32[V: 1..64, 3]", "i64[]", "i64[M]"
+    there, here = sw.compile(f, *specs, target=CARD), sw.compile(f, *specs)
+    ids = numpy.array([0, -1, 2, 9, -9])
+    for start in (-7, 0, 4, 99):
+        for one, other in zip(
+            there(draw(9), draw(4, 3), start, ids), here(draw(9), draw(4, 3), start, ids)
+        ):
+            assert numpy.array_equal(one, other)
+
+
 def test_donated_arrays_hold_the_result():
     f = sw.compile(lambda x: x + 1, x="f32[64]", target=CARD, donate="x")
     x = sw.device_put(draw(64), CARD)
