@@ -31,10 +31,21 @@ WAY_OUT: Final = 'pip install "stepwell[cuda]" brings them'
 
 
 def open_card(number: int) -> Device:
-    """The card of a number (LoadError SW0321 to SW0325)."""
+    """The card of a number (LoadError SW0321 to SW0325, SW0329)."""
     library = _library()
     _expect_card(library, number)
     _, numba, core = _packages()
+    try:
+        return _opened(number, library, numba, core)
+    except LoadError:
+        raise
+    except Exception as error:  # a full card, one of another process, a driver that does not fit
+        raise LoadError(
+            "SW0329", f"the card {number} cannot be used: {_first_line(error)}"
+        ) from error
+
+
+def _opened(number: int, library: ctypes.CDLL, numba: ModuleType, core: ModuleType) -> Device:
     card = core.Device(number)
     capability: tuple[int, int] = tuple(card.compute_capability)
     if capability < LEAST_CAPABILITY:
@@ -45,6 +56,11 @@ def open_card(number: int) -> Device:
         )
     card.set_current()
     return Cuda(number, capability, library, numba, core)
+
+
+def _first_line(error: Exception) -> str:
+    """Of what numba, cuda-core or the driver say, which have no common error."""
+    return str(error).strip().partition("\n")[0]
 
 
 def _packages() -> list[ModuleType]:
@@ -149,8 +165,8 @@ class Cuda(Device):
             context = self._numba.current_context()
             module = context.create_module_ptx(ptx)
             return CudaKernels(self, context, module, kernels)
-        except Exception as error:  # the driver's and numba's have no common one
-            reason = str(error).strip().partition("\n")[0]
+        except Exception as error:
+            reason = _first_line(error)
             raise LoadError("SW0327", f"{name}: the driver does not take it: {reason}") from error
 
     def record(self, work: Work) -> "CudaGraph | None":
@@ -197,7 +213,7 @@ class Cuda(Device):
         except Exception as error:
             if isinstance(error, MemoryError) or "OUT_OF_MEMORY" in str(error):
                 raise no_memory(self.name, size) from error
-            raise CallError("SW0421", f"{self.name}: {error}") from error
+            raise CallError("SW0421", f"{self.name}: {_first_line(error)}") from error
         address = int(buffer.handle)
         self._buffers[address] = buffer
         return address
