@@ -103,6 +103,22 @@ class DeviceArray:
             raise ValueError(f"an array on {self.device.name} cannot be seen without a copy")
         return self.fetched().astype(dtype or self.dtype, copy=False)
 
+    def item(self) -> bool | int | float:
+        """The only element as a Python number."""
+        return self.fetched().item()
+
+    def tolist(self) -> Any:
+        return self.fetched().tolist()
+
+    def __bool__(self) -> bool:
+        return bool(self.fetched())
+
+    def __int__(self) -> int:
+        return int(self.fetched())
+
+    def __float__(self) -> float:
+        return float(self.fetched())
+
     def __dlpack_device__(self) -> tuple[int, int]:
         return self.device.place
 

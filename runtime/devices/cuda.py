@@ -24,6 +24,9 @@ OLDEST_DRIVER: Final = 12_000
 LEAST_CAPABILITY: Final = (8, 0)
 RELAXED: Final = 2
 """`CU_STREAM_CAPTURE_MODE_RELAXED`: other threads may do to other streams what they like."""
+NOT_INITIALIZED: Final = 3
+"""`CUDA_ERROR_NOT_INITIALIZED`, which the driver answers in a process that was forked."""
+FORKED: Final = "no fork of a process that uses CUDA can use it: spawn processes, or fork before"
 MOST_STEPS: Final = 4096
 """Launches and copies of a graph, whose instances take memory of the driver for each."""
 PACKAGES: Final = ("numba_cuda", "numba.cuda", "cuda.core")
@@ -232,7 +235,8 @@ class Cuda(Device):
         name = ctypes.c_char_p()
         self._library.cuGetErrorName(status, ctypes.byref(name))
         said = (name.value or b"an error without a name").decode()
-        return CallError("SW0421", f"{self.name}: the driver answered {status}, {said}")
+        hint = FORKED if status == NOT_INITIALIZED else None
+        return CallError("SW0421", f"{self.name}: the driver answered {status}, {said}", hint=hint)
 
 
 @final
@@ -251,7 +255,10 @@ class CudaKernels(Kernels):
         return self._handles
 
     def __del__(self) -> None:
-        self._device.wait()
+        try:
+            self._device.wait()
+        except CallError:  # what ran has failed, and said so where somebody looked
+            pass
         self._context.unload_module(self._module)
 
 

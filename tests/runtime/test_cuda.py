@@ -388,6 +388,22 @@ def test_what_the_driver_answers(parts):
     assert there.fetched().tolist() == [0, 0, 0]
 
 
+def test_a_fork_cannot_use_the_card(parts):
+    card = open_card(0)
+    parts[0].cuCtxSetCurrent = lambda context: 3
+    said = refusal(card.wait)
+    assert "the driver answered 3, " in said
+    assert "help: no fork of a process that uses CUDA can use it" in said
+
+
+def test_kernels_are_unloaded_after_a_failure(parts):
+    driver, _, numba = parts
+    kernels = open_card(0).load(".version 8.0", ["one"], "f.ptx")
+    driver.status = 700
+    del kernels
+    assert not numba.modules
+
+
 def test_kernels_may_share_all_that_a_block_has(parts):
     driver, _, numba = parts
     kernels = open_card(0).load(".version 8.0", ["one", "two"], "f.ptx")
