@@ -67,6 +67,17 @@ def test_the_gradient_of_a_perceptron():
     expect_same(sw.grad(loss), parameters(), draw(4, 5))
 
 
+def test_the_gradient_of_a_norm():
+    """Sums of columns that go side by side, of which one is a sum of products."""
+
+    def loss(scale, shift, x):
+        centred = x - x.mean(axis=1, keepdims=True)
+        normal = centred * np.rsqrt((centred**2).mean(axis=1, keepdims=True) + 1e-5)
+        return ((normal * scale + shift) ** 2).sum()
+
+    expect_same(sw.grad(loss, argnums=(0, 1, 2)), draw(40), draw(40), draw(9, 40))
+
+
 def test_a_loop_that_the_device_ends():
     def halved(x):
         def smaller(state):
