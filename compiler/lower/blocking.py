@@ -37,9 +37,9 @@ MOST_SHARED = 32
 """Tiles that each ask for a part of the next panel: for more, the parts would be less than a lane
 at a position, and the first tile, which waits for what is not there, is but one of many."""
 
-STREAMS, RUN = 16, 2048
-"""Rows of memory that a core reads ahead of side by side, if it is asked for the next bytes of each
-soon; and how many bytes in a row are worth it."""
+STREAMS, PIECE, RUN = 32, 512, 4096
+"""Rows of memory that are read side by side, pieces of so many bytes in turn, if they are asked for
+ahead; and how many bytes of each row are worth it."""
 
 TASK = 40_000
 """Multiply-add instructions that a task has at least: some 6 microseconds."""
@@ -84,6 +84,8 @@ class Product:
             panel = self.k * self.width * self.size
             cache = machine.l1 if self.rows == 1 else machine.l2 // 2
             widest = max(1, min(widest, cache // max(1, panel)))
+        elif self.streams(tallest, 1, distance, machine):
+            widest = min(widest, PIECE // (self.width * self.size))
         shapes = tiles(min(self.m, tallest), widest, machine.vector_registers)
 
         return min(shapes, key=lambda shape: self._cost(*shape, distance, machine))
@@ -170,16 +172,23 @@ class Product:
         return 0 if stays else max(LATENCY, AHEAD // position)
 
     def streams(self, mr: int, nv: int, distance: int | None, machine: Machine) -> bool:
-        """Whether a right operand whose rows lie so far apart comes from afar for few tiles: then
-        some of its rows at a time are best read to their ends."""
-        far = self.k * self.lanes * self.size > machine.l2 and not self._is_in_a_row(nv, distance)
-        return far and self.rows <= FAR_REUSED * mr and self.chunk == 0
+        """Whether a right operand whose rows are long and lie so far apart comes from afar for few
+        tiles: then some of its rows at a time are best read to their ends."""
+        row = self.lanes * self.size
+        far = self.k * row > machine.l2 and row >= RUN and not self._is_in_a_row(nv, distance)
+        return far and self.rows <= FAR_REUSED * mr
 
-    def wide_task(self, mr: int, nv: int, run: int, machine: Machine) -> tuple[int, int]:
-        """The rows and lanes of a task with all rows, and with so many bytes of lanes at least."""
+    def long_task(self, mr: int, nv: int, machine: Machine) -> tuple[int, int]:
+        """The rows and lanes of a task with all rows and long runs of lanes, of which there are two
+        or a power of two: a few threads end together."""
+        tasks = min(LANE_TASKS, self.effort(machine) // TASK, self.lanes * self.size // RUN)
+        panel, parts = nv * self.width, 1 << max(1, tasks.bit_length() - 1)
+        return self.rows, -(-self.lanes // (parts * panel)) * panel
+
+    def wide_task(self, mr: int, nv: int, machine: Machine) -> tuple[int, int]:
+        """The rows and lanes of a task with all rows."""
         tasks, panel = max(1, min(LANE_TASKS, self.effort(machine) // TASK)), nv * self.width
-        panels = evenly(-(-self.lanes // panel), tasks)
-        return self._rows(mr, self.rows), max(panels, -(-run // self.size // panel)) * panel
+        return self._rows(mr, self.rows), evenly(-(-self.lanes // panel), tasks) * panel
 
     def stays(self, nv: int, distance: int | None, machine: Machine) -> bool:
         """Whether a right operand that is read in a row is no larger than the second cache."""
