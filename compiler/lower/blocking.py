@@ -102,22 +102,23 @@ class Product:
         return (self.cycles(mr, nv, machine) + visits) * (1 + uneven / 20)
 
     def cycles(self, mr: int, nv: int, machine: Machine) -> float:
-        """Cycles for one position of k, over all tiles; a little more for tiles that load more."""
+        """Cycles for one position of k, over all tiles."""
         vectors = -(-self.n // self.width)
-        cycles = sum(
+        return sum(
             i * j * self._tile_cycles(height, column, machine)
             for i, height in ((self.m // mr, mr), (1, self.m % mr))
             for j, column in ((vectors // nv, nv), (1, vectors % nv))
             if height and column
         )
-        return cycles * (1 + (mr + nv) / (mr * nv) / 20)
 
     def _tile_cycles(self, mr: int, nv: int, machine: Machine) -> float:
         """Two multiply-adds or two loads in a cycle, and no sum again before its last one is there;
-        a panel that the first cache does not hold streams into it."""
+        a panel that the first cache does not hold streams into it; a little more for tiles that
+        load more, so that of as many the best are alike."""
         panel = nv * self.width * self.size
         streamed = panel if panel * self.k > machine.l1 else 0
-        return max(mr * nv / 2, LATENCY, (mr + nv) / 2, streamed / STREAM)
+        cycles = max(mr * nv / 2, LATENCY, (mr + nv) / 2, streamed / STREAM)
+        return cycles * (1 + (mr + nv) / (mr * nv) / 20)
 
     def packs_right(self, mr: int, nv: int, distance: int | None, machine: Machine) -> bool:
         """Whether to copy the panels of a right operand whose rows lie so many elements apart: if
