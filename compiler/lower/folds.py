@@ -81,7 +81,8 @@ class Span:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Some positions of a serial fold: those of intervals along some axes, which are whole chunks.
+    """Some positions of a serial fold: those of intervals along some axes, which are whole chunks,
+    or a part of one, of which `chunk` tells the same.
 
     Where it is not the `first`, a tile's accumulators go on from what the blocks before have left
     in `sums`, from where `place` tells; what follows the fold is written behind the `last` only.
@@ -92,6 +93,7 @@ class Block:
     last: SSAValue
     sums: SSAValue
     place: Callable[[BodyWriter], Bound]
+    chunk: "Block | None" = None
 
 
 class Team(ABC):
@@ -141,12 +143,15 @@ class NestWriter(BodyWriter):
         behind = ops[ops.index(fold) + 1 :]
         self.write(body, set(ops).difference(behind))
 
-        def keep() -> None:
+        def keep(block: Block) -> None:
+            if (chunk := block.chunk) is not None:
+                ways = partial(keep, replace(block, chunk=None)), partial(keep, chunk)
+                return self.writer.branch(chunk.last, *ways)
             values = self.value(fold.results[0]).values
             for value, place in zip(values, self.places(block, len(values)), strict=True):
                 self.writer.store(value, block.sums, place)
 
-        self.writer.branch(block.last, lambda: self.write(body, behind), keep)
+        self.writer.branch(block.last, lambda: self.write(body, behind), partial(keep, block))
         return None
 
     def places(self, block: Block, count: int) -> list[Bound]:
@@ -224,8 +229,22 @@ class _Fold:
         spans = [self._span(axis) for axis in self.axes]
         if self.steps == 0:
             return part(spans)
+        if (block := self.body.block) is not None and block.chunk is not None:
+            return self._joined_at_end(part(spans), block.chunk.last)
         outer, *inner = spans
         return self._joined(outer, self.steps, lambda cut: part([cut, *inner]))
+
+    def _joined_at_end(self, results: Accumulators, last: SSAValue) -> Accumulators:
+        """What a part of a chunk has come to, and all chunks so far if it is its last one."""
+
+        def joined() -> Sequence[SSAValue]:
+            return self._totals(self._resumed([self._neutral(1)] * len(results)), results)
+
+        return self._grouped(self.writer.branch(last, joined, lambda: _flat(results)))
+
+    def _totals(self, before: Accumulators, results: Accumulators) -> list[SSAValue]:
+        totals = zip(before, results, strict=True)
+        return _flat([join(self.writer, self.kind, total, each) for total, each in totals])
 
     def _chunks_of_positions(self, part: Part) -> Accumulators:
         """Chunks that end within rows: every position is divided into its indices."""
@@ -247,8 +266,7 @@ class _Fold:
                 high = self.writer.smaller(high, span.high)
             unit = gcd(step, span.unit)
             results = part(replace(span, low=low, high=high, unit=unit, runs=True))
-            totals = zip(self._grouped(carried), results, strict=True)
-            return _flat([join(self.writer, self.kind, total, each) for total, each in totals])
+            return self._totals(self._grouped(carried), results)
 
         neutral = self._neutral(span.high)
         start = self._resumed([neutral for _ in self.body.copies(self.rows, self.lanes)])
@@ -280,11 +298,13 @@ class _Fold:
 
     def _start(self) -> Accumulators:
         start = [self._identity(self.lanes) for _ in self.body.copies(self.rows, self.lanes)]
-        return start if self.steps else self._resumed(start)
+        block = self.body.block
+        part = None if block is None else block.chunk
+        return start if self.steps and part is None else self._resumed(start, part)
 
-    def _resumed(self, start: Accumulators) -> Accumulators:
-        """What the blocks before have come to, if there were any."""
-        block, type = self.body.block, start[0][0].type
+    def _resumed(self, start: Accumulators, part: Block | None = None) -> Accumulators:
+        """What the blocks before have come to, or those of the chunk, if there were any."""
+        block, type = part or self.body.block, start[0][0].type
         if block is None:
             return start
 

@@ -5,7 +5,7 @@ from typing import final
 
 from stepwell.compiler.dialects.loop.types import buffer_type
 from stepwell.compiler.lower.analysis import Access, Axis, lanes_of
-from stepwell.compiler.lower.blocking import RUN, STREAMS, TALLEST, TASK, Product
+from stepwell.compiler.lower.blocking import STREAMS, TALLEST, TASK, Product
 from stepwell.compiler.lower.contraction import Contraction, Factor, chunk_steps
 from stepwell.compiler.lower.costs import length
 from stepwell.compiler.lower.writer import ONE
@@ -92,8 +92,10 @@ class Suited:
         product, machine, mr, nv = self.product, self.machine, self.mr, self.nv
         if is_little(self.contraction, product, machine):
             return 0, 0
-        if self.streams() or self.share():
-            return product.wide_task(mr, nv, RUN if self.streams() else 0, machine)
+        if self.streams():
+            return product.long_task(mr, nv, machine)
+        if self.share():
+            return product.wide_task(mr, nv, machine)
         if not self.turned and not self.packs_right() and product.stays(nv, self.distance, machine):
             return product.short_task(mr)
         return product.task(mr, nv, self.block(), self.packs_right(), machine)
