@@ -13,7 +13,8 @@ def device_put(x: Any, device: str) -> Any:
     """The arrays of a tree on a device, `cuda` or `cuda:1`, or on the CPU, `cpu`.
 
     What lies there already stays as it is; all else is copied. Raises LoadError (SW0321 to SW0325,
-    SW0328) where there is no such device, and CallError SW0414 where it has too little memory.
+    SW0328, SW0329) where there is no such device, and CallError SW0414 where it has too little
+    memory.
     """
     with pointing_at_the_user():
         leaves, structure = nested.flatten(x)

@@ -14,6 +14,9 @@ LATENCY = 4
 STREAM = 24
 """Bytes in a cycle from the second cache into the first."""
 
+TURNED = 3
+"""Cycles in which a vector is turned and written to a panel, more or less."""
+
 TALLEST, WIDEST = 14, 24
 """Rows and vectors of a tile at most."""
 
@@ -37,9 +40,9 @@ MOST_SHARED = 32
 """Tiles that each ask for a part of the next panel: for more, the parts would be less than a lane
 at a position, and the first tile, which waits for what is not there, is but one of many."""
 
-STREAMS, RUN = 16, 2048
-"""Rows of memory that a core reads ahead of side by side, if it is asked for the next bytes of each
-soon; and how many bytes in a row are worth it."""
+STREAMS, PIECE, RUN = 32, 512, 4096
+"""Rows of memory that are read side by side, pieces of so many bytes in turn, if they are asked for
+ahead; and how many bytes of each row are worth it."""
 
 TASK = 40_000
 """Multiply-add instructions that a task has at least: some 6 microseconds."""
@@ -77,16 +80,26 @@ class Product:
         self, tallest: int, turned: bool, distance: int | None, machine: Machine
     ) -> tuple[int, int]:
         """The rows and vectors of the best tile with at most so many rows, if rows of the right
-        operand lie so far apart; of one that is `turned`, a panel should stay in the second cache;
-        in the first for one row, which uses it but once."""
+        operand lie so far apart; of one that is `turned`, a panel should stay in the second cache.
+        """
         widest = -(-self.n // self.width)
         if turned:
             panel = self.k * self.width * self.size
-            cache = machine.l1 if self.rows == 1 else machine.l2 // 2
-            widest = max(1, min(widest, cache // max(1, panel)))
+            widest = max(1, min(widest, machine.l2 // 2 // max(1, panel)))
+        elif self.streams(tallest, 1, distance, machine):
+            widest = min(widest, PIECE // (self.width * self.size))
         shapes = tiles(min(self.m, tallest), widest, machine.vector_registers)
 
         return min(shapes, key=lambda shape: self._cost(*shape, distance, machine))
+
+    def square(self, tallest: int, machine: Machine) -> int:
+        """The rows of a tile, of one vector, that turns squares of its right operand in registers,
+        of which half hold the sums; 0 if so many tiles need them that they are better turned once
+        for all, into panels. A vector of 16 lanes takes four shuffles, each in the place of a
+        multiply-add."""
+        tiles = -(-self.m // min(tallest, machine.vector_registers // 2))
+        shuffles = self.width.bit_length() - 1
+        return -(-self.m // tiles) if self.middle * tiles * shuffles / 2 <= TURNED else 0
 
     def _cost(self, mr: int, nv: int, distance: int | None, machine: Machine) -> float:
         """Cycles for one position of k: a little more if a few threads, who share the panels, would
@@ -100,22 +113,23 @@ class Product:
         return (self.cycles(mr, nv, machine) + visits) * (1 + uneven / 20)
 
     def cycles(self, mr: int, nv: int, machine: Machine) -> float:
-        """Cycles for one position of k, over all tiles; a little more for tiles that load more."""
+        """Cycles for one position of k, over all tiles."""
         vectors = -(-self.n // self.width)
-        cycles = sum(
+        return sum(
             i * j * self._tile_cycles(height, column, machine)
             for i, height in ((self.m // mr, mr), (1, self.m % mr))
             for j, column in ((vectors // nv, nv), (1, vectors % nv))
             if height and column
         )
-        return cycles * (1 + (mr + nv) / (mr * nv) / 20)
 
     def _tile_cycles(self, mr: int, nv: int, machine: Machine) -> float:
         """Two multiply-adds or two loads in a cycle, and no sum again before its last one is there;
-        a panel that the first cache does not hold streams into it."""
+        a panel that the first cache does not hold streams into it; a little more for tiles that
+        load more, so that of as many the best are alike."""
         panel = nv * self.width * self.size
         streamed = panel if panel * self.k > machine.l1 else 0
-        return max(mr * nv / 2, LATENCY, (mr + nv) / 2, streamed / STREAM)
+        cycles = max(mr * nv / 2, LATENCY, (mr + nv) / 2, streamed / STREAM)
+        return cycles * (1 + (mr + nv) / (mr * nv) / 20)
 
     def packs_right(self, mr: int, nv: int, distance: int | None, machine: Machine) -> bool:
         """Whether to copy the panels of a right operand whose rows lie so many elements apart: if
@@ -170,16 +184,23 @@ class Product:
         return 0 if stays else max(LATENCY, AHEAD // position)
 
     def streams(self, mr: int, nv: int, distance: int | None, machine: Machine) -> bool:
-        """Whether a right operand whose rows lie so far apart comes from afar for few tiles: then
-        some of its rows at a time are best read to their ends."""
-        far = self.k * self.lanes * self.size > machine.l2 and not self._is_in_a_row(nv, distance)
-        return far and self.rows <= FAR_REUSED * mr and self.chunk == 0
+        """Whether a right operand whose rows are long and lie so far apart comes from afar for few
+        tiles: then some of its rows at a time are best read to their ends."""
+        row = self.lanes * self.size
+        far = self.k * row > machine.l2 and row >= RUN and not self._is_in_a_row(nv, distance)
+        return far and self.rows <= FAR_REUSED * mr
 
-    def wide_task(self, mr: int, nv: int, run: int, machine: Machine) -> tuple[int, int]:
-        """The rows and lanes of a task with all rows, and with so many bytes of lanes at least."""
+    def long_task(self, mr: int, nv: int, machine: Machine) -> tuple[int, int]:
+        """The rows and lanes of a task with all rows and long runs of lanes, of which there are two
+        or a power of two: a few threads end together."""
+        tasks = min(LANE_TASKS, self.effort(machine) // TASK, self.lanes * self.size // RUN)
+        panel, parts = nv * self.width, 1 << max(1, tasks.bit_length() - 1)
+        return self.rows, -(-self.lanes // (parts * panel)) * panel
+
+    def wide_task(self, mr: int, nv: int, machine: Machine) -> tuple[int, int]:
+        """The rows and lanes of a task with all rows."""
         tasks, panel = max(1, min(LANE_TASKS, self.effort(machine) // TASK)), nv * self.width
-        panels = evenly(-(-self.lanes // panel), tasks)
-        return self._rows(mr, self.rows), max(panels, -(-run // self.size // panel)) * panel
+        return self._rows(mr, self.rows), evenly(-(-self.lanes // panel), tasks) * panel
 
     def stays(self, nv: int, distance: int | None, machine: Machine) -> bool:
         """Whether a right operand that is read in a row is no larger than the second cache."""

@@ -154,8 +154,10 @@ class BodyWriter(ABC):
         self._values: dict[SSAValue, Spread] = {}
         self.prefixes: dict[PrefixOp, Spread] = {}
         """What the positions of a scan came to before the one at which the body stands."""
+        self.known: Mapping[ReadOp, Spread] = {}
+        """What some reads give, which were carried out before, at the position of a fold."""
         self._ready = {each.value: each.load for each in ready}
-        self._absent = frozenset[Operation]().union(*(each.ops for each in ready))
+        self.absent = frozenset[Operation]().union(*(each.ops for each in ready))
         self.ahead: Ahead | None = None
         """What else accesses of vectors ask for."""
         self.streamed: Container[SSAValue] = ()
@@ -164,7 +166,7 @@ class BodyWriter(ABC):
     def write(self, block: Block, only: Container[Operation] | None = None) -> None:
         """Every op of the block, or only some of them."""
         for op in block.ops:
-            if op in self._absent or (only is not None and op not in only):
+            if op in self.absent or (only is not None and op not in only):
                 continue
             self.writer.location = op.location
             if isinstance(op, WriteOp):
@@ -225,7 +227,7 @@ class BodyWriter(ABC):
 
     def _compute(self, op: Operation) -> None:
         if isinstance(op, ReadOp):
-            self._values[op.result] = self._read(op)
+            self._values[op.result] = self.read(op)
         elif isinstance(op, FoldOp):
             self._values.update(zip(op.results, self.fold(op), strict=True))
         elif isinstance(op, WhileOp):
@@ -318,7 +320,9 @@ class BodyWriter(ABC):
 
     # Memory.
 
-    def _read(self, op: ReadOp) -> Spread:
+    def read(self, op: ReadOp) -> Spread:
+        if op in self.known:
+            return self.known[op]
         access = self._accesses[op]
         condition = self._condition(op)
         if condition is None and self._is_turned(access):
@@ -355,6 +359,8 @@ class BodyWriter(ABC):
         source, type, lanes = self._buffer(access), self.type(element, True), range(self.tile.width)
         places = [self._offset(access.at, 0, 0, lane) for lane in lanes]
         columns = [self.writer.load(source, place, type) for place in places]
+        for place in places:
+            self._ask(access, place, 0)
         return self.spread(transposed(self.writer, columns), True, True)
 
     def _condition(self, op: ReadOp) -> Spread | None:

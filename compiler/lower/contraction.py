@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
+from math import gcd, prod
 
 from xdsl.ir import Operation, OpResult, SSAValue
 
@@ -107,8 +107,8 @@ class Contraction:
 
     def blocks(self, positions: int) -> tuple[tuple[Axis, int], ...]:
         """Axes of the fold, and how far a block goes along each, so that it has about so many
-        positions, in whole chunks; none if all is one block, or if a sum belongs to several tiles.
-        """
+        positions: whole chunks, or a whole part of one; none if all is one block, or if a sum
+        belongs to several tiles."""
         axes, count = self.analysis.axes_of(self.fold), self.depth.static
         steps, varies = chunk_steps(self.fold, axes), self.left.axes | self.right.axes
         is_whole = positions == 0 or (count is not None and count <= positions)
@@ -116,11 +116,18 @@ class Contraction:
             return ()
         chunk = self.fold.order.data.chunk
         if steps:
-            return ((axes[0], steps * max(1, positions // chunk)),)
+            whole, part = positions // chunk, positions * steps // chunk
+            return ((axes[0], steps * whole or gcd(steps, part)),)
         inner = [prod(length(axis.size) for axis in axes[n:]) for n in range(1, len(axes) + 1)]
         last = next(number for number, count in enumerate(inner) if count <= positions)
         outer = [(axis, 1) for axis in axes[:last]]
         return (*outer, (axes[last], positions // inner[last]))
+
+    def parts(self, positions: int) -> int:
+        """How many blocks of about so many positions a chunk has: one, where they are no parts."""
+        blocks = self.blocks(positions)
+        steps = chunk_steps(self.fold, self.analysis.axes_of(self.fold)) or 1
+        return max(1, steps // blocks[0][1]) if blocks else 1
 
 
 def chunk_steps(fold: FoldOp, axes: Sequence[Axis]) -> int | None:

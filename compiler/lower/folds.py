@@ -19,6 +19,7 @@ from stepwell.compiler.lower.combine import Parts, identity, join, pairwise, tak
 from stepwell.compiler.lower.contraction import chunk_steps, slice_of
 from stepwell.compiler.lower.guards import is_bound
 from stepwell.compiler.lower.scans import Scan
+from stepwell.compiler.lower.squares import Squares
 from stepwell.compiler.lower.tables import Table
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term, Writer
 from stepwell.runtime.sizes import Size
@@ -80,7 +81,8 @@ class Span:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Some positions of a serial fold: those of intervals along some axes, which are whole chunks.
+    """Some positions of a serial fold: those of intervals along some axes, which are whole chunks,
+    or a part of one, of which `chunk` tells the same.
 
     Where it is not the `first`, a tile's accumulators go on from what the blocks before have left
     in `sums`, from where `place` tells; what follows the fold is written behind the `last` only.
@@ -91,6 +93,7 @@ class Block:
     last: SSAValue
     sums: SSAValue
     place: Callable[[BodyWriter], Bound]
+    chunk: "Block | None" = None
 
 
 class Team(ABC):
@@ -127,6 +130,8 @@ class NestWriter(BodyWriter):
     """What it takes of the nest's only fold, if not all."""
     team: Team | None = None
     """Who folds along vectors, if not one thread."""
+    turns: bool = False
+    """Whether what lies along a fold is read in squares."""
 
     def write_nest(self) -> None:
         """The body, or as much of it as is due with the block."""
@@ -138,12 +143,16 @@ class NestWriter(BodyWriter):
         behind = ops[ops.index(fold) + 1 :]
         self.write(body, set(ops).difference(behind))
 
-        def keep() -> None:
+        def keep(block: Block) -> None:
+            if (chunk := block.chunk) is not None:
+                ways = partial(keep, replace(block, chunk=None)), partial(keep, chunk)
+                self.writer.branch(chunk.last, *ways)
+                return
             values = self.value(fold.results[0]).values
             for value, place in zip(values, self.places(block, len(values)), strict=True):
                 self.writer.store(value, block.sums, place)
 
-        self.writer.branch(block.last, lambda: self.write(body, behind), keep)
+        self.writer.branch(block.last, lambda: self.write(body, behind), partial(keep, block))
         return None
 
     def places(self, block: Block, count: int) -> list[Bound]:
@@ -221,8 +230,22 @@ class _Fold:
         spans = [self._span(axis) for axis in self.axes]
         if self.steps == 0:
             return part(spans)
+        if (block := self.body.block) is not None and block.chunk is not None:
+            return self._joined_at_end(part(spans), block.chunk.last)
         outer, *inner = spans
         return self._joined(outer, self.steps, lambda cut: part([cut, *inner]))
+
+    def _joined_at_end(self, results: Accumulators, last: SSAValue) -> Accumulators:
+        """What a part of a chunk has come to, and all chunks so far if it is its last one."""
+
+        def joined() -> Sequence[SSAValue]:
+            return self._totals(self._resumed([self._neutral(1)] * len(results)), results)
+
+        return self._grouped(self.writer.branch(last, joined, lambda: _flat(results)))
+
+    def _totals(self, before: Accumulators, results: Accumulators) -> list[SSAValue]:
+        totals = zip(before, results, strict=True)
+        return _flat([join(self.writer, self.kind, total, each) for total, each in totals])
 
     def _chunks_of_positions(self, part: Part) -> Accumulators:
         """Chunks that end within rows: every position is divided into its indices."""
@@ -244,8 +267,7 @@ class _Fold:
                 high = self.writer.smaller(high, span.high)
             unit = gcd(step, span.unit)
             results = part(replace(span, low=low, high=high, unit=unit, runs=True))
-            totals = zip(self._grouped(carried), results, strict=True)
-            return _flat([join(self.writer, self.kind, total, each) for total, each in totals])
+            return self._totals(self._grouped(carried), results)
 
         neutral = self._neutral(span.high)
         start = self._resumed([neutral for _ in self.body.copies(self.rows, self.lanes)])
@@ -277,11 +299,13 @@ class _Fold:
 
     def _start(self) -> Accumulators:
         start = [self._identity(self.lanes) for _ in self.body.copies(self.rows, self.lanes)]
-        return start if self.steps else self._resumed(start)
+        block = self.body.block
+        part = None if block is None else block.chunk
+        return start if self.steps and part is None else self._resumed(start, part)
 
-    def _resumed(self, start: Accumulators) -> Accumulators:
-        """What the blocks before have come to, if there were any."""
-        block, type = self.body.block, start[0][0].type
+    def _resumed(self, start: Accumulators, part: Block | None = None) -> Accumulators:
+        """What the blocks before have come to, or those of the chunk, if there were any."""
+        block, type = part or self.body.block, start[0][0].type
         if block is None:
             return start
 
@@ -308,7 +332,11 @@ class _Fold:
             spans[0].stand(index)
             return self._nested(spans[1:], carried, inside)
 
-        span = spans[0]
+        span, last = spans[0], self.axes[-1]
+        if self.body.turns and self.lanes and span.axes == frozenset((last.value,)):
+            squares = Squares(self.body, self.op, last)
+            if squares.reads:
+                return squares.loop(span.low, span.high, span.unit, carried, inside)
         return self.writer.loop(span.low, span.high, 1, carried, at, span.runs)
 
     def _vectors(self, spans: Sequence[Span]) -> Accumulators:

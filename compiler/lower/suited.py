@@ -5,9 +5,10 @@ from typing import final
 
 from stepwell.compiler.dialects.loop.types import buffer_type
 from stepwell.compiler.lower.analysis import Axis, lanes_of
-from stepwell.compiler.lower.blocking import RUN, STREAMS, TALLEST, TASK, Product
+from stepwell.compiler.lower.blocking import STREAMS, TALLEST, TASK, Product
 from stepwell.compiler.lower.contraction import Contraction, Factor, chunk_steps
 from stepwell.compiler.lower.costs import length
+from stepwell.compiler.lower.writer import ONE
 from stepwell.compiler.machines.machine import Machine
 
 UNKNOWN_STRIDES = 6
@@ -25,11 +26,19 @@ class Suited:
         self.product = product_of(contraction, machine)
         self.distance = _distance(contraction.right)
         self.turned = not contraction.right.is_contiguous and contraction.right.may_pack
-        self.mr, self.nv = self.product.tile(
-            _tallest(contraction), self.turned, self.distance, machine
-        )
+        rows = _tallest(contraction, machine.vector_registers // 2)
+        height = self.product.square(rows, machine) if self._lies_along() else 0
+        self.squares = height > 0
+        tile = self.product.tile(_tallest(contraction), self.turned, self.distance, machine)
+        self.mr, self.nv = (height, 1) if self.squares else tile
 
     # How the operands are read.
+
+    def _lies_along(self) -> bool:
+        """Whether neighbours of the right operand follow each other along the fold, always."""
+        fold, reads = self.contraction.fold, self.contraction.right.reads
+        along = all(each.stride(fold.axes[-1]) == ONE for each in reads)
+        return self.turned and along and fold not in self.contraction.analysis.guards
 
     def streams(self) -> bool:
         """Whether rows of the right operand are read to their ends, a few at a time."""
@@ -45,7 +54,7 @@ class Suited:
     def packs_right(self) -> bool:
         """Whether to copy the right one, panel by panel."""
         if self.turned or self.streams() or not self.contraction.right.may_pack:
-            return self.turned
+            return self.turned and not self.squares
         return self.product.packs_right(self.mr, self.nv, self.distance, self.machine)
 
     def pack(self) -> tuple[str, ...]:
@@ -55,12 +64,15 @@ class Suited:
 
     def share(self) -> int:
         """Tiles that each ask for a part of the next panel; 0 if none does."""
-        return 0 if self.packs_right() else self.product.shares(self.mr, self.nv, self.distance)
+        apart = self.turned or self.packs_right()
+        return 0 if apart else self.product.shares(self.mr, self.nv, self.distance)
 
     def ahead(self) -> int:
         """How many positions ahead to ask for the right operand."""
         if self.share():
             return self.product.k
+        if self.squares:
+            return 0
         return self.product.ahead(self.nv, self.block(), self.packs_right(), self.machine)
 
     # What is computed at a time.
@@ -79,9 +91,11 @@ class Suited:
         product, machine, mr, nv = self.product, self.machine, self.mr, self.nv
         if is_little(self.contraction, product, machine):
             return 0, 0
-        if self.streams() or self.share():
-            return product.wide_task(mr, nv, RUN if self.streams() else 0, machine)
-        if not self.packs_right() and product.stays(nv, self.distance, machine):
+        if self.streams():
+            return product.long_task(mr, nv, machine)
+        if self.share():
+            return product.wide_task(mr, nv, machine)
+        if not self.turned and not self.packs_right() and product.stays(nv, self.distance, machine):
             return product.short_task(mr)
         return product.task(mr, nv, self.block(), self.packs_right(), machine)
 
@@ -119,11 +133,11 @@ def _positions(axes: tuple[Axis, ...]) -> int:
     return max(1, prod(length(axis.size) for axis in axes))
 
 
-def _tallest(contraction: Contraction) -> int:
+def _tallest(contraction: Contraction, most: int = TALLEST) -> int:
     """How many rows a tile may have: if they lie at known distances, one register addresses all."""
     rows, reads = contraction.rows, contraction.left.reads
     known = rows is None or all(read.stride(rows.value).static is not None for read in reads)
-    return TALLEST if known else UNKNOWN_STRIDES
+    return most if known else min(most, UNKNOWN_STRIDES)
 
 
 def _distance(factor: Factor) -> int | None:

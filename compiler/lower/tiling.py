@@ -25,9 +25,10 @@ class Tiling:
     computes in vectors goes by so many.
 
     In `panels`, all rows of some vectors come before the next vectors, along the axes `middle` too,
-    and the last vectors of a row are one tile; otherwise a row is finished before the next, at the
-    end vector by vector. Squares are as high as a vector is wide. They go in bands of `band`
-    positions of the axis `across`, along that first; what is left over goes by single vectors.
+    the last vectors of a row are one tile, and what lies along a fold is read in squares; otherwise
+    a row is finished before the next, at the end vector by vector. Squares of a nest without folds
+    are as high as a vector is wide. They go in bands of `band` positions of the axis `across`,
+    along that first; what is left over goes by single vectors.
     """
 
     axes: tuple[Axis, ...]
@@ -245,6 +246,7 @@ class NestLoops:
         bases = self._bases
         body = NestWriter(self._writer, self._analysis, tile, bases, self._buffers, self._ready)
         body.ahead, body.streamed, body.block = self._ahead, self._streamed, self._block
+        body.turns = tiling.panels
         body.write_nest()
 
 

@@ -309,9 +309,9 @@ class Writer:
     def select(self, condition: SSAValue, true: SSAValue, false: SSAValue) -> SSAValue:
         return self.pure(SelectOp, (condition, true, false), true.type)
 
-    def compare(self, predicate: str, first: SSAValue, second: SSAValue) -> SSAValue:
-        type = like(first.type, i1)
-        return self.pure(CompareOp, (first, second), type, _predicate(predicate))
+    def compare(self, predicate: str, first: Bound, second: Bound) -> SSAValue:
+        operands = self.value(first), self.value(second)
+        return self.pure(CompareOp, operands, like(operands[0].type, i1), _predicate(predicate))
 
     # Memory.
 

@@ -11,21 +11,24 @@ loop.kernel @free(%x: !loop.buffer<[8] x f32>, %y: !loop.buffer<[8] x f32>) -> (
     %difference = arith.subf %sum, %b : f32
     %quotient = arith.divf %difference, %b : f32
     %least = arith.minimumf %quotient, %a : f32
-    loop.write %least, %r[%i] : f32
+    %root = math.sqrt %least : f32
+    loop.write %root, %r[%i] : f32
   }
 }
 // CHECK-LABEL: loop.kernel @free
 // CHECK:         arith.mulf %a, %b fastmath<reassoc,nsz,arcp,contract> : f32
 // CHECK-NEXT:    arith.addf %product, %a fastmath<reassoc,nsz,arcp,contract> : f32
 // CHECK-NEXT:    arith.subf %sum, %b fastmath<reassoc,nsz,arcp,contract> : f32
-// CHECK-NEXT:    arith.divf %difference, %b fastmath<reassoc,nsz,arcp,contract> : f32
+// CHECK-NEXT:    arith.divf %difference, %b fastmath<reassoc,nsz,arcp,contract,afn> : f32
 // CHECK-NEXT:    arith.minimumf %quotient, %a : f32
+// CHECK-NEXT:    math.sqrt %least fastmath<afn> : f32
 
 // LLVM-LABEL: llvm.func internal @free
 // LLVM:         llvm.fmul %{{.*}}, %{{.*}} {fastmathFlags = #llvm.fastmath<reassoc,nsz,arcp,contract>} : vector<8xf32>
 // LLVM:         llvm.fadd %{{.*}}, %{{.*}} {fastmathFlags = #llvm.fastmath<reassoc,nsz,arcp,contract>} : vector<8xf32>
 // LLVM:         llvm.fsub %{{.*}}, %{{.*}} {fastmathFlags = #llvm.fastmath<reassoc,nsz,arcp,contract>} : vector<8xf32>
-// LLVM:         llvm.fdiv %{{.*}}, %{{.*}} {fastmathFlags = #llvm.fastmath<reassoc,nsz,arcp,contract>} : vector<8xf32>
+// LLVM:         llvm.fdiv %{{.*}}, %{{.*}} {fastmathFlags = #llvm.fastmath<reassoc,nsz,arcp,contract,afn>} : vector<8xf32>
+// LLVM:         llvm.intr.sqrt(%{{.*}}) {fastmathFlags = #llvm.fastmath<afn>} : (vector<8xf32>) -> vector<8xf32>
 
 // A sum of products takes them as they are.
 loop.kernel @summed(%x: !loop.buffer<[8] x f32>) -> (%r: !loop.buffer<[] x f32>) attributes {numerics = "fast"} {

@@ -71,6 +71,31 @@ loop.kernel @turned(%x: !loop.buffer<[16, 2048] x f32>, %w: !loop.buffer<[64, 20
 // CHECK-NEXT:              loop.prefetch [[PANEL]][
 // CHECK-COUNT-8:         arith.addf %{{.*}} : vector<16xf32>
 
+// One tile has all rows, so that nothing is gained by panels: squares of the right operand are turned in
+// registers, sixteen positions of the fold at a time. Those of the next tile are asked for.
+loop.kernel @few(%x: !loop.buffer<[4, 2048] x f32>, %w: !loop.buffer<[64, 2048] x f32>)
+    -> (%y: !loop.buffer<[4, 64] x f32>) plan <gemm, mr = 4, nv = 1> {
+  loop.nest [%m : 4, %n : 64] {
+    %s = loop.fold fma <serial, 1024> [%k : 2048] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%n, %k] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    loop.write %s, %y[%m, %n] : f32
+  }
+}
+
+// CHECK-LABEL: loop.kernel @few
+// CHECK:         loop.for {{.*}} step 16 {
+// CHECK:           loop.for {{.*}} step 1024 carry(
+// CHECK:             loop.for {{.*}} step 16 carry(
+// CHECK:               [[FIRST:%\d+]] = loop.index
+// CHECK:               loop.load %w[{{.*}} to vector<16xf32>
+// CHECK-COUNT-64:      loop.shuffle
+// CHECK-COUNT-64:      math.fma
+// CHECK-COUNT-16:      loop.prefetch %w[
+// CHECK-NOT:         loop.gather
+
 // Columns of the left operand that are rows in memory: all its panels are packed first, a tile's rows
 // side by side for each k: of eight panels at a time, since they are neighbours, and of those that are left
 // over one by one. The right one lies in a row already.
@@ -162,6 +187,53 @@ loop.kernel @deep(%x: !loop.buffer<[4096, 64] x f32>, %w: !loop.buffer<[4096, 32
 // CHECK-COUNT-4:         loop.store %{{.*}}, %y[
 // CHECK:               } else {
 // CHECK-COUNT-4:         loop.store %{{.*}}, [[SUMS]][
+// Blocks may be parts of a chunk. Then the workspace holds what the chunk has come to, too: where a block
+// ends a chunk, that joins the sums of the chunks before. Each tile asks for the one behind it, and the
+// last one for the first one of the next block.
+loop.kernel @parts(%x: !loop.buffer<[4, 4096] x f32>, %w: !loop.buffer<[4096, 64] x f32>)
+    -> (%y: !loop.buffer<[4, 64] x f32>) plan <gemm, mr = 4, nv = 1, kc = 256> {
+  loop.nest [%m : 4, %n : 64] {
+    %s = loop.fold fma <serial, 1024> [%k : 4096] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%k, %n] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    loop.write %s, %y[%m, %n] : f32
+  }
+}
+
+// CHECK-LABEL: loop.kernel @parts
+// CHECK-SAME:    [[ROOM:%\d+]]: !loop.buffer<[2048] x i8>
+// CHECK:         [[SUMS:%\d+]] = loop.view [[ROOM]][0]
+// CHECK:         loop.for [[BLOCK:%\d+]] = {{.*}} step 1 {
+// CHECK:           [[NUMBER:%\d+]] = arith.divui [[BLOCK]]
+// CHECK-NEXT:      [[FIRST:%\d+]] = loop.compare eq [[NUMBER]]
+// CHECK-NEXT:      [[LAST:%\d+]] = loop.compare eq [[BLOCK]]
+// CHECK-NEXT:      [[AT:%\d+]] = arith.remui [[BLOCK]]
+// CHECK-NEXT:      [[FULL:%\d+]] = loop.compare eq [[AT]]
+// CHECK-NEXT:      [[ENDS:%\d+]] = loop.select [[LAST]], [[LAST]], [[FULL]]
+// CHECK-NEXT:      [[BEGINS:%\d+]] = loop.compare eq [[AT]]
+// CHECK:           loop.for [[LANE:%\d+]] = {{.*}} step 16 {
+// CHECK-NEXT:        [[ALL:%\d+]] = loop.index (4) * [[LANE]]
+// CHECK-NEXT:        [[PART:%\d+]] = loop.index [[ALL]] + 256
+// CHECK:             loop.if [[BEGINS]] {
+// CHECK:             } else {
+// CHECK-NEXT:          loop.load [[SUMS]][[[PART]]]
+// CHECK:             loop.for {{.*}} step 1 carry(
+// CHECK-COUNT-4:       math.fma
+// CHECK:             loop.if [[ENDS]] {
+// CHECK-NEXT:          loop.if [[FIRST]] {
+// CHECK:               } else {
+// CHECK-NEXT:            loop.load [[SUMS]][[[ALL]]]
+// CHECK-COUNT-4:       arith.addf
+// CHECK:             loop.if [[LAST]] {
+// CHECK-COUNT-4:       loop.store %{{.*}}, %y[
+// CHECK:             } else {
+// CHECK-NEXT:          loop.if [[ENDS]] {
+// CHECK-NEXT:            loop.store %{{.*}}, [[SUMS]][[[ALL]]]
+// CHECK:               } else {
+// CHECK-NEXT:            loop.store %{{.*}}, [[SUMS]][[[PART]]]
+
 // Panels that follow each other are read where they lie. Four tiles of rows use a panel of 8 positions by
 // 32 lanes: each asks for a quarter of the next one, of which a line is 16 lanes.
 loop.kernel @next(%x: !loop.buffer<[8, 8] x f32>, %w: !loop.buffer<[2, 8, 32] x f32>)

@@ -103,16 +103,39 @@ class DeviceArray:
             raise ValueError(f"an array on {self.device.name} cannot be seen without a copy")
         return self.fetched().astype(dtype or self.dtype, copy=False)
 
+    def item(self) -> bool | int | float:
+        """The only element as a Python number."""
+        return self.fetched().item()
+
+    def tolist(self) -> Any:
+        return self.fetched().tolist()
+
+    def __bool__(self) -> bool:
+        return bool(self.fetched())
+
+    def __int__(self) -> int:
+        return int(self.fetched())
+
+    def __float__(self) -> float:
+        return float(self.fetched())
+
     def __dlpack_device__(self) -> tuple[int, int]:
         return self.device.place
 
     def __dlpack__(self, *, stream: int | None = None, **options: Any) -> object:
-        """The memory itself; a `stream` of -1 says that nobody waits for what is under way."""
-        if options.get("dl_device") == (CPU_KIND, 0):
+        """The memory itself, or a copy of what must not change or is asked for elsewhere; a
+        `stream` of -1 says that nobody waits for what is under way. BufferError if that cannot be.
+        """
+        place, copy = options.get("dl_device") or self.device.place, options.get("copy")
+        to_host, here = place == (CPU_KIND, 0), place == self.device.place
+        if not (to_host or here) or (copy is False and not (here and self.writeable)):
+            raise BufferError(f"an array on {self.device.name} cannot be shared so")
+        if to_host:
             return cast(Any, self.fetched()).__dlpack__(**options)
+        given = self.copy() if copy or not self.writeable else self
         if stream != -1:
             self.device.wait()
-        return capsule(self if self.writeable else self.copy())
+        return capsule(given)
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:

@@ -24,6 +24,9 @@ OLDEST_DRIVER: Final = 12_000
 LEAST_CAPABILITY: Final = (8, 0)
 RELAXED: Final = 2
 """`CU_STREAM_CAPTURE_MODE_RELAXED`: other threads may do to other streams what they like."""
+NOT_INITIALIZED: Final = 3
+"""`CUDA_ERROR_NOT_INITIALIZED`, which the driver answers in a process that was forked."""
+FORKED: Final = "no fork of a process that uses CUDA can use it: spawn processes, or fork before"
 MOST_STEPS: Final = 4096
 """Launches and copies of a graph, whose instances take memory of the driver for each."""
 PACKAGES: Final = ("numba_cuda", "numba.cuda", "cuda.core")
@@ -31,10 +34,21 @@ WAY_OUT: Final = 'pip install "stepwell[cuda]" brings them'
 
 
 def open_card(number: int) -> Device:
-    """The card of a number (LoadError SW0321 to SW0325)."""
+    """The card of a number (LoadError SW0321 to SW0325, SW0329)."""
     library = _library()
     _expect_card(library, number)
     _, numba, core = _packages()
+    try:
+        return _opened(number, library, numba, core)
+    except LoadError:
+        raise
+    except Exception as error:  # a full card, one of another process, a driver that does not fit
+        raise LoadError(
+            "SW0329", f"the card {number} cannot be used: {_first_line(error)}"
+        ) from error
+
+
+def _opened(number: int, library: ctypes.CDLL, numba: ModuleType, core: ModuleType) -> Device:
     card = core.Device(number)
     capability: tuple[int, int] = tuple(card.compute_capability)
     if capability < LEAST_CAPABILITY:
@@ -45,6 +59,11 @@ def open_card(number: int) -> Device:
         )
     card.set_current()
     return Cuda(number, capability, library, numba, core)
+
+
+def _first_line(error: Exception) -> str:
+    """Of what numba, cuda-core or the driver say, which have no common error."""
+    return str(error).strip().partition("\n")[0]
 
 
 def _packages() -> list[ModuleType]:
@@ -149,8 +168,8 @@ class Cuda(Device):
             context = self._numba.current_context()
             module = context.create_module_ptx(ptx)
             return CudaKernels(self, context, module, kernels)
-        except Exception as error:  # the driver's and numba's have no common one
-            reason = str(error).strip().partition("\n")[0]
+        except Exception as error:
+            reason = _first_line(error)
             raise LoadError("SW0327", f"{name}: the driver does not take it: {reason}") from error
 
     def record(self, work: Work) -> "CudaGraph | None":
@@ -197,7 +216,7 @@ class Cuda(Device):
         except Exception as error:
             if isinstance(error, MemoryError) or "OUT_OF_MEMORY" in str(error):
                 raise no_memory(self.name, size) from error
-            raise CallError("SW0421", f"{self.name}: {error}") from error
+            raise CallError("SW0421", f"{self.name}: {_first_line(error)}") from error
         address = int(buffer.handle)
         self._buffers[address] = buffer
         return address
@@ -216,7 +235,8 @@ class Cuda(Device):
         name = ctypes.c_char_p()
         self._library.cuGetErrorName(status, ctypes.byref(name))
         said = (name.value or b"an error without a name").decode()
-        return CallError("SW0421", f"{self.name}: the driver answered {status}, {said}")
+        hint = FORKED if status == NOT_INITIALIZED else None
+        return CallError("SW0421", f"{self.name}: the driver answered {status}, {said}", hint=hint)
 
 
 @final
@@ -235,7 +255,10 @@ class CudaKernels(Kernels):
         return self._handles
 
     def __del__(self) -> None:
-        self._device.wait()
+        try:
+            self._device.wait()
+        except CallError:  # what ran has failed, and said so where somebody looked
+            pass
         self._context.unload_module(self._module)
 
 

@@ -30,6 +30,12 @@ CODES: Final = {
 """DLPack's kinds of numbers and their bits."""
 NAMES: Final = {name: code for code, name in CODES.items()}
 GIVEN, TAKEN = b"dltensor", b"used_dltensor"
+NEWER: Final = b"dltensor_versioned", b"used_dltensor_versioned"
+"""The same since DLPack 1.0, which says what is read-only."""
+NEWEST: Final = (1, 0)
+"""The version that is asked for; a producer that knows no versions gives what was before."""
+READ_ONLY: Final = 1
+"""A flag."""
 
 
 class Tensor(ctypes.Structure):
@@ -76,6 +82,21 @@ _pointer: Final = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_c
 _call: Final = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p)(
     ("PyCapsule_SetName", _api)
 )
+
+
+class Versioned(ctypes.Structure):
+    """What stands before the `DLTensor` in DLPack's `DLManagedTensorVersioned`."""
+
+    _fields_ = (
+        ("major", ctypes.c_uint32),
+        ("minor", ctypes.c_uint32),
+        ("context", ctypes.c_void_p),
+        ("delete", ctypes.c_void_p),
+        ("flags", ctypes.c_uint64),
+    )
+
+    delete: int | None
+    flags: int
 
 
 class Placed(Protocol):
@@ -137,7 +158,7 @@ def interface(array: Placed) -> dict[str, Any]:
         "version": 3,
         "shape": array.shape,
         "typestr": array.dtype.str,
-        "data": (array.address, not array.writeable),
+        "data": (array.address if prod(array.shape) else 0, not array.writeable),
         "stream": array.device.stream,
     }
 
@@ -153,40 +174,56 @@ class Foreign:
         shape: Sequence[int],
         dtype: np.dtype[np.generic],
         writeable: bool,
-        tensor: int = 0,
+        described: int = 0,
+        delete: int | None = None,
     ) -> None:
-        """`tensor` is the address of the description that DLPack wants to be deleted."""
+        """DLPack wants the description at an address to be deleted by a function, if there is."""
         self._owner = owner
-        self._tensor = tensor
+        self._described, self._delete = described, delete
         self.address = address
         self.shape = tuple(shape)
         self.dtype = dtype
         self.writeable = writeable
 
     def __del__(self) -> None:
-        if self._tensor and (delete := Tensor.from_address(self._tensor).delete):
-            Delete(delete)(self._tensor)
+        if self._delete:
+            Delete(self._delete)(self._described)
 
     @staticmethod
     def of(value: Any, device: Device) -> "Foreign":
         """The memory of an array on this device, which is dense (CallError SW0422)."""
         device.enter()
         if hasattr(value, "__dlpack__"):
-            return _of_capsule(value.__dlpack__(stream=device.stream), device)
+            return _of_capsule(_asked(value, device), device)
         return _of_interface(value, device)
+
+
+def _asked(value: Any, device: Device) -> object:
+    """A capsule of the newest kind that the array's library knows."""
+    try:
+        return value.__dlpack__(stream=device.stream, max_version=NEWEST)
+    except TypeError:
+        return value.__dlpack__(stream=device.stream)
+    except BufferError as error:
+        raise CallError("SW0422", f"an array on {device.name} is not shared: {error}") from error
 
 
 def _of_capsule(given: object, device: Device) -> Foreign:
     """Takes a capsule, whose owner has made the device's stream wait."""
-    address = _pointer(id(given), GIVEN) or 0
-    tensor = Tensor.from_address(address)
+    newer = bool(_is_called(id(given), NEWER[0]))
+    before, after = NEWER if newer else (GIVEN, TAKEN)
+    address = _pointer(id(given), before) or 0
+    head = Versioned.from_address(address)
+    tensor = Tensor.from_address(address + (ctypes.sizeof(Versioned) if newer else 0))
     shape = [tensor.shape[axis] for axis in range(tensor.ndim)]
     name = CODES.get((tensor.code, tensor.bits), "") if tensor.lanes == 1 else ""
     strides = [tensor.strides[axis] for axis in range(tensor.ndim)] if tensor.strides else None
     _expect_usable(name, strides, shape, 1, device)
-    _call(id(given), TAKEN)
+    _call(id(given), after)
     start = tensor.data + tensor.offset
-    return Foreign(None, start, shape, BY_NAME[name].numpy, True, address)
+    writeable = not (newer and head.flags & READ_ONLY)
+    delete = head.delete if newer else tensor.delete
+    return Foreign(None, start, shape, BY_NAME[name].numpy, writeable, address, delete)
 
 
 def _of_interface(value: Any, device: Device) -> Foreign:
@@ -196,6 +233,8 @@ def _of_interface(value: Any, device: Device) -> Foreign:
     known = BY_NUMPY.get(dtype)
     name = "" if known is None else known.name
     _expect_usable(name, said.get("strides"), said["shape"], dtype.itemsize, device)
+    if said.get("mask") is not None:
+        raise CallError("SW0422", f"an array on {device.name} has a mask")
     if (stream := said.get("stream")) is not None:
         device.wait(stream)
     address, read_only = said["data"]

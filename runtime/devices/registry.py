@@ -34,7 +34,7 @@ def is_device(name: str) -> bool:
 
 
 def device_named(name: str) -> Device:
-    """The device of a name (LoadError SW0321 to SW0325, SW0328)."""
+    """The device of a name (LoadError SW0321 to SW0325, SW0328, SW0329)."""
     if not is_device(name):
         known = ", ".join((CPU, *_openers))
         raise LoadError("SW0328", f"there is no device {name}", hint=f"there is {known}")

@@ -46,6 +46,21 @@ def parameters():
     return [(draw(m, n, seed=n), draw(n, seed=m)) for m, n in pairwise(widths)]
 
 
+def test_fast_roots_and_quotients():
+    """Are within two units in the last place, by the card's own approximations."""
+    x, y = numpy.abs(draw(512, seed=1)), numpy.abs(draw(512, seed=2)) + 1
+    program = sw.compile(
+        lambda x, y: np.sqrt(x) / y,
+        sw.spec("f32[512]"),
+        sw.spec("f32[512]"),
+        target=CARD,
+        numerics="fast",
+    )
+    assert {"div.approx.f32", "sqrt.approx.f32"} <= {*program.ir("asm").split()}
+    exact = numpy.sqrt(x.astype("f8")) / y
+    numpy.testing.assert_allclose(numpy.asarray(program(x, y)), exact, rtol=4 * 2.0**-23)
+
+
 @pytest.mark.parametrize("dtype", ["f32", "f64", "f16", "bf16", "i32", "u8", "bool"])
 def test_maps(dtype):
     x = numpy.asarray(np.asarray(4 * draw(3, 11)).astype(dtype))
@@ -65,6 +80,17 @@ def test_the_gradient_of_a_perceptron():
         return (mlp(params, x) ** 2).mean()
 
     expect_same(sw.grad(loss), parameters(), draw(4, 5))
+
+
+def test_the_gradient_of_a_norm():
+    """Sums of columns that go side by side, of which one is a sum of products."""
+
+    def loss(scale, shift, x):
+        centred = x - x.mean(axis=1, keepdims=True)
+        normal = centred * np.rsqrt((centred**2).mean(axis=1, keepdims=True) + 1e-5)
+        return ((normal * scale + shift) ** 2).sum()
+
+    expect_same(sw.grad(loss, argnums=(0, 1, 2)), draw(40), draw(40), draw(9, 40))
 
 
 def test_a_loop_that_the_device_ends():
@@ -192,6 +218,23 @@ def test_symbolic_sizes():
         wanted = sw.jit(lambda x: x / x.sum(axis=1, keepdims=True))(x)
         assert numpy.array_equal(f(x), wanted)
         assert f(x).device == CARD
+
+
+def test_positions_are_moved_into_ranges_that_are_not_known():
+    """The best of the GPUs has an instruction for that."""
+
+    def f(x, table, start, ids):
+        part = np.dynamic_slice(x, (start,), (3,))
+        return part, np.dynamic_update_slice(x, part + 1, (start + 1,)), table[ids]
+
+    specs = "f32[N: 3..64]", "f32[V: 1..64, 3]", "i64[]", "i64[M]"
+    there, here = sw.compile(f, *specs, target=CARD), sw.compile(f, *specs)
+    ids = numpy.array([0, -1, 2, 9, -9])
+    for start in (-7, 0, 4, 99):
+        for one, other in zip(
+            there(draw(9), draw(4, 3), start, ids), here(draw(9), draw(4, 3), start, ids)
+        ):
+            assert numpy.array_equal(one, other)
 
 
 def test_donated_arrays_hold_the_result():

@@ -214,9 +214,26 @@ def test_a_gpu_names_the_order_of_halves(dtype: str) -> None:
     assert "<tensor>" in named(fixed(text, 64, 64, 64))
 
 
+TOGETHER = """
+loop.kernel @sums<B: 0>(%x: !loop.buffer<[B, 768] x f32>, %y: !loop.buffer<[B, 768] x f32>) -> (%a: !loop.buffer<[768] x f32>, %b: !loop.buffer<[768] x f32>) {
+  loop.nest [%j : 768] {
+    %s, %t = loop.fold add <serial, 1024> [%i : B] {
+      %v = loop.read %x[%i, %j] : f32
+      %w = loop.read %y[%i, %j] : f32
+      %p = arith.mulf %v, %w : f32
+      loop.yield %v, %p : f32, f32
+    } : f32, f32
+    loop.write %s, %a[%j] : f32
+    loop.write %t, %b[%j] : f32
+  }
+}
+"""  # noqa: E501
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        TOGETHER,
         KERNELS["plain"],
         KERNELS["integers"],
         fixed(SERIAL, 4, 64, 64),
@@ -225,7 +242,7 @@ def test_a_gpu_names_the_order_of_halves(dtype: str) -> None:
         .replace("%uh = loop.read %a[%i, %k] : bf16", "%uh = loop.read %a[%i, %k] : f16")
         .replace("extf %uh : bf16", "extf %uh : f16"),
     ],
-    ids=["f32", "i32", "few rows", "few products", "f16 and bf16"],
+    ids=["sums side by side", "f32", "i32", "few rows", "few products", "f16 and bf16"],
 )
 def test_other_sums_keep_their_order(text: str) -> None:
     assert named(text) == str(parse_module(text).body.block.first_op)

@@ -255,7 +255,26 @@ def test_an_old_card(machine):
     assert core.held == set()
 
 
+class Full(Core):
+    """Whose cards have no room for another process."""
+
+    def Device(self, number: int) -> SimpleNamespace:
+        card = super().Device(number)
+        card.set_current = self._refuse
+        return card
+
+    def _refuse(self) -> None:
+        raise RuntimeError("CUDA_ERROR_OUT_OF_MEMORY: the API call failed because …\nand more")
+
+
+def test_a_card_that_cannot_be_used(machine):
+    machine(Driver(), Full(), Numba())
+    said = "SW0329: the card 0 cannot be used: CUDA_ERROR_OUT_OF_MEMORY: the API call failed"
+    assert refusal(open_card, 0) == f"{said} because …"
+
+
 BAD = {
+    "a full card": (Driver(), Full(), Numba()),
     "no driver": (None, Core(), Numba()),
     "no card": (Driver(cards=0), Core(), Numba()),
     "an old driver": (Driver(version=11_080), Core(), Numba()),
@@ -369,6 +388,22 @@ def test_what_the_driver_answers(parts):
     assert there.fetched().tolist() == [0, 0, 0]
 
 
+def test_a_fork_cannot_use_the_card(parts):
+    card = open_card(0)
+    parts[0].cuCtxSetCurrent = lambda context: 3
+    said = refusal(card.wait)
+    assert "the driver answered 3, " in said
+    assert "help: no fork of a process that uses CUDA can use it" in said
+
+
+def test_kernels_are_unloaded_after_a_failure(parts):
+    driver, _, numba = parts
+    kernels = open_card(0).load(".version 8.0", ["one"], "f.ptx")
+    driver.status = 700
+    del kernels
+    assert not numba.modules
+
+
 def test_kernels_may_share_all_that_a_block_has(parts):
     driver, _, numba = parts
     kernels = open_card(0).load(".version 8.0", ["one", "two"], "f.ptx")
@@ -470,6 +505,11 @@ def test_the_interface_that_numba_and_cupy_read(parts):
     }
 
 
+def test_the_interface_has_no_address_for_nothing(parts):
+    there = DeviceArray.of(open_card(0), np.zeros((0, 3)))
+    assert there.__cuda_array_interface__["data"] == (0, False)
+
+
 class Shown:
     """An array of another library."""
 
@@ -499,3 +539,5 @@ def test_arrays_of_numba_and_cupy_are_used_where_they_lie(parts):
     odd = Shown(x.astype(np.complex64))
     said = "SW0422: an array on cuda has none of Stepwell's dtypes"
     assert refusal(DeviceArray.borrowed, odd, card) == said
+    masked = Shown(x, mask=Shown(x > 1))
+    assert refusal(DeviceArray.borrowed, masked, card) == "SW0422: an array on cuda has a mask"

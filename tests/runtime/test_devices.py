@@ -63,6 +63,15 @@ def test_a_model_runs_where_it_is_loaded(file):
     np.testing.assert_array_equal(model(y), 4 * X + 3 * W)
 
 
+def test_numbers_are_fetched_when_they_are_looked_at(card):
+    there = DeviceArray.of(card, np.array(2.5, np.float32))
+    assert (float(there), int(there), bool(there), there.item()) == (2.5, 2, True, 2.5)
+    assert f"{float(there):.2f}" == "2.50"
+    assert DeviceArray.of(card, X).tolist() == X.tolist()
+    with pytest.raises(TypeError):
+        float(DeviceArray.of(card, X))
+
+
 @pytest.mark.parametrize("batch", [0, 1, 64])
 def test_sizes_are_those_of_the_call(file, batch):
     x = np.ones((batch, 4), np.float32)

@@ -72,6 +72,7 @@ class Handed:
         self.capsule, self.place = capsule, place
 
     def __dlpack__(self, *, stream):
+        """As before DLPack 1.0."""
         return self.capsule
 
     def __dlpack_device__(self):
@@ -91,6 +92,93 @@ def test_numpy_gets_a_copy(there):
     with pytest.raises(ValueError, match="cannot be seen without a copy"):
         np.asarray(there, copy=False)
     assert np.asarray(there, np.float64).dtype == np.float64
+
+
+def test_another_device_and_what_needs_a_copy_are_refused(there):
+    for options in ({"dl_device": (7, 0)}, {"dl_device": (1, 0), "copy": False}):
+        with pytest.raises(BufferError, match="cannot be shared so"):
+            there.__dlpack__(**options)
+    there.writeable = False
+    with pytest.raises(BufferError, match="cannot be shared so"):
+        there.__dlpack__(copy=False)
+
+
+class Asking:
+    """Asks for a capsule in a way of its own."""
+
+    def __init__(self, array, **options) -> None:
+        self.array, self.options = array, options
+
+    def __dlpack__(self, *, stream):
+        return self.array.__dlpack__(stream=stream, **self.options)
+
+
+def test_a_copy_is_made_where_one_is_asked_for(device, there):
+    options = {"copy": True, "dl_device": device.place, "max_version": (1, 0)}
+    assert DeviceArray.borrowed(Asking(there, **options), device).address != there.address
+    options["copy"] = None
+    assert DeviceArray.borrowed(Asking(there, **options), device).address == there.address
+
+
+def test_a_copy_is_done_when_it_is_handed_over(device, there, monkeypatch):
+    done = []
+    copy, wait = device.copy, device.wait
+    monkeypatch.setattr(device, "copy", lambda *given: (done.append("copy"), copy(*given)))
+    monkeypatch.setattr(device, "wait", lambda *given: (done.append("wait"), wait(*given)))
+    there.writeable = False
+    capsule = there.__dlpack__()
+    assert done == ["copy", "wait"]
+    assert valid(capsule, b"dltensor")
+
+
+new = ctypes.pythonapi.PyCapsule_New
+new.restype = ctypes.py_object
+new.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
+
+
+class Newest:
+    """An array of a library that knows DLPack 1.0, which tells what is read-only."""
+
+    def __init__(self, array, flags: int) -> None:
+        self.array, self.deleted = array, []
+        self.delete = interchange.Delete(self.deleted.append)
+        self.capsule = array.__dlpack__()
+        ((old, _),) = interchange._given.values()
+        self.made = ctypes.create_string_buffer(32 + ctypes.sizeof(interchange.Tensor))
+        head = interchange.Versioned.from_buffer(self.made)
+        head.major, head.flags = 1, flags
+        head.delete = ctypes.cast(self.delete, ctypes.c_void_p)
+        ctypes.memmove(ctypes.addressof(self.made) + 32, ctypes.addressof(old), 48)
+
+    def __dlpack__(self, *, stream, max_version=None):
+        assert max_version == (1, 0)
+        self.given = new(ctypes.addressof(self.made), b"dltensor_versioned", None)
+        return self.given
+
+
+@pytest.mark.parametrize("flags", [0, 1])
+def test_what_is_read_only_stays_so(device, there, flags):
+    other = Newest(there, flags)
+    back = DeviceArray.borrowed(other, device)
+    assert (back.address, back.shape, back.writeable) == (there.address, there.shape, not flags)
+    np.testing.assert_array_equal(np.asarray(back), np.asarray(there))
+    assert valid(other.given, b"used_dltensor_versioned")
+    assert not other.deleted
+    del back
+    assert other.deleted == [ctypes.addressof(other.made)]
+
+
+class Refusing:
+    """What PyTorch does with a tensor that has a gradient."""
+
+    def __dlpack__(self, *, stream, max_version=None):
+        raise BufferError("use tensor.detach()")
+
+
+def test_what_a_library_does_not_share(device):
+    said = f"SW0422: an array on {device.name} is not shared: use tensor.detach"
+    with pytest.raises(CallError, match=said):
+        DeviceArray.borrowed(Refusing(), device)
 
 
 @pytest.mark.parametrize(

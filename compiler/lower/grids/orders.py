@@ -18,11 +18,13 @@ def name_tensor(fold: FoldOp, kernel: KernelOp, machine: Machine) -> None:
     """Gives a fold the order `tensor` if there are instructions for the kernel then; of integers
     all orders are one. A position that it leaves out becomes a product with zero: matrices have no
     gaps."""
-    before, found = fold.clone(), Tensor.candidate(kernel)
+    found = Tensor.candidate(kernel)
+    if isinstance(found, Refusal):
+        return
+    before = fold.clone()
     if fold.results[0].type == f32:
         fold.properties["order"] = OrderAttr(TENSOR)
-    if not isinstance(found, Refusal):
-        _fill_gaps(found)
+    _fill_gaps(found)
     if Tensor.fits(kernel, machine) is not None:
         _insert_before(fold, before)
         _replace(fold, before.results[0])

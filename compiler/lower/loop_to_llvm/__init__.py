@@ -29,7 +29,7 @@ from stepwell.runtime.errors import CompileError
 
 STATEMENTS: Statements = {
     **dict.fromkeys(math_functions.NAMES, math_functions.evaluate),
-    **dict.fromkeys(divider.WAYS, divider.evaluate),
+    **dict.fromkeys(divider.EXACT, divider.evaluate),
     **dict.fromkeys(extremes.WAYS, extremes.evaluate),
     **memory.STATEMENTS,
     **host.STATEMENTS,

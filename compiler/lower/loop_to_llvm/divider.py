@@ -5,41 +5,58 @@ could start twenty operations.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from itertools import groupby
-from typing import TypeAlias
+from typing import TypeAlias, final
 
 from xdsl.dialects import arith, math
+from xdsl.dialects.utils import FastMathFlag
 from xdsl.ir import Block, Operation, SSAValue
 
 from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 from stepwell.compiler.dialects.loop.explicit import ForOp
 from stepwell.compiler.lower.costs import STEPS
-from stepwell.compiler.lower.loop_to_llvm import avx512, newton
+from stepwell.compiler.lower.loop_to_llvm import avx512, estimates, newton
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame
 from stepwell.compiler.lower.loop_to_llvm.program import Program
 from stepwell.compiler.lower.loop_to_llvm.scalars import Relaxable, any_lane, relaxed
 
-Way: TypeAlias = Sequence[Callable[..., SSAValue]]
-"""The instruction, Newton's steps, and where these do not give what it gives."""
-WAYS: Mapping[type[Operation], Way] = {
-    math.SqrtOp: (LlvmBuilder.sqrt, newton.root, newton.beyond_root),
-    arith.DivfOp: (LlvmBuilder.fdiv, newton.quotient, newton.beyond_quotient),
-}
+Instruction: TypeAlias = Callable[..., SSAValue]
+"""Of the builder and what a way is given."""
+
+
+@final
+@dataclass(frozen=True)
+class Way:
+    """How an op is computed beside the divider. Times are thirds of a cycle for a vector of f32,
+    measured on a Xeon with AMX: of the divider, and of the other units instead."""
+
+    instruction: Instruction
+    steps: Instruction
+    beyond: Instruction | None
+    """Where the steps do not give what the instruction gives; None if they are for all numbers."""
+    divider: int
+    units: int
 
 
 def _plain_by(build: LlvmBuilder, x: SSAValue, by: newton.Inverse) -> SSAValue:
     return build.fdiv(x, by.y)
 
 
-BY: Way = (_plain_by, newton.quotient_by, newton.beyond_quotient_by)
+EXACT: Mapping[type[Operation], Way] = {
+    math.SqrtOp: Way(LlvmBuilder.sqrt, newton.root, newton.beyond_root, 36, 26),
+    arith.DivfOp: Way(LlvmBuilder.fdiv, newton.quotient, newton.beyond_quotient, 30, 40),
+}
+EXACT_BY = Way(_plain_by, newton.quotient_by, newton.beyond_quotient_by, 30, 12)
 """Of quotients by what a loop does not change."""
-
-# Thirds of a cycle, measured on a Xeon with AMX.
-_DIVIDER: Mapping[type[Operation], int] = {math.SqrtOp: 36, arith.DivfOp: 30}
-_UNITS: Mapping[type[Operation], int] = {math.SqrtOp: 26, arith.DivfOp: 40}
-_UNITS_BY = 12
+NEAR: Mapping[type[Operation], Way] = {
+    math.SqrtOp: Way(LlvmBuilder.sqrt, estimates.root, None, 36, 14),
+    arith.DivfOp: Way(LlvmBuilder.fdiv, estimates.quotient, None, 30, 12),
+}
+"""Where the nearest float is not asked for."""
+NEAR_BY = Way(_plain_by, estimates.quotient_by, None, 30, 2)
 _STEP = 2
 
 
@@ -49,7 +66,7 @@ def evaluate(frame: Frame, op: Operation) -> None:
     if together is None:
         assert isinstance(op, Relaxable)
         operands = [frame.values[operand] for operand in operands_of(op)]
-        instruction = WAYS[type(op)][0](frame.build, *operands)
+        instruction = EXACT[type(op)].instruction(frame.build, *operands)
         frame.values[op.results[0]] = relaxed(op, instruction)
     elif op is together[0]:
         _by_newton(frame, together)
@@ -65,16 +82,21 @@ def invert(frame: Frame, body: Block) -> None:
 
 
 def _by_newton(frame: Frame, ops: Sequence[Operation]) -> None:
-    """Ahead of them all is one jump, to the instructions, for numbers beyond the steps."""
-    build = frame.build
-    plain, steps, beyond = BY if _is_by(ops[0]) else WAYS[type(ops[0])]
+    """One jump ahead of them all goes to the instructions, for numbers beyond the steps if any."""
+    build, way = frame.build, _way_of(ops[0])
+    assert way is not None
     given = [_given(frame, op) for op in ops]
-    rare = reduce(build.or_, [beyond(build, *operands) for operands in given])
-    with build.if_(any_lane(build, rare)) as choice:
-        choice.yields(*[plain(build, *operands) for operands in given])
-        choice.otherwise()
-        choice.yields(*[steps(build, *operands) for operands in given])
-    frame.values.update(zip([op.results[0] for op in ops], choice.results, strict=True))
+    results: Sequence[SSAValue]
+    if way.beyond is None:
+        results = [way.steps(build, *operands) for operands in given]
+    else:
+        rare = reduce(build.or_, [way.beyond(build, *operands) for operands in given])
+        with build.if_(any_lane(build, rare)) as choice:
+            choice.yields(*[way.instruction(build, *operands) for operands in given])
+            choice.otherwise()
+            choice.yields(*[way.steps(build, *operands) for operands in given])
+        results = choice.results
+    frame.values.update(zip([op.results[0] for op in ops], results, strict=True))
 
 
 def _given(frame: Frame, op: Operation) -> Sequence[object]:
@@ -103,12 +125,12 @@ def _balanced(block: Block) -> Iterator[Sequence[Operation]]:
     known long before.
     """
     wide = [op for op in block.ops if op.results and op.results[0].type == newton.VECTOR]
-    times = sum(_DIVIDER.get(type(op), 0) for op in wide), sum(map(_on_units, wide))
-    runs = [list(run) for (kind, _), run in groupby(wide, _kind) if kind in WAYS]
-    for run in sorted(runs, key=lambda run: _by_steps(run[0])):
+    times = sum(map(_on_divider, wide)), sum(map(_on_units, wide))
+    runs = [(way, list(run)) for way, run in groupby(wide, _way_of) if way]
+    for way, run in sorted(runs, key=lambda each: each[0].units):
         together: list[Operation] = []
         for op in run:
-            relieved = times[0] - _DIVIDER[type(op)], times[1] + _by_steps(op)
+            relieved = times[0] - way.divider, times[1] + way.units
             alone = len(run) == 1 and not _is_by(op)
             waits = any(operand.owner in together for operand in op.operands)
             if alone or waits or max(relieved) >= max(times):
@@ -118,8 +140,13 @@ def _balanced(block: Block) -> Iterator[Sequence[Operation]]:
         yield together
 
 
-def _kind(op: Operation) -> tuple[type[Operation], bool]:
-    return type(op), _is_by(op)
+def _way_of(op: Operation) -> Way | None:
+    if not isinstance(op, math.SqrtOp | arith.DivfOp):
+        return None
+    ways, by = (
+        (NEAR, NEAR_BY) if FastMathFlag.APPROX_FUNC in op.fastmath.data else (EXACT, EXACT_BY)
+    )
+    return by if _is_by(op) else ways[type(op)]
 
 
 def _is_by(op: Operation) -> bool:
@@ -129,9 +156,10 @@ def _is_by(op: Operation) -> bool:
     return op.parent not in (op.rhs.owner, op.rhs.owner.parent)
 
 
-def _by_steps(op: Operation) -> int:
-    return _UNITS_BY if _is_by(op) else _UNITS[type(op)]
+def _on_divider(op: Operation) -> int:
+    way = _way_of(op)
+    return way.divider if way else 0
 
 
 def _on_units(op: Operation) -> float:
-    return 0.0 if type(op) in WAYS else _STEP * STEPS.get(type(op), 1.0)
+    return 0.0 if _way_of(op) else _STEP * STEPS.get(type(op), 1.0)

@@ -6,7 +6,7 @@ tile sums all of it in registers, in the chunks that the fold's order asks for.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, Self, final
 
@@ -50,12 +50,12 @@ class Gemm(Strategy):
     """Tiles of `mr` rows by `nv` vectors of `bytes` bytes.
 
     A task takes `mc` rows by `nc` lanes; `mc = 0` leaves all to one thread. It goes through blocks
-    of `kc` positions of the fold, in whole chunks, if that is not 0: its tiles keep their sums in
-    memory from one block to the next. What is in `pack`, if it may be read before the fold, is
-    copied to panels of what a tile takes at a time: all of the `left` operand first, of the `right`
-    one each block's panel before the tiles that use it. The right operand is asked for `ahead`
-    positions of the fold before it is read; where so many tiles of rows `share` that, as all of
-    them use a panel, each asks for a part of the next one.
+    of `kc` positions of the fold, whole chunks or a part of one, if that is not 0: its tiles keep
+    their sums in memory from one block to the next. What is in `pack`, if it may be read before the
+    fold, is copied to panels of what a tile takes at a time: all of the `left` operand first, of
+    the `right` one each block's panel before the tiles that use it. The right operand is asked for
+    `ahead` positions of the fold before it is read; where so many tiles of rows `share` that, as
+    all of them use a panel, each asks for a part of the next one.
     """
 
     name: ClassVar[str] = "gemm"
@@ -113,6 +113,7 @@ class TiledProduct:
         self.packs_left = "left" in plan.pack and self.contraction.left.may_pack
         self.packs_right = "right" in plan.pack and self.contraction.right.may_pack
         self.blocks = Tasks(self.contraction.blocks(plan.kc), least=0)
+        self.parts = self.contraction.parts(plan.kc)
         steps = {axis.value: Size.of(steps) for axis, steps in self.blocks.blocks}
         axes = self.analysis.axes_of(self.contraction.fold)
         depth = count_of(Size.of(steps.get(axis.value, axis.size)) for axis in axes)
@@ -160,15 +161,25 @@ class TiledProduct:
             panel = self._view(writer, self._first_panel, self._panel, room)
         if not self.blocks.blocks:
             return self._loops(writer, left, panel, intervals).write(intervals)
-        sums = self._view(writer, self._bytes(self._left_size), _count_of(self._tiles))
-        ends = [writer.value(writer.extent(each)) for each in (ZERO, self.blocks.count - 1)]
+        sums = self._view(writer, self._bytes(self._left_size), self._sums)
 
         def block(part: Intervals, number: Bound) -> None:
-            at = [writer.compare("eq", writer.value(number), end) for end in ends]
-            here = Block(part, at[0], at[1], sums, self._place_of_sums)
+            here = self._block(writer, part, number, sums)
             self._loops(writer, left, panel, intervals, here).write(intervals)
 
         return self.blocks.write(writer, block, parallel=False)
+
+    def _block(self, writer: Writer, part: Intervals, number: Bound, sums: SSAValue) -> Block:
+        """The block of this number: the first or the last one of all, and of its chunk."""
+        equal, place = partial(writer.compare, "eq"), self._place_of_sums
+        first = equal(writer.quotient(number, self.parts), 0)
+        last = equal(number, writer.extent(self.blocks.count - 1))
+        whole = Block(part, first, last, sums, partial(place, ZERO))
+        if self.parts == 1:
+            return whole
+        at, behind = writer.remainder(number, self.parts), partial(place, _count_of(self._tiles))
+        ends = writer.select(last, last, equal(at, self.parts - 1))
+        return replace(whole, chunk=Block(part, equal(at, 0), ends, sums, behind))
 
     def _loops(
         self,
@@ -267,8 +278,13 @@ class TiledProduct:
     @property
     def _first_panel(self) -> Size:
         """Where the panels of the tasks begin."""
-        sums = _count_of(self._tiles) if self.blocks.blocks else ZERO
-        return self._bytes(self._left_size) + self._bytes(sums)
+        return self._bytes(self._left_size) + self._bytes(self._sums)
+
+    @property
+    def _sums(self) -> Size:
+        """Elements of the sums between blocks: of all chunks, and behind them of one."""
+        count = 0 if not self.blocks.blocks else 1 if self.parts == 1 else 2
+        return _count_of(self._tiles) * count
 
     @property
     def _left_size(self) -> Size:
@@ -288,12 +304,12 @@ class TiledProduct:
         left = {self.contraction.rows, *self.contraction.left.axes}
         return [each for each in self._tiles[:-1] if left & {each[0], each[0].value}]
 
-    def _place_of_sums(self, body: BodyWriter) -> Bound:
+    def _place_of_sums(self, before: Size, body: BodyWriter) -> Bound:
         """Where the sums of a tile begin: those before it have all their rows and lanes."""
         *others, (lanes, count) = self._tiles
         height = ONE if self.contraction.rows is None else Size.of(self.plan.mr)
         terms = _before(others, body.bases, count)
-        return body.writer.affine([(height, body.bases[lanes.value]), *terms])
+        return body.writer.affine([(height, body.bases[lanes.value]), *terms], before)
 
     def _view(self, writer: Writer, first: Size, count: Size, room: Bound = 0) -> SSAValue:
         place = writer.affine([(ONE, room)], first)

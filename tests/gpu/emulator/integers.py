@@ -28,6 +28,11 @@ def saturating(function: Lanewise) -> Meaning:
     return meaning
 
 
+def positive(function: Lanewise) -> Meaning:
+    """With `.relu`: 0 in place of what is less."""
+    return lambda how: lambda *given: np.maximum(function(*given), 0)
+
+
 def wide_product(how: How) -> Lanewise:
     wide = np.dtype(f"{TYPES[how['type']].dtype.kind}{TYPES[how['type']].bytes * 2}")
     return lambda a, b: a.astype(wide) * b.astype(wide)

@@ -54,6 +54,8 @@ INTEGER_ROWS = (
     lanes("neg.type", UNARY, always(np.negative), type=SIGNED),
     lanes("min.type", BINARY, always(np.minimum), type=f"{INTEGERS} {PAIRS}"),
     lanes("max.type", BINARY, always(np.maximum), type=f"{INTEGERS} {PAIRS}"),
+    lanes("min.relu.type", BINARY, integers.positive(np.minimum), type="s32 s16x2"),
+    lanes("max.relu.type", BINARY, integers.positive(np.maximum), type="s32 s16x2"),
     lanes("sad.type", TERNARY, always(integers.difference_added), type=INTEGERS),
     lanes("dp4a.left.right", "b32 = b32, b32, b32", bits.dot, left="u32 s32", right="u32 s32"),
 )

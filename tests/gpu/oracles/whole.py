@@ -118,6 +118,8 @@ ORACLES: Mapping[str, Oracle] = {
     "neg.type": lambda how, a: -a,
     "min.type": lambda how, a, b: min(a, b),
     "max.type": lambda how, a, b: max(a, b),
+    "min.relu.type": lambda how, a, b: max(min(a, b), 0),
+    "max.relu.type": lambda how, a, b: max(a, b, 0),
     "sad.type": lambda how, a, b, c: c + abs(a - b),
     "dp4a.left.right": dot,
     "and.type": lambda how, a, b: a & b,

@@ -15,7 +15,15 @@ from products import KERNELS, ORDER, fixed, lengths, product
 from stepwell.compiler.dialects.loop.explicit import GatherOp, IfOp, LoadOp, ParallelOp
 from stepwell.compiler.dialects.loop.scalar import CompareOp
 from stepwell.compiler.lower.analysis import Analysis
-from stepwell.compiler.lower.blocking import AHEAD, RUN, STREAMS, TASK, Product, tiles
+from stepwell.compiler.lower.blocking import (
+    AHEAD,
+    PIECE,
+    RUN,
+    STREAMS,
+    TASK,
+    Product,
+    tiles,
+)
 from stepwell.compiler.lower.contraction import contraction_of
 from stepwell.compiler.lower.costs import evenly
 from stepwell.compiler.lower.strategies import choose_plan
@@ -106,7 +114,7 @@ def test_deep_products_are_cut_into_blocks_of_whole_chunks() -> None:
     assert chosen(1024, 1024, 1024, long).kc == 0
     assert chosen(1024, 1024, 5000, long).kc == 1024
     assert chosen(48, 1024, 5000, KERNELS["left turned"]).kc > 0
-    assert chosen(8, 1024, 5000, long).kc == 0
+    assert chosen(8, 64, 5000, long).kc == 0
     assert chosen(48, 1024, 2048, KERNELS["convolution"]).kc > 0
 
 
@@ -126,14 +134,38 @@ def test_a_depth_that_is_not_known_counts_as_deep() -> None:
         ("two axes folded apart", "<serial, 16>", 40, []),
         ("two axes folded apart", "<serial>", 60, []),
         ("plain", "<serial, 8>", 17, [16]),
-        ("plain", "<serial, 8>", 1, [8]),
+        ("plain", "<serial, 8>", 6, [2]),
+        ("two axes folded apart", "<serial, 40>", 21, [1]),
+        ("two axes folded apart", "<serial, 40>", 19, [2]),
     ],
 )
-def test_blocks_end_with_chunks(kernel: str, order: str, positions: int, steps: list[int]) -> None:
+def test_blocks_are_whole_chunks_or_parts_of_one(
+    kernel: str, order: str, positions: int, steps: list[int]
+) -> None:
     text = fixed(KERNELS[kernel].replace(ORDER, order), 8, 8, 20)
     contraction = contraction_of(Analysis(nests_of(parse_kernel(text))[0]))
     assert not isinstance(contraction, str)
     assert [count for _, count in contraction.blocks(positions)] == steps
+
+
+@pytest.mark.parametrize(("rows", "height"), [(1, 1), (5, 5), (16, 16)])
+def test_a_matrix_that_few_tiles_need_turned_is_read_in_squares(rows: int, height: int) -> None:
+    plan = chosen(rows, 5000, 768, KERNELS["right turned"])
+    assert (plan.mr, plan.nv, plan.pack, plan.ahead) == (height, 1, (), 0)
+    kernel = expanded(fixed(KERNELS["right turned"], rows, 5008, 768), plan)
+    loops = [op for op in kernel.walk() if op.name == "loop.for" and not _loops_in(op)]
+    counts = [sum(isinstance(op, FmaOp) for op in loop.walk()) for loop in loops]
+    assert counts == [16 * height]
+    assert not any(isinstance(op, GatherOp) for op in kernel.walk())
+
+
+def test_what_lies_neither_along_the_fold_nor_the_lanes_is_packed() -> None:
+    text = fixed(KERNELS["right turned"], 4, 64, 64)
+    apart = text.replace("[%j, %k]", "[%j, (2) * %k]").replace("[64, 64] x", "[64, 128] x", 1)
+    assert apart.count("128") == apart.count("(2) * %k") == 1
+    plan = choose_plan(parse_kernel(apart), MACHINE)
+    assert isinstance(plan, Gemm)
+    assert plan.pack == ("right",)
 
 
 def test_a_matrix_that_is_turned_is_packed() -> None:
@@ -240,10 +272,12 @@ def test_few_tiles_read_rows_from_afar_to_their_ends() -> None:
     for rows in (1, 8, 32):
         plan = chosen(rows, 3072, 768, one_chunk)
         assert (plan.pack, plan.kc) == ((), STREAMS)
+        assert plan.ahead > 0
         assert 4 * plan.nc >= RUN
     assert chosen(8, 256, 768, one_chunk).kc == 0
     assert chosen(100, 3072, 768, one_chunk).pack == ("right",)
-    assert chosen(8, 3072, 3072, one_chunk).kc == 0
+    assert chosen(1, 3072, 3072, one_chunk).nv * 64 == PIECE
+    assert chosen(8, 3072, 3072, one_chunk).kc == STREAMS
 
 
 def test_a_window_that_is_inside_is_told_by_the_ends_of_a_tile() -> None:
@@ -264,15 +298,16 @@ def test_a_window_that_is_inside_is_told_by_the_ends_of_a_tile() -> None:
 
 def test_the_panel_of_a_turned_matrix_stays_in_a_cache() -> None:
     deep = KERNELS["right turned"].replace(ORDER, "<serial, 1024>")
-    for rows, k, cache in ((1, 512, MACHINE.l1), (64, 768, MACHINE.l2), (64, 3000, MACHINE.l2)):
-        plan = chosen(rows, 5000, k, deep)
-        assert plan.nv * plan.bytes * (plan.kc or k) <= cache
+    for k in (768, 3000):
+        plan = chosen(64, 5000, k, deep)
+        assert plan.nv * plan.bytes * (plan.kc or k) <= MACHINE.l2
         assert plan.kc in (0, 1024)
     assert chosen(64, 5000, 768, deep).kc == 0
 
 
 def test_one_row_is_as_many_tasks_as_it_takes_to_load_the_matrix() -> None:
-    assert chosen(1, 3072, 768).nc <= 3072 // 8
+    assert chosen(1, 768, 3072).nc <= 768 // 2
+    assert chosen(1, 32768, 768).nc <= 32768 // 8
     assert chosen(1, 512, 784).nc < 512
     assert chosen(1, 128, 128).mc == 0
 
