@@ -2,10 +2,11 @@
 // RUN: STEPWELL_GENERIC_ROUNDTRIP
 
 // What the threads of a warp, or of a block, do together.
-loop.kernel @together(%x: !loop.buffer<[64] x bf16>, %v: !loop.buffer<[64] x f32>) -> () {
+loop.kernel @together<N: 0>(%x: !loop.buffer<[64] x bf16>, %v: !loop.buffer<[64] x f32>) -> () {
   %i = loop.index 8
   %c = loop.compare lt %i, %i : index
   %shared = nvg.shared : !loop.buffer<[4096] x bf16>
+  %rest = nvg.shared dynamic : !loop.buffer<[4*N + 64] x i8>
   nvg.cp_async %x[%i] to %shared[%i] where %c : !loop.buffer<[64] x bf16>, !loop.buffer<[4096] x bf16>
   nvg.commit_group
   nvg.wait_group <2>
@@ -18,6 +19,7 @@ loop.kernel @together(%x: !loop.buffer<[64] x bf16>, %v: !loop.buffer<[64] x f32
   loop.store %e, %v[%i] : vector<4xf32> to !loop.buffer<[64] x f32>
 }
 // CHECK:       %shared = nvg.shared : !loop.buffer<[4096] x bf16>
+// CHECK-NEXT:  %rest = nvg.shared dynamic : !loop.buffer<[4*N + 64] x i8>
 // CHECK-NEXT:  nvg.cp_async %x[%i] to %shared[%i] where %c : !loop.buffer<[64] x bf16>, !loop.buffer<[4096] x bf16>
 // CHECK-NEXT:  nvg.commit_group
 // CHECK-NEXT:  nvg.wait_group <2>

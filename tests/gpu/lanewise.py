@@ -1,5 +1,6 @@
 """Kernels of one instruction, with an operand for each thread, and values to try them on."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -10,10 +11,15 @@ from emulator.device import Device
 from emulator.operations import named_type
 from emulator.rows import Row
 from emulator.types import UNSIGNED, Array, Type
-from small_kernels import HEAD
 
 How: TypeAlias = Mapping[str, str]
 THREADS = 64
+HEAD = ".version 8.0\n.target {}\n.address_size 64\n"
+NEWER = re.compile(
+    r"[us]16x2|^(add|sub|mul|ex2|tanh|setp)\b.*bf16|^cvt\b.*\.(bf16\.(?!f32$)\w+|(?!f32)\w+\.bf16"
+    r"|ftz\.f32\.bf16|r[nz]\.(relu\.)?tf32\.f32)$"
+)
+"""What an A100 lacks."""
 SPECIAL = (0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan, 0.5, 1.5, 2.5, -3.5)
 
 
@@ -90,7 +96,13 @@ def kernel(mnemonic: str, results: Sequence[Type], sources: Sequence[Type]) -> s
     for place, type in enumerate(results, first):
         lines += _stored(place, type)
     body = "\n".join(lines)
-    return f"{HEAD}.visible .entry k({parameters})\n{{\n{body}\nret;\n}}\n"
+    head = HEAD.format(processor(mnemonic))
+    return f"{head}.visible .entry k({parameters})\n{{\n{body}\nret;\n}}\n"
+
+
+def processor(mnemonic: str) -> str:
+    """The least one that has an instruction."""
+    return "sm_90" if NEWER.search(mnemonic) else "sm_80"
 
 
 def declared(type: Type) -> str:

@@ -38,8 +38,13 @@ def oracle_of(row: Row, types: list[Type]) -> whole.Oracle:
     return mixed.ORACLES.get(row.name) or whole.ORACLES[row.form]
 
 
+def has(processor: str) -> bool:
+    """Whether what the tests run on has what this processor has."""
+    return under_test.is_emulated() or under_test.card().runs(processor)
+
+
 def mnemonics(row: Row) -> list[str]:
-    every = list(row.mnemonics())
+    every = [each for each in row.mnemonics() if has(lanewise.processor(each))]
     if len(every) <= MOST:
         return every
     random = np.random.default_rng(zlib.crc32(row.form.encode()))

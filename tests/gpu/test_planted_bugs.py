@@ -9,7 +9,9 @@ import pytest
 from emulator.errors import AccessError, DeadlockError, RaceError
 from gpu_kernels import agree_on_gpu
 from halves import HALVES
+from long_folds import BOTH
 from products import KERNELS, fixed
+from stepwell.compiler.lower.grids.crews import Crews
 from stepwell.compiler.lower.grids.tensor import Tensor
 from stepwell.compiler.lower.grids.tiles import Tiles
 from stepwell.compiler.lower.grids.transposed import Transposed
@@ -23,6 +25,7 @@ loop.kernel @turned(%x: !loop.buffer<[64, 64] x f32>) -> (%y: !loop.buffer<[64, 
 }
 """
 turned = partial(agree_on_gpu, TURNED, {}, Transposed())
+long_rows = partial(agree_on_gpu, BOTH, {}, Crews())
 tiles = partial(agree_on_gpu, fixed(KERNELS["plain"], 64, 64, 64), {}, Tiles(64, 64))
 tensor = partial(agree_on_gpu, fixed(HALVES["plain"], 64, 64, 160), {}, Tensor(64, 64))
 
@@ -53,6 +56,7 @@ def for_half_of_the_threads(ptx: str) -> str:
 
 BARRIER = r"bar\.sync\s+0;"
 PLANTED = {
+    "rows without a barrier": (long_rows, without(BARRIER), RaceError, "no barrier between"),
     "squares without a barrier": (turned, without(BARRIER), RaceError, "no barrier between"),
     "products without a barrier": (tiles, without(BARRIER), RaceError, "no barrier between"),
     "copies that nobody waits for": (

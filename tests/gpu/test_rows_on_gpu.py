@@ -1,50 +1,18 @@
 """Rows on the emulated GPU under the strategy `warps`: the bits of the nests, races looked for."""
 
 import re
-from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 
-from arrays import Array, expect_same_bits
 from emulator.block import Order
 from gpu_programs import OnGpu
-from programs import Interpreter, block_of, module_of
-from stepwell.compiler.ops.value import Value
+from programs import block_of, module_of
+from row_programs import Write, centred, check, extremes, softmax
 from stepwell.runtime.dtypes import BY_NAME
 from tensor_types import tensor_of
 
 pytestmark = pytest.mark.device
-Write = Callable[[Value], Sequence[Value]]
-
-
-def along(x: Value, row: Value) -> Value:
-    """Numbers of rows for each of their elements."""
-    return row.broadcast(x.shape, range(x.rank - 1))
-
-
-def softmax(x: Value) -> Sequence[Value]:
-    e = (x - along(x, x.max((x.rank - 1,)))).apply("exp")
-    return [e / along(x, e.sum((x.rank - 1,)))]
-
-
-def centred(x: Value) -> Sequence[Value]:
-    """Two results, of which one is a number for each row."""
-    last = (x.rank - 1,)
-    moved = x - along(x, x.sum(last) * 0.125)
-    square = (moved * moved).sum(last)
-    return [moved * along(x, square.apply("rsqrt")), square]
-
-
-def extremes(x: Value) -> Sequence[Value]:
-    return [x.max((x.rank - 1,)), x.apply("reduce_min", axes=(x.rank - 1,))]
-
-
-def check(write: Write, text: str, array: Array, order: Order = Order.TOGETHER) -> OnGpu:
-    module = module_of(block_of([tensor_of(text)], write))
-    gpu = OnGpu(module, order=order)
-    expect_same_bits(gpu("f0", [array]), Interpreter(module)("f0", [array]))
-    return gpu
 
 
 @pytest.mark.parametrize("order", Order)
@@ -69,7 +37,8 @@ def test_rows_give_the_bits_of_the_nests(
     random = np.random.default_rng(shape[-1])
     array = random.standard_normal(shape).astype(BY_NAME[text.partition("[")[0]].numpy)
     gpu = check(write, text, array, order)
-    assert any("<warps" in plan or "<chunks" in plan for plan in gpu.image.plans.values())
+    plans = " ".join(gpu.image.plans.values())
+    assert re.search("<(warps|crews|chunks)", plans)
 
 
 def test_a_short_row_stays_in_registers() -> None:

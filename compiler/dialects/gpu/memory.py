@@ -1,6 +1,7 @@
 """Memory that the threads of a block have in common."""
 
-from xdsl.irdl import IRDLOperation, irdl_op_definition, result_def
+from xdsl.dialects.builtin import UnitAttr
+from xdsl.irdl import IRDLOperation, irdl_op_definition, opt_prop_def, result_def
 from xdsl.utils.exceptions import VerifyException
 
 from stepwell.compiler.dialects.loop.types import BufferType
@@ -8,14 +9,21 @@ from stepwell.compiler.dialects.loop.types import BufferType
 
 @irdl_op_definition
 class SharedOp(IRDLOperation):
-    """A buffer of fixed size that every block of a grid has one of, as long as it runs:
-    `nvg.shared : !loop.buffer<[4096] x f32>`."""
+    """A buffer that every block of a grid has one of, as long as it runs. It is of fixed size, or
+    `dynamic`, the only such one of a grid: as much as the host says when it launches that.
+
+    ```
+    nvg.shared : !loop.buffer<[4096] x f32>
+    nvg.shared dynamic : !loop.buffer<[4*N] x i8>
+    ```
+    """
 
     name = "nvg.shared"
+    dynamic = opt_prop_def(UnitAttr)
     result = result_def(BufferType)
-    assembly_format = "attr-dict `:` type($result)"
+    assembly_format = "(`dynamic` $dynamic^)? attr-dict `:` type($result)"
 
     def verify_(self) -> None:
         assert isinstance(self.result.type, BufferType)
-        if self.result.type.count.static is None:
+        if self.dynamic is None and self.result.type.count.static is None:
             raise VerifyException("shared memory has a fixed size")

@@ -1,4 +1,4 @@
-"""A kernel taken apart into nests of one fold each, where that is long and there are few rows."""
+"""A kernel taken apart into nests of one fold each, where that is long."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,15 +32,33 @@ class Part:
     fold: LongFold | None = None
     results: Sequence[SSAValue] = ()
 
+    def chunks(self) -> Iterator[tuple[Analysis, Size]]:
+        """Nests that fill the results, of the whole chunks and of what is behind those, with sizes
+        that are zero if there is none."""
+        assert self.fold is not None
+        for nest, size in (
+            (self.fold.chunks(self.results), self.fold.whole),
+            (self.fold.remainder(self.results), self.fold.rest),
+        ):
+            yield Analysis(nest), size
+            nest.erase(safe_erase=False)
+
 
 @final
 class Apart:
-    """The parts in their order, and the memory that they need. `made` is to be erased after use."""
+    """The parts in their order, and the memory that they need; erased after use. Few rows are taken
+    apart; of a block's, which has so many `warps`, all folds, with memory for one position along
+    the `outer` axes."""
 
-    def __init__(self, kernel: KernelOp) -> None:
+    def __init__(self, kernel: KernelOp, outer: int = 0, warps: int = 0) -> None:
         self.ranges = kernel.symbols.ranges
-        self.buffers: dict[SSAValue, BufferType] = locals_of(kernel)
+        self.buffers: dict[SSAValue, BufferType] = {
+            local: buffer(type.shape[outer:], type.element)
+            for local, type in locals_of(kernel).items()
+        }
         """What the parts leave to each other."""
+        self._outer = outer
+        self._warps = warps
         self._made: list[NestOp | LocalOp] = []
         self.parts = [part for nest in nests_of(kernel) for part in self._parts(nest)]
         folds = [part.fold for part in self.parts if part.fold is not None]
@@ -64,7 +82,8 @@ class Apart:
             op.erase(safe_erase=False)
 
     def _parts(self, nest: NestOp) -> Iterator[Part]:
-        totals = {fold: self._places(fold, _rows(nest)) for fold in folds_of(nest)[:-1]}
+        rows = prod(nest.sizes.data[self._outer :], start=ONE)
+        totals = {fold: self._places(fold, (rows,)) for fold in folds_of(nest)[:-1]}
         nests = separated(nest, totals)
         self._made.extend(each for each in nests if each is not nest)
         found = [Analysis(each) for each in nests]
@@ -75,7 +94,7 @@ class Apart:
         for total in totals.values():
             self._keep(total)
         for analysis, fold in zip(found, folds, strict=True):
-            places = [] if fold is None else self._places(fold.fold, fold.shape)
+            places = [] if fold is None else self._places(fold.fold, fold.shape(rows))
             self._keep(places)
             yield Part(analysis, fold, [place.result for place in places])
 
@@ -91,12 +110,10 @@ class Apart:
             self.buffers[each.result] = buffer_type(each.result)
 
     def _long(self, analysis: Analysis) -> LongFold | None:
-        fold = long_fold(analysis)
-        return None if fold is None or _pays(fold, self.ranges) is False else fold
-
-
-def _rows(nest: NestOp) -> tuple[Size]:
-    return (prod(nest.sizes.data, start=ONE),)
+        fold = long_fold(analysis, self._warps)
+        if fold is None or (not self._warps and _pays(fold, self.ranges) is False):
+            return None
+        return fold
 
 
 def _pays(fold: LongFold, ranges: Mapping[str, Range]) -> bool | None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from xdsl.dialects import gpu
+from xdsl.dialects.builtin import UnitAttr, i8
 from xdsl.dialects.llvm import GlobalOp
 from xdsl.ir import Attribute, Operation, Region, SSAValue
 
@@ -45,6 +46,13 @@ def share(writer: Writer, count: int, element: Attribute) -> SSAValue:
     return writer.effect(SharedOp, (), (buffer((Size.of(count),), element),)).results[0]
 
 
+def share_rest(writer: Writer, bytes: Size) -> SSAValue:
+    """So many bytes of the block's memory that the launch adds: there may be more of them, and as
+    many as the sizes of a call tell."""
+    dynamic = {"dynamic": UnitAttr()}
+    return writer.effect(SharedOp, (), (buffer((bytes,), i8),), dynamic).results[0]
+
+
 def wait(writer: Writer) -> None:
     """What any thread of the block has written to shared memory, all see from here on."""
     writer.effect(gpu.BarrierOp, ())
@@ -55,10 +63,10 @@ def wait(writer: Writer) -> None:
 
 def shared(frame: Frame, op: SharedOp) -> None:
     type = buffer_type(op.result)
-    count = type.count.static
+    count, linkage = (0, "external") if op.dynamic else (type.count.static, "internal")
     assert count is not None
     name, kind = frame.program.unique("shared"), array(in_memory(type.element), count)
-    made = GlobalOp(kind, name, "internal", SHARED, alignment=ALIGNMENT)
+    made = GlobalOp(kind, name, linkage, SHARED, alignment=ALIGNMENT)
     made.location = op.location
     frame.program.add(made)
     frame.values[op.result] = frame.build.address_of(name, SHARED)

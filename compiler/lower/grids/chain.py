@@ -31,7 +31,8 @@ TAIL = 32
 @final
 class Chain:
     """One thread's way through the results of a row's chunks: it adds some, which lie in registers,
-    while the next are on their way. Where the order is free, vectors are joined as such."""
+    while the next are on their way, unless these are near. Where the order is free, vectors are
+    joined as such."""
 
     def __init__(
         self, writer: Writer, fold: LongFold, results: Sequence[SSAValue], row: Bound, bytes: int
@@ -45,14 +46,15 @@ class Chain:
         self._stride = fold.stride
         self._count = writer.extent(fold.count)
         sizes = [bytes_of(type) for type in self._types]
-        near = fold.stride == ONE
-        self._width = bytes // max(sizes) if near and min(sizes) >= LEAST else 1
+        self._near = fold.near
+        beside = fold.stride == ONE
+        self._width = bytes // max(sizes) if beside and min(sizes) >= LEAST else 1
         words = sum(max(size, LEAST) // LEAST for size in sizes)
-        self._room = (WORDS if near else APART) // words // EVEN * EVEN
+        self._room = (WORDS if beside else APART) // words // EVEN * EVEN
 
     def totals(self) -> Parts:
         writer, room = self._writer, self._room
-        whole = writer.round_down(self._count, 2 * room)
+        whole = 0 if self._near else writer.round_down(self._count, 2 * room)
         totals = self._start()
         if isinstance(whole, int):
             totals = self._ahead(whole, totals) if whole else totals

@@ -47,8 +47,7 @@ class Chunks(Sometimes):
     def fits(cls, kernel: KernelOp, machine: Machine) -> Refusal | None:
         if any(isinstance(op, SortOp | ScanOp | WhileOp) for op in kernel.walk()):
             return Refusal("it sorts, or is a loop for each element")
-        apart = Apart(kernel)
-        apart.erase()
+        apart = Apart(kernel.clone())
         return Refusal("no fold of few rows has several chunks") if apart.pays is False else None
 
     @classmethod
@@ -56,14 +55,12 @@ class Chunks(Sometimes):
         return cls(machine.vector_bytes)
 
     def workspace(self, kernel: KernelOp) -> Size:
-        apart = Apart(kernel)
-        apart.erase()
+        apart = Apart(kernel.clone())
         need = total_bytes(apart.buffers.values())
         return need if apart.pays else largest(need, self._otherwise(kernel).workspace(kernel))
 
     def otherwise(self, kernel: KernelOp) -> tuple[Ask, Strategy] | None:
-        apart = Apart(kernel)
-        apart.erase()
+        apart = Apart(kernel.clone())
         return None if apart.pays else (apart.asked, self._otherwise(kernel))
 
     def expand(self, kernel: KernelOp) -> None:
@@ -94,17 +91,13 @@ class _Grids:
     ranges: Mapping[str, Range]
 
     def write(self) -> None:
-        fold, results = self.part.fold, self.part.results
+        fold = self.part.fold
         self.writer.location = self.part.nest.nest.location
         if fold is None:
             self._nest(self.part.nest)
             return
-        for nest, size in (
-            (fold.chunks(results), fold.whole),
-            (fold.remainder(results), fold.rest),
-        ):
-            unless_empty(self.writer, [size], self.ranges, partial(self._nest, Analysis(nest)))
-            nest.erase(safe_erase=False)
+        for nest, size in self.part.chunks():
+            unless_empty(self.writer, [size], self.ranges, partial(self._nest, nest))
         self.writer.parallel(self.writer.extent(fold.rows), self._join)
 
     def _nest(self, nest: Analysis) -> None:
@@ -116,21 +109,37 @@ class _Grids:
             grid.write_nest(self.writer, nest, self.buffers, self.ranges)
 
     def _join(self, row: Bound) -> None:
-        """A row's chunks in one number, and what follows."""
-        writer, nest, fold = self.writer, self.part.nest, self.part.fold
-        assert fold is not None
-        results = [self.buffers[each] for each in self.part.results]
-        with writer.memory():
-            totals = Chain(writer, fold, results, row, self.bytes).totals()
-            ready = [
-                Ready(result, frozenset((fold.fold,)), partial(_spread, total))
-                for result, total in zip(fold.fold.results, totals, strict=True)
-            ]
-            axes = nest.axes()
-            bases: dict[SSAValue, Bound] = dict.fromkeys(nest.nest.axes, 0)
-            indices = writer.unravel(row, [axis.size for axis in axes])
-            bases.update(zip((axis.value for axis in axes), indices, strict=True))
-            NestWriter(writer, nest, Tile(), bases, self.buffers, ready).write_nest()
+        bases = indices_of(self.writer, self.part.nest, row)
+        join(self.writer, self.part, row, bases, self.buffers, self.bytes)
+
+
+def indices_of(writer: Writer, nest: Analysis, row: Bound, outer: int = 0) -> dict[SSAValue, Bound]:
+    """The indices at one of a nest's positions behind the first `outer` axes, in their order."""
+    bases: dict[SSAValue, Bound] = dict.fromkeys(nest.nest.axes, 0)
+    axes = nest.axes(outer)
+    indices = writer.unravel(row, [axis.size for axis in axes])
+    bases.update(zip((axis.value for axis in axes), indices, strict=True))
+    return bases
+
+
+def join(
+    writer: Writer,
+    part: Part,
+    row: Bound,
+    bases: Mapping[SSAValue, Bound],
+    buffers: Mapping[SSAValue, SSAValue],
+    bytes: int,
+) -> None:
+    """A row's chunks in one number, and what follows."""
+    fold, results = part.fold, [buffers[each] for each in part.results]
+    assert fold is not None
+    with writer.memory():
+        totals = Chain(writer, fold, results, row, bytes).totals()
+        ready = [
+            Ready(result, frozenset((fold.fold,)), partial(_spread, total))
+            for result, total in zip(fold.fold.results, totals, strict=True)
+        ]
+        NestWriter(writer, part.nest, Tile(), bases, buffers, ready).write_nest()
 
 
 def _spread(total: SSAValue, body: BodyWriter) -> Spread:

@@ -26,7 +26,9 @@ from stepwell.compiler.lower.loop_to_llvm.control import LowerBlock
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame
 from stepwell.compiler.lower.loop_to_llvm.program import Program
 from stepwell.compiler.lower.loop_to_llvm.types import as_integer, in_memory
+from stepwell.compiler.lower.writer import ZERO
 from stepwell.runtime.errors import CompileError
+from stepwell.runtime.sizes import Size
 
 NO_LETTER = re.compile(r"[^a-zA-Z0-9_]")
 
@@ -52,8 +54,8 @@ def launch(lower: LowerBlock, device: Device, frame: Frame, op: gpu.LaunchOp) ->
     build, number = frame.build, len(device.kernels)
     grid = _outlined(lower, device, frame, op)
     extents = [build.trunc(frame.values[each], i32) for each in _extents(op)]
-    shared = op.dynamicSharedMemorySize
-    bytes = build.constant(i32, 0) if shared is None else frame.values[shared]
+    added = frame.sizes.operand(_added(op))
+    bytes = build.constant(i32, added) if isinstance(added, int) else build.trunc(added, i32)
     with build.if_(build.icmp("ne", frame.values[op.gridSizeX], 0)):
         table = read(build, frame.context, Word.KERNELS)
         kernel = build.load(build.gep(table, number, i64), ptr)
@@ -78,9 +80,16 @@ def _outlined(lower: LowerBlock, device: Device, frame: Frame, op: gpu.LaunchOp)
     return grid
 
 
+def _added(op: gpu.LaunchOp) -> Size:
+    """Bytes of shared memory that a block has beyond what is fixed when it is compiled."""
+    shared = [each for each in op.walk() if isinstance(each, SharedOp)]
+    return sum((each.result.type.count for each in shared if each.dynamic), start=ZERO)
+
+
 def _expect_room(name: str, op: gpu.LaunchOp) -> None:
     """Raises CompileError SW0258 for a block that takes more shared memory than there is."""
-    shared = [each.result.type for each in op.walk() if isinstance(each, SharedOp)]
+    every = [each for each in op.walk() if isinstance(each, SharedOp)]
+    shared = [each.result.type for each in every if not each.dynamic]
     sizes = [each.count * size(in_memory(each.element)) for each in shared]
     taken = sum(each.static or 0 for each in sizes)
     if taken > SHARED_BYTES:

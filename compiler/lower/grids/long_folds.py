@@ -17,9 +17,11 @@ from stepwell.compiler.lower.contraction import chunk_steps, slice_of
 from stepwell.compiler.lower.writer import ONE, ZERO
 from stepwell.runtime.sizes import Size
 
-FREE, UNKNOWN, MOST = 4096, 16384, 4096
-"""Positions of a chunk where the order is free, also of a fold of unknown length; a longer fold has
-so many chunks."""
+FREE, MOST = 4096, 4096
+"""Positions of a chunk where the order is free, of which a fold of unknown length has four times as
+many; a longer fold has so many chunks."""
+LEAST = 256
+"""The same for the warps of a block."""
 EVEN = 4
 """What the number of results divides that lie in a row, so that vectors of them are aligned."""
 
@@ -32,7 +34,7 @@ class LongFold:
     """The only fold of a nest, of which each chunk is `steps` positions along its first axis.
 
     If it goes `along` what lies side by side, so do the results of a row's chunks; otherwise those
-    of all rows for one chunk do.
+    of all rows for one chunk do. Those of a block's row lie `near`, in its memory.
     """
 
     nest: NestOp
@@ -40,6 +42,7 @@ class LongFold:
     axes: Sequence[Axis]
     steps: int
     along: bool
+    near: bool
 
     @property
     def whole(self) -> Size:
@@ -69,10 +72,9 @@ class LongFold:
         """Results from one chunk to the next."""
         return ONE if self.along else self.rows
 
-    @property
-    def shape(self) -> Shape:
-        """How the chunks' results lie."""
-        return (self.rows, self.pitch) if self.along else (self.count, self.rows)
+    def shape(self, rows: Size) -> Shape:
+        """How the chunks' results of some rows lie."""
+        return (rows, self.pitch) if self.along else (self.count, rows)
 
     def chunks(self, results: Sequence[SSAValue]) -> NestOp:
         """A nest over rows and whole chunks, which fills the results."""
@@ -125,21 +127,22 @@ class LongFold:
         return construct(FoldOp, (), types, properties, self.fold.location, regions=[Region(block)])
 
 
-def long_fold(analysis: Analysis) -> LongFold | None:
+def long_fold(analysis: Analysis, pieces: int = 0) -> LongFold | None:
     """The fold of a nest, if it is the only one, and can be cut into chunks between positions of
-    its first axis."""
+    its first axis; where the order is free, into so many `pieces`."""
     folds = folds_of(analysis.nest)
     if len(folds) != 1:
         return None
     (fold,) = folds
     axes = analysis.axes_of(fold)
-    steps = _steps(fold, axes) if axes else 0
+    steps = _steps(fold, axes, pieces) if axes else 0
     if not steps or axes[0].size.static == steps:
         return None
     reads = analysis.inside[fold]
     along = all(each.stride(axes[-1].value) in (ZERO, ONE) for each in reads)
     even = len(axes) == 1 or (axes[-1].size.static or 1) % LANE_COUNT == 0
-    return LongFold(analysis.nest, fold, axes, steps, along and even and _is_free(fold))
+    along = along and even and _is_free(fold)
+    return LongFold(analysis.nest, fold, axes, steps, along, near=pieces > 0)
 
 
 def _is_free(fold: FoldOp) -> bool:
@@ -147,7 +150,7 @@ def _is_free(fold: FoldOp) -> bool:
     return fold.order.data.kind in ("lanes", "any")
 
 
-def _steps(fold: FoldOp, axes: Sequence[Axis]) -> int:
+def _steps(fold: FoldOp, axes: Sequence[Axis], pieces: int) -> int:
     """How many positions of the first axis make a chunk; 0 where there are no such chunks."""
     if fold.order.data.kind != "any":
         return chunk_steps(fold, axes) or 0
@@ -155,7 +158,8 @@ def _steps(fold: FoldOp, axes: Sequence[Axis]) -> int:
     inner = prod((axis.size for axis in axes[1:]), start=ONE).static
     if inner == 0:
         return 0
-    wanted = UNKNOWN if count is None else FREE * -(-count // (FREE * MOST))
+    unit, most = (LEAST, pieces) if pieces else (FREE, MOST)
+    wanted = 4 * unit if count is None else unit * -(-count // (unit * most))
     return 1 if inner is None else max(1, wanted // inner)
 
 

@@ -5,7 +5,7 @@ more than a copy of a whole buffer becomes a grid of one thread. Sizes, indices,
 launches stay with the host, which reads from the GPU's memory only what decides its way.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import final
 
@@ -37,7 +37,6 @@ from stepwell.compiler.dialects.loop.host import (
     WhileOp,
 )
 from stepwell.compiler.dialects.loop.nests import KernelOp, YieldOp
-from stepwell.compiler.lower.contraction import slice_of
 from stepwell.compiler.lower.grids.launch import BLOCK, THREAD, empty_body, launch
 from stepwell.compiler.lower.grids.owners import (
     Owner,
@@ -100,26 +99,30 @@ def _convert(block: Block) -> None:
 def _hosted(block: Block) -> Iterator[Operation]:
     """The ops of a block that the host runs: what decides its way, and what that needs."""
     needed: set[Operation] = set()
+    told = _told(block)
     for op in reversed(list(block.ops)):
-        if op in needed or _is_hosts(op):
+        if op in needed or _is_hosts(op, told):
             needed.update(_sources(op))
             yield op
 
 
-def _is_hosts(op: Operation) -> bool:
+def _told(block: Block) -> set[Operation]:
+    """The ops of a block that the GPU's memory has told something."""
+    told: set[Operation] = set()
+    for op in block.ops:
+        if isinstance(op, LoadOp) or any(each.owner in told for each in operands_of(op)):
+            told.add(op)
+    return told
+
+
+def _is_hosts(op: Operation, told: Set[Operation]) -> bool:
     if isinstance(op, STRUCTURES):
         inside = list(op.walk())
         works = any(isinstance(each, ACCESSES) for each in inside)
         return any(isinstance(each, HOSTS) for each in inside) or not works
     if isinstance(op, CopyOp):
-        return not _is_placed_there(op)
+        return op not in told
     return isinstance(op, (*HOSTS, ConditionOp, YieldOp))
-
-
-def _is_placed_there(op: CopyOp) -> bool:
-    """Whether the GPU's memory tells where to."""
-    behind = slice_of(operands_of(op))
-    return any(isinstance(each, LoadOp) and each.parent is op.parent for each in behind)
 
 
 def _sources(op: Operation) -> Iterator[Operation]:

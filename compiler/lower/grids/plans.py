@@ -1,6 +1,7 @@
 """The strategies of each kind of machine."""
 
 from stepwell.compiler.lower.grids.chunks import Chunks
+from stepwell.compiler.lower.grids.crews import Crews
 from stepwell.compiler.lower.grids.grid import Grid
 from stepwell.compiler.lower.grids.sort import GridSort
 from stepwell.compiler.lower.grids.tensor import Tensor
@@ -11,7 +12,7 @@ from stepwell.compiler.lower.strategies import STRATEGIES, Strategies
 from stepwell.compiler.machines.machine import Machine
 
 GRIDS: Strategies = {
-    each.name: each for each in (GridSort, Tensor, Tiles, Chunks, Warps, Transposed, Grid)
+    each.name: each for each in (GridSort, Tensor, Tiles, Crews, Chunks, Warps, Transposed, Grid)
 }
 """Those of GPUs, in the order in which they are tried: the last one always fits."""
 

@@ -1,4 +1,4 @@
-"""Sixteen or 32 threads with the 64 accumulators of a fold, a vector of sixteen bytes each."""
+"""Threads side by side along a row: those with the 64 accumulators of a fold, a vector each."""
 
 from collections.abc import Callable, Sequence
 from typing import final
@@ -15,7 +15,7 @@ from stepwell.compiler.lower.writer import Bound, Writer
 
 Step = Callable[[tuple[Mask, ...], Sequence[SSAValue]], Sequence[SSAValue]]
 UNROLLED = 16
-"""Blocks of 64 positions that are written out, so that what is kept of them stays in registers."""
+"""Steps that are written out, so that what is kept of them stays in registers."""
 
 
 @final
@@ -23,13 +23,16 @@ class Threads(Team):
     """Accumulator i is lane i mod `width` of thread i / `width`. The position q of a chunk joins
     accumulator q mod 64, so that at any time the threads stand at 64 neighbours."""
 
-    def __init__(self, writer: Writer, lane: Bound, width: int) -> None:
+    def __init__(self, writer: Writer, lane: Bound, width: int, count: int = 0) -> None:
         self._writer = writer
         self.lane = lane
         self.width = width
-        self.count = LANE_COUNT // width
+        self.count = count or LANE_COUNT // width
+        """Of more threads than have the accumulators, all go along, but do not fold."""
+        self.reach = self.count * width
+        """Positions that they stand at at the same time."""
         self.first = writer.multiply(lane, width)
-        """The thread's first position among the 64."""
+        """The thread's first position among these."""
 
     def row(self, span: Span, step: Step, carried: Sequence[SSAValue]) -> Sequence[SSAValue]:
         def at(inside: Mask, index: Bound, carried: Sequence[SSAValue]) -> Sequence[SSAValue]:
@@ -57,20 +60,18 @@ class Threads(Team):
             place = writer.add(index, self.first)
             return at(masks(writer, place, high, self.width, 1)[0], place, carried)
 
-        if isinstance(low, int) and isinstance(high, int) and high - low <= LANE_COUNT * UNROLLED:
-            for index in range(low, high, LANE_COUNT):
-                step = full if index + LANE_COUNT <= high else rest
+        reach = self.reach
+        if isinstance(low, int) and isinstance(high, int) and high - low <= reach * UNROLLED:
+            for index in range(low, high, reach):
+                step = full if index + reach <= high else rest
                 carried = step(index, carried)
             return carried
-        whole = high if unit % LANE_COUNT == 0 else self._whole(low, high)
-        carried = writer.loop(low, whole, LANE_COUNT, carried, full)
+        # Chunks begin where blocks do.
+        whole = high if unit % reach == 0 else writer.round_down(high, reach)
+        carried = writer.loop(low, whole, reach, carried, full)
         if whole is high:
             return carried
-        return writer.loop(whole, high, LANE_COUNT, carried, rest)
-
-    def _whole(self, low: Bound, high: Bound) -> Bound:
-        """Where the last whole block ends; chunks begin where blocks do."""
-        return self._writer.round_down(high, LANE_COUNT)
+        return writer.loop(whole, high, reach, carried, rest)
 
     def join(self, kind: Combine, parts: Parts) -> Parts:
         distance = self.count // 2

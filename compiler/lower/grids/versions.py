@@ -68,7 +68,7 @@ def _versions(kernel: KernelOp, strategy: Strategy) -> Block:
             if isinstance(op, ParallelOp | gpu.LaunchOp):
                 op.attributes[NARROW] = UnitAttr()
     if aligned is not None:
-        usual = _choice(kernel, partial(_are_multiples, multiples), aligned, usual)
+        usual = _choice(kernel, partial(are_multiples, multiples), aligned, usual)
     if large and any_size is not None:
         usual = _choice(kernel, partial(_are_small, large), usual, any_size)
     return usual
@@ -103,7 +103,8 @@ def _choice(kernel: KernelOp, ask: Ask, first: Block, second: Block) -> Block:
     return block
 
 
-def _are_multiples(multiples: Mapping[str, int], writer: Writer) -> Sequence[SSAValue]:
+def are_multiples(multiples: Mapping[str, int], writer: Writer) -> Sequence[SSAValue]:
+    """Asks whether symbols are multiples of numbers."""
     zero = writer.value(0)
     rests = [writer.extent(Size.of(symbol) % number) for symbol, number in multiples.items()]
     return [writer.compare("eq", writer.value(rest), zero) for rest in rests]

@@ -1,6 +1,6 @@
 """The strategy `warps`: rows shared among threads of a warp, which fold along them together."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from math import prod
@@ -70,21 +70,21 @@ class Warps(Strategy):
 
 def refusal_of(nests: Sequence[Analysis], bytes: int) -> Refusal | None:
     """Why nests without scans and loops are not walked by rows."""
-    outer = _outer(nests)
+    outer = outer_of(nests)
     if len(nests) > 1 and outer == 0:
         return Refusal("what one nest leaves to another is not read along the same rows")
-    folds = [_folds_together(nest, outer, bytes) for nest in nests]
+    folds = [folds_together(nest, outer, bytes) for nest in nests]
     if not any(nest.inside for nest in nests) or not all(folds):
         return Refusal("there is no fold along what lies side by side, or another one, too")
     return None
 
 
-def _outer(nests: Sequence[Analysis]) -> int:
+def outer_of(nests: Sequence[Analysis]) -> int:
     """How many axes are those of rows."""
     return shared_axes(nests) if len(nests) > 1 else len(nests[0].nest.axes)
 
 
-def _folds_together(nest: Analysis, outer: int, bytes: int) -> bool:
+def folds_together(nest: Analysis, outer: int, bytes: int) -> bool:
     """Whether all folds of a nest go along rows, whose elements lie side by side; a short one may
     stand in a nest of elements."""
     for fold, accesses in nest.inside.items():
@@ -120,7 +120,7 @@ class Rows:
         self.bytes = bytes
         self.ranges = ranges
         self.locals = locals
-        self.outer = _outer(self.nests)
+        self.outer = outer_of(self.nests)
         self.shape = self.nests[0].nest.sizes.data[: self.outer]
         self.count = prod(self.shape, start=ONE)
         types = {type for nest in self.nests for type in nest.types}
@@ -190,9 +190,21 @@ class Rows:
         def thread(number: Bound) -> None:
             row, lane = writer.quotient(number, threads), writer.low_bits(number, threads)
             team = Threads(writer, lane, self.width)
-            _Row(writer, self, team, row, buffers).write()
+            Row(writer, self, team, row, buffers).write()
 
         writer.parallel(writer.extent(self.count * threads), thread)
+
+
+def write_point(body: NestWriter, team: Threads, own: Container[SSAValue] = ()) -> None:
+    """One position, at which all threads compute the same; the first one writes it, but for buffers
+    that each has as its own."""
+    writer, block, body.team = body.writer, body.analysis.nest.body.block, team
+    ops = list(block.ops)
+    seen = [op for op in ops if isinstance(op, WriteOp) and op.target not in own]
+    body.write(block, set(ops).difference(seen))
+    if seen:
+        first = writer.compare("eq", writer.value(team.lane), writer.value(0))
+        writer.branch(first, lambda: body.write(block, seen), lambda: None)
 
 
 def _rows_of(kernel: KernelOp, bytes: int) -> Rows:
@@ -202,7 +214,7 @@ def _rows_of(kernel: KernelOp, bytes: int) -> Rows:
 
 @final
 @dataclass(frozen=True, eq=False)
-class _Row:
+class Row:
     """One row, as its threads walk through it."""
 
     writer: Writer
@@ -221,20 +233,21 @@ class _Row:
         if not self.rows.hands_on:
             with self.writer.memory():
                 for nest in self.rows.nests:
-                    self._guarded(nest, buffers)
+                    self.walk(nest, buffers)
             return
         for number, nest in enumerate(self.rows.nests):
             if number:
                 self.team.sync()
             with self.writer.memory():
-                self._guarded(nest, buffers)
+                self.walk(nest, buffers)
 
-    def _guarded(self, nest: Analysis, buffers: dict[SSAValue, SSAValue]) -> None:
+    def walk(self, nest: Analysis, buffers: Mapping[SSAValue, SSAValue]) -> None:
+        """All that the threads do for one of the nests."""
         self.writer.location = nest.nest.location
         sizes = nest.nest.sizes.data[self.rows.outer :]
         unless_empty(self.writer, sizes, self.rows.ranges, partial(self._nest, nest, buffers))
 
-    def _nest(self, nest: Analysis, buffers: dict[SSAValue, SSAValue]) -> None:
+    def _nest(self, nest: Analysis, buffers: Mapping[SSAValue, SSAValue]) -> None:
         axes = nest.axes(self.rows.outer)
         lanes = self.rows.lanes(nest)
         bases = self._indices(nest)
@@ -266,25 +279,17 @@ class _Row:
         return bases
 
     def _point(
-        self, nest: Analysis, bases: dict[SSAValue, Bound], buffers: dict[SSAValue, SSAValue]
+        self, nest: Analysis, bases: dict[SSAValue, Bound], buffers: Mapping[SSAValue, SSAValue]
     ) -> None:
-        """One position, at which all threads compute the same; the first one writes it."""
-        writer = self.writer
         body = self._body(nest, Tile(self.team.width), bases, buffers)
-        ops = list(nest.nest.body.block.ops)
-        seen = [op for op in ops if isinstance(op, WriteOp) and op.target not in self.rows.numbers]
-        body.write(nest.nest.body.block, set(ops).difference(seen))
-        if seen:
-            first = writer.compare("eq", writer.value(self.team.lane), writer.value(0))
-            block = nest.nest.body.block
-            writer.branch(first, lambda: body.write(block, seen), lambda: None)
+        write_point(body, self.team, self.rows.numbers)
 
     def _vectors(
         self,
         nest: Analysis,
         lanes: Axis,
         bases: dict[SSAValue, Bound],
-        buffers: dict[SSAValue, SSAValue],
+        buffers: Mapping[SSAValue, SSAValue],
     ) -> None:
         """Positions side by side, a vector for each thread."""
 
@@ -307,7 +312,7 @@ class _Row:
         nest: Analysis,
         tile: Tile,
         bases: dict[SSAValue, Bound],
-        buffers: dict[SSAValue, SSAValue],
+        buffers: Mapping[SSAValue, SSAValue],
     ) -> NestWriter:
         ready = [
             Ready(op.result, frozenset((op,)), partial(self._found, access))

@@ -193,7 +193,7 @@ def shared_axes(nests: Sequence[Analysis]) -> int:
     for nest in nests:
         for access in nest.accesses.values():
             if access.buffer in given:
-                shared = min(shared, _aligned_axes(nest, access))
+                shared = min(shared, aligned_axes(nest, access))
     return shared if count_of(first[:shared]) != ONE else 0
 
 
@@ -204,7 +204,7 @@ def handed_on(nests: Sequence[Analysis]) -> set[SSAValue]:
     return written & {access.buffer for access in accesses if isinstance(access.op, ReadOp)}
 
 
-def _aligned_axes(nest: Analysis, access: Access) -> int:
+def aligned_axes(nest: Analysis, access: Access) -> int:
     """How many of its first axes the nest's access has as its first indices."""
     type = buffer_type(access.buffer)
     indices, count = access.op.indices, 0
