@@ -37,3 +37,27 @@ def test_without_a_card_one_sentence_says_so(reason: str) -> None:
     done = run("cuda")
     assert done.returncode == 1
     assert (done.stdout + done.stderr).splitlines() == [f"Exit: {reason}"]
+
+
+@pytest.mark.slow
+def test_its_environment_is_made_without_a_network(tmp_path: Path) -> None:
+    """Of what the Python that is named has, though a new environment may come with less."""
+    ready = tmp_path / "card" / "ready"
+    named = [f"PYTHON={sys.executable}", f"CARD_VENV={ready.parent}", "WHEELS=absent"]
+    made = subprocess.run(["make", *named, ready], cwd=ROOT, capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    command = [ready.parent / "bin" / "python", "-c", "import stepwell; print(stepwell.__file__)"]
+    found = subprocess.run(command, capture_output=True, text=True).stdout
+    assert found.startswith(str(ROOT))
+
+
+@pytest.mark.slow
+def test_what_it_lacks_is_named(tmp_path: Path) -> None:
+    """Where there is neither a network nor what is needed."""
+    bare, ready = tmp_path / "bare", tmp_path / "card" / "ready"
+    subprocess.run([sys.executable, "-m", "venv", bare], check=True)
+    named = [f"PYTHON={bare}/bin/python", f"CARD_VENV={ready.parent}", "WHEELS=absent"]
+    made = subprocess.run(["make", *named, ready], cwd=ROOT, capture_output=True, text=True)
+    assert made.returncode != 0
+    assert "not here: xdsl, llvmlite, ml_dtypes, " in made.stderr
+    assert "; run make wheels WHEELS=folder where there is a network" in made.stderr

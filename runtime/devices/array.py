@@ -92,6 +92,13 @@ class DeviceArray:
         self.device.copy(made.address, self.address, self.nbytes)
         return made
 
+    def __deepcopy__(self, known: object) -> "DeviceArray":
+        return self.copy()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What is pickled is a copy for the host, and comes back as one."""
+        return np.asarray, (self.fetched(),)
+
     def fetched(self) -> Array:
         """A copy for the host, once all is done that is under way."""
         array = np.empty(self.shape, self.dtype)

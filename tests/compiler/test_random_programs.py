@@ -9,6 +9,7 @@ from xdsl.ir import Block
 from arrays import expect_same_bits, smooth
 from derived import batch_of, pullback_of, results_of, tangent_of, types_of
 from drawing import examples
+from gpu_programs import OnGpu
 from noise import expected
 from programs import (
     Interpreter,
@@ -23,6 +24,8 @@ from programs import (
 )
 from random_programs import RANGES, Recipe, recipes, without_symbols
 from stepwell.compiler.dialects.nd import dtype_of, is_float
+from stepwell.compiler.machines.gpu.nvidia import GPUS
+from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.ops.while_loop import While
 from stepwell.runtime.sizes import Size
 
@@ -87,8 +90,24 @@ def test_all_levels_agree_on_batches(recipe: Recipe, sizes: Mapping[str, int]) -
     expect_agreement(over_a_batch(program(recipe)), sizes)
 
 
+DERIVED = st.sampled_from([lambda block: block, backwards, forwards, over_a_batch])
+
+
+@examples(10)
+@given(recipes(), DERIVED, SIZES, st.sampled_from([*GPUS.values()]))
+def test_a_gpu_agrees_with_its_nests(
+    recipe: Recipe, derive, sizes: Mapping[str, int], machine: Machine
+) -> None:
+    block = derive(program(recipe))
+    module = module_of(block, ranges=RANGES)
+    arrays = smooth([without_symbols(type, sizes) for type in types_of(block)], (-2.0, 2.0))
+    with named(module), guarded():
+        interpreted = Interpreter(module, "nests", machine)("f0", arrays)
+        expect_same_bits(OnGpu(module, machine)("f0", arrays), interpreted)
+
+
 @examples(20)
-@given(recipes(), st.sampled_from([lambda block: block, backwards, forwards, over_a_batch]))
+@given(recipes(), DERIVED)
 def test_every_stage_verifies_is_read_again_and_is_located(recipe: Recipe, derive) -> None:
     for stage, module in stages(module_of(derive(program(recipe)), ranges=RANGES)):
         with named(stage):

@@ -1,5 +1,7 @@
 """Programs on a device: the same functions and bits as on the CPU, and arrays that stay there."""
 
+import copy
+import pickle
 import re
 import zipfile
 from itertools import pairwise
@@ -170,6 +172,19 @@ def test_device_put():
     assert numpy.array_equal(back["x"], x)
     with pytest.raises(sw.LoadError, match="SW0328: there is no device tpu"):
         sw.device_put(x, "tpu")
+
+
+def test_copies_and_pickles():
+    """A deep copy stays on the device; what is read from a file lies on the CPU."""
+    x = draw(2, 3)
+    there = sw.device_put(x, CARD)
+    twin = copy.deepcopy(there)
+    assert twin.device == CARD
+    assert twin.held.address != there.held.address
+    assert numpy.array_equal(twin, x)
+    back = pickle.loads(pickle.dumps(there))
+    assert back.device == "cpu"
+    assert numpy.array_equal(back, x)
 
 
 def test_arrays_are_on_the_cpu_by_default():

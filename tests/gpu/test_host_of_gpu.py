@@ -1,5 +1,7 @@
 """The host's side of a program for a GPU: what it launches, copies and reads, and how it fails."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -9,11 +11,12 @@ from gpu_programs import Failed, OnGpu
 from products import KERNELS, fixed
 from programs import block_of, module_of
 from stepwell.compiler.lower.grids import driver
-from stepwell.compiler.machines.gpu.nvidia import SM_80
+from stepwell.compiler.machines.gpu.nvidia import GPUS, SM_80
 from stepwell.compiler.ops.emission import emit
 from stepwell.compiler.ops.value import Value
 from stepwell.compiler.targets.gpu.ptx import Device, compile_ptx
 from stepwell.runtime.context import Error
+from stepwell.runtime.devices.cuda import OLDEST_DRIVER
 from stepwell.runtime.errors import CompileError
 from tensor_types import tensor_of
 
@@ -77,3 +80,14 @@ def test_more_shared_memory_than_a_block_may_have_is_refused(
     text = fixed(KERNELS["plain"], 64, 64, 64)
     with pytest.raises(CompileError, match=r"SW0258: a block of .* takes 16384 bytes of shared"):
         ptx_of_kernel(text)
+
+
+@pytest.mark.parametrize("machine", GPUS)
+def test_the_oldest_driver_knows_the_version(machine: str) -> None:
+    """CUDA 12.0 takes PTX up to 8.0
+    (https://docs.nvidia.com/cuda/parallel-thread-execution/#release-notes)."""
+    assert OLDEST_DRIVER == 12_000
+    ptx = ptx_of_kernel(fixed(KERNELS["plain"], 64, 64, 64), GPUS[machine])
+    found = re.search(r"^\.version (\d+)\.(\d+)$", ptx, re.MULTILINE)
+    assert found is not None
+    assert tuple(map(int, found.groups())) <= (8, 0)

@@ -13,6 +13,7 @@ from emulator.emulated import SHARED, EmulatedDevice, EmulatedFunction, Emulated
 from emulator.errors import AccessError, LaunchError
 from emulator.memory import FIRST, HEAP, WINDOW, WRITTEN, Region
 from emulator.program import parameter_starts, size_of
+from emulator.types import Array
 from stepwell.runtime.devices.device import (
     Copy,
     Device,
@@ -47,6 +48,7 @@ class EmulatedCard(Device):
     """An emulated device whose addresses are none of the host's, so that a copy knows its sides.
 
     What an access, a race or a wait does wrong is raised where the runtime asks about a failure.
+    The host has what is copied to it when it has waited, and no earlier.
     """
 
     def __init__(self, number: int, emulated: EmulatedDevice) -> None:
@@ -60,6 +62,8 @@ class EmulatedCard(Device):
         self._numbers = itertools.count(1)
         self._recordings = itertools.count(RECORDING)
         self._recorded: dict[int, list[Step]] = {}
+        self._coming: list[tuple[int, Array]] = []
+        """What was copied to the host since it waited, and to where."""
         self._raised = threading.local()
         self._busy = threading.RLock()
         self._callbacks = (
@@ -160,6 +164,10 @@ class EmulatedCard(Device):
     def _wait_for(self, stream: int) -> None:
         if stream in self._recorded:
             raise LaunchError("nothing is done in a stream that is recorded: do not wait for it")
+        if stream == STREAM:
+            for to, content in self._coming:
+                ctypes.memmove(to, content.ctypes.data, content.nbytes)
+            self._coming.clear()
 
     def _do(self, stream: int, step: Step) -> None:
         """Does it now, unless the stream is recorded."""
@@ -187,7 +195,7 @@ class EmulatedCard(Device):
         missing = np.flatnonzero(states != WRITTEN)
         if missing.size:
             raise AccessError(f"byte {missing[0]} of {source:#x} is copied, but never written")
-        ctypes.memmove(to, content.ctypes.data, size)
+        self._coming.append((to, content))
 
     def _found(self, address: int, size: int) -> tuple[Region, int] | None:
         """The buffer around an address of the device, and where in it; None for one of the host."""
