@@ -30,6 +30,7 @@ pytestmark = pytest.mark.device
         ("f32[B,S]", (0, 1400), Order.TOGETHER),
         ("f64[2,4500]", (2, 4500), Order.BACKWARD),
         ("f32[1,9000]", (1, 9000), Order.FORWARD),
+        ("f32[1,100]", (1, 100), Order.BACKWARD),
         ("f32[2,2,1500]", (2, 2, 1500), Order.BACKWARD),
         ("bf16[2,5130]", (2, 5130), Order.TOGETHER),
     ],

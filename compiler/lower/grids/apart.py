@@ -36,10 +36,8 @@ class Part:
         """Nests that fill the results, of the whole chunks and of what is behind those, with sizes
         that are zero if there is none."""
         assert self.fold is not None
-        for nest, size in (
-            (self.fold.chunks(self.results), self.fold.whole),
-            (self.fold.remainder(self.results), self.fold.rest),
-        ):
+        nests = self.fold.chunks(self.results), self.fold.remainder(self.results)
+        for nest, size in zip(nests, (self.fold.whole, self.fold.rest), strict=True):
             yield Analysis(nest), size
             nest.erase(safe_erase=False)
 
@@ -52,10 +50,8 @@ class Apart:
 
     def __init__(self, kernel: KernelOp, outer: int = 0, warps: int = 0) -> None:
         self.ranges = kernel.symbols.ranges
-        self.buffers: dict[SSAValue, BufferType] = {
-            local: buffer(type.shape[outer:], type.element)
-            for local, type in locals_of(kernel).items()
-        }
+        locals = locals_of(kernel).items()
+        self.buffers = {local: row_of(type, outer) for local, type in locals}
         """What the parts leave to each other."""
         self._outer = outer
         self._warps = warps
@@ -114,6 +110,11 @@ class Apart:
         if fold is None or (not self._warps and _pays(fold, self.ranges) is False):
             return None
         return fold
+
+
+def row_of(type: BufferType, outer: int) -> BufferType:
+    """A buffer for one position of the first `outer` axes."""
+    return buffer(type.shape[outer:], type.element)
 
 
 def _pays(fold: LongFold, ranges: Mapping[str, Range]) -> bool | None:

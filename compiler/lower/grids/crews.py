@@ -22,23 +22,8 @@ from stepwell.compiler.lower.grids.multiples import multiples_in, substitute
 from stepwell.compiler.lower.grids.near import bring_near
 from stepwell.compiler.lower.grids.team import UNROLLED, Threads
 from stepwell.compiler.lower.grids.versions import Ask, Sometimes, are_multiples
-from stepwell.compiler.lower.grids.warps import (
-    Row,
-    Rows,
-    Warps,
-    folds_together,
-    outer_of,
-    write_point,
-)
-from stepwell.compiler.lower.strategies.base import (
-    Refusal,
-    Strategy,
-    expanding,
-    locals_of,
-    nests_of,
-    place,
-    total_bytes,
-)
+from stepwell.compiler.lower.grids.warps import Row, Rows, Warps, folds_together, outer_of, point
+from stepwell.compiler.lower.strategies.base import Refusal, expanding, nests_of, place, total_bytes
 from stepwell.compiler.lower.tiling import unless_empty
 from stepwell.compiler.lower.writer import ONE, Bound, Writer
 from stepwell.compiler.machines.gpu.matrices import WARP
@@ -78,8 +63,9 @@ class Crews(Sometimes):
         if not all(_is_one_thing(nest, outer, machine.vector_bytes) for nest in nests):
             return Refusal("there is a fold not along what lies side by side, or for each element")
         longest, count = _longest(nests), prod(nests[0].nest.sizes.data[:outer], start=ONE)
-        if (longest.bounds(kernel.symbols.ranges)[1] or LONG) <= SHORT:
-            return Refusal("no fold is longer than a row in registers")
+        most = longest.bounds(kernel.symbols.ranges)[1] or LONG
+        if most <= SHORT and (outer or len(nests) == 1):
+            return Refusal("a row stays in the registers of a team")
         few = (count.static or BUSY) < BUSY // TEAM
         once = len(nests) == 1 and len(nests[0].inside) == 1
         work = _work(nests, outer).static
@@ -98,11 +84,10 @@ class Crews(Sometimes):
         return cls(machine.vector_bytes, threads * width // WIDTH, machine.l1)
 
     def workspace(self, kernel: KernelOp) -> Size:
-        rows = _Rows(kernel.clone(), self)
-        need = total_bytes(rows.far.values())
-        return need if rows.fits else largest(need, Warps(self.bytes).workspace(kernel))
+        need, other = total_bytes(_Rows(kernel.clone(), self).far.values()), self.otherwise(kernel)
+        return need if other is None else largest(need, other[1].workspace(kernel))
 
-    def otherwise(self, kernel: KernelOp) -> tuple[Ask, Strategy] | None:
+    def otherwise(self, kernel: KernelOp) -> tuple[Ask, Warps] | None:
         rows, multiples = _Rows(kernel.clone(), self), multiples_in(kernel)
         if rows.fits and not multiples:
             return None
@@ -152,8 +137,7 @@ class _Rows:
         self.rows = Rows(nests, plan.bytes, kernel.symbols.ranges, {})
         self.outer = self.rows.outer
         self.longest = _longest(nests)
-        near = bring_near(kernel, nests, self.outer, plan.room)
-        self.far = {each: type for each, type in locals_of(kernel).items() if each not in near}
+        self.far = bring_near(kernel, nests, self.outer, plan.room)
         self.apart = Apart(kernel, self.outer, plan.threads // WARP)
         every = self.apart.buffers.items()
         self.near = {each: type for each, type in every if each not in self.far}
@@ -229,7 +213,7 @@ class _Block:
             bases = self._bases(nest, index)
             with writer.memory():
                 body = NestWriter(writer, nest, Tile(width), bases, self.buffers)
-                write_point(body, Threads(writer, lane, width))
+                point(body, Threads(writer, lane, width))
 
         count = writer.extent(prod(nest.nest.sizes.data[self.rows.outer :], start=ONE))
         each = partial(writer.each, warp, count, at, warps)

@@ -54,9 +54,11 @@ def launch(lower: LowerBlock, device: Device, frame: Frame, op: gpu.LaunchOp) ->
     build, number = frame.build, len(device.kernels)
     grid = _outlined(lower, device, frame, op)
     extents = [build.trunc(frame.values[each], i32) for each in _extents(op)]
-    added = frame.sizes.operand(_added(op))
-    is_known = not isinstance(added, SSAValue)
-    bytes = build.constant(i32, added) if is_known else build.trunc(added, i32)
+    added = _added(op)
+    if added.static is None:
+        bytes = build.trunc(frame.sizes.value(added), i32)
+    else:
+        bytes = build.constant(i32, added.static)
     with build.if_(build.icmp("ne", frame.values[op.gridSizeX], 0)):
         table = read(build, frame.context, Word.KERNELS)
         kernel = build.load(build.gep(table, number, i64), ptr)

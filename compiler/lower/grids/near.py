@@ -7,15 +7,10 @@ from xdsl.ir import Block, Region, SSAValue
 from stepwell.compiler.dialects.construct import construct, segments
 from stepwell.compiler.dialects.loop.nests import KernelOp, LocalOp, NestOp, ReadOp, WriteOp
 from stepwell.compiler.dialects.loop.syntax import INDEX
-from stepwell.compiler.dialects.loop.types import (
-    AccessAttr,
-    Affine,
-    BufferType,
-    buffer,
-    buffer_type,
-)
+from stepwell.compiler.dialects.loop.types import AccessAttr, Affine, BufferType, buffer_type
 from stepwell.compiler.dialects.sizes import SizesAttr
 from stepwell.compiler.lower.analysis import Access, Analysis
+from stepwell.compiler.lower.grids.apart import row_of
 from stepwell.compiler.lower.strategies.base import buffer_bytes, locals_of
 from stepwell.compiler.lower.strategies.rows import aligned_axes
 from stepwell.compiler.lower.writer import ONE, ZERO
@@ -24,21 +19,20 @@ OTHERS = 4096
 """Bytes that are left for what folds come to."""
 
 
-def bring_near(kernel: KernelOp, nests: Sequence[Analysis], outer: int, room: int) -> set[SSAValue]:
-    """The locals of which there is room for a row, as far as that is known. If there is still some,
-    inputs are brought there first that are read along rows in a fold, or several times."""
-    near, left = set[SSAValue](), room - OTHERS
+def bring_near(
+    kernel: KernelOp, nests: Sequence[Analysis], outer: int, room: int
+) -> dict[SSAValue, BufferType]:
+    """The locals of which there is no room for a row, as far as that is known. If there is some
+    left, inputs are brought there that are read along rows in a fold, or several times."""
+    far, left = dict[SSAValue, BufferType](), room - OTHERS
     for value, type in {**locals_of(kernel), **dict(_inputs(kernel, nests, outer))}.items():
         bytes = buffer_bytes(row_of(type, outer)).static or 0
-        if bytes <= left:
+        if bytes > left and isinstance(value.owner, LocalOp):
+            far[value] = type
+        elif bytes <= left:
             left -= bytes
-            near.add(value if isinstance(value.owner, LocalOp) else _brought(kernel, value))
-    return near
-
-
-def row_of(type: BufferType, outer: int) -> BufferType:
-    """A buffer for one position of the first `outer` axes."""
-    return buffer(type.shape[outer:], type.element)
+            _bring(kernel, value, type)
+    return far
 
 
 def _inputs(
@@ -57,9 +51,11 @@ def _is_of_row(nest: Analysis, access: Access, outer: int) -> bool:
     return plain and aligned_axes(nest, access) >= outer
 
 
-def _brought(kernel: KernelOp, source: SSAValue) -> SSAValue:
-    """A local that a nest before all others fills with an input, and the others read instead."""
-    type = buffer_type(source)
+def _bring(kernel: KernelOp, source: SSAValue, type: BufferType) -> None:
+    """A nest before all others fills a local with an input, which the others read; what is one
+    already stays."""
+    if isinstance(source.owner, LocalOp):
+        return
     local = construct(LocalOp, (), (type,))
     for use in [use for use in source.uses if isinstance(use.operation, ReadOp)]:
         use.operation.operands[use.index] = local.result
@@ -74,4 +70,3 @@ def _brought(kernel: KernelOp, source: SSAValue) -> SSAValue:
     block = kernel.body.block
     assert block.first_op is not None
     block.insert_ops_before((local, nest), block.first_op)
-    return local.result

@@ -195,7 +195,7 @@ class Rows:
         writer.parallel(writer.extent(self.count * threads), thread)
 
 
-def write_point(body: NestWriter, team: Threads, own: Container[SSAValue] = ()) -> None:
+def point(body: NestWriter, team: Threads, own: Container[SSAValue] = ()) -> None:
     """One position, at which all threads compute the same; the first one writes it, but for buffers
     that each has as its own."""
     writer, block, body.team = body.writer, body.analysis.nest.body.block, team
@@ -282,7 +282,7 @@ class Row:
         self, nest: Analysis, bases: dict[SSAValue, Bound], buffers: Mapping[SSAValue, SSAValue]
     ) -> None:
         body = self._body(nest, Tile(self.team.width), bases, buffers)
-        write_point(body, self.team, self.rows.numbers)
+        point(body, self.team, self.rows.numbers)
 
     def _vectors(
         self,
