@@ -169,6 +169,8 @@ def test_no_op_of_the_dialect_is_left_out() -> None:
 
 KERNEL = "define ptx_kernel void @k(ptr %p) {{\n{}\nret void\n}}\n"
 FATAL = {
+    "%a = load i65, ptr %p": "a number of more than 64 bits",
+    "%a = load i72, ptr %p": "a number of more than 64 bits",
     "%a = load i128, ptr %p": "a number of more than 64 bits",
     "%a = load fp128, ptr %p": "a number of more than 64 bits",
     "store <4 x i1> zeroinitializer, ptr %p": "a vector of bits in memory",
