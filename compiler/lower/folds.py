@@ -146,7 +146,8 @@ class NestWriter(BodyWriter):
         def keep(block: Block) -> None:
             if (chunk := block.chunk) is not None:
                 ways = partial(keep, replace(block, chunk=None)), partial(keep, chunk)
-                return self.writer.branch(chunk.last, *ways)
+                self.writer.branch(chunk.last, *ways)
+                return
             values = self.value(fold.results[0]).values
             for value, place in zip(values, self.places(block, len(values)), strict=True):
                 self.writer.store(value, block.sums, place)
