@@ -124,10 +124,11 @@ class Contraction:
         return (*outer, (axes[last], positions // inner[last]))
 
     def parts(self, positions: int) -> int:
-        """How many blocks of about so many positions a chunk has: one, where they are no parts."""
+        """How many blocks of about so many positions a chunk has: one, where they are no parts; 0,
+        where all is one block."""
         blocks = self.blocks(positions)
         steps = chunk_steps(self.fold, self.analysis.axes_of(self.fold)) or 1
-        return max(1, steps // blocks[0][1]) if blocks else 1
+        return max(1, steps // blocks[0][1]) if blocks else 0
 
 
 def chunk_steps(fold: FoldOp, axes: Sequence[Axis]) -> int | None:

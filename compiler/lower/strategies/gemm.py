@@ -283,8 +283,7 @@ class TiledProduct:
     @property
     def _sums(self) -> Size:
         """Elements of the sums between blocks: of all chunks, and behind them of one."""
-        count = 0 if not self.blocks.blocks else 1 if self.parts == 1 else 2
-        return _count_of(self._tiles) * count
+        return _count_of(self._tiles) * min(self.parts, 2)
 
     @property
     def _left_size(self) -> Size:
