@@ -1,7 +1,7 @@
 """The thunk's machine code, which comes with the pool's, and the structures that it reads.
 
-`compiler/targets/thunk/` says how it works. Where there is none, or none that this Python can use,
-calls are made by ctypes.
+`compiler/targets/support/thunk/` says how it works. Where there is none, or none that this Python
+can use, calls are made by ctypes.
 """
 
 import ctypes

@@ -15,7 +15,7 @@ CORE = [
     *(f"compiler/{room}" for room in ("machines", "dialects", "ops", "autodiff", "batching")),
     *(f"compiler/{room}" for room in ("passes", "lower", "targets")),
 ]
-SUPPORT = {ROOT / "compiler" / "targets" / room for room in ("pool", "thunk")}
+SUPPORT = {ROOT / "compiler" / "targets" / "support"}
 GPU = {
     ROOT / "runtime" / "devices",
     *(

@@ -22,8 +22,8 @@ from stepwell.compiler.dialects.llvm.types import i64, ptr
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 from stepwell.compiler.targets.cpu import compile_object, host
 from stepwell.compiler.targets.llvm_text import module_text
-from stepwell.compiler.targets.pool.layout import IMPORTS, SLOT_COUNT
 from stepwell.compiler.targets.support import support_object
+from stepwell.compiler.targets.support.pool.layout import IMPORTS, SLOT_COUNT
 from stepwell.runtime import code, system
 
 Address = ctypes.c_void_p

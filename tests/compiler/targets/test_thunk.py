@@ -8,9 +8,9 @@ import pytest
 
 from stepwell.compiler.targets.cpu import host
 from stepwell.compiler.targets.llvm_text import module_text
-from stepwell.compiler.targets.structures import Field
 from stepwell.compiler.targets.support import support_module, support_object
-from stepwell.compiler.targets.thunk import layout
+from stepwell.compiler.targets.support.structures import Field
+from stepwell.compiler.targets.support.thunk import layout
 from stepwell.runtime import code, thunk
 from stepwell.runtime.context import Record, Words
 

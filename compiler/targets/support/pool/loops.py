@@ -19,7 +19,7 @@ from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.llvm.types import i1, i32, i64, ptr
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
-from stepwell.compiler.targets.pool.layout import (
+from stepwell.compiler.targets.support.pool.layout import (
     GETPID,
     PART_SIZE,
     PTHREAD_GETSPECIFIC,

@@ -5,7 +5,7 @@ from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.llvm.types import i1, i32, i64, ptr
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
-from stepwell.compiler.targets.thunk.layout import MOST_INPUTS, Case, Ndarray, Object, Thunk
+from stepwell.compiler.targets.support.thunk.layout import MOST_INPUTS, Case, Ndarray, Object, Thunk
 
 
 def word(b: LlvmBuilder, base: SSAValue, index: SSAValue) -> SSAValue:

@@ -10,7 +10,7 @@ CPython's `Include/object.h`, `Modules/_ctypes/ctypes.h` and NumPy's `ndarraytyp
 from typing import Final, final
 
 from stepwell.compiler.dialects.llvm.types import i32, i64, ptr, void
-from stepwell.compiler.targets.structures import Field, Import
+from stepwell.compiler.targets.support.structures import Field, Import
 
 SYMBOL: Final = "stepwell_thunk_2"
 MOST_INPUTS: Final = 64

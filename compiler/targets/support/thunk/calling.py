@@ -7,8 +7,8 @@ from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.llvm.types import i1, i32, i64, ptr
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
-from stepwell.compiler.targets.thunk.finding import is_null, word
-from stepwell.compiler.targets.thunk.layout import (
+from stepwell.compiler.targets.support.thunk.finding import is_null, word
+from stepwell.compiler.targets.support.thunk.layout import (
     DECREF,
     ERR_CLEAR,
     INCREF,

@@ -11,14 +11,14 @@ from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.llvm.types import i1, i32, i64, ptr
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
-from stepwell.compiler.targets.pool.layout import (
+from stepwell.compiler.targets.support.pool.layout import (
     PTHREAD_CREATE,
     PTHREAD_JOIN,
     PTHREAD_SIGMASK,
     SCHED_GETAFFINITY,
     Pool,
 )
-from stepwell.compiler.targets.pool.loops import STOP, take_off
+from stepwell.compiler.targets.support.pool.loops import STOP, take_off
 
 SPIN_NANOSECONDS: Final = 50_000
 AFFINITY_WORDS: Final = 128

@@ -22,9 +22,9 @@ It serves builds of CPython with a GIL, and no debugging counters in the head of
 
 from xdsl.ir import Operation
 
-from stepwell.compiler.targets.structures import import_names
-from stepwell.compiler.targets.thunk import calling, finding, results
-from stepwell.compiler.targets.thunk.layout import IMPORTS
+from stepwell.compiler.targets.support.structures import import_names
+from stepwell.compiler.targets.support.thunk import calling, finding, results
+from stepwell.compiler.targets.support.thunk.layout import IMPORTS
 
 
 def thunk_functions() -> list[Operation]:

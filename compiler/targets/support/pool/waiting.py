@@ -15,7 +15,7 @@ from xdsl.dialects.llvm import FuncOp
 
 from stepwell.compiler.dialects.llvm.types import i32, i64, ptr
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
-from stepwell.compiler.targets.pool.layout import CLOCK_GETTIME, SYSCALL, Gate, Pool
+from stepwell.compiler.targets.support.pool.layout import CLOCK_GETTIME, SYSCALL, Gate, Pool
 
 CLOCK_MONOTONIC: Final = 1
 FUTEX_WAIT_PRIVATE: Final = 128

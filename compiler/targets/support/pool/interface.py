@@ -7,7 +7,7 @@ from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.llvm.types import i1, i32, i64, ptr
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
-from stepwell.compiler.targets.pool.layout import (
+from stepwell.compiler.targets.support.pool.layout import (
     GETPID,
     IMPORTS,
     MADVISE,
@@ -25,7 +25,13 @@ from stepwell.compiler.targets.pool.layout import (
     Pool,
     Slot,
 )
-from stepwell.compiler.targets.pool.loops import mark, part_place, slot_bit, slot_place, take_off
+from stepwell.compiler.targets.support.pool.loops import (
+    mark,
+    part_place,
+    slot_bit,
+    slot_place,
+    take_off,
+)
 
 READ_WRITE: Final = 3
 PRIVATE_ANONYMOUS: Final = 0x22

@@ -7,8 +7,8 @@ from xdsl.dialects.builtin import ModuleOp
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.targets.cpu import compile_object
 from stepwell.compiler.targets.llvm_text import module_text
-from stepwell.compiler.targets.pool import pool_functions
-from stepwell.compiler.targets.thunk import thunk_functions
+from stepwell.compiler.targets.support.pool import pool_functions
+from stepwell.compiler.targets.support.thunk import thunk_functions
 
 
 @cache

@@ -39,9 +39,9 @@ Sources: C. P. Kruskal and A. Weiss, "Allocating independent subtasks on paralle
 
 from xdsl.ir import Operation
 
-from stepwell.compiler.targets.pool import interface, loops, waiting, workers
-from stepwell.compiler.targets.pool.layout import IMPORTS
-from stepwell.compiler.targets.structures import import_names
+from stepwell.compiler.targets.support.pool import interface, loops, waiting, workers
+from stepwell.compiler.targets.support.pool.layout import IMPORTS
+from stepwell.compiler.targets.support.structures import import_names
 
 
 def pool_functions(architecture: str) -> list[Operation]:

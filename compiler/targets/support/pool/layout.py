@@ -10,7 +10,7 @@ The second half begins on a page of its own, however large the system's pages ar
 from typing import Final, final
 
 from stepwell.compiler.dialects.llvm.types import i32, i64, ptr
-from stepwell.compiler.targets.structures import Field, Import
+from stepwell.compiler.targets.support.structures import Field, Import
 
 SYSCALL: Final = Import(0, "syscall", i64, (i64, ptr, i64, i64, ptr))
 """Declared with `...`, which on Linux's 64-bit systems is called like any other function."""
