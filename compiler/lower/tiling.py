@@ -6,8 +6,6 @@ from functools import partial, reduce
 from math import gcd, prod
 from typing import final
 
-from xdsl.dialects import arith
-from xdsl.dialects.builtin import i1
 from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.sizes import Range
@@ -305,11 +303,8 @@ def unless_empty(
     if not doubtful:
         inside()
         return
-    extents = [writer.value(writer.extent(size)) for size in doubtful]
-    zero = writer.value(0)
-    conditions = [writer.compare("gt", each, zero) for each in extents]
-    condition = reduce(lambda a, b: writer.pure(arith.AndIOp, (a, b), i1), conditions)
-    writer.branch(condition, inside, lambda: None)
+    some = [writer.compare("gt", writer.extent(size), 0) for size in doubtful]
+    writer.branch(writer.all_of(some), inside, lambda: None)
 
 
 def cut(writer: Writer, task: Bound, size: Size, block: int, least: int = 1) -> Interval:
