@@ -51,15 +51,16 @@ class Panels:
         A mask for each vector leaves out what is behind the last element of the axis: 0 stands
         there. If there are more vectors than one panel has, they are those of the next panels.
         """
-        vectors = [_Vector(self, writer, bases, part, *each) for each in enumerate(masks)]
+        one = partial(_Vector, self, writer, bases, target, part, first)
+        vectors = [one(*each) for each in enumerate(masks)]
         axes = self.analysis.axes_of(self.factor.fold)
         with writer.memory():
             if axes and self._is_turned(axes[-1]):
                 whole = masks.count(None)
-                self._turn(writer, axes, _Vector(self, writer, bases, part), whole, target, first)
+                self._turn(writer, axes, one(), whole)
                 vectors = vectors[whole:]
             if vectors:
-                self._along(writer, axes, vectors, target, first)
+                self._along(writer, axes, vectors)
 
     def place(self, body: BodyWriter, part: Intervals, *before: Bound) -> Bound:
         """Where the element with so many before it lies at the position where the body stands."""
@@ -92,32 +93,17 @@ class Panels:
         turned = any(along not in (ZERO, ONE) and inner == ONE for along, inner in strides)
         return turned and (last.size.static or self.width) >= self.width
 
-    def _along(
-        self,
-        writer: Writer,
-        axes: Sequence[Axis],
-        vectors: Sequence["_Vector"],
-        target: SSAValue,
-        first: Bound,
-    ) -> None:
+    def _along(self, writer: Writer, axes: Sequence[Axis], vectors: Sequence["_Vector"]) -> None:
         """Position by position."""
         ahead = Ahead(axes[-1].value, AHEAD) if axes else None
 
         def inside() -> None:
             for each in vectors:
-                each.copy(target, first, ahead)
+                each.copy(ahead)
 
         self._loops(writer, axes, vectors, inside)
 
-    def _turn(
-        self,
-        writer: Writer,
-        axes: Sequence[Axis],
-        vector: "_Vector",
-        count: int,
-        target: SSAValue,
-        first: Bound,
-    ) -> None:
+    def _turn(self, writer: Writer, axes: Sequence[Axis], vector: "_Vector", count: int) -> None:
         """The first vectors, as many positions at once as they have lanes: square tiles, turned.
 
         The positions left over are copied.
@@ -135,10 +121,8 @@ class Panels:
             writer.each(0, count * self.width, column, self.width)
 
         def inside() -> None:
-            turn = partial(along, partial(vector.turn, last, target, first))
-            copy = partial(along, partial(vector.copy, target, first))
-            writer.each(low, whole, turn, self.width)
-            writer.each(whole, high, copy)
+            writer.each(low, whole, partial(along, partial(vector.turn, last)), self.width)
+            writer.each(whole, high, partial(along, vector.copy))
 
         self._loops(writer, outer, [vector], inside)
 
@@ -162,19 +146,23 @@ class Panels:
 
 @final
 class _Vector:
-    """One of the vectors that a tile takes at a position."""
+    """One of the vectors that a tile takes at a position, and the panel's place in the target."""
 
     def __init__(
         self,
         panels: Panels,
         writer: Writer,
         bases: Mapping[SSAValue, Bound],
+        target: SSAValue,
         part: Intervals,
+        begin: Bound,
         number: int = 0,
         mask: Mask = None,
     ):
         self._panels = panels
+        self._target = target
         self._part = part
+        self._begin = begin
         self._writer = writer
         factor, axis = panels.factor, panels.factor.axis
         assert axis is not None
@@ -203,35 +191,33 @@ class _Vector:
         interval = interval_of(self._part, axis, self._writer)
         return interval.low, interval.high
 
-    def copy(self, target: SSAValue, first: Bound, ahead: Ahead | None = None) -> None:
+    def copy(self, ahead: Ahead | None = None) -> None:
         """The vector at this position."""
         self._body.ahead = ahead
         self._compute()
         value = self._body.vector_at(self._body.value(self._panels.factor.value), 0, 0)
-        before = first, self._before, self._first
-        self._store(value, target, self._panels.place(self._body, self._part, *before))
+        self._store(value, self._before, self._first)
 
-    def turn(self, last: Axis, target: SSAValue, first: Bound) -> None:
+    def turn(self, last: Axis) -> None:
         """The vectors at this position and behind it along the fold's last axis."""
         body, width = self._body, self._panels.width
         body.tile = Tile(width, body.tile.lanes, (None,), last.value, width)
         self._compute()
         value = body.value(self._panels.factor.value)
         for row in range(width):
-            place = self._panels.place(
-                body, self._part, first, self._first, row * self._panels.length
-            )
-            self._store(body.vector_at(value, row, 0), target, place)
+            self._store(body.vector_at(value, row, 0), self._first, row * self._panels.length)
         body.tile = Tile(width, body.tile.lanes, (None,))
 
     def _compute(self) -> None:
         factor = self._panels.factor
         self._body.write(factor.fold.body.block, factor.behind)
 
-    def _store(self, value: SSAValue, target: SSAValue, place: Bound) -> None:
-        """The last vector may be longer than what is left of the tile's elements."""
+    def _store(self, value: SSAValue, *before: Bound) -> None:
+        """Behind so much of the panels; the last vector may be longer than what is left of the
+        tile's elements."""
         width, inside = self._panels.width, None
         if self._panels.length % width and isinstance(self._first, int):
             left = self._panels.length - self._first
             inside = self._writer.mask(0, left, width) if left < width else None
-        self._writer.store(value, target, place, inside)
+        place = self._panels.place(self._body, self._part, self._begin, *before)
+        self._writer.store(value, self._target, place, inside)
