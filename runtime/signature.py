@@ -1,6 +1,6 @@
 """The signature: a call's arguments, by position or by name, nested or not, as a list of arrays."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, TypeAlias, final
 
 from stepwell.runtime import tree
@@ -59,26 +59,25 @@ class Signature:
         parameters = self.entry.parameters
         if len(args) > len(parameters):
             raise self._refusal(f"expected {len(parameters)} arguments, got {len(args)}")
-        for name in kwargs:
-            if name not in parameters:
-                raise self._refusal(f"there is no argument {name}")
-            if name in parameters[: len(args)]:
+        for name in parameters[: len(args)]:
+            if name in kwargs:
                 raise self._refusal(f"argument {name} is given twice")
-        missing = [name for name in parameters[len(args) :] if name not in kwargs]
-        if missing:
-            raise self._refusal(f"missing {', '.join(missing)}")
-        return [*args, *(kwargs[name] for name in parameters[len(args) :])]
+        return [*args, *self._in_order(parameters[len(args) :], kwargs)]
 
     def bind_leaves(self, named: Mapping[str, object]) -> list[Value]:
         """A call's arguments by the names of their leaves, `params['w']` (CallError SW0401)."""
         leaves = {each.name: each for each in self.entry.arguments if each.kind == "input"}
-        for name in named:
-            if name not in leaves:
+        return list(map(self.take, leaves.values(), self._in_order(leaves, named)))
+
+    def _in_order(self, names: Collection[str], given: Mapping[str, object]) -> list[object]:
+        """What is given by these names, of which none may be missing, nor others be there."""
+        for name in given:
+            if name not in names:
                 raise self._refusal(f"there is no argument {name}")
-        missing = [name for name in leaves if name not in named]
+        missing = [name for name in names if name not in given]
         if missing:
             raise self._refusal(f"missing {', '.join(missing)}")
-        return [self.take(argument, named[name]) for name, argument in leaves.items()]
+        return [given[name] for name in names]
 
     def _refusal(self, reason: str) -> CallError:
         return CallError("SW0401", f"{self.name}: {reason}", details=[f"signature: {self}"])
