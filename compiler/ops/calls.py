@@ -43,7 +43,7 @@ from stepwell.compiler.ops.emission import emit, emitting, emitting_before
 from stepwell.compiler.ops.paths import paths
 from stepwell.compiler.ops.regions import as_function, close, copied, end_of, replace
 from stepwell.compiler.ops.structure import FuncOp, yielded
-from stepwell.compiler.ops.value import Value, Zero, emitted, placed, present
+from stepwell.compiler.ops.value import Value, Zero, emitted, parted, placed, present
 from stepwell.runtime.errors import CompileError
 from stepwell.runtime.sizes import Size
 
@@ -191,9 +191,7 @@ class Call(TensorOp):
             return callee.another("tangent", block), flags
 
         callee, flags = self._callee().once("tangent", on, make)
-        values = call(callee, [*map(Value, self.operands), *present(tangents)])
-        results = values[: len(flags)]
-        return results, placed(values[len(flags) :], flags, results)
+        return parted(call(callee, [*map(Value, self.operands), *present(tangents)]), flags)
 
     def vectorised(
         self, transforms: Transforms, size: Size, on: Sequence[bool], *operands: Value

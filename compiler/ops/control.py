@@ -27,7 +27,7 @@ from stepwell.compiler.ops.host import Host
 from stepwell.compiler.ops.paths import paths
 from stepwell.compiler.ops.regions import copied, end_of, inline, replace, written
 from stepwell.compiler.ops.structure import yielded
-from stepwell.compiler.ops.value import Value, Zero, dense, emitted, placed, present
+from stepwell.compiler.ops.value import Value, Zero, dense, emitted, parted, placed, present
 from stepwell.runtime.sizes import Size
 
 T = TypeVar("T")
@@ -161,9 +161,7 @@ class If(PureOp):
         flags = [any(each) for each in zip(*(found for _, found in pairs), strict=True)]
         operands = [*map(Value, self.operands), *present(tangents)]
         regions = [_with_flags(block, found, flags) for block, found in pairs]
-        results = emitted("if", operands, regions)
-        count = len(self.results)
-        return results[:count], placed(results[count:], flags, results[:count])
+        return parted(emitted("if", operands, regions), flags)
 
     def vectorised(
         self, transforms: Transforms, size: Size, on: Sequence[bool], *operands: Value
@@ -201,9 +199,7 @@ def _with_flags(block: Block, found: Sequence[bool], wanted: Sequence[bool]) -> 
     """A block with tangents that gives those that are wanted; what it has none of is zero."""
 
     def write(arguments: list[Value]) -> list[Value]:
-        values = inline(block, arguments)
-        outputs = values[: len(found)]
-        tangents = placed(values[len(found) :], found, outputs)
+        outputs, tangents = parted(inline(block, arguments), found)
         return [*outputs, *map(dense, select(wanted, tangents))]
 
     return written([argument.type for argument in block.args], write)

@@ -14,7 +14,7 @@ from stepwell.compiler.ops.base import Gradient, PureOp, Transforms
 from stepwell.compiler.ops.control import led, select, settled
 from stepwell.compiler.ops.regions import inline, written
 from stepwell.compiler.ops.structure import yielded
-from stepwell.compiler.ops.value import Value, Zero, dense, placed, present
+from stepwell.compiler.ops.value import Value, Zero, dense, parted, placed, present
 from stepwell.runtime.sizes import Size
 
 Asked = Callable[[list[Value]], list[Value]]
@@ -103,8 +103,7 @@ class Loop(PureOp, abc.ABC):
             more += [next(walk) for _ in t_carried]
             slices = [next(walk) for _ in primal.slices]
             values = inline(block, [*constants, *current, *slices, *more, *walk])
-            results = values[: count + outputs]
-            moved = placed(values[count + outputs :], flags, results)
+            results, moved = parted(values, flags)
             following = [dense(t) for t in select(on[carried], moved[:count])]
             return [*results[:count], *following, *results[count:], *present(moved[count:])]
 

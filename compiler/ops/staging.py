@@ -28,7 +28,7 @@ from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.paths import paths
 from stepwell.compiler.ops.regions import copied, end_of, inline
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
-from stepwell.compiler.ops.value import Value, Zero, emitted, placed, present
+from stepwell.compiler.ops.value import Value, Zero, emitted, parted, placed, present
 from stepwell.runtime.sizes import Size
 
 
@@ -112,9 +112,7 @@ class Remat(PureOp):
         on = [isinstance(each, Value) for each in tangents]
         block, flags = transforms.forward(self.body.block, on)
         operands = [*map(Value, self.operands), *present(tangents)]
-        results = emitted("remat", operands, [Region(block)])
-        count = len(self.results)
-        return results[:count], placed(results[count:], flags, results[:count])
+        return parted(emitted("remat", operands, [Region(block)]), flags)
 
     def vectorised(
         self, transforms: Transforms, size: Size, on: Sequence[bool], *operands: Value

@@ -211,3 +211,11 @@ def placed(
     """Of values like these, those whose flags are set, as they were found; the others are zero."""
     walk = iter(found)
     return [next(walk) if flag else Zero(x.type) for flag, x in zip(flags, like, strict=True)]
+
+
+def parted(
+    values: Sequence[Value], flags: Sequence[bool]
+) -> tuple[Sequence[Value], list[Value | Zero]]:
+    """Results and their tangents, of results with the tangents of those marked behind them."""
+    results = values[: len(flags)]
+    return results, placed(values[len(flags) :], flags, results)
