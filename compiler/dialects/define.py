@@ -2,10 +2,10 @@
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeVar
 
-from xdsl.ir import Data
+from xdsl.ir import Attribute, Block, Data
 from xdsl.irdl import IRDLOperation, region_def, traits_def
 from xdsl.parser import AttrParser, Parser
 from xdsl.printer import Printer
@@ -53,13 +53,19 @@ class Bodied(IRDLOperation, ABC):
         printer.print_region(self.body, print_entry_block_args=False, print_empty_block=False)
 
     @classmethod
-    def with_body(cls, parser: Parser, arguments: Sequence[Parser.Argument], **fields: Any) -> Self:
-        """The op with what was read of it, the block's arguments too, and with what follows."""
-        attributes = parser.parse_optional_attr_dict_with_keyword()
-        region = parser.parse_region(arguments)
-        return cls.create(
-            attributes=attributes.data if attributes else {}, regions=[region], **fields
-        )
+    def with_body(
+        cls,
+        parser: Parser,
+        arguments: Sequence[Parser.Argument],
+        types: Callable[[Block], Sequence[Attribute]] = lambda _: (),
+        **fields: Any,
+    ) -> Self:
+        """The op with what was read of it, the block's arguments too, and with what follows; its
+        results have the `types` of such a body."""
+        found = parser.parse_optional_attr_dict_with_keyword()
+        region, attributes = parser.parse_region(arguments), found.data if found else {}
+        results = types(region.block)
+        return cls.create(attributes=attributes, regions=[region], result_types=results, **fields)
 
 
 def defined_in(module: str, kind: type[T]) -> list[type[T]]:

@@ -168,13 +168,8 @@ class KernelOp(Bodied):
     @classmethod
     def parse(cls, parser: Parser) -> "KernelOp":
         arguments, operands = parse_bindings(parser)
-        attributes = parser.parse_optional_attr_dict_with_keyword()
-        region = parser.parse_region(arguments)
-        return cls.create(
-            operands=operands,
-            result_types=[value.type for value in yielded(region.block)],
-            attributes=attributes.data if attributes else {},
-            regions=[region],
+        return cls.with_body(
+            parser, arguments, lambda body: [x.type for x in yielded(body)], operands=operands
         )
 
 

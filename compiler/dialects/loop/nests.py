@@ -1,10 +1,11 @@
 """The declarative half of the loop level: kernels of nests, which say what is computed, not how."""
 
 from abc import ABC
+from collections.abc import Sequence
 from typing import ClassVar, Self
 
 from xdsl.dialects.builtin import StringAttr, UnitAttr, i1
-from xdsl.ir import SSAValue
+from xdsl.ir import Attribute, Block, SSAValue
 from xdsl.irdl import (
     AnyAttr,
     AttrSizedOperandSegments,
@@ -186,18 +187,13 @@ class FoldOp(OverAxes):
         combine = parser.parse_str_enum(Combine)
         order = OrderAttr(OrderAttr.parse_parameter(parser))
         axes, sizes = parse_axes(parser)
-        region = parser.parse_region(axes)
-        parser.parse_punctuation(":")
-        types = parser.parse_comma_separated_list(parser.Delimiter.NONE, parser.parse_type)
-        return cls.create(
-            properties={
-                "combine": StringAttr(combine),
-                "order": order,
-                "sizes": SizesAttr(sizes),
-            },
-            result_types=types,
-            regions=[region],
-        )
+        properties = {"combine": StringAttr(combine), "order": order, "sizes": SizesAttr(sizes)}
+
+        def types(_: Block) -> Sequence[Attribute]:
+            parser.parse_punctuation(":")
+            return parser.parse_comma_separated_list(parser.Delimiter.NONE, parser.parse_type)
+
+        return cls.with_body(parser, axes, types, properties=properties)
 
 
 @irdl_op_definition
