@@ -98,7 +98,7 @@ class If(PureOp):
         branches: list[Region] = []
         for source in (self.then, self.otherwise):
             block = Block()
-            with h.inside(block):
+            with h.within(block):
                 h.block_into(source.block, operands[1:], results)
                 h.write(LoopYield)
             branches.append(Region(block))

@@ -3,22 +3,21 @@
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 
-from xdsl.dialects.builtin import LocationAttr, i1, i8
-from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
-from xdsl.irdl import IRDLOperation
+from xdsl.dialects.builtin import UNKNOWN_LOC, i1, i8
+from xdsl.ir import Attribute, Block, Region, SSAValue
 
-from stepwell.compiler.dialects.construct import NOTHING, append, construct, segments
+from stepwell.compiler.dialects.construct import segments
 from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.dialects.loop.explicit import ForOp, IfOp, LoadOp, StoreOp
 from stepwell.compiler.dialects.loop.host import AllocOp, CopyOp, ViewOp
-from stepwell.compiler.dialects.loop.nests import IndexOp, YieldOp
+from stepwell.compiler.dialects.loop.nests import YieldOp
 from stepwell.compiler.dialects.loop.sites import SiteAttr
 from stepwell.compiler.dialects.loop.syntax import INDEX
 from stepwell.compiler.dialects.loop.types import AccessAttr, BufferType, buffer
 from stepwell.compiler.dialects.nd import dtype_of, is_tensor, shape_of, ui8
 from stepwell.compiler.dialects.sizes import NumberAttr, Range
 from stepwell.compiler.ops.indices import ZERO, Index, linear
-from stepwell.compiler.ops.scalars import Scalar, Scalars, scalar_type
+from stepwell.compiler.ops.scalars import Scalar, Scalars, Writer, scalar_type
 from stepwell.runtime.dtypes import BY_NAME
 from stepwell.runtime.entry import ArrayType, Site, SiteKind
 from stepwell.runtime.sizes import Size
@@ -33,7 +32,7 @@ def buffer_of(type: Attribute) -> BufferType:
     return buffer(shape_of(type), i8 if element == ui8 else element)
 
 
-class Host:
+class Host(Writer):
     """Writes host code at the end of a block. Tensors are buffers, made before they are filled."""
 
     def __init__(
@@ -43,35 +42,14 @@ class Host:
         sites: list[SiteAttr],
         lower_block: LowerBlock | None = None,
     ):
-        self.block = block
+        super().__init__(block, UNKNOWN_LOC)
         self.ranges = ranges
         self.sites = sites
-        self.location: LocationAttr | None = None
         self._lower_block = lower_block
-
-    def write(
-        self,
-        kind: type[IRDLOperation],
-        operands: Sequence[SSAValue] = (),
-        types: Sequence[Attribute] = (),
-        properties: Mapping[str, Attribute] = NOTHING,
-        regions: Sequence[Region] = (),
-    ) -> Operation:
-        """An op of the loop level, with the current location."""
-        assert self.location is not None
-        op = construct(kind, operands, types, properties, self.location, regions=regions)
-        append(self.block, op)
-        return op
 
     def alloc(self, type: BufferType) -> SSAValue:
         """Memory for one value."""
         return self.write(AllocOp, (), (type,)).results[0]
-
-    def index(self, index: Index | Size | int) -> SSAValue:
-        """An affine index or a size as a value."""
-        operands: list[SSAValue] = []
-        access = AccessAttr((Index.of(index).affine(operands),))
-        return self.write(IndexOp, operands, (INDEX,), {"access": access}).results[0]
 
     def load(self, source: SSAValue, element: Attribute, offset: Index | int = 0) -> SSAValue:
         """One element of a buffer as a scalar, or consecutive ones as a vector."""
@@ -96,7 +74,6 @@ class Host:
 
     def scalars(self, lanes: int = 1) -> Scalars:
         """Writes numbers at the end of the current block."""
-        assert self.location is not None
         return Scalars(self.block, self.location, lanes=lanes)
 
     def truth(self, source: SSAValue) -> SSAValue:
@@ -124,17 +101,9 @@ class Host:
     def site(self, kind: SiteKind, text: str, types: Sequence[Attribute]) -> NumberAttr:
         """A new place with an effect, which the artifact's manifest describes."""
         operands = [ArrayType(BY_NAME[dtype_of(type)], shape_of(type)) for type in types]
-        assert self.location is not None
         place = source_line(self.location)
         self.sites.append(SiteAttr(Site(kind, text, tuple(operands), place)))
         return NumberAttr(len(self.sites) - 1)
-
-    @contextmanager
-    def inside(self, block: Block) -> Generator[None]:
-        """Within this scope, ops go to the end of `block`."""
-        outer, self.block = self.block, block
-        yield
-        self.block = outer
 
     @contextmanager
     def counting(self, count: Size, first: Size = ZERO, step: int = 1) -> Generator[Index]:
@@ -145,7 +114,7 @@ class Host:
         body = Block(arg_types=[INDEX])
         operands = [self.index(first), self.index(count)]
         self.write(ForOp, operands, (), {"step": NumberAttr(step)}, [Region(body)])
-        with self.inside(body):
+        with self.within(body):
             yield Index.axis(body.args[0])
             self.write(YieldOp)
 
@@ -154,8 +123,8 @@ class Host:
         """What is written within this scope runs only if the condition holds."""
         then, otherwise = Block(), Block()
         self.write(IfOp, [condition.value], (), {}, [Region(then), Region(otherwise)])
-        with self.inside(otherwise):
+        with self.within(otherwise):
             self.write(YieldOp)
-        with self.inside(then):
+        with self.within(then):
             yield
             self.write(YieldOp)

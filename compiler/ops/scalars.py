@@ -14,7 +14,7 @@ from xdsl.dialects.builtin import LocationAttr, StringAttr, i8
 from xdsl.ir import Attribute, Block, Region, SSAValue
 from xdsl.irdl import IRDLOperation
 
-from stepwell.compiler.dialects.construct import append, construct
+from stepwell.compiler.dialects.construct import NOTHING, OperationT, append, construct
 from stepwell.compiler.dialects.llvm.types import bits, vector
 from stepwell.compiler.dialects.loop.host import ConditionOp, WhileOp
 from stepwell.compiler.dialects.loop.nests import FoldOp, IndexOp, PrefixOp, ScanOp, YieldOp
@@ -61,7 +61,41 @@ Read = Callable[[tuple[Index, ...]], Scalar]
 """An operand as a function of an index."""
 
 
-class Scalars:
+class Writer:
+    """Writes ops of the loop level at the end of a block."""
+
+    def __init__(self, block: Block, location: LocationAttr):
+        self.block = block
+        self.location = location
+
+    def write(
+        self,
+        kind: type[OperationT],
+        operands: Sequence[SSAValue] = (),
+        types: Sequence[Attribute] = (),
+        properties: Mapping[str, Attribute] = NOTHING,
+        regions: Sequence[Region] = (),
+    ) -> OperationT:
+        """A new op with the current location."""
+        op = construct(kind, operands, types, properties, self.location, regions=regions)
+        append(self.block, op)
+        return op
+
+    def index(self, index: Index | Size | int) -> SSAValue:
+        """An affine index or a size as a value."""
+        operands: list[SSAValue] = []
+        access = AccessAttr((Index.of(index).affine(operands),))
+        return self.write(IndexOp, operands, (INDEX,), {"access": access}).result
+
+    @contextmanager
+    def within(self, block: Block) -> Generator[None]:
+        """Within this scope, ops go to the end of `block`."""
+        outer, self.block = self.block, block
+        yield
+        self.block = outer
+
+
+class Scalars(Writer):
     """Writes a scalar program into a block, at the place and with the location that are current;
     for `lanes` elements at once where it neither folds nor asks for constants or indices."""
 
@@ -73,8 +107,7 @@ class Scalars:
         chain: Chain | None = None,
         lanes: int = 1,
     ):
-        self.block = block
-        self.location = location
+        super().__init__(block, location)
         self.condition: Scalar | None = None
         self.wanted: AxisFactors = dict(factors or {})
         """The factors with which no index of this program would need a division by an axis."""
@@ -181,7 +214,7 @@ class Scalars:
         with self._inside(block):
             values = terms(at)
             given = [each.value for each in values]
-            append(block, construct(YieldOp, given, (), {}, self.location))
+            self.write(YieldOp, given)
         results = values if combine in (Combine.ARGMAX, Combine.ARGMIN) else values[:1]
         properties = {
             "combine": StringAttr(combine),
@@ -189,8 +222,7 @@ class Scalars:
             "sizes": SizesAttr(extents),
         }
         types = [SCALARS[each.dtype] for each in results]
-        op = construct(FoldOp, (), types, properties, self.location, regions=[Region(block)])
-        append(self.block, op)
+        op = self.write(FoldOp, (), types, properties, [Region(block)])
         return tuple(
             Scalar(value, each.dtype) for value, each in zip(op.results, results, strict=True)
         )
@@ -210,7 +242,7 @@ class Scalars:
                 holds = self.apply("and", self.condition, holds)
             self.block = step
             following = [each.value for each in body(carried)]
-            append(step, construct(YieldOp, following, (), {}, self.location))
+            self.write(YieldOp, following)
         inside = dict.fromkeys(result for op in asked.ops for result in op.results)
         passed = [value for value in free_variables(step) if value in inside]
         lift(step, [*asked.args, *passed])
@@ -218,8 +250,7 @@ class Scalars:
         values = [each.value for each in initial]
         types = [value.type for value in values]
         regions = [Region(asked), Region(step)]
-        op = construct(WhileOp, values, types, {}, self.location, regions=regions)
-        append(self.block, op)
+        op = self.write(WhileOp, values, types, regions=regions)
         return [Scalar(x, y.dtype) for x, y in zip(op.results, initial, strict=True)]
 
     def prefix(
@@ -245,8 +276,7 @@ class Scalars:
         with self._inside(self._scan):
             yield
         properties = {"sizes": SizesAttr(self._scan_sizes)}
-        op = construct(ScanOp, (), (), properties, self.location, regions=[Region(self._scan)])
-        append(self.block, op)
+        self.write(ScanOp, (), (), properties, [Region(self._scan)])
 
     # Indices.
 
@@ -262,15 +292,7 @@ class Scalars:
 
     def materialise(self, index: Index) -> Scalar:
         """An affine index as a value of type `index`."""
-
-        def make() -> Scalar:
-            operands: list[SSAValue] = []
-            access = AccessAttr((index.affine(operands),))
-            op = construct(IndexOp, operands, (INDEX,), {"access": access}, self.location)
-            append(self.block, op)
-            return Scalar(op.result, "index")
-
-        return self.once(("index", index.key), make)
+        return self.once(("index", index.key), lambda: Scalar(self.index(index), "index"))
 
     def inside(self, index: Index, size: Size) -> Scalar | None:
         """Whether 0 <= index < size; None where that always holds."""
@@ -369,26 +391,23 @@ class Scalars:
         kind: type[IRDLOperation],
         operands: Sequence[Scalar],
         dtype: str,
-        properties: Mapping[str, Attribute] | None = None,
+        properties: Mapping[str, Attribute] = NOTHING,
     ) -> Scalar:
         values = [each.value for each in operands]
         type = scalar_type(dtype, self._lanes)
 
         def make() -> Scalar:
-            op = construct(kind, values, (type,), properties or {}, self.location)
-            append(self.block, op)
-            return Scalar(op.results[0], dtype)
+            return Scalar(self.write(kind, values, (type,), properties).results[0], dtype)
 
-        key = kind, type, *values, *sorted((properties or {}).items())
+        key = kind, type, *values, *sorted(properties.items())
         return self.once(key, make) if values else make()
 
     @contextmanager
     def _inside(self, block: Block) -> Generator[None]:
-        outer, self.block = self.block, block
         self._known.append({})
-        yield
+        with self.within(block):
+            yield
         self._known.pop()
-        self.block = outer
 
 
 def _whole_steps(offset: Size, size: Size) -> Size:

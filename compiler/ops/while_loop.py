@@ -108,10 +108,10 @@ class While(Loop):
         for source, target in zip(initial, results, strict=True):
             h.copy(source, target)
         condition, body = Block(), Block()
-        with h.inside(condition):
+        with h.within(condition):
             h.block_into(self.condition.block, [*constants, *results], [truth])
             h.write(ConditionOp, [h.truth(truth)])
-        with h.inside(body):
+        with h.within(body):
             h.block_into(self.body.block, [*constants, *results], following)
             for source, target in zip(following, results, strict=True):
                 h.copy(source, target)
