@@ -1,7 +1,7 @@
 """Where the next op of a function goes, and the function's constants."""
 
 from abc import ABC
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from xdsl.dialects.builtin import UNKNOWN_LOC, LocationAttr, SymbolRefAttr
 from xdsl.dialects.llvm import AddressOfOp, BitcastOp, ConstantOp, ZeroOp
@@ -59,11 +59,7 @@ class Cursor(ABC):
         number = value if isinstance(value, (int, float)) else tuple(value)
         # As keys 0, 0.0 and -0.0 are equal; as text they are not.
         text = repr(number)
-        key = (id(type), text)
-        found = self._constants.get(key)
-        if found is None:
-            found = self._constants[key] = self._constant(type, number, text)
-        return found
+        return self._once((id(type), text), lambda: self._constant(type, number, text))
 
     def _constant(
         self, type: Attribute, number: Number | tuple[Number, ...], text: str
@@ -79,16 +75,18 @@ class Cursor(ABC):
         return self.constant(type, range(lanes(type) or 0))
 
     def null(self) -> SSAValue:
-        return self._once(("null", id(ptr)), ZeroOp, ptr)
+        return self._once(("null", id(ptr)), lambda: self.hoist(ZeroOp, ptr))
 
     def poison(self, type: Attribute) -> SSAValue:
         """No value: for lanes and fields that are never read."""
-        return self._once(("poison", id(type)), PoisonOp, type)
+        return self._once(("poison", id(type)), lambda: self.hoist(PoisonOp, type))
 
     def address_of(self, symbol: str, space: int = 0) -> SSAValue:
         """Where the function or the global `symbol` lies, in an address space."""
         properties = {"global_name": SymbolRefAttr(symbol)}
-        return self._once((symbol, space), AddressOfOp, pointer(space), properties)
+        return self._once(
+            (symbol, space), lambda: self.hoist(AddressOfOp, pointer(space), properties)
+        )
 
     def value(self, operand: Operand, type: Attribute) -> SSAValue:
         """`operand` itself, or a number as a constant of `type`."""
@@ -102,23 +100,17 @@ class Cursor(ABC):
             return self.constant(b.type, a), b
         return a, self.constant(a.type, b) if isinstance(b, (int, float)) else b
 
-    def _once(
-        self,
-        key: tuple[object, ...],
-        kind: type[Operation],
-        type: Attribute,
-        properties: Mapping[str, Attribute] = NOTHING,
-    ) -> SSAValue:
+    def _once(self, key: tuple[object, ...], make: Callable[[], SSAValue]) -> SSAValue:
         found = self._constants.get(key)
         if found is None:
-            found = self._constants[key] = self.hoist(kind, type, properties)
+            found = self._constants[key] = make()
         return found
 
     def hoist(
         self,
         kind: type[Operation],
         result: Attribute,
-        properties: Mapping[str, Attribute],
+        properties: Mapping[str, Attribute] = NOTHING,
         operands: Sequence[SSAValue] = (),
     ) -> SSAValue:
         """An op behind the constants, at the top of the entry block, where all may use it."""
