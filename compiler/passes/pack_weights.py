@@ -12,14 +12,15 @@ from xdsl.passes import ModulePass
 
 from stepwell.compiler.dialects.loop.types import SERIAL
 from stepwell.compiler.dialects.nd import Moves, Weight, dtype_of, is_float, shape_of
+from stepwell.compiler.ops.base import concrete
 from stepwell.compiler.ops.contraction import Dot
 from stepwell.compiler.ops.convolution import Convolution
 from stepwell.compiler.ops.creation import WeightOp
-from stepwell.compiler.ops.emission import emit, emitting_before
+from stepwell.compiler.ops.emission import emitting_before
 from stepwell.compiler.ops.indices import ONE
 from stepwell.compiler.ops.movement import Reshape, Transpose, inverse
 from stepwell.compiler.ops.unary import Convert
-from stepwell.compiler.ops.value import Value
+from stepwell.compiler.ops.value import emitted
 from stepwell.runtime.sizes import Size
 
 PANEL = 128
@@ -68,8 +69,7 @@ class _Reader:
         old = self.op.operands[self.number]
         moved, shape = weight.moved(self.moves), tuple(map(Size.of, self.shape))
         with emitting_before(self.op):
-            op = emit("weight", [], value=moved, dtype=dtype_of(old.type), shape=shape)
-            value = Value(op.results[0])
+            (value,) = emitted("weight", [], value=moved, dtype=dtype_of(old.type), shape=shape)
             value.ssa.name_hint = old.name_hint
             for kind, numbers in self.back:
                 sizes = tuple(map(Size.of, numbers))
@@ -85,21 +85,16 @@ def _readers(value: SSAValue, moves: Moves) -> Iterator[_Reader]:
             case Transpose() as op:
                 yield from _readers(op.result, (*moves, ("transpose", op.axes.data)))
             case Reshape() as op:
-                yield from _readers(op.result, (*moves, ("reshape", _sizes(op.result))))
+                yield from _readers(op.result, (*moves, ("reshape", concrete(op.shape.data))))
             case Dot() as op if is_right and op.order == SERIAL:
                 yield _panels(op, moves, op.batch.data, op.right.data)
             case Convert() as op if (dot := _product_of_bytes(op)) is not None:
                 yield _panels(op, moves, dot.batch.data, dot.right.data)
             case Convolution() as op if is_right:
-                (*summed, _) = range(len(_sizes(value)))
+                (*summed, _) = range(len(shape_of(value.type)))
                 yield _panels(op, moves, 0, summed, op.groups.data.evaluate({}))
             case op:
-                yield _Reader(op, use.index, moves, _sizes(value))
-
-
-def _sizes(value: SSAValue) -> tuple[int, ...]:
-    """The shape of a weight, which is known."""
-    return tuple(size.evaluate({}) for size in shape_of(value.type))
+                yield _Reader(op, use.index, moves, concrete(shape_of(value.type)))
 
 
 def _product_of_bytes(op: Convert) -> Dot | None:
@@ -120,7 +115,7 @@ def _panels(
     Of bytes that are converted, neighbours along the last axis that is summed are words.
     """
     number, words = (0, (WORD,)) if isinstance(op, Convert) else (1, ())
-    sizes = _sizes(op.operands[number])
+    sizes = concrete(shape_of(op.operands[number].type))
     before = (*range(batch), *summed)
     order = (*before, *(axis for axis in range(len(sizes)) if axis not in before))
     shape = tuple(sizes[axis] for axis in order)

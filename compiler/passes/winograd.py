@@ -12,16 +12,17 @@ from xdsl.passes import ModulePass
 from stepwell.compiler.dialects.nd import Moves, Weight, dtype_of, shape_of
 from stepwell.compiler.dialects.sizes import Shape
 from stepwell.compiler.dialects.winograd import FILTERS, Matrix
+from stepwell.compiler.ops.base import concrete
 from stepwell.compiler.ops.convolution import Convolution
 from stepwell.compiler.ops.creation import WeightOp
-from stepwell.compiler.ops.emission import emit, emitting_before
+from stepwell.compiler.ops.emission import emitting_before
 from stepwell.compiler.ops.indices import ONE, ZERO
 from stepwell.compiler.ops.joining import concatenate
 from stepwell.compiler.ops.movement import Reshape, Transpose
 from stepwell.compiler.ops.regions import replace
 from stepwell.compiler.ops.sliding import Sliding
 from stepwell.compiler.ops.structure import FuncOp, is_fast
-from stepwell.compiler.ops.value import Value, full
+from stepwell.compiler.ops.value import Value, emitted, full
 from stepwell.runtime.sizes import Size
 
 SIZE = 3
@@ -168,14 +169,10 @@ def _weight(value: Value) -> tuple[Weight, Moves] | None:
     moves: Moves = ()
     op = value.ssa.owner
     while isinstance(op, Transpose | Reshape):
-        numbers = op.axes.data if isinstance(op, Transpose) else _static(shape_of(op.result.type))
+        numbers = op.axes.data if isinstance(op, Transpose) else concrete(op.shape.data)
         kind = "transpose" if isinstance(op, Transpose) else "reshape"
         moves, op = ((kind, numbers), *moves), op.x.owner
     return (op.value.data, moves) if isinstance(op, WeightOp) else None
-
-
-def _static(shape: Shape) -> tuple[int, ...]:
-    return tuple(size.evaluate({}) for size in shape)
 
 
 def _weighted(matrix: Matrix) -> Value:
@@ -184,4 +181,4 @@ def _weighted(matrix: Matrix) -> Value:
 
 
 def _constant(weight: Weight, shape: Shape) -> Value:
-    return Value(emit("weight", [], value=weight, dtype="f32", shape=shape).results[0])
+    return emitted("weight", [], value=weight, dtype="f32", shape=shape)[0]
