@@ -53,7 +53,8 @@ class _Walk:
         append(current().block, copy)
         known = [self.tangents.get(x, Zero(Value(x).type)) for x in copy.operands]
         results: Sequence[SSAValue] = copy.results
-        if any(isinstance(each, Value) for each in known) and _differentiable(copy):
+        is_differentiable = any(is_float(dtype_of(result.type)) for result in results)
+        if is_differentiable and any(isinstance(each, Value) for each in known):
             results = self._push(copy, known)
         self.copies.update(zip(op.results, results, strict=True))
 
@@ -68,7 +69,3 @@ class _Walk:
         if results != list(op.results):
             current().block.erase_op(op)
         return results
-
-
-def _differentiable(op: Operation) -> bool:
-    return any(is_float(dtype_of(result.type)) for result in op.results)

@@ -66,9 +66,8 @@ def split(
     with emitting(back, current().location):
         seeds: dict[SSAValue, Value] = {}
         for output, argument in zip(outputs, back.args, strict=True):
-            sum_so_far = seeds.get(output)
             seed = Value(argument)
-            seeds[output] = seed if sum_so_far is None else sum_so_far + seed
+            seeds[output] = seeds[output] + seed if output in seeds else seed
         gradients = pull_back(transforms, ops, seeds, wrt)
         close(back, [dense(gradient).ssa for gradient in gradients])
     _copy_creations(back)

@@ -50,16 +50,12 @@ class Inferring(IRDLOperation, abc.ABC):
         kinds = parameter_kinds(type(self))
         return {name: cast(Any, self.properties[name]).data for name in kinds}
 
-    def infer_again(self) -> Sequence[Tensor]:
-        """What `infer` says to this op as it stands."""
-        regions = {"regions": tuple(self.regions)} if self.regions else {}
-        return self.infer(*self.operand_types, **self.parameters, **regions)
-
     def verify_(self) -> None:
         for type in (*self.operand_types, *self.result_types):
             symbols_of_tensor(type)
+        regions = {"regions": tuple(self.regions)} if self.regions else {}
         try:
-            expected = tuple(self.infer_again())
+            expected = tuple(self.infer(*self.operand_types, **self.parameters, **regions))
         except CompileError as error:
             raise VerifyException(error.sentence) from error
         if expected != tuple(self.result_types):

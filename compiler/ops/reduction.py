@@ -9,7 +9,7 @@ from xdsl.irdl import irdl_op_definition, prop_def
 
 from stepwell.compiler.dialects.loop.types import ANY, LANES, SERIAL, Combine, Order
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of, tensor, text_of
-from stepwell.compiler.dialects.sizes import IntsAttr, NumberAttr, Shape
+from stepwell.compiler.dialects.sizes import IntsAttr, NumberAttr
 from stepwell.compiler.ops.base import (
     Array,
     Gradient,
@@ -25,11 +25,6 @@ from stepwell.compiler.ops.families import NUMBERS, in_working_precision
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars, working
 from stepwell.compiler.ops.value import Slope, Value, Zero, times
-
-
-def order_of(shape: Shape, axes: Sequence[int]) -> Order:
-    """Lanes where the last axis, whose elements are neighbours, is folded; else one chain each."""
-    return LANES if len(shape) - 1 in axes else SERIAL
 
 
 class Reduction(OneToOne, PureOp, PerExample, abc.ABC):
@@ -66,7 +61,8 @@ class Reduction(OneToOne, PureOp, PerExample, abc.ABC):
 
     @property
     def order(self) -> Order:
-        return order_of(shape_of(self.x.type), self.axes.data)
+        """Lanes where the last axis is folded, whose elements are neighbours; else one chain."""
+        return LANES if len(shape_of(self.x.type)) - 1 in self.axes.data else SERIAL
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         shape, axes, dtype = shape_of(self.x.type), sorted(self.axes.data), dtype_of(self.x.type)
@@ -82,7 +78,8 @@ class Reduction(OneToOne, PureOp, PerExample, abc.ABC):
 
     def spread_out(self, value: Value) -> Value:
         """A value of the result's shape, repeated along the axes that were folded."""
-        return spread_over(value, shape_of(self.x.type), self.axes.data)
+        shape, axes = shape_of(self.x.type), self.axes.data
+        return value.broadcast(shape, [axis for axis in range(len(shape)) if axis not in axes])
 
     @abc.abstractmethod
     def slopes(self) -> Slope:
@@ -94,11 +91,6 @@ class Reduction(OneToOne, PureOp, PerExample, abc.ABC):
     def tangent(self, *tangents: Value | Zero) -> Gradient:
         t = times(tangents[0], self.slopes())
         return [t.sum(self.axes.data) if isinstance(t, Value) else t]
-
-
-def spread_over(value: Value, shape: Shape, axes: Sequence[int]) -> Value:
-    """`value`, which lacks `axes`, repeated along them."""
-    return value.broadcast(shape, [axis for axis in range(len(shape)) if axis not in axes])
 
 
 def joined(

@@ -361,7 +361,7 @@ class Scalars(Writer):
         low = high = index.offset
         for value, coefficient in index.terms.items():
             extent = self._extents.get(value)
-            if extent is None or not (coefficient.static or _non_negative(coefficient)):
+            if extent is None or not (coefficient.static or at_most(ZERO, coefficient, {}) is True):
                 return None, None
             reach = coefficient * (extent - 1)
             if coefficient.static is not None and coefficient.static < 0:
@@ -416,10 +416,6 @@ def _whole_steps(offset: Size, size: Size) -> Size:
     steps = offset // size
     numbers = offset.static is not None and size.static is not None
     return steps if numbers or steps * size == offset else ZERO
-
-
-def _non_negative(size: Size) -> bool:
-    return at_most(ZERO, size, {}) is True
 
 
 def _cast_between(source: str, target: str) -> Cast:

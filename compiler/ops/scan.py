@@ -20,11 +20,6 @@ from stepwell.compiler.ops.value import Value, Zero, dense, emitted, full, place
 from stepwell.runtime.sizes import Size
 
 
-def stacked(type: Tensor, length: Size) -> Tensor:
-    """The type of `length` values of a type."""
-    return tensor(dtype_of(type), (length, *shape_of(type)))
-
-
 @irdl_op_definition
 class Scan(Loop):
     """`length` times the body, which takes constants, carried values and a slice of each input.
@@ -64,7 +59,7 @@ class Scan(Loop):
         carry = list(fixed[constants:])
         if found[:carried] != carry:
             raise refusal(cls, "the body does not give carried values of the types it takes")
-        return [*carry, *(stacked(each, length) for each in found[carried:])]
+        return [*carry, *(tensor(dtype_of(x), (length, *shape_of(x))) for x in found[carried:])]
 
     def reference(self, *operands: Array) -> tuple[Array, ...]:
         first, count = self.constants.data, self.carried.data

@@ -34,7 +34,7 @@ from stepwell.compiler.ops.sliding import (
     slidings,
     spread_out,
 )
-from stepwell.compiler.ops.value import Value, Zero, full, iota
+from stepwell.compiler.ops.value import Value, Zero, again, full, iota
 from stepwell.runtime.sizes import Size
 
 NOWHERE = 2**63 - 1
@@ -114,15 +114,11 @@ class Windowed(OneToOne, PureOp, abc.ABC):
         padding = s.constant(identity(self.combine.data, wide), wide)
         return s.guard(inside, lambda: s.convert(read(index), wide), padding), inside, index
 
-    def again(self, x: Value, parameters: Parameters) -> Value:
-        """The same of another operand."""
-        return x.apply(self.mnemonic(), **parameters)
-
     def with_batch(self, x: Value) -> Value:
         """The same of a value with another axis in front, along which no window slides."""
         first: Parameters = {"size": ONE, "stride": 1, "low": ZERO, "high": ZERO}
         longer = {name: (first[name], *self.parameters[name]) for name in first}
-        return self.again(x, {"combine": self.combine.data, **longer})
+        return x.apply(self.mnemonic(), combine=self.combine.data, **longer)
 
 
 @irdl_op_definition
@@ -183,22 +179,20 @@ class Window(Windowed):
         """Each element gets the sum over the windows that hold it."""
         shape = shape_of(self.x.type)
         windows = [each.mirrored(n) for each, n in zip(self.windows, shape, strict=True)]
-        return self.again(
-            spread_out(g, self.stride.data),
-            {
-                "combine": "add",
-                "size": self.size.data,
-                "stride": (1,) * g.rank,
-                "low": tuple(each.low for each in windows),
-                "high": tuple(each.high for each in windows),
-            },
+        return spread_out(g, self.stride.data).apply(
+            "window",
+            combine="add",
+            size=self.size.data,
+            stride=(1,) * g.rank,
+            low=tuple(each.low for each in windows),
+            high=tuple(each.high for each in windows),
         )
 
     def tangent(self, *tangents: Value | Zero) -> Gradient:
         (t,) = tangents
         assert isinstance(t, Value)
         if self.combine.data == "add":
-            return [self.again(t, self.parameters)]
+            return again(self, t)
         return [gather_inside(t.reshape((count_of(t.shape),)), self._positions())]
 
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:

@@ -392,5 +392,4 @@ def _erase_dead(block: Block) -> None:
     for op in reversed(tuple(block.ops)):
         fusible = isinstance(op, TensorOp) and not is_opaque(op)
         if fusible and not any(tuple(result.uses) for result in op.results):
-            op.detach()
-            op.erase()
+            block.erase_op(op)

@@ -82,7 +82,7 @@ class _Groups:
         kept = [x for number, x in enumerate(arguments) if number not in given]
         self.function = function
         self.donated = {arguments[number] for number in given}
-        self.results = set(arguments[len(arguments) - function.outputs.data :])
+        self.results = set(function.results_written)
         self.found = Interference(function, callees, kept)
         self.groups = [1 << number for number in range(len(self.found.buffers))]
 
@@ -152,12 +152,10 @@ class _Groups:
         types = {x.type for x in outside}
         return len(types) == 1 and len(outside & self.donated) == len(outside & self.results) == 1
 
-    def _is_kept(self, argument: SSAValue) -> bool:
-        return argument not in self.donated and argument not in self.results
-
     def _cause(self, first: int, second: int) -> _Obstacle:
         buffers = (self.found.buffers[first], self.found.buffers[second])
-        if any(isinstance(x, BlockArgument) and self._is_kept(x) for x in buffers):
+        changed = self.donated | self.results
+        if any(isinstance(x, BlockArgument) and x not in changed for x in buffers):
             return _Obstacle("an argument stays as it is")
         op = self.found.cause(first, second)
         assert op is not None
