@@ -55,8 +55,7 @@ def simplify(block: Block) -> None:
         if (same := _simpler(op)) is not None:
             Rewriter.replace_op(op, (), [same])
         elif not op.regions:
-            key = _key(op)
-            if (before := known.setdefault(key, op)) is not op:
+            if (before := known.setdefault(_key(op), op)) is not op:
                 Rewriter.replace_op(op, (), before.results)
     for op in tuple(block.ops):
         if isinstance(op, Select) and isinstance(op.condition.owner, Ge | Le):

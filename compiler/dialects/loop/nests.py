@@ -136,8 +136,18 @@ class YieldOp(IRDLOperation):
     assembly_format = "attr-dict ($values^ `:` type($values))?"
 
 
+class Combining(IRDLOperation, ABC):
+    """Terms that are combined into one."""
+
+    combine = prop_def(StringAttr)
+
+    @property
+    def kind(self) -> Combine:
+        return Combine(self.combine.data)
+
+
 @irdl_op_definition
-class FoldOp(OverAxes):
+class FoldOp(Combining, OverAxes):
     """The terms of all indices of the reduced axes, combined in the given order.
 
     ```
@@ -149,7 +159,6 @@ class FoldOp(OverAxes):
     """
 
     name = "loop.fold"
-    combine = prop_def(StringAttr)
     order = prop_def(OrderAttr)
     accumulators = var_result_def()
     traits = traits_def(RecursiveMemoryEffect())
@@ -159,10 +168,6 @@ class FoldOp(OverAxes):
         last = self.body.block.last_op
         assert isinstance(last, YieldOp)
         return tuple(last.values)
-
-    @property
-    def kind(self) -> Combine:
-        return Combine(self.combine.data)
 
     def verify_(self) -> None:
         super().verify_()
@@ -222,22 +227,17 @@ class CombineWord(Word):
 
 
 @irdl_op_definition
-class PrefixOp(IRDLOperation):
+class PrefixOp(Combining):
     """The terms of the scan's positions up to this one, combined in ascending order in one chain
     that starts at the identity, as a `serial` fold of them would."""
 
     name = "loop.prefix"
     T: ClassVar = VarConstraint("T", AnyAttr())
-    combine = prop_def(StringAttr)
     term = operand_def(T)
     result = result_def(T)
     traits = traits_def(Pure(), HasParent(ScanOp))
     custom_directives = (CombineWord,)
     assembly_format = "custom<CombineWord>($combine) $term attr-dict `:` type($term)"
-
-    @property
-    def kind(self) -> Combine:
-        return Combine(self.combine.data)
 
     def verify_(self) -> None:
         if self.kind in TERMS_AND_RESULTS:
