@@ -63,9 +63,13 @@ class Bodied(IRDLOperation, ABC):
         """The op with what was read of it, the block's arguments too, and with what follows; its
         results have the `types` of such a body."""
         found = parser.parse_optional_attr_dict_with_keyword()
-        region, attributes = parser.parse_region(arguments), found.data if found else {}
-        results = types(region.block)
-        return cls.create(attributes=attributes, regions=[region], result_types=results, **fields)
+        region = parser.parse_region(arguments)
+        return cls.create(
+            attributes=found.data if found else {},
+            regions=[region],
+            result_types=types(region.block),
+            **fields,
+        )
 
 
 def defined_in(module: str, kind: type[T]) -> list[type[T]]:
