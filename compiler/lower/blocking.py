@@ -92,12 +92,12 @@ class Product:
 
         return min(shapes, key=lambda shape: self._cost(*shape, distance, machine))
 
-    def square(self, tallest: int, machine: Machine) -> int:
-        """The rows of a tile, of one vector, that turns squares of its right operand in registers,
-        of which half hold the sums; 0 if so many tiles need them that they are better turned once
-        for all, into panels. A vector of 16 lanes takes four shuffles, each in the place of a
-        multiply-add."""
-        tiles = -(-self.m // min(tallest, machine.vector_registers // 2))
+    def square(self, tallest: int) -> int:
+        """The rows of a tile, of one vector and at most so many, that turns squares of its right
+        operand in registers; 0 if so many tiles need them that they are better turned once for all,
+        into panels. A vector of 16 lanes takes four shuffles, each in the place of a multiply-add.
+        """
+        tiles = -(-self.m // tallest)
         shuffles = self.width.bit_length() - 1
         return -(-self.m // tiles) if self.middle * tiles * shuffles / 2 <= TURNED else 0
 

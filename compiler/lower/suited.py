@@ -26,8 +26,9 @@ class Suited:
         self.product = product_of(contraction, machine)
         self.distance = _distance(contraction.right)
         self.turned = not contraction.right.is_contiguous and contraction.right.may_pack
+        # Of squares half of the registers are the sums, the others are what is turned.
         rows = _tallest(contraction, machine.vector_registers // 2)
-        height = self.product.square(rows, machine) if self._lies_along() else 0
+        height = self.product.square(rows) if self._lies_along() else 0
         self.squares = height > 0
         tile = self.product.tile(_tallest(contraction), self.turned, self.distance, machine)
         self.mr, self.nv = (height, 1) if self.squares else tile
