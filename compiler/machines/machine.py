@@ -26,6 +26,10 @@ class Machine:
     l1: int
     l2: int
     l3: int
+    quotient: int = 30
+    root: int = 36
+    """Thirds of a cycle for which a quotient and a root of a vector of f32 keep the divider; these
+    are a Xeon's."""
 
     @property
     def is_gpu(self) -> bool:

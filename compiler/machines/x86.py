@@ -73,7 +73,14 @@ ZNVER5 = replace(
 )
 """AMD's of 2024. The third cache is that of eight cores."""
 
-ZNVER4 = replace(ZNVER5, name="znver4", features=(*V4, *EXACT_AVX512, "avx512bf16"), l1=32 << 10)
+ZNVER4 = replace(
+    ZNVER5,
+    name="znver4",
+    features=(*V4, *EXACT_AVX512, "avx512bf16"),
+    l1=32 << 10,
+    quotient=18,
+    root=30,
+)
 """AMD's of 2022: vectors of 64 bytes, in halves."""
 
 SAPPHIRERAPIDS = replace(

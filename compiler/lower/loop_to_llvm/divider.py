@@ -1,7 +1,7 @@
 """Square roots and quotients: by the divider, and some of many beside it, where FMA units wait.
 
-The divider takes ten cycles for a vector and starts no other meanwhile, in which time two FMA units
-could start twenty operations.
+The divider of a Xeon takes ten cycles for a vector and starts no other meanwhile, in which time two
+FMA units could start twenty operations.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +22,7 @@ from stepwell.compiler.lower.loop_to_llvm import avx512, estimates, newton
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame
 from stepwell.compiler.lower.loop_to_llvm.program import Program
 from stepwell.compiler.lower.loop_to_llvm.scalars import Relaxable, any_lane, relaxed
+from stepwell.compiler.machines.machine import Machine
 
 Instruction: TypeAlias = Callable[..., SSAValue]
 """Of the builder and what a way is given."""
@@ -30,15 +31,13 @@ Instruction: TypeAlias = Callable[..., SSAValue]
 @final
 @dataclass(frozen=True)
 class Way:
-    """How an op is computed beside the divider. Times are thirds of a cycle for a vector of f32,
-    measured on a Xeon with AMX: of the divider, and of the other units instead."""
+    """How an op is computed beside the divider."""
 
     instruction: Instruction
     steps: Instruction
     beyond: Instruction | None
     """Where the steps do not give what the instruction gives; None if they are for all numbers."""
-    divider: int
-    units: int
+    operations: int
 
 
 def _plain_by(build: LlvmBuilder, x: SSAValue, by: newton.Inverse) -> SSAValue:
@@ -46,18 +45,19 @@ def _plain_by(build: LlvmBuilder, x: SSAValue, by: newton.Inverse) -> SSAValue:
 
 
 EXACT: Mapping[type[Operation], Way] = {
-    math.SqrtOp: Way(LlvmBuilder.sqrt, newton.root, newton.beyond_root, 36, 26),
-    arith.DivfOp: Way(LlvmBuilder.fdiv, newton.quotient, newton.beyond_quotient, 30, 40),
+    math.SqrtOp: Way(LlvmBuilder.sqrt, newton.root, newton.beyond_root, 13),
+    arith.DivfOp: Way(LlvmBuilder.fdiv, newton.quotient, newton.beyond_quotient, 20),
 }
-EXACT_BY = Way(_plain_by, newton.quotient_by, newton.beyond_quotient_by, 30, 12)
+EXACT_BY = Way(_plain_by, newton.quotient_by, newton.beyond_quotient_by, 6)
 """Of quotients by what a loop does not change."""
 NEAR: Mapping[type[Operation], Way] = {
-    math.SqrtOp: Way(LlvmBuilder.sqrt, estimates.root, None, 36, 14),
-    arith.DivfOp: Way(LlvmBuilder.fdiv, estimates.quotient, None, 30, 12),
+    math.SqrtOp: Way(LlvmBuilder.sqrt, estimates.root, None, 7),
+    arith.DivfOp: Way(LlvmBuilder.fdiv, estimates.quotient, None, 6),
 }
 """Where the nearest float is not asked for."""
-NEAR_BY = Way(_plain_by, estimates.quotient_by, None, 30, 2)
-_STEP = 2
+NEAR_BY = Way(_plain_by, estimates.quotient_by, None, 1)
+_OPERATION = 2
+"""Thirds of a cycle that one takes the units other than the divider, where all of them are busy."""
 
 
 def evaluate(frame: Frame, op: Operation) -> None:
@@ -112,12 +112,12 @@ def _relief(program: Program, block: Block | None) -> Mapping[Operation, Sequenc
     assert block is not None
     if block not in program.relief:
         able = avx512.FEATURE in program.machine.features
-        groups = _balanced(block) if able else ()
+        groups = _balanced(program.machine, block) if able else ()
         program.relief[block] = {each: together for together in groups for each in together}
     return program.relief[block]
 
 
-def _balanced(block: Block) -> Iterator[Sequence[Operation]]:
+def _balanced(machine: Machine, block: Block) -> Iterator[Sequence[Operation]]:
     """Of ops of one kind side by side, the vectors of an unrolled loop, as many as bring down the
     longer of both times, the divider's and the units'; first those that gain most.
 
@@ -125,12 +125,13 @@ def _balanced(block: Block) -> Iterator[Sequence[Operation]]:
     known long before.
     """
     wide = [op for op in block.ops if op.results and op.results[0].type == newton.VECTOR]
-    times = sum(map(_on_divider, wide)), sum(map(_on_units, wide))
+    times = sum(_on_divider(machine, op) for op in wide), sum(map(_on_units, wide))
     runs = [(way, list(run)) for way, run in groupby(wide, _way_of) if way]
-    for way, run in sorted(runs, key=lambda each: each[0].units):
+    for way, run in sorted(runs, key=lambda each: each[0].operations):
+        steps = _OPERATION * way.operations
         together: list[Operation] = []
         for op in run:
-            relieved = times[0] - way.divider, times[1] + way.units
+            relieved = times[0] - _on_divider(machine, op), times[1] + steps
             alone = len(run) == 1 and not _is_by(op)
             waits = any(operand.owner in together for operand in op.operands)
             if alone or waits or max(relieved) >= max(times):
@@ -156,10 +157,11 @@ def _is_by(op: Operation) -> bool:
     return op.parent not in (op.rhs.owner, op.rhs.owner.parent)
 
 
-def _on_divider(op: Operation) -> int:
-    way = _way_of(op)
-    return way.divider if way else 0
+def _on_divider(machine: Machine, op: Operation) -> int:
+    if not _way_of(op):
+        return 0
+    return machine.root if isinstance(op, math.SqrtOp) else machine.quotient
 
 
 def _on_units(op: Operation) -> float:
-    return 0.0 if _way_of(op) else _STEP * STEPS.get(type(op), 1.0)
+    return 0.0 if _way_of(op) else _OPERATION * STEPS.get(type(op), 1.0)
