@@ -6,7 +6,7 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib import pyplot, ticker
 
-from benchmarks.report import Found, ratio
+from benchmarks.ratios import Found, ratio
 
 COLORS = {1: ("#9ecae1", "#f4b183"), 2: ("#2b6ca3", "#c0504d")}
 """By threads: ahead of the peers, and behind."""

@@ -1,16 +1,12 @@
 """The report: tables in Markdown, from what was measured."""
 
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
+from benchmarks.goals import GOALS, missed, of_goal
+from benchmarks.ratios import LEAST, Found, fastest, geometric_mean, of_the_limit, ratio
 from benchmarks.variants import OURS, VARIANTS
 
 Row = Sequence[str]
-Found = Mapping[str, Any]
-"""What is known of a measurement, as JSON has it."""
-MEDIANS, LEAST = "seconds", "least"
-"""Of the rounds: where nothing else runs on the machine they are alike."""
 
 SPEED = """Written by `make bench`. Each variant has a process of its own, and one runs at a time:
 the others are stopped. They take turns; the times are medians of 3 to 15 rounds, of calls from
@@ -44,39 +40,11 @@ def report(
     for count in sorted({each["threads"] for each in speeds}):
         found = [each for each in speeds if each["threads"] == count]
         parts.append(f"## {count} thread{'s' if count > 1 else ''}")
-        parts += [speed_table(found), group_table(found)]
+        parts += [speed_table(found), group_table(found), goal_table(found)]
     parts += ["## Preparing", PREPARING, preparing_table(speeds)] if speeds else []
     parts += ["## Compiling", COLD, cold_table(compiles)] if compiles else []
     parts += ["## Importing", IMPORTS, import_table(imports)] if imports else []
     return "\n\n".join([*parts, *reasons(speeds)]) + "\n"
-
-
-# What is compared.
-
-
-def fastest(speed: Found, of: str = MEDIANS) -> tuple[str, float] | None:
-    """The peer that took the least time."""
-    peers = {name: taken for name, taken in speed[of].items() if name != OURS}
-    if not peers:
-        return None
-    name = min(peers, key=lambda name: peers[name])
-    return name, peers[name]
-
-
-def ratio(speed: Found, of: str = MEDIANS) -> float | None:
-    """How many times as long as Stepwell the fastest peer takes."""
-    best, ours = fastest(speed, of), speed[of].get(OURS)
-    return best[1] / ours if best and ours else None
-
-
-def of_the_limit(speed: Found) -> float | None:
-    """The part of Stepwell's time that no program could do without."""
-    ours = speed["seconds"].get(OURS)
-    return max(speed["limits"].values()) / ours if ours and speed["limits"] else None
-
-
-def geometric_mean(numbers: Sequence[float]) -> float:
-    return statistics.geometric_mean(numbers)
 
 
 # The tables.
@@ -122,6 +90,23 @@ def group_table(speeds: Sequence[Found]) -> str:
             ahead = sum(each >= 1 for each in ratios)
             rows.append([group, f"{mean:.2f}", f"{worst:.2f}", f"{ahead} of {len(ratios)}"])
     return table(["workloads", "geometric mean of the ratios", "least", "not behind"], rows)
+
+
+def goal_table(speeds: Sequence[Found]) -> str:
+    """What was to be reached, and below what was not."""
+    rows: list[Row] = []
+    lines: list[str] = []
+    for goal in GOALS:
+        found = of_goal(goal, speeds)
+        if not found:
+            continue
+        misses = [text for each in found if (text := missed(goal, each))]
+        mean = geometric_mean([r for each in found if (r := ratio(each)) is not None])
+        reached = f"{len(found) - len(misses)} of {len(found)}"
+        rows.append([goal.work, goal.text, f"{mean:.2f}", reached])
+        lines += [f"* {goal.work} missed: {'; '.join(misses)}"] if misses else []
+    goals = table(["goals", "to reach", "mean", "reached"], rows)
+    return "\n\n".join([goals, "\n".join(lines)]) if lines else goals
 
 
 def preparing_table(speeds: Sequence[Found]) -> str:

@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
-from benchmarks import report
+from benchmarks import ratios, report
+from benchmarks.goals import GOALS, missed
 from benchmarks.interleaved import far, rounds, samples
+from benchmarks.workloads import workloads
 
 TABLE = """\
 | workload | Stepwell | ratio | least | of the limit |    numpy |    torch | error | kernels |
@@ -30,18 +32,18 @@ def speed(name: str = "softmax", threads: int = 1, **seconds: float) -> dict[str
 
 def test_the_ratio_is_to_the_fastest_peer() -> None:
     found = speed(Stepwell=2e-3, numpy=6e-3, torch=3e-3)
-    assert report.fastest(found) == ("torch", 3e-3)
-    assert report.ratio(found) == pytest.approx(1.5)
-    assert report.ratio(found, report.LEAST) == pytest.approx(3)
+    assert ratios.fastest(found) == ("torch", 3e-3)
+    assert ratios.ratio(found) == pytest.approx(1.5)
+    assert ratios.ratio(found, ratios.LEAST) == pytest.approx(3)
 
 
 def test_no_ratio_without_a_peer_or_without_stepwell() -> None:
-    assert report.ratio(speed(Stepwell=1.0)) is None
-    assert report.ratio(speed(numpy=1.0)) is None
+    assert ratios.ratio(speed(Stepwell=1.0)) is None
+    assert ratios.ratio(speed(numpy=1.0)) is None
 
 
 def test_the_limit_is_the_longer_of_both() -> None:
-    assert report.of_the_limit(speed(Stepwell=2e-3)) == pytest.approx(0.5)
+    assert ratios.of_the_limit(speed(Stepwell=2e-3)) == pytest.approx(0.5)
 
 
 def test_a_table_has_the_fastest_peer_in_bold() -> None:
@@ -60,6 +62,43 @@ def test_groups_have_the_geometric_mean_of_their_ratios() -> None:
         "  0.25 ",
         "     1 of 2 ",
     ]
+
+
+def test_every_goal_is_for_workloads_that_there_are() -> None:
+    known = workloads()
+    groups, names = ({each.group for each in known}, {each.name for each in known})
+    for goal in GOALS:
+        assert bool(goal.names) != bool(goal.group)
+        assert names.issuperset(goal.names)
+        assert not goal.group or goal.group in groups
+    measured = {each.group for each in known} - {"calls", "fast"}
+    assert measured == {goal.group for goal in GOALS if goal.group} | {"products"}
+
+
+def test_what_misses_its_goal_is_named() -> None:
+    (rows,) = (goal for goal in GOALS if goal.group == "rows")
+    assert not missed(rows, speed(Stepwell=2e-3, numpy=2e-3))
+    assert missed(rows, speed(Stepwell=3e-3, numpy=2e-3)) == "softmax 0.67"
+
+
+def test_a_goal_that_no_program_reaches_is_told_from_others() -> None:
+    (steps,) = (goal for goal in GOALS if goal.group == "training")
+    assert missed(steps, speed(Stepwell=1.25e-3, numpy=1.25e-3)) == "softmax 1.00"
+    assert missed(steps, speed(Stepwell=1.1e-3, numpy=1.1e-3)) == "softmax 1.00 (at most 1.10)"
+
+
+def test_a_goal_may_be_a_part_of_the_limit() -> None:
+    cubes = GOALS[0]
+    assert not missed(cubes, speed(Stepwell=1e-3, numpy=2e-3))
+    assert missed(cubes, speed(Stepwell=2e-3, numpy=3e-3)) == "softmax 1.50, 50%"
+
+
+def test_the_goals_are_a_table() -> None:
+    found = [speed(Stepwell=2e-3, numpy=3e-3), speed("add", Stepwell=2e-3, numpy=1e-3)]
+    *_, line, _, missed_one = report.goal_table(found).splitlines()
+    cells = [cell.strip() for cell in line.split("|")[1:-1]]
+    assert cells == ["rows and elements", "1", "0.87", "1 of 2"]
+    assert missed_one == "* rows and elements missed: add 0.50"
 
 
 def test_a_report_tells_failures_and_not_what_a_peer_cannot_say() -> None:
