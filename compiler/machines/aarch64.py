@@ -14,6 +14,8 @@ AARCH64 = Machine(
     l1=32 << 10,
     l2=512 << 10,
     l3=2 << 20,
+    l1_ways=4,
+    l2_ways=16,
 )
 """Armv8-A. (Cortex-A53 to A73)"""
 

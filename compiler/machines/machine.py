@@ -14,7 +14,9 @@ class Machine:
 
     `cpu` and `features` are LLVM's names; `features` lists everything that code may use beyond the
     architecture's baseline, so that a loader can refuse a processor that lacks some of it. Sizes
-    are in bytes, for one core except `l3`.
+    are in bytes, for one core except `l3`. A line of memory has as many places in the first cache as
+    that has `l1_ways`, and in the second `l2_ways`: lines that lie a multiple of `l1 // l1_ways`
+    bytes apart share theirs.
     """
 
     name: str
@@ -26,6 +28,8 @@ class Machine:
     l1: int
     l2: int
     l3: int
+    l1_ways: int
+    l2_ways: int
     quotient: int = 30
     root: int = 36
     """Thirds of a cycle for which a quotient and a root of a vector of f32 keep the divider; these

@@ -18,6 +18,8 @@ X86_64_V3 = Machine(
     l1=32 << 10,
     l2=256 << 10,
     l3=8 << 20,
+    l1_ways=8,
+    l2_ways=8,
 )
 """The least we compile for, since contractions are fused by meaning. (Haswell, Zen)"""
 
@@ -31,6 +33,8 @@ X86_64_V4 = Machine(
     l1=32 << 10,
     l2=1 << 20,
     l3=16 << 20,
+    l1_ways=8,
+    l2_ways=16,
 )
 """AVX-512. (Skylake-X, Zen 4)"""
 
@@ -70,6 +74,7 @@ ZNVER5 = replace(
     features=(*V4, *EXACT_AVX512, "avx512bf16", "avxvnni"),
     l1=48 << 10,
     l3=32 << 20,
+    l1_ways=12,
 )
 """AMD's of 2024. The third cache is that of eight cores."""
 
@@ -78,6 +83,8 @@ ZNVER4 = replace(
     name="znver4",
     features=(*V4, *EXACT_AVX512, "avx512bf16"),
     l1=32 << 10,
+    l1_ways=8,
+    l2_ways=8,
     quotient=18,
     root=30,
 )
