@@ -1,5 +1,6 @@
 """Which tiles and tasks suit a matrix product: a model of what a core computes, loads and keeps."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import gcd
@@ -30,8 +31,8 @@ is one for each."""
 REUSED = 12
 """Tiles that use a panel of a block of the fold."""
 
-LINE, WAYS = 64, 16
-"""Bytes of a line, and the lines of a cache that have one place."""
+LINE = 64
+"""Bytes of a line of the caches."""
 
 AHEAD = 1536
 """Bytes of a panel that are asked for before they are used."""
@@ -62,7 +63,8 @@ class Product:
 
     A tile spans rows of one `m`, and lanes of one `n` only. Each row keeps `kept` elements of the
     left operand in the cache. A vector holds `width` elements of `size` bytes. Sums are joined from
-    chunks of `chunk` products; 0 if they are not.
+    chunks of `chunk` products; 0 if they are not. Rows of the left operand are so many elements
+    `apart`; 0 if that is not known.
     """
 
     m: int
@@ -75,6 +77,7 @@ class Product:
     width: int
     size: int
     chunk: int = 0
+    apart: int = 0
 
     def tile(
         self, tallest: int, turned: bool, distance: int | None, machine: Machine
@@ -124,12 +127,19 @@ class Product:
 
     def _tile_cycles(self, mr: int, nv: int, machine: Machine) -> float:
         """Two multiply-adds or two loads in a cycle, and no sum again before its last one is there;
-        a panel that the first cache does not hold streams into it; a little more for tiles that
-        load more, so that of as many the best are alike."""
+        what the first cache does not hold streams into it: a panel, or a line for each row at each
+        position; a little more for tiles that load more, so that of as many the best are alike."""
         panel = nv * self.width * self.size
         streamed = panel if panel * self.k > machine.l1 else 0
+        streamed += mr * LINE if self._crowd(mr, machine) >= machine.l1_ways else 0
         cycles = max(mr * nv / 2, LATENCY, (mr + nv) / 2, streamed / STREAM)
         return cycles * (1 + (mr + nv) / (mr * nv) / 20)
+
+    def _crowd(self, mr: int, machine: Machine) -> int:
+        """How many of the lines that so many rows read have one place in the first cache."""
+        lines = {row * self.apart * self.size // LINE for row in range(mr)}
+        places = machine.l1 // machine.l1_ways // LINE
+        return max(Counter(line % places for line in lines).values())
 
     def packs_right(self, mr: int, nv: int, distance: int | None, machine: Machine) -> bool:
         """Whether to copy the panels of a right operand whose rows lie so many elements apart: if
@@ -152,7 +162,7 @@ class Product:
         many elements from the next, a line for each: if they are too many for the first cache."""
         lines = machine.l1 // LINE
         if distance is not None:
-            lines //= gcd(distance * self.size // LINE or 1, lines // WAYS)
+            lines //= gcd(distance * self.size // LINE or 1, lines // machine.l1_ways)
         panels = self.columns * -(-self.n // (nv * self.width))
         return panels >= FAR_REUSED and self.k > lines // 2
 

@@ -3,6 +3,8 @@
 from math import prod
 from typing import final
 
+from xdsl.ir import SSAValue
+
 from stepwell.compiler.dialects.loop.types import buffer_type
 from stepwell.compiler.lower.analysis import Axis, lanes_of
 from stepwell.compiler.lower.blocking import STREAMS, TALLEST, TASK, Product
@@ -127,7 +129,8 @@ def product_of(contraction: Contraction, machine: Machine) -> Product:
     lanes, fold = length(contraction.lanes.size), contraction.fold
     steps = chunk_steps(fold, contraction.analysis.axes_of(fold))
     unit = fold.order.data.chunk if steps else 0
-    return Product(m, lanes, columns, k, middle, outer, kept, width, size, unit)
+    apart = 0 if contraction.rows is None else _apart(contraction.left, contraction.rows.value) or 0
+    return Product(m, lanes, columns, k, middle, outer, kept, width, size, unit, apart)
 
 
 def _positions(axes: tuple[Axis, ...]) -> int:
@@ -143,7 +146,11 @@ def _tallest(contraction: Contraction, most: int = TALLEST) -> int:
 
 def _distance(factor: Factor) -> int | None:
     """Elements between what is read at one position of the fold and at the next."""
-    last = factor.fold.axes[-1]
-    strides = [access.stride(last).static for access in factor.reads]
+    return _apart(factor, factor.fold.axes[-1])
+
+
+def _apart(factor: Factor, axis: SSAValue) -> int | None:
+    """Elements between what is read at one position of an axis and at the next, if it is known."""
+    strides = [access.stride(axis).static for access in factor.reads]
     known = [stride for stride in strides if stride is not None]
     return max(known, default=0) if len(known) == len(strides) else None
