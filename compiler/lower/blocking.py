@@ -10,7 +10,11 @@ from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.passes.pack_weights import PANEL
 
 LATENCY = 4
-"""Cycles until the result of a fused multiply-add can be used; two may begin in each."""
+"""Cycles until the result of a fused multiply-add can be used."""
+
+ASK, EDGE = 2, 2
+"""Cycles in which a tile asks whether it reads padding; and multiply-adds in the time in which one
+at an end of a row keeps what a sum was before."""
 
 STREAM = 24
 """Bytes in a cycle from the second cache into the first."""
@@ -64,7 +68,8 @@ class Product:
     A tile spans rows of one `m`, and lanes of one `n` only. Each row keeps `kept` elements of the
     left operand in the cache. A vector holds `width` elements of `size` bytes. Sums are joined from
     chunks of `chunk` products; 0 if they are not. Rows of the left operand are so many elements
-    `apart`; 0 if that is not known.
+    `apart`; 0 if that is not known. A tile asks after so many positions of k whether those that
+    come are `inside` of what is padded; 0 if nothing is.
     """
 
     m: int
@@ -78,6 +83,7 @@ class Product:
     size: int
     chunk: int = 0
     apart: int = 0
+    inside: int = 0
 
     def tile(
         self, tallest: int, turned: bool, distance: int | None, machine: Machine
@@ -113,7 +119,8 @@ class Product:
         visits = 0 if self._is_in_a_row(nv, distance) else turns * panels
         shared, panel = panels * self.columns, nv * self.width
         uneven = busy(shared, 1) * panel / self.lanes - 1 if shared > max(ALIKE) else 0
-        return (self.cycles(mr, nv, machine) + visits) * (1 + uneven / 20)
+        edges = EDGE / self.inside * mr / self.m if self.inside else 0
+        return (self.cycles(mr, nv, machine) + visits) * (1 + uneven / 20 + edges)
 
     def cycles(self, mr: int, nv: int, machine: Machine) -> float:
         """Cycles for one position of k, over all tiles."""
@@ -126,14 +133,15 @@ class Product:
         )
 
     def _tile_cycles(self, mr: int, nv: int, machine: Machine) -> float:
-        """Two multiply-adds or two loads in a cycle, and no sum again before its last one is there;
+        """Some multiply-adds or two loads in a cycle, and no sum before its last one is there;
         what the first cache does not hold streams into it: a panel, or a line for each row at each
         position; a little more for tiles that load more, so that of as many the best are alike."""
         panel = nv * self.width * self.size
         streamed = panel if panel * self.k > machine.l1 else 0
-        streamed += mr * LINE if self._crowd(mr, machine) >= machine.l1_ways else 0
-        cycles = max(mr * nv / 2, LATENCY, (mr + nv) / 2, streamed / STREAM)
-        return cycles * (1 + (mr + nv) / (mr * nv) / 20)
+        streamed += mr * LINE if self._crowd(mr, machine) > machine.l1_ways else 0
+        sums, loads = mr * nv / machine.multiply_adds, (mr + nv) / 2
+        cycles = max(sums, LATENCY, loads, streamed / STREAM) * (1 + loads / sums / 20)
+        return cycles + (ASK / self.inside if self.inside else 0)
 
     def _crowd(self, mr: int, machine: Machine) -> int:
         """How many of the lines that so many rows read have one place in the first cache."""

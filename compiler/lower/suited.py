@@ -1,5 +1,6 @@
 """What suits a contraction on a machine: which operands to copy, which blocks, which tasks."""
 
+from itertools import takewhile
 from math import prod
 from typing import final
 
@@ -130,7 +131,20 @@ def product_of(contraction: Contraction, machine: Machine) -> Product:
     steps = chunk_steps(fold, contraction.analysis.axes_of(fold))
     unit = fold.order.data.chunk if steps else 0
     apart = 0 if contraction.rows is None else _apart(contraction.left, contraction.rows.value) or 0
-    return Product(m, lanes, columns, k, middle, outer, kept, width, size, unit, apart)
+    inside = _inside(contraction)
+    return Product(m, lanes, columns, k, middle, outer, kept, width, size, unit, apart, inside)
+
+
+def _inside(contraction: Contraction) -> int:
+    """Positions of the fold that are in the padding or not as one: those along its last axes, of
+    which the guard knows nothing. 0 if it does not differ along the rows."""
+    analysis, fold, rows = contraction.analysis, contraction.fold, contraction.rows
+    guard = analysis.guards.get(fold)
+    along = frozenset[SSAValue]() if guard is None else analysis.dependences(guard)
+    if rows is None or rows.value not in along:
+        return 0
+    inner = takewhile(lambda axis: axis.value not in along, analysis.axes_of(fold)[::-1])
+    return prod(length(axis.size) for axis in inner)
 
 
 def _positions(axes: tuple[Axis, ...]) -> int:

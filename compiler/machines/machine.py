@@ -14,9 +14,9 @@ class Machine:
 
     `cpu` and `features` are LLVM's names; `features` lists everything that code may use beyond the
     architecture's baseline, so that a loader can refuse a processor that lacks some of it. Sizes
-    are in bytes, for one core except `l3`. A line of memory has as many places in the first cache as
-    that has `l1_ways`, and in the second `l2_ways`: lines that lie a multiple of `l1 // l1_ways`
-    bytes apart share theirs.
+    are in bytes, for one core except `l3`. A line of memory has so many places in the first cache,
+    `l1_ways`, and in the second, `l2_ways`: lines a multiple of `l1 // l1_ways` bytes apart share
+    theirs. So many `multiply_adds` of whole vectors begin in a cycle.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Machine:
     l3: int
     l1_ways: int
     l2_ways: int
+    multiply_adds: int = 2
     quotient: int = 30
     root: int = 36
     """Thirds of a cycle for which a quotient and a root of a vector of f32 keep the divider; these

@@ -85,6 +85,7 @@ ZNVER4 = replace(
     l1=32 << 10,
     l1_ways=8,
     l2_ways=8,
+    multiply_adds=1,
     quotient=18,
     root=30,
 )

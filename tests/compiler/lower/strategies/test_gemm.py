@@ -208,12 +208,33 @@ def test_the_sums_of_a_tile_stay_in_registers(registers: int) -> None:
     assert all(mr * nv + (nv if mr > 1 else 1) + 1 <= registers for mr, nv in shapes)
 
 
-def problem(m: int, n: int, k: int, middle: int = 1) -> Product:
-    return Product(m, n, 1, k, middle, 1, k, 16, 4)
+def problem(m: int, n: int, k: int, middle: int = 1, apart: int = 0, inside: int = 0) -> Product:
+    return Product(m, n, 1, k, middle, 1, k, 16, 4, apart=apart, inside=inside)
 
 
 def test_tiles_that_divide_the_matrix_cost_less() -> None:
     assert problem(56, 64, 64).cycles(14, 2, MACHINE) < problem(56, 64, 64).cycles(12, 2, MACHINE)
+
+
+@pytest.mark.parametrize(
+    ("apart", "most"), [(1024, 8), (3072, 8), (512, 14), (1040, 14), (1536, 14), (1, 14), (0, 14)]
+)
+@pytest.mark.parametrize("machine", ["x86-64-v4", "znver4", "sapphirerapids"])
+def test_rows_of_a_tile_have_places_in_the_first_cache(machine: str, apart: int, most: int) -> None:
+    known = MACHINES[machine]
+    least = 14 if most == 14 else 6
+    most = known.l1_ways if most == 8 else most
+    rows, _ = problem(140, 32, 1024, apart=apart).tile(14, False, 32, known)
+    assert least <= rows <= most
+
+
+def test_tiles_are_lower_where_ends_of_rows_cost_more() -> None:
+    zen4 = MACHINES["znver4"]
+    for inside, tallest in ((0, 14), (64, 8), (3, 8)):
+        rows, _ = problem(56, 32, 576, 56, inside=inside).tile(14, False, 32, zen4)
+        assert (rows == 14) is (tallest == 14)
+    assert problem(56, 32, 576, 56, inside=64).tile(14, False, 32, MACHINE) == (14, 2)
+    assert problem(112, 32, 147, 112, inside=3).tile(14, False, 32, zen4)[0] >= 7
 
 
 def test_panels_are_as_many_as_threads_can_share() -> None:
