@@ -14,9 +14,7 @@ class Machine:
 
     `cpu` and `features` are LLVM's names; `features` lists everything that code may use beyond the
     architecture's baseline, so that a loader can refuse a processor that lacks some of it. Sizes
-    are in bytes, for one core except `l3`. A line of memory has so many places in the first cache,
-    `l1_ways`, and in the second, `l2_ways`: lines a multiple of `l1 // l1_ways` bytes apart share
-    theirs. So many `multiply_adds` of whole vectors begin in a cycle.
+    are in bytes, for one core except `l3`.
     """
 
     name: str
@@ -30,11 +28,18 @@ class Machine:
     l3: int
     l1_ways: int
     l2_ways: int
+    """Places that a line of memory has in a cache: lines a multiple of `l1 // l1_ways` bytes apart
+    share theirs."""
     multiply_adds: int = 2
+    """Of whole vectors, that begin in a cycle."""
     quotient: int = 30
     root: int = 36
     """Thirds of a cycle for which a quotient and a root of a vector of f32 keep the divider; these
     are a Xeon's."""
+    reads_on: bool = False
+    """Whether the core brings what follows along some rows of memory by itself, as fast as it can: to
+    ask for that takes time from it. What lies in rows further apart is then asked for into the
+    second cache, since in the first it would take the places of what is read now."""
 
     @property
     def is_gpu(self) -> bool:

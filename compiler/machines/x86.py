@@ -88,6 +88,7 @@ ZNVER4 = replace(
     multiply_adds=1,
     quotient=18,
     root=30,
+    reads_on=True,
 )
 """AMD's of 2022: vectors of 64 bytes, in halves."""
 
