@@ -155,10 +155,7 @@ class Product:
         return not self._is_in_a_row(nv, distance) and self.rows >= self._reused(machine) * mr
 
     def _is_in_a_row(self, nv: int, distance: int | None) -> bool:
-        """Whether rows so many elements apart follow each other: in tiles, or in wider panels."""
-        return distance is not None and distance * self.size <= max(
-            PANEL, nv * self.width * self.size
-        )
+        return is_in_a_row(distance, nv * self.width, self.size)
 
     def _reused(self, machine: Machine) -> int:
         """Tiles that use a panel at least, if it is worth a copy: few if it comes from afar."""
@@ -201,12 +198,31 @@ class Product:
         stays = depth * position <= (machine.l2 // 8 if packs else machine.l1)
         return 0 if stays else max(LATENCY, AHEAD // position)
 
+    def is_alone(self, nv: int, distance: int | None, machine: Machine) -> bool:
+        """Whether one row reads a right operand in a row, which a core may do by itself."""
+        return machine.reads_on and self.rows == 1 and self._is_in_a_row(nv, distance)
+
     def streams(self, mr: int, nv: int, distance: int | None, machine: Machine) -> bool:
         """Whether a right operand whose rows are long and lie so far apart comes from afar for few
         tiles: then some of its rows at a time are best read to their ends."""
         row = self.lanes * self.size
         far = self.k * row > machine.l2 and row >= RUN and not self._is_in_a_row(nv, distance)
         return far and self.rows <= FAR_REUSED * mr
+
+    def is_beyond(self, machine: Machine) -> bool:
+        """Whether a right operand comes from memory: it is larger than the third cache."""
+        return self.k * self.lanes * self.size > machine.l3
+
+    def abreast(self, machine: Machine) -> int:
+        """Rows of memory that are read side by side; 0 for all. Where a core reads on by itself, they
+        are as many as lines with one place stay in the first cache; twice as many where there is
+        more to multiply than to wait for; half as many from the third cache, whose lines come
+        early, and all where several rows are multiplied meanwhile."""
+        if not machine.reads_on:
+            return STREAMS
+        if self.is_beyond(machine):
+            return machine.l1_ways * (2 if self.rows > NEAR else 1)
+        return machine.l1_ways // 2 if self.rows == 1 else 0
 
     def long_task(self, mr: int, nv: int, machine: Machine) -> tuple[int, int]:
         """The rows and lanes of a task with all rows and long runs of lanes, of which there are two
@@ -281,6 +297,12 @@ class Product:
             return -(-self.m // blocks // mr) * mr
         blocks = -(-self.middle // max(1, most // max(1, self.m)))
         return max(1, self.m) * -(-self.middle // blocks)
+
+
+def is_in_a_row(distance: int | None, lanes: int, size: int) -> bool:
+    """Whether rows so many elements apart follow each other: in tiles of so many lanes, or in wider
+    panels."""
+    return distance is not None and distance * size <= max(PANEL, lanes * size)
 
 
 def tiles(tallest: int, widest: int, registers: int) -> Iterator[tuple[int, int]]:

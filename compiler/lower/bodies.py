@@ -119,11 +119,13 @@ class Ahead:
     written.
 
     With `terms`, coefficients of axes that are added to the place, only the first of neighbours is.
+    Positions may lie `apart`, each in a row of memory that goes on beyond the tile.
     """
 
     axis: SSAValue
     steps: int
     terms: tuple[tuple[Size, SSAValue], ...] = ()
+    apart: bool = False
 
 
 class BodyWriter(ABC):
@@ -470,7 +472,7 @@ class BodyWriter(ABC):
             return
         terms = [(ONE, offset), *((size, self.bases[axis]) for size, axis in ahead.terms)]
         place = self.writer.affine(terms, stride * ahead.steps)
-        self.writer.prefetch(self._buffer(access), place)
+        self.writer.prefetch(self._buffer(access), place, ahead.apart)
 
     def _is_streamed(self, access: Access) -> bool:
         """Whether a tile is written past the caches: it is whole vectors, at offsets that are

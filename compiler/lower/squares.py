@@ -73,7 +73,7 @@ class Squares:
         assert lanes is not None
         first, ahead = body.bases[lanes], body.ahead
         body.tile = Tile(tile.width, lanes, (None,), self._along.value, tile.width)
-        body.ahead = Ahead(lanes, tile.width * tile.vectors)
+        body.ahead = Ahead(lanes, tile.width * tile.vectors, apart=True)
         for column in range(tile.vectors):
             body.bases[lanes] = body.writer.add(first, column * tile.width)
             found.append(body.read(op))

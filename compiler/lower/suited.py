@@ -8,7 +8,7 @@ from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.loop.types import buffer_type
 from stepwell.compiler.lower.analysis import Axis, lanes_of
-from stepwell.compiler.lower.blocking import STREAMS, TALLEST, TASK, Product
+from stepwell.compiler.lower.blocking import TALLEST, TASK, Product
 from stepwell.compiler.lower.contraction import Contraction, Factor, chunk_steps
 from stepwell.compiler.lower.costs import length
 from stepwell.compiler.lower.writer import ONE
@@ -27,7 +27,7 @@ class Suited:
     def __init__(self, contraction: Contraction, machine: Machine):
         self.contraction, self.machine = contraction, machine
         self.product = product_of(contraction, machine)
-        self.distance = _distance(contraction.right)
+        self.distance = distance_of(contraction.right)
         self.turned = not contraction.right.is_contiguous and contraction.right.may_pack
         # Of squares half of the registers are the sums, the others are what is turned.
         rows = _tallest(contraction, machine.vector_registers // 2)
@@ -53,7 +53,7 @@ class Suited:
         """Whether to copy the left operand to panels: if its rows are the neighbours in memory."""
         left = self.contraction.left
         fits = left.may_pack and left.is_contiguous
-        return fits and self.product.packs_left(self.nv, _distance(left), self.machine)
+        return fits and self.product.packs_left(self.nv, distance_of(left), self.machine)
 
     def packs_right(self) -> bool:
         """Whether to copy the right one, panel by panel."""
@@ -75,8 +75,11 @@ class Suited:
         """How many positions ahead to ask for the right operand."""
         if self.share():
             return self.product.k
-        if self.squares:
+        product, machine = self.product, self.machine
+        if self.squares or product.is_alone(self.nv, self.distance, machine):
             return 0
+        if self.streams() and machine.reads_on and (rows := product.abreast(machine)):
+            return rows if product.is_beyond(machine) else 0
         return self.product.ahead(self.nv, self.block(), self.packs_right(), self.machine)
 
     # What is computed at a time.
@@ -86,8 +89,8 @@ class Suited:
         if self.share() or not self.may_be_cut():
             return 0
         if self.streams():
-            return STREAMS
-        apart = not self.packs_left() and _distance(self.contraction.left) != 1
+            return self.product.abreast(self.machine)
+        apart = not self.packs_left() and distance_of(self.contraction.left) != 1
         return self.product.block(self.mr, self.nv, self.turned, apart, self.machine)
 
     def task(self) -> tuple[int, int]:
@@ -158,7 +161,7 @@ def _tallest(contraction: Contraction, most: int = TALLEST) -> int:
     return most if known else min(most, UNKNOWN_STRIDES)
 
 
-def _distance(factor: Factor) -> int | None:
+def distance_of(factor: Factor) -> int | None:
     """Elements between what is read at one position of the fold and at the next."""
     return _apart(factor, factor.fold.axes[-1])
 

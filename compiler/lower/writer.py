@@ -75,6 +75,9 @@ def _access(offset: Size, *coefficients: Size) -> Mapping[str, Attribute]:
     return {"access": AccessAttr((Affine(terms, offset),))}
 
 
+Asked = tuple[SSAValue, SSAValue, bool]
+
+
 @dataclass(eq=False)
 class Level:
     """A block under construction, and what is known in it and in the blocks inside."""
@@ -83,8 +86,8 @@ class Level:
     known: dict[object, SSAValue] = field(default_factory=dict[object, SSAValue])
     loaded: dict[object, SSAValue] = field(default_factory=dict[object, SSAValue])
     remembered: dict[object, object] = field(default_factory=dict[object, object])
-    asked: list[tuple[SSAValue, SSAValue]] = field(default_factory=list[tuple[SSAValue, SSAValue]])
-    """Lines of memory to ask for at its end."""
+    asked: list[Asked] = field(default_factory=list[Asked])
+    """Lines of memory to ask for at its end, and whether they are of rows that lie apart."""
 
 
 @final
@@ -369,14 +372,15 @@ class Writer:
         """From here on, other threads see what was streamed before."""
         self.effect(FenceOp, ())
 
-    def prefetch(self, source: SSAValue, offset: Bound) -> None:
+    def prefetch(self, source: SSAValue, offset: Bound, apart: bool = False) -> None:
         """Ask for the cache line at a linear offset, which may lie outside. That is done at the end
         of the block: LLVM moves no loads past it, and what it then loads early takes registers."""
-        self._levels[-1].asked.append((source, self.value(offset)))
+        self._levels[-1].asked.append((source, self.value(offset), apart))
 
     def _yield(self, values: Sequence[SSAValue]) -> None:
-        for each in self._levels[-1].asked:
-            self.effect(PrefetchOp, each)
+        for source, place, apart in self._levels[-1].asked:
+            properties = {"apart": UnitAttr()} if apart else NOTHING
+            self.effect(PrefetchOp, (source, place), (), properties)
         self.effect(YieldOp, values)
 
     @contextmanager

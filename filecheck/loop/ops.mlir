@@ -153,6 +153,7 @@ loop.kernel @explicit<N: 1>(%x: !loop.buffer<[N] x f32>) -> (%y: !loop.buffer<[N
   %room = loop.stack : !loop.buffer<[16] x f32>
   loop.parallel %task to %n {
     loop.prefetch %x[%task] : !loop.buffer<[N] x f32>
+    loop.prefetch %y[%task] apart : !loop.buffer<[N] x f32>
   }
   %e = loop.load %x[%zero] : !loop.buffer<[N] x f32> to f32
   %all = loop.splat %e : f32 to vector<8xf32>
@@ -188,6 +189,7 @@ loop.kernel @explicit<N: 1>(%x: !loop.buffer<[N] x f32>) -> (%y: !loop.buffer<[N
 // CHECK-NEXT:    %room = loop.stack : !loop.buffer<[16] x f32>
 // CHECK-NEXT:    loop.parallel %task to %n {
 // CHECK-NEXT:      loop.prefetch %x[%task] : !loop.buffer<[N] x f32>
+// CHECK-NEXT:      loop.prefetch %y[%task] apart : !loop.buffer<[N] x f32>
 // CHECK-NEXT:    }
 // CHECK-NEXT:    %e = loop.load %x[%zero] : !loop.buffer<[N] x f32> to f32
 // CHECK-NEXT:    %all = loop.splat %e : f32 to vector<8xf32>

@@ -67,12 +67,13 @@ loop.kernel @turned(%x: !loop.buffer<[16, 2048] x f32>, %w: !loop.buffer<[64, 20
 // CHECK:                   [[THERE:%\d+]] = loop.index [[HERE]] + 384
 // CHECK-COUNT-2:           loop.load [[PANEL]][{{.*}} to vector<16xf32>
 // CHECK-COUNT-8:           math.fma
-// CHECK-NEXT:              loop.prefetch [[PANEL]][[[THERE]]]
+// CHECK-NEXT:              loop.prefetch [[PANEL]][[[THERE]]] :
 // CHECK-NEXT:              loop.prefetch [[PANEL]][
 // CHECK-COUNT-8:         arith.addf %{{.*}} : vector<16xf32>
 
 // One tile has all rows, so that nothing is gained by panels: squares of the right operand are turned in
-// registers, sixteen positions of the fold at a time. Those of the next tile are asked for.
+// registers, sixteen positions of the fold at a time. Those of the next tile, in rows that lie apart, are
+// asked for.
 loop.kernel @few(%x: !loop.buffer<[4, 2048] x f32>, %w: !loop.buffer<[64, 2048] x f32>)
     -> (%y: !loop.buffer<[4, 64] x f32>) plan <gemm, mr = 4, nv = 1> {
   loop.nest [%m : 4, %n : 64] {
@@ -93,7 +94,7 @@ loop.kernel @few(%x: !loop.buffer<[4, 2048] x f32>, %w: !loop.buffer<[64, 2048] 
 // CHECK:               loop.load %w[{{.*}} to vector<16xf32>
 // CHECK-COUNT-64:      loop.shuffle
 // CHECK-COUNT-64:      math.fma
-// CHECK-COUNT-16:      loop.prefetch %w[
+// CHECK-COUNT-16:      loop.prefetch %w[{{.*}}] apart
 // CHECK-NOT:         loop.gather
 
 // Columns of the left operand that are rows in memory: all its panels are packed first, a tile's rows
@@ -129,7 +130,8 @@ loop.kernel @columns(%x: !loop.buffer<[64, 72] x f32>, %w: !loop.buffer<[64, 16]
 // CHECK-COUNT-8:     math.fma
 
 // Few rows use what is read of the right operand but once, so that it is not packed: it is asked for
-// before it is needed, behind all that a position loads: LLVM moves no loads past that.
+// before it is needed, behind all that a position loads: LLVM moves no loads past that. Its rows go on
+// beyond the tile, so that what is asked for lies apart.
 loop.kernel @ahead(%x: !loop.buffer<[2, 64] x f32>, %w: !loop.buffer<[64, 4096] x f32>)
     -> (%y: !loop.buffer<[2, 4096] x f32>) plan <gemm, mr = 2, nv = 1, ahead = 8> {
   loop.nest [%m : 2, %n : 4096] {
@@ -147,7 +149,7 @@ loop.kernel @ahead(%x: !loop.buffer<[2, 64] x f32>, %w: !loop.buffer<[64, 4096] 
 // CHECK:         [[THERE:%\d+]] = loop.index [[HERE]] + 32768
 // CHECK:         loop.load %w[[[HERE]]]
 // CHECK-COUNT-2: math.fma
-// CHECK-NEXT:    loop.prefetch %w[[[THERE]]]
+// CHECK-NEXT:    loop.prefetch %w[[[THERE]]] apart
 
 // A deep product goes through blocks of k. Where a block is not the first one, a tile takes up the sums
 // that the block before has left in the workspace; where it is not the last, it leaves them there again.
@@ -254,7 +256,7 @@ loop.kernel @next(%x: !loop.buffer<[8, 8] x f32>, %w: !loop.buffer<[2, 8, 32] x 
 // CHECK:           [[MINE:%\d+]] = loop.index {{%\d+}} + [[HERE]] + (-24) * [[K]]
 // CHECK:           [[NEXT:%\d+]] = loop.index [[MINE]] + 256
 // CHECK-COUNT-4:   math.fma
-// CHECK-NEXT:      loop.prefetch %w[[[NEXT]]]
+// CHECK-NEXT:      loop.prefetch %w[[[NEXT]]] :
 // CHECK-NEXT:      loop.yield
 
 // A convolution is the product of windows with the kernel. Outside of the image a position contributes

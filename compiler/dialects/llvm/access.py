@@ -134,9 +134,10 @@ class Access(Arithmetic, ABC):
         kind = memory.MaskedScatterOp if is_vector(place.type) else memory.MaskedStoreOp
         self.emit_effect(kind, (value, place, mask), _masked(size(value.type)))
 
-    def prefetch(self, place: SSAValue) -> None:
-        """Hints that a cache line will be read, and more than once."""
-        self.emit_effect(memory.PrefetchOp, (place,), _PREFETCH)
+    def prefetch(self, place: SSAValue, cache: int) -> None:
+        """Hints that a line will be read, which is brought into the first or the second `cache`."""
+        hint = IntegerAttr(_NEAREST + 1 - cache, i32)
+        self.emit_effect(memory.PrefetchOp, (place,), {**_PREFETCH, "hint": hint})
 
     # Atomics.
 
@@ -265,11 +266,9 @@ def _masked(alignment: int) -> Mapping[str, Attribute]:
     return {"alignment": IntegerAttr(alignment, i32)}
 
 
-_PREFETCH: Mapping[str, Attribute] = {
-    "rw": IntegerAttr(0, i32),
-    "hint": IntegerAttr(3, i32),
-    "cache": IntegerAttr(1, i32),
-}
+_PREFETCH: Mapping[str, Attribute] = {"rw": IntegerAttr(0, i32), "cache": IntegerAttr(1, i32)}
+_NEAREST = 3
+"""The hint for the first cache."""
 
 
 def _field(type: Attribute, position: Sequence[int]) -> Attribute:

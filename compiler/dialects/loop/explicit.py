@@ -322,13 +322,15 @@ class DotTilesOp(ByInstruction):
 
 @irdl_op_definition
 class PrefetchOp(IRDLOperation):
-    """A hint that the cache line at a linear offset will be used."""
+    """A hint that the cache line at a linear offset will be used. It may be one of rows that are read
+    side by side, and lie `apart` in memory."""
 
     name = "loop.prefetch"
     source = operand_def(BufferType)
     offset = operand_def(INDEX)
+    apart = opt_prop_def(UnitAttr)
     traits = traits_def(MemoryWriteEffect())
-    assembly_format = "$source `[` $offset `]` attr-dict `:` type($source)"
+    assembly_format = "$source `[` $offset `]` (`apart` $apart^)? attr-dict `:` type($source)"
 
 
 @irdl_op_definition

@@ -88,7 +88,8 @@ def scatter(frame: Frame, op: ScatterOp) -> None:
 
 
 def prefetch(frame: Frame, op: PrefetchOp) -> None:
-    frame.build.prefetch(frame.place(*operands_of(op)))
+    second = op.apart is not None and frame.program.machine.reads_on
+    frame.build.prefetch(frame.place(*operands_of(op)), 2 if second else 1)
 
 
 def aligned(frame: Frame, op: AlignedOp) -> None:

@@ -17,6 +17,7 @@ from stepwell.compiler.dialects.loop.nests import KernelOp
 from stepwell.compiler.dialects.loop.types import buffer
 from stepwell.compiler.dialects.sizes import count_of
 from stepwell.compiler.lower.analysis import Analysis, Axis, lanes_of
+from stepwell.compiler.lower.blocking import is_in_a_row
 from stepwell.compiler.lower.bodies import Ahead, BodyWriter, Mask, Ready, Spread, masks
 from stepwell.compiler.lower.contraction import Contraction, contraction_of
 from stepwell.compiler.lower.costs import length
@@ -31,7 +32,7 @@ from stepwell.compiler.lower.strategies.base import (
     nests_of,
     view,
 )
-from stepwell.compiler.lower.suited import Suited
+from stepwell.compiler.lower.suited import Suited, distance_of
 from stepwell.compiler.lower.tile_sums import TileSums
 from stepwell.compiler.lower.tiling import NestLoops, Tasks, Tiling, unless_empty
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term, Writer
@@ -217,6 +218,8 @@ class TiledProduct:
     def _ahead(self) -> Ahead | None:
         """What is asked for before it is read: of the next panel the part of a tile's number."""
         plan, fold, terms = self.plan, self.contraction.fold, list[tuple[Size, SSAValue]]()
+        distance, lanes = distance_of(self.contraction.right), self.width * plan.nv
+        apart = not is_in_a_row(distance, lanes, plan.bytes // self.width)
         if plan.share and (reads := self.contraction.right.reads):
             strides = {axis: reads[0].stride(axis) for axis in fold.axes}
             terms += [(stride // plan.share - stride, axis) for axis, stride in strides.items()]
@@ -224,7 +227,7 @@ class TiledProduct:
             for axis, tile in self._rows:
                 terms.append((part // tile, axis.value))
                 part = part * ((axis.size + (tile - 1)) // tile)
-        return Ahead(fold.axes[-1], plan.ahead, tuple(terms)) if plan.ahead else None
+        return Ahead(fold.axes[-1], plan.ahead, tuple(terms), apart) if plan.ahead else None
 
     @property
     def _rows(self) -> list[tuple[Axis, int]]:

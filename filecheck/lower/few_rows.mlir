@@ -1,0 +1,96 @@
+// RUN: stepwell-opt %s -p "choose-plans{machine=sapphirerapids}" | filecheck %s --check-prefixes=CHECK,INTEL
+// RUN: stepwell-opt %s -p "choose-plans{machine=znver4}" | filecheck %s --check-prefixes=CHECK,ZEN
+
+// Few rows read a matrix that no second cache holds. One core has to be asked for what comes, in 32 rows of
+// memory side by side. The other one reads on by itself along as many rows as lines with one place stay in
+// its first cache.
+
+// From memory, eight rows are read side by side, and the next eight are asked for.
+loop.kernel @memory(%x: !loop.buffer<[1, 4096] x f32>, %w: !loop.buffer<[4096, 4096] x f32>) -> (%y: !loop.buffer<[1, 4096] x f32>) {
+  loop.nest [%m : 1, %n : 4096] {
+    %s = loop.fold fma <serial, 1024> [%k : 4096] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%k, %n] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    loop.write %s, %y[%m, %n] : f32
+  }
+}
+// CHECK-LABEL: loop.kernel @memory
+// INTEL-SAME:  kc = 32, pack = [], ahead = 4,
+// ZEN-SAME:    kc = 8, pack = [], ahead = 8,
+
+// The third cache holds it all: no line is asked for, and four rows leave room for what is read on.
+loop.kernel @third(%x: !loop.buffer<[1, 768] x f32>, %w: !loop.buffer<[768, 3072] x f32>) -> (%y: !loop.buffer<[1, 3072] x f32>) {
+  loop.nest [%m : 1, %n : 3072] {
+    %s = loop.fold fma <serial, 1024> [%k : 768] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%k, %n] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    loop.write %s, %y[%m, %n] : f32
+  }
+}
+// CHECK-LABEL: loop.kernel @third
+// INTEL-SAME:  kc = 32, pack = [], ahead = 4,
+// ZEN-SAME:    kc = 4, pack = [], ahead = 0,
+
+// With more to multiply, sums go to memory and back half as often.
+loop.kernel @several(%x: !loop.buffer<[16, 4096] x f32>, %w: !loop.buffer<[4096, 4096] x f32>) -> (%y: !loop.buffer<[16, 4096] x f32>) {
+  loop.nest [%m : 16, %n : 4096] {
+    %s = loop.fold fma <serial, 1024> [%k : 4096] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%k, %n] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    loop.write %s, %y[%m, %n] : f32
+  }
+}
+// CHECK-LABEL: loop.kernel @several
+// INTEL-SAME:  kc = 32, pack = [],
+// ZEN-SAME:    kc = 16, pack = [], ahead = 16,
+
+// While several rows are multiplied the third cache has time enough: tiles go down all rows.
+loop.kernel @down(%x: !loop.buffer<[8, 768] x f32>, %w: !loop.buffer<[768, 3072] x f32>) -> (%y: !loop.buffer<[8, 3072] x f32>) {
+  loop.nest [%m : 8, %n : 3072] {
+    %s = loop.fold fma <serial, 1024> [%k : 768] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%k, %n] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    loop.write %s, %y[%m, %n] : f32
+  }
+}
+// CHECK-LABEL: loop.kernel @down
+// INTEL-SAME:  kc = 32, pack = [], ahead = 8,
+// ZEN-SAME:    kc = 0, pack = [], ahead = 8,
+
+// One row by panels reads what lies in a row.
+loop.kernel @panels(%x: !loop.buffer<[1, 768] x f32>, %w: !loop.buffer<[96, 768, 32] x f32>) -> (%y: !loop.buffer<[1, 96, 32] x f32>) {
+  loop.nest [%m : 1, %p : 96, %n : 32] {
+    %s = loop.fold fma <serial, 1024> [%k : 768] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%p, %k, %n] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    loop.write %s, %y[%m, %p, %n] : f32
+  }
+}
+// CHECK-LABEL: loop.kernel @panels
+// INTEL-SAME:  kc = 0, pack = [], ahead = 12,
+// ZEN-SAME:    kc = 0, pack = [], ahead = 0,
+
+// Several rows are slower than memory: it is asked by both.
+loop.kernel @both(%x: !loop.buffer<[8, 768] x f32>, %w: !loop.buffer<[96, 768, 32] x f32>) -> (%y: !loop.buffer<[8, 96, 32] x f32>) {
+  loop.nest [%m : 8, %p : 96, %n : 32] {
+    %s = loop.fold fma <serial, 1024> [%k : 768] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%p, %k, %n] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    loop.write %s, %y[%m, %p, %n] : f32
+  }
+}
+// CHECK-LABEL: loop.kernel @both
+// INTEL-SAME:  kc = 0, pack = [], ahead = 12,
+// ZEN-SAME:    kc = 0, pack = [], ahead = 12,
