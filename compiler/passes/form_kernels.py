@@ -337,13 +337,13 @@ def _mark_kept(
         owner = value.owner
         if owner not in inside or not isinstance(owner, TensorOp):
             return
+        folds.discard(value)
+        dear.discard(value)
         if owner.ROLE is Role.FREE:
             for operand in owner.operands:
                 keep(operand)
         else:
             owner.attributes[KEEP] = UnitAttr()
-            folds.discard(value)
-            dear.discard(value)
 
     for op in members:
         for operand in op.operands:

@@ -171,6 +171,25 @@ nd.func @variance(%x: tensor<4x8xf32>) {
 // CHECK-NEXT:      nd.mul
 // CHECK-NEXT:      nd.reduce_sum %{{.*}} {nd.keep}
 
+// So it is where what is stored has been given another shape on the way to it.
+nd.func @centred(%x: tensor<4x8xf32>) {
+  %m = nd.reduce_sum %x axes <[1]> : tensor<4x8xf32> -> tensor<4xf32>
+  %k = nd.reshape %m to <[4, 1]> : tensor<4xf32> -> tensor<4x1xf32>
+  %h = nd.neg %k : tensor<4x1xf32>
+  %l = nd.reshape %h to <[4]> : tensor<4x1xf32> -> tensor<4xf32>
+  %a = nd.broadcast %l to <[4, 8]> axes <[0]> : tensor<4xf32> -> tensor<4x8xf32>
+  %d = nd.sub %x, %a : tensor<4x8xf32>
+  %q = nd.mul %d, %d : tensor<4x8xf32>
+  %s = nd.reduce_sum %q axes <[1]> : tensor<4x8xf32> -> tensor<4xf32>
+  %b = nd.broadcast %s to <[4, 8]> axes <[0]> : tensor<4xf32> -> tensor<4x8xf32>
+  %y = nd.mul %d, %b : tensor<4x8xf32>
+  nd.return %y : tensor<4x8xf32>
+}
+// CHECK-LABEL: nd.func @centred
+// CHECK:           nd.neg %{{.*}} {nd.keep}
+// CHECK:           nd.mul %{{\w+}}, %{{\w+}} : tensor<4x8xf32>
+// CHECK-NEXT:      nd.reduce_sum %{{.*}} {nd.keep}
+
 // Columns are no rows: their sums are complete only when all rows have been seen.
 nd.func @columns(%x: tensor<4x8xf32>) {
   %s = nd.reduce_sum %x axes <[0]> : tensor<4x8xf32> -> tensor<8xf32>
