@@ -32,19 +32,24 @@ class Machine:
     share theirs."""
     multiply_adds: int = 2
     """Of whole vectors, that begin in a cycle."""
+    streams: int = 4
+    """Rows of memory beyond the second cache that are best read side by side."""
     quotient: int = 30
     root: int = 36
     """Thirds of a cycle for which a quotient and a root of a vector of f32 keep the divider; these
     are a Xeon's."""
-    reads_on: bool = False
-    """Whether the core brings what follows along some rows of memory by itself, as fast as it can: to
-    ask for that takes time from it. What lies in rows further apart is then asked for into the
-    second cache, since in the first it would take the places of what is read now."""
 
     @property
     def is_gpu(self) -> bool:
         """Whether kernels run in grids, launched by a program on a CPU."""
         return self.architecture == "nvptx64"
+
+    @property
+    def reads_on(self) -> bool:
+        """Whether a core brings what follows along a row of memory by itself, as fast as it can: to
+        ask for that takes time from it. What lies in rows further apart is then asked for into the
+        second cache, since in the first it would take the places of what is read now."""
+        return self.streams == 1
 
     def lanes(self, element_bytes: int) -> int:
         """How many elements a vector register holds."""

@@ -86,9 +86,9 @@ ZNVER4 = replace(
     l1_ways=8,
     l2_ways=8,
     multiply_adds=1,
+    streams=1,
     quotient=18,
     root=30,
-    reads_on=True,
 )
 """AMD's of 2022: vectors of 64 bytes, in halves."""
 

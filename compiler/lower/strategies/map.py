@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from math import log2, prod
 from typing import ClassVar, Self, final
 
@@ -43,7 +44,8 @@ BAND, SHORT = 32, 128
 read goes on along a few; the other way round where rows of no more elements are written."""
 ROWS, BRIEF = 4, 4
 """Rows whose folds go side by side: chains, each of which waits for its own last sum, and rows that
-are read more slowly than they are folded, in so few steps, as a core reads ahead in several."""
+are read more slowly than they are folded, in so few steps. Of rows from afar it is the machine that
+says how many, unless they share more than stays in the first cache beside them."""
 
 
 @final
@@ -156,7 +158,21 @@ def rows_at_once(nest: Analysis, machine: Machine) -> int:
         return 1
     results = sum(len(fold.results) for fold in nest.inside)
     vectors = LANE_COUNT // lanes_of(nest.types, machine.vector_bytes)
-    return max(1, min(ROWS, machine.vector_registers // 2 // max(1, results * vectors)))
+    most = machine.streams if is_from_afar(nest, machine) else ROWS
+    return max(1, min(most, machine.vector_registers // 2 // max(1, results * vectors)))
+
+
+def is_from_afar(nest: Analysis, machine: Machine) -> bool:
+    """Whether the second cache does not hold what is folded, but the first one all that rows share:
+    a vector that would be read again for each of them."""
+    own, shared = 0, 0
+    for access in chain.from_iterable(nest.inside.values()):
+        size = length(buffer_type(access.buffer).bytes)
+        if access.at.terms.keys().isdisjoint(nest.nest.axes):
+            shared += size
+        else:
+            own = max(own, size)
+    return own > machine.l2 and shared <= machine.l1 // 4
 
 
 def columns(nest: Analysis, machine: Machine) -> int:

@@ -35,8 +35,8 @@ TASK = 20_000
 """Nanoseconds that a task should take at most."""
 
 LEAST = 1024
-"""Bytes of a row from which on the next one is asked for. A core by itself reads on to short ones,
-but not beyond a page, nor while it goes through a row again."""
+"""Bytes of a row from which on the next one is asked for. Most cores read on to short ones, but not
+beyond a page, nor while they go through a row again."""
 
 
 @final
@@ -78,7 +78,7 @@ class Rows(Strategy):
         block = 0 if known else 1 << max(0, round(log2(time / cost)))
         stream = int(leave_caches(last_written(kernel), machine))
         row = max(length(buffer_type(each).bytes) for each in kernel.arguments) // length(rows)
-        ahead = int(LEAST <= row <= machine.l1)
+        ahead = int(not machine.reads_on and LEAST <= row <= machine.l1)
         return cls(machine.vector_bytes, block=block, stream=stream, ahead=ahead)
 
     def cached(self) -> Self:

@@ -1,0 +1,70 @@
+// RUN: stepwell-opt %s -p "choose-plans{machine=sapphirerapids}" | filecheck %s
+// RUN: stepwell-opt %s -p "choose-plans{machine=znver4}" | filecheck %s --check-prefix=ALONE
+
+// What comes from afar is read in four rows side by side, and the next row of those that go through
+// several nests is asked for; not so on a machine that reads on by itself, best in one row.
+loop.kernel @far(%x: !loop.buffer<[4096, 1024] x f32>) -> (%y: !loop.buffer<[4096] x f32>) {
+  loop.nest [%i : 4096] {
+    %s = loop.fold add <lanes, 4096> [%k : 1024] {
+      %v = loop.read %x[%i, %k] : f32
+      loop.yield %v : f32
+    } : f32
+    loop.write %s, %y[%i] : f32
+  }
+}
+
+// CHECK-LABEL: loop.kernel @far
+// CHECK-SAME:    rows = 4,
+// ALONE-LABEL: loop.kernel @far
+// ALONE-SAME:    rows = 1,
+
+// What the second cache holds is read in four rows by both.
+loop.kernel @near(%x: !loop.buffer<[128, 1024] x f32>) -> (%y: !loop.buffer<[128] x f32>) {
+  loop.nest [%i : 128] {
+    %s = loop.fold add <lanes, 4096> [%k : 1024] {
+      %v = loop.read %x[%i, %k] : f32
+      loop.yield %v : f32
+    } : f32
+    loop.write %s, %y[%i] : f32
+  }
+}
+
+// ALONE-LABEL: loop.kernel @near
+// ALONE-SAME:    rows = 4,
+
+// So are rows times a vector that would not stay in the first cache beside one row.
+loop.kernel @shared(%x: !loop.buffer<[4096, 4096] x f32>, %w: !loop.buffer<[4096] x f32>) -> (%y: !loop.buffer<[4096] x f32>) {
+  loop.nest [%i : 4096] {
+    %s = loop.fold fma <lanes, 4096> [%k : 4096] {
+      %v = loop.read %x[%i, %k] : f32
+      %u = loop.read %w[%k] : f32
+      loop.yield %v, %u : f32, f32
+    } : f32
+    loop.write %s, %y[%i] : f32
+  }
+}
+
+// ALONE-LABEL: loop.kernel @shared
+// ALONE-SAME:    rows = 4,
+
+loop.kernel @centre(%x: !loop.buffer<[4096, 1024] x f32>) -> (%y: !loop.buffer<[4096, 1024] x f32>) {
+  %m = loop.local : !loop.buffer<[4096] x f32>
+  loop.nest [%i : 4096] {
+    %r = loop.fold max <any> [%k : 1024] {
+      %v = loop.read %x[%i, %k] : f32
+      loop.yield %v : f32
+    } : f32
+    loop.write %r, %m[%i] : f32
+  }
+  loop.nest [%i : 4096, %j : 1024] {
+    %v = loop.read %x[%i, %j] : f32
+    %n = loop.read %m[%i] : f32
+    %d = arith.subf %v, %n : f32
+    loop.write %d, %y[%i, %j] : f32
+  }
+}
+
+// CHECK-LABEL: loop.kernel @centre
+// CHECK-SAME:    ahead = 1>
+// ALONE-LABEL: loop.kernel @centre
+// ALONE-SAME:    ahead = 0>
