@@ -214,9 +214,9 @@ class Product:
         return self.k * self.lanes * self.size > machine.l3
 
     def abreast(self, machine: Machine) -> int:
-        """Rows of memory that are read side by side; 0 for all. Where a core reads on by itself, they
-        are as many as lines with one place stay in the first cache; twice as many where there is
-        more to multiply than to wait for; half as many from the third cache, whose lines come
+        """Rows of memory that are read side by side; 0 for all. Where a core reads on by itself,
+        they are as many as lines with one place stay in the first cache; twice as many where there
+        is more to multiply than to wait for; half as many from the third cache, whose lines come
         early, and all where several rows are multiplied meanwhile."""
         if not machine.reads_on:
             return STREAMS

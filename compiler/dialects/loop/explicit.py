@@ -322,8 +322,8 @@ class DotTilesOp(ByInstruction):
 
 @irdl_op_definition
 class PrefetchOp(IRDLOperation):
-    """A hint that the cache line at a linear offset will be used. It may be one of rows that are read
-    side by side, and lie `apart` in memory."""
+    """A hint that the cache line at a linear offset will be used. It may be one of rows that are
+    read side by side, and lie `apart` in memory."""
 
     name = "loop.prefetch"
     source = operand_def(BufferType)
