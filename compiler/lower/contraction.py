@@ -109,26 +109,37 @@ class Contraction:
         """Axes of the fold, and how far a block goes along each, so that it has about so many
         positions: whole chunks, or a whole part of one; none if all is one block, or if a sum
         belongs to several tiles."""
-        axes, count = self.analysis.axes_of(self.fold), self.depth.static
-        steps, varies = chunk_steps(self.fold, axes), self.left.axes | self.right.axes
-        is_whole = positions == 0 or (count is not None and count <= positions)
-        if is_whole or steps is None or not varies.issuperset(axis.value for axis in self.axes):
-            return ()
-        chunk = self.fold.order.data.chunk
-        if steps:
-            whole, part = positions // chunk, positions * steps // chunk
-            return ((axes[0], steps * whole or gcd(steps, part)),)
-        inner = [prod(length(axis.size) for axis in axes[n:]) for n in range(1, len(axes) + 1)]
-        last = next(number for number, count in enumerate(inner) if count <= positions)
-        outer = [(axis, 1) for axis in axes[:last]]
-        return (*outer, (axes[last], positions // inner[last]))
+        varies = self.left.axes | self.right.axes
+        several = not varies.issuperset(axis.value for axis in self.axes)
+        axes = self.analysis.axes_of(self.fold)
+        return () if several else blocks_of(self.fold, axes, positions)
 
     def parts(self, positions: int) -> int:
         """How many blocks of about so many positions a chunk has: one, where they are no parts; 0,
         where all is one block."""
-        blocks = self.blocks(positions)
-        steps = chunk_steps(self.fold, self.analysis.axes_of(self.fold)) or 1
-        return max(1, steps // blocks[0][1]) if blocks else 0
+        return parts_of(self.fold, self.analysis.axes_of(self.fold), self.blocks(positions))
+
+
+def blocks_of(fold: FoldOp, axes: Sequence[Axis], positions: int) -> tuple[tuple[Axis, int], ...]:
+    """Of a fold's axes some, and how far a block of about so many positions goes along each: whole
+    chunks, or a whole part of one; none if all is one block."""
+    count, steps = prod((axis.size for axis in axes), start=ONE).static, chunk_steps(fold, axes)
+    if positions == 0 or (count is not None and count <= positions) or steps is None:
+        return ()
+    chunk = fold.order.data.chunk
+    if steps:
+        whole, part = positions // chunk, positions * steps // chunk
+        return ((axes[0], steps * whole or gcd(steps, part)),)
+    inner = [prod(length(axis.size) for axis in axes[n:]) for n in range(1, len(axes) + 1)]
+    last = next(number for number, count in enumerate(inner) if count <= positions)
+    outer = [(axis, 1) for axis in axes[:last]]
+    return (*outer, (axes[last], positions // inner[last]))
+
+
+def parts_of(fold: FoldOp, axes: Sequence[Axis], blocks: Sequence[tuple[Axis, int]]) -> int:
+    """How many of these blocks a chunk has: 0, where all is one block."""
+    steps = chunk_steps(fold, axes) or 1
+    return max(1, steps // blocks[0][1]) if blocks else 0
 
 
 def chunk_steps(fold: FoldOp, axes: Sequence[Axis]) -> int | None:

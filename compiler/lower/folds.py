@@ -148,7 +148,8 @@ class NestWriter(BodyWriter):
                 ways = partial(keep, replace(block, chunk=None)), partial(keep, chunk)
                 self.writer.branch(chunk.last, *ways)
                 return
-            values = self.value(fold.results[0]).values
+            copies = zip(*(self.value(each).values for each in fold.results), strict=True)
+            values = [value for copy in copies for value in copy]
             for value, place in zip(values, self.places(block, len(values)), strict=True):
                 self.writer.store(value, block.sums, place)
 
@@ -305,15 +306,15 @@ class _Fold:
 
     def _resumed(self, start: Accumulators, part: Block | None = None) -> Accumulators:
         """What the blocks before have come to, or those of the chunk, if there were any."""
-        block, type = part or self.body.block, start[0][0].type
+        block, values = part or self.body.block, _flat(start)
         if block is None:
             return start
 
         def kept() -> Sequence[SSAValue]:
-            places = self.body.places(block, len(start))
-            return [self.writer.reload(block.sums, place, type) for place in places]
+            places = self.body.places(block, len(values))
+            return [self.writer.reload(block.sums, place, values[0].type) for place in places]
 
-        return self._grouped(self.writer.branch(block.first, lambda: _flat(start), kept))
+        return self._grouped(self.writer.branch(block.first, lambda: values, kept))
 
     def _link(self, carried: Sequence[SSAValue]) -> Sequence[SSAValue]:
         return _flat(self._taken(self._grouped(carried), self.rows, self.lanes))

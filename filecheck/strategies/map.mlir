@@ -12,7 +12,7 @@ loop.kernel @bias(%x: !loop.buffer<[8, 40] x f32>, %b: !loop.buffer<[40] x f32>)
 }
 
 // CHECK-LABEL: loop.kernel @bias
-// CHECK-SAME:    plan <map, bytes = 64, vectors = 4, rows = 1, task = 20, band = 32, stream = 0>
+// CHECK-SAME:    plan <map, bytes = 64, vectors = 4, rows = 1, task = 20, band = 32, stream = 0, deep = 0>
 // CHECK:         loop.load %b[{{.*}}] : !loop.buffer<[40] x f32> to vector<16xf32>
 // CHECK:         loop.load %b[{{.*}}] : !loop.buffer<[40] x f32> to vector<16xf32>
 // CHECK:         [[LAST:%\d+]] = loop.mask %{{.*}} : vector<16xi1>
@@ -66,9 +66,9 @@ loop.kernel @columns(%x: !loop.buffer<[9, 64] x f32>) -> (%y: !loop.buffer<[64] 
 
 // Of long columns four vectors or more go side by side, however much there is to add: each row may lie
 // on another page. Some tasks remain, here eight.
-loop.kernel @long_columns(%x: !loop.buffer<[1024, 512] x f32>) -> (%y: !loop.buffer<[512] x f32>) {
+loop.kernel @long_columns(%x: !loop.buffer<[512, 512] x f32>) -> (%y: !loop.buffer<[512] x f32>) {
   loop.nest [%j : 512] {
-    %s = loop.fold add <serial, 1024> [%k : 1024] {
+    %s = loop.fold add <serial, 1024> [%k : 512] {
       %v = loop.read %x[%k, %j] : f32
       loop.yield %v : f32
     } : f32
@@ -78,6 +78,36 @@ loop.kernel @long_columns(%x: !loop.buffer<[1024, 512] x f32>) -> (%y: !loop.buf
 
 // CHECK-LABEL: loop.kernel @long_columns
 // CHECK-SAME:    vectors = 4,
+
+// Where they come from afar, eight rows at a time are read to the end of a task: as many as have room in
+// the first cache where rows are a power of two apart. Meanwhile the sums lie in memory, and behind them
+// those of the chunk. A task has 8 KiB of each row.
+loop.kernel @far_columns(%x: !loop.buffer<[2048, 8192] x f32>) -> (%y: !loop.buffer<[8192] x f32>) {
+  loop.nest [%j : 8192] {
+    %s = loop.fold add <serial, 1024> [%k : 2048] {
+      %v = loop.read %x[%k, %j] : f32
+      loop.yield %v : f32
+    } : f32
+    loop.write %s, %y[%j] : f32
+  }
+}
+
+// CHECK-LABEL: loop.kernel @far_columns
+// CHECK-SAME:    [[ROOM:%\d+]]: !loop.buffer<[65536] x i8>
+// CHECK-SAME:    vectors = 4, {{.*}} deep = 8>
+// CHECK:         [[SUMS:%\d+]] = loop.view [[ROOM]][0] : {{.*}} to !loop.buffer<[16384] x f32>
+// CHECK-NEXT:    [[TASKS:%\d+]] = arith.constant 4 : index
+// CHECK-NEXT:    loop.parallel [[TASK:%\d+]] to [[TASKS]] {
+// CHECK-NEXT:      [[LOW:%\d+]] = loop.index (2048) * [[TASK]]
+// CHECK:           [[BLOCKS:%\d+]] = arith.constant 256 : index
+// CHECK:           loop.for [[BLOCK:%\d+]] = %{{\d+}} to [[BLOCKS]] step 1 {
+// CHECK-NEXT:        [[FIRST:%\d+]] = loop.index (8) * [[BLOCK]]
+// CHECK:             loop.for [[LANE:%\d+]] = [[LOW]] to {{.*}} step 64 {
+// CHECK:               loop.if
+// CHECK-COUNT-4:         loop.load [[SUMS]]
+// CHECK:               loop.for %{{\d+}} = [[FIRST]] to {{.*}} step 1 carry(
+// CHECK-COUNT-4:         arith.addf %{{.*}} : vector<16xf32>
+// CHECK:               loop.store %{{.*}}, %y[
 
 // What is contiguous along another axis than the lanes is read so, and transposed in registers.
 loop.kernel @transpose(%x: !loop.buffer<[32, 32] x f32>) -> (%y: !loop.buffer<[32, 32] x f32>) {
@@ -152,7 +182,7 @@ loop.kernel @large(%x: !loop.buffer<[2048, 2048] x f32>) -> (%y: !loop.buffer<[2
 }
 
 // CHECK-LABEL:    loop.kernel @large
-// CHECK-SAME:       band = 32, stream = 1>
+// CHECK-SAME:       band = 32, stream = 1, deep = 0>
 // CHECK:            loop.parallel
 // CHECK:            [[WHOLE:%\d+]] = loop.aligned %y
 // CHECK:              loop.for [[BAND:%\d+]] = {{.*}} step 32 {
@@ -204,9 +234,9 @@ loop.func @both(%x: !loop.buffer<[8388608] x f32>) -> (%y: !loop.buffer<[8388608
 }
 
 // CHECK-LABEL: loop.kernel @first
-// CHECK-SAME:    stream = 0>
+// CHECK-SAME:    stream = 0,
 // CHECK-LABEL: loop.kernel @last
-// CHECK-SAME:    stream = 1>
+// CHECK-SAME:    stream = 1,
 
 // So does what may be written over what has just been read.
 loop.kernel @negated(%x: !loop.buffer<[8388608] x f32>) -> (%y: !loop.buffer<[8388608] x f32>) {
@@ -222,7 +252,7 @@ loop.func @given(%x: !loop.buffer<[8388608] x f32>) -> (%y: !loop.buffer<[838860
 }
 
 // CHECK-LABEL: loop.kernel @negated
-// CHECK-SAME:    stream = 0>
+// CHECK-SAME:    stream = 0,
 
 // Each element goes round as often as it has to. The vectors of a tile go together, as long as the
 // condition holds anywhere; where it does not, what is carried stays. The body takes the square that

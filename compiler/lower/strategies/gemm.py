@@ -6,7 +6,7 @@ tile sums all of it in registers, in the chunks that the fold's order asks for.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Self, final
 
@@ -18,6 +18,7 @@ from stepwell.compiler.dialects.loop.types import buffer
 from stepwell.compiler.dialects.sizes import count_of
 from stepwell.compiler.lower.analysis import Analysis, Axis, lanes_of
 from stepwell.compiler.lower.blocking import is_in_a_row
+from stepwell.compiler.lower.blocks import Blocks
 from stepwell.compiler.lower.bodies import Ahead, BodyWriter, Mask, Ready, Spread, masks
 from stepwell.compiler.lower.contraction import Contraction, contraction_of
 from stepwell.compiler.lower.costs import length
@@ -113,9 +114,8 @@ class TiledProduct:
         self.width = lanes_of((self.element,), plan.bytes)
         self.packs_left = "left" in plan.pack and self.contraction.left.may_pack
         self.packs_right = "right" in plan.pack and self.contraction.right.may_pack
-        self.blocks = Tasks(self.contraction.blocks(plan.kc), least=0)
-        self.parts = self.contraction.parts(plan.kc)
-        steps = {axis.value: Size.of(steps) for axis, steps in self.blocks.blocks}
+        self.blocks = Blocks(self.contraction.blocks(plan.kc), self.contraction.parts(plan.kc))
+        steps = {axis.value: Size.of(steps) for axis, steps in self.blocks.steps}
         axes = self.analysis.axes_of(self.contraction.fold)
         depth = count_of(Size.of(steps.get(axis.value, axis.size)) for axis in axes)
         left, right = self.contraction.left, self.contraction.right
@@ -160,27 +160,14 @@ class TiledProduct:
         if self.packs_right:
             room = writer.multiply(number, self._bytes(self._panel))
             panel = self._view(writer, self._first_panel, self._panel, room)
-        if not self.blocks.blocks:
+        if not self.blocks.steps:
             return self._loops(writer, left, panel, intervals).write(intervals)
         sums = self._view(writer, self._bytes(self._left_size), self._sums)
 
-        def block(part: Intervals, number: Bound) -> None:
-            here = self._block(writer, part, number, sums)
+        def block(here: Block) -> None:
             self._loops(writer, left, panel, intervals, here).write(intervals)
 
-        return self.blocks.write(writer, block, parallel=False)
-
-    def _block(self, writer: Writer, part: Intervals, number: Bound, sums: SSAValue) -> Block:
-        """The block of this number: the first or the last one of all, and of its chunk."""
-        equal, place = partial(writer.compare, "eq"), self._place_of_sums
-        first = equal(writer.quotient(number, self.parts), 0)
-        last = equal(number, writer.extent(self.blocks.count - 1))
-        whole = Block(part, first, last, sums, partial(place, ZERO))
-        if self.parts == 1:
-            return whole
-        at, behind = writer.remainder(number, self.parts), partial(place, _count_of(self._tiles))
-        ends = writer.select(last, last, equal(at, self.parts - 1))
-        return replace(whole, chunk=Block(part, equal(at, 0), ends, sums, behind))
+        return self.blocks.write(writer, sums, _count_of(self._tiles), self._place_of_sums, block)
 
     def _loops(
         self,
@@ -285,8 +272,8 @@ class TiledProduct:
 
     @property
     def _sums(self) -> Size:
-        """Elements of the sums between blocks: of all chunks, and behind them of one."""
-        return _count_of(self._tiles) * min(self.parts, 2)
+        """Elements of the sums between blocks."""
+        return self.blocks.elements(_count_of(self._tiles))
 
     @property
     def _left_size(self) -> Size:

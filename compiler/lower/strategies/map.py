@@ -3,15 +3,15 @@
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain
 from math import log2, prod
-from typing import ClassVar, Self, final
+from typing import ClassVar, Self, TypeAlias, final
 
 from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.loop.nests import KernelOp, ReadOp, SortOp
 from stepwell.compiler.dialects.loop.types import LANE_COUNT, buffer_type
 from stepwell.compiler.lower.analysis import Analysis, Axis, lanes_of
+from stepwell.compiler.lower.columns import Columns, columns_of, is_from_afar, rows_together
 from stepwell.compiler.lower.costs import (
     NANOSECONDS,
     ROUNDS,
@@ -27,14 +27,18 @@ from stepwell.compiler.lower.costs import (
 from stepwell.compiler.lower.strategies.base import (
     Refusal,
     Strategy,
+    buffer_bytes,
     expanding,
     locals_of,
     nests_of,
     place,
+    total_bytes,
+    view,
 )
 from stepwell.compiler.lower.tiling import Intervals, NestLoops, Tasks, Tiling, unless_empty
 from stepwell.compiler.lower.writer import ONE, Bound, Writer
 from stepwell.compiler.machines.machine import Machine
+from stepwell.runtime.sizes import Size
 
 VECTORS = 4
 LENGTHS = ((VECTORS, 48), (2, 192))
@@ -57,7 +61,8 @@ class Map(Strategy):
     rows; where a read is turned, squares go in bands of `band`. A task takes `task`
     microseconds at most; 0 leaves all to one thread. With `stream`, what no nest reads is written
     past the caches: lines of squares, each of which would else be read first, sooner than whole
-    rows.
+    rows. Of what is folded along columns, `deep` rows at a time are read to their ends; 0 folds all
+    rows of a tile before the next one.
     """
 
     name: ClassVar[str] = "map"
@@ -68,6 +73,7 @@ class Map(Strategy):
     task: int = 20
     band: int = BAND
     stream: int = 0
+    deep: int = 0
 
     @classmethod
     def fits(cls, kernel: KernelOp, machine: Machine) -> Refusal | None:
@@ -84,16 +90,24 @@ class Map(Strategy):
         scattered = any(tiling_of(x, x.axes(), machine.vector_bytes, 1, 1).band for x in nests)
         buffers = kernel.arguments if scattered else last_written(kernel)
         stream = int(leave_caches(buffers, machine))
-        return cls(machine.vector_bytes, max(wide, vectors), rows, stream=stream)
+        deep = max((rows_together(nest, machine) for nest in nests), default=0)
+        return cls(machine.vector_bytes, max(wide, vectors), rows, stream=stream, deep=deep)
 
     def cached(self) -> Self:
         return replace(self, stream=0)
 
-    def expand(self, kernel: KernelOp) -> None:
-        def tiling(nest: Analysis) -> Tiling:
-            return tiling_of(nest, nest.axes(), self.bytes, self.vectors, self.rows, self.band)
+    def workspace(self, kernel: KernelOp) -> Size:
+        nests = map(Analysis, nests_of(kernel))
+        found = (columns_of(nest, self.tiling(nest), self.deep) for nest in nests)
+        sums = total_bytes(columns.sums for columns in found if columns is not None)
+        return sums + total_bytes(locals_of(kernel).values())
 
-        expand_tiled(kernel, tiling, self.task, last_written(kernel) if self.stream else ())
+    def expand(self, kernel: KernelOp) -> None:
+        streamed = last_written(kernel) if self.stream else ()
+        expand_tiled(kernel, self.tiling, self.task, streamed, self.deep)
+
+    def tiling(self, nest: Analysis) -> Tiling:
+        return tiling_of(nest, nest.axes(), self.bytes, self.vectors, self.rows, self.band)
 
 
 def expand_tiled(
@@ -101,25 +115,50 @@ def expand_tiled(
     tiling_of: Callable[[Analysis], Tiling],
     task: int,
     streamed: Collection[SSAValue] = (),
+    deep: int = 0,
 ) -> None:
     """The nests one after the other in such tiles, in tasks of `task` microseconds at most."""
     locals, nests = locals_of(kernel), nests_of(kernel)
     with expanding(kernel) as writer:
         writer.location = kernel.location
         buffers = place(writer, kernel.arguments[-1], locals) if locals else {}
+        room = total_bytes(locals.values())
         for op in nests:
             writer.location = op.location
             nest = Analysis(op)
             tiling = tiling_of(nest)
-            loops = NestLoops(writer, nest, tiling, buffers, streamed=streamed)
-            inside = partial(_write, writer, loops, bool(streamed))
+            loops = partial(NestLoops, writer, nest, tiling, buffers, streamed=streamed)
             tasks = tasks_of(nest, tiling, task * 1000)
-            unless_empty(writer, op.sizes.data, kernel.symbols.ranges, partial(inside, tasks))
+            inside: Inside = partial(_whole, loops)
+            if (columns := columns_of(nest, tiling, deep)) is not None:
+                sums = view(writer, kernel.arguments[-1], writer.extent(room), columns.sums)
+                inside = partial(_in_blocks, writer, loops, columns, sums)
+                tasks = tasks and columns.tasks
+                room = room + buffer_bytes(columns.sums)
+            write = partial(_write, writer, inside, bool(streamed), tasks)
+            unless_empty(writer, op.sizes.data, kernel.symbols.ranges, write)
 
 
-def _write(writer: Writer, loops: NestLoops, fence: bool, tasks: Tasks | None) -> None:
+Inside: TypeAlias = Callable[[Intervals], None]
+
+
+def _whole(loops: Callable[..., NestLoops], intervals: Intervals) -> None:
+    loops().write(intervals)
+
+
+def _in_blocks(
+    writer: Writer,
+    loops: Callable[..., NestLoops],
+    columns: Columns,
+    sums: SSAValue,
+    intervals: Intervals,
+) -> None:
+    columns.write(writer, sums, lambda block: loops(block=block).write(intervals))
+
+
+def _write(writer: Writer, inside: Inside, fence: bool, tasks: Tasks | None) -> None:
     def task(intervals: Intervals, _: Bound) -> None:
-        loops.write(intervals)
+        inside(intervals)
         if fence:
             writer.fence()
 
@@ -162,22 +201,12 @@ def rows_at_once(nest: Analysis, machine: Machine) -> int:
     return max(1, min(most, machine.vector_registers // 2 // max(1, results * vectors)))
 
 
-def is_from_afar(nest: Analysis, machine: Machine) -> bool:
-    """Whether the second cache does not hold what is folded, but the first one all that rows share:
-    a vector that would be read again for each of them."""
-    own, shared = 0, 0
-    for access in chain.from_iterable(nest.inside.values()):
-        size = length(buffer_type(access.buffer).bytes)
-        if access.at.terms.keys().isdisjoint(nest.nest.axes):
-            shared += size
-        else:
-            own = max(own, size)
-    return own > machine.l2 and shared <= machine.l1 // 4
-
-
 def columns(nest: Analysis, machine: Machine) -> int:
     """Vectors of a tile: of a matrix whose columns are folded long pieces of a row, since each row
-    may lie on another page of memory, as long as there remain some tasks."""
+    may lie on another page of memory, as long as there remain some tasks; few, if it goes on along
+    the rows."""
+    if rows_together(nest, machine):
+        return VECTORS
     axes, folds = nest.axes(), [x for x in nest.inside if x.order.data.kind == "serial"]
     if len(axes) != 1 or not folds:
         return 1

@@ -90,6 +90,8 @@ FOLDS = {
     "few": fold("add <lanes, 4096>", **FEW),
     "chains of rows": fold("add <serial, 16>", **ROWS),
     "chains of columns": fold("add <serial, 3>", **COLUMNS),
+    "long chains of columns": fold("add <serial, 32>", **COLUMNS),
+    "uncut chains of columns": fold("mul <serial>", **COLUMNS, dtype="f64"),
     "chains around": fold("add <serial, 7>", **AROUND),
     "uncut": fold("add <serial>", **AROUND),
     "products": fold("mul <lanes, 4096>", **ROWS),
@@ -366,6 +368,7 @@ plans = st.builds(
     task=st.sampled_from([0, 1, 20]),
     band=st.sampled_from([1, 16, 40, 100]),
     stream=st.integers(0, 1),
+    deep=st.sampled_from([0, 1, 4, 8, 100]),
 )
 lengths = st.sampled_from([0, 1, 2, 3, 5, 15, 16, 17, 33, 63, 64, 70, 130, 200])
 
@@ -461,6 +464,14 @@ def test_rows_are_folded_side_by_side_as_far_as_registers_go(
     plan = choose_plan(parse_kernel(KERNELS[name]), MACHINES[machine])
     assert isinstance(plan, Map)
     assert plan.rows == rows
+
+
+@pytest.mark.parametrize("deep", [1, 8, 70])
+@pytest.mark.parametrize("name", [each for each in FOLDS if "chains" in each])
+def test_machine_code_that_keeps_sums_in_memory_gives_the_bits_of_the_nests(
+    name: str, deep: int
+) -> None:
+    agree(FOLDS[name], {"B": 75, "N": 150}, Map(deep=deep), special=True, native=True)
 
 
 def test_vectors_follow_the_memory() -> None:
