@@ -17,6 +17,9 @@ FOR ?= $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 DEVICE ?= cuda
 PLATFORMS := $(foreach libc,2_28 2_27 2_24 2_17,manylinux_$(libc)_x86_64) manylinux2014_x86_64
 
+# Many tests start processes, of which each would compile all modules where Python is to keep nothing.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-all test-gpu bench bench-gpu wheels profile-compile filecheck check docs \
 	format lock clean
 
