@@ -7,7 +7,7 @@ from lit.TestingConfig import TestingConfig
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from forked import Forked  # noqa: E402
+from forked import Forked
 
 # lit runs this file with `config` among its globals.
 config: TestingConfig = globals()["config"]
