@@ -3,7 +3,7 @@
 import pytest
 
 from arrays import edges, expect_same_bits
-from catalogue import mnemonic, samples, symbolic, with_values
+from catalogue import functions, mnemonic, samples, symbolic, with_values
 from gpu_programs import OnGpu, best_machine
 from programs import Interpreter, module_of, named
 from stepwell.compiler.ops import TENSOR_OPS
@@ -17,11 +17,11 @@ OPS = [kind for kind in TENSOR_OPS if not issubclass(kind, Effect)]
 def test_an_op_gives_the_bits_of_the_nests(kind: type[TensorOp]) -> None:
     cases = [(case, {}) for case in samples(kind)]
     cases += [each for case in samples(kind) for each in symbolic(case)]
-    module = module_of(*(case.block() for case, _ in cases))
+    blocks, names = functions(cases)
+    module = module_of(*blocks)
     interpreter, gpu = Interpreter(module), OnGpu(module, best_machine())
-    for number, (case, values) in enumerate(cases):
+    for name, (case, values) in zip(names, cases, strict=True):
         static = with_values(case, values)
         for arrays in (static.arrays(), edges(static.types)):
             with named(static):
-                found = gpu(f"f{number}", arrays)
-                expect_same_bits(found, interpreter(f"f{number}", arrays))
+                expect_same_bits(gpu(name, arrays), interpreter(name, arrays))

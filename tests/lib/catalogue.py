@@ -147,6 +147,19 @@ def distinct(cases: Iterable[Case]) -> list[Case]:
     return list({str(case): case for case in cases}.values())
 
 
+def functions(cases: Iterable[tuple[Case, object]]) -> tuple[list[Block], list[str]]:
+    """The programs of cases, of which one with other values is none of its own; and for each case
+    what its function in a module of them is called."""
+    found: dict[object, tuple[str, Block]] = {}
+    names: list[str] = []
+    for case, _ in cases:
+        key = str(case), *map(id, case.regions)
+        if key not in found:
+            found[key] = f"f{len(found)}", case.block()
+        names.append(found[key][0])
+    return [block for _, block in found.values()], names
+
+
 def _case(
     kind: type[TensorOp],
     types: Sequence[str],

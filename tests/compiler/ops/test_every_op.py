@@ -11,6 +11,7 @@ from arrays import Array, edges, expect_close, expect_same_bits, expect_types
 from catalogue import (
     Case,
     distinct,
+    functions,
     in_every_dtype,
     mnemonic,
     samples,
@@ -48,12 +49,13 @@ def kind(request: pytest.FixtureRequest) -> type[TensorOp]:
 
 @dataclass(frozen=True)
 class Programs:
-    """A module with a function for each case, and the arrays that it is tried on."""
+    """A module with a function for each program, and the arrays that it is tried on."""
 
     module: ModuleOp
-    cases: Sequence[Case]
-    numbers: Sequence[dict[str, int]]
-    """For each case the values of its symbols."""
+    names: Sequence[str]
+    """For each case its function, which it shares with others of the same symbols."""
+    cases: Sequence[tuple[Case, dict[str, int]]]
+    """With the values of their symbols."""
 
     def runs(self, seeds: int = 1) -> list[tuple[str, Case, list[Array], bool]]:
         """Each function with its case and its arrays, and whether they are well inside its domain.
@@ -61,13 +63,13 @@ class Programs:
         Those with effects run in test_effects.py.
         """
         found: list[tuple[str, Case, list[Array], bool]] = []
-        for number, (case, values) in enumerate(zip(self.cases, self.numbers, strict=True)):
+        for name, (case, values) in zip(self.names, self.cases, strict=True):
             if issubclass(case.kind, Effect):
                 continue
             static = with_values(case, values)
             for seed in range(seeds):
-                found.append((f"f{number}", static, static.arrays(seed), True))
-                found.append((f"f{number}", static, edges(static.types, seed), False))
+                found.append((name, static, static.arrays(seed), True))
+                found.append((name, static, edges(static.types, seed), False))
         return found
 
 
@@ -90,8 +92,8 @@ def exhaustive(kind: type[TensorOp]) -> Programs:
 
 
 def programs(cases: Sequence[tuple[Case, dict[str, int]]]) -> Programs:
-    module = module_of(*(case.block() for case, _ in cases))
-    return Programs(module, [case for case, _ in cases], [values for _, values in cases])
+    blocks, names = functions(cases)
+    return Programs(module_of(*blocks), names, cases)
 
 
 def test_an_op_has_samples(kind: type[TensorOp]) -> None:
