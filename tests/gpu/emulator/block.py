@@ -63,19 +63,21 @@ class Block:
         """Goes on until the threads part, stay, or come to where others are."""
         operations, stop = strand.code.operations, self._stop(strand)
         lanes, pc = strand.lanes, strand.pc
-        while pc < stop and lanes.any():
+        some = bool(lanes.any())
+        while pc < stop and some:
             operation = operations[pc]
             self._count(operation)
             if operation.row.kind is Kind.CONTROL:
-                self._turn(strand.of(lanes).at(pc), operation)
+                self._turn(strand.at(pc, lanes), operation)
                 return
             operation.prepare()
             if operation.row.kind is Kind.LANES:
                 operation.compute(operation.lanes(lanes))
             else:
-                lanes = self._act(strand.of(lanes).at(pc), operation)
+                lanes = self._act(strand.at(pc, lanes), operation)
+                some = bool(lanes.any())
             pc += 1
-        self._put(strand.of(lanes).at(pc))
+        self._put(strand.at(pc, lanes))
 
     def _count(self, operation: Operation) -> None:
         self.left -= 1
@@ -113,7 +115,7 @@ class Block:
         if present.any():
             for each in operation.row.meaning(self.state, operation, strand.of(present)):
                 self._put(each)
-        self._put(strand.of(strand.lanes & ~lanes).at(strand.pc + 1))
+        self._put(strand.at(strand.pc + 1, strand.lanes & ~lanes))
 
     def _act(self, strand: Strand, operation: Operation) -> Array:
         """An instruction on what threads share: those that need not wait for others."""

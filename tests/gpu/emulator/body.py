@@ -1,6 +1,5 @@
 """A function's body read: declarations in scopes, labels, instructions, operands."""
 
-import re
 from typing import final
 
 from emulator.errors import ParseError
@@ -121,8 +120,8 @@ class Body:
             if self.stream.peek().text not in (",", ";"):
                 raise ParseError(f"line {token.line}: `;` is missing after {token.text}")
             self.stream.accept(",")
-        text = re.sub(r"//.*", "", self.stream.lines[token.line - 1]).strip().rstrip(";")
-        text = re.sub(r"\s+", " ", text)
+        line = self.stream.lines[token.line - 1].partition("//")[0]
+        text = " ".join(line.split()).rstrip(";")
         self.instructions.append(Instruction(token.line, text, token.text, tuple(operands), guard))
 
     def _operand(self) -> Operand:
@@ -134,6 +133,8 @@ class Body:
     def _single(self) -> Operand:
         stream = self.stream
         token = stream.peek()
+        if token.kind == "word":
+            return self._named(stream.next())
         if token.text == "[":
             return self._address()
         if token.text in CLOSING:
@@ -147,9 +148,7 @@ class Body:
             return Not(inner)
         if token.kind == "number" or token.text == "-":
             return stream.number()
-        if token.kind != "word":
-            raise ParseError(f"line {token.line}: {token.text!r} is no operand")
-        return self._named(stream.next())
+        raise ParseError(f"line {token.line}: {token.text!r} is no operand")
 
     def _parts(self, closing: str) -> Vector:
         parts: list[Operand] = []
@@ -180,5 +179,5 @@ class Body:
         prefix = name.rstrip("0123456789")
         if prefix in self._ranges:
             self.registers[name] = self._ranges[prefix]
-            return Register(name)
+            return self._scopes[0].setdefault(name, Register(name))
         return Special(name) if name.startswith("%") else Symbol(name)

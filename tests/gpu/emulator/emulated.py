@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import final
 
 import numpy as np
@@ -49,10 +49,19 @@ class EmulatedModule(Module):
 @final
 @dataclass(frozen=True)
 class EmulatedFunction(Function):
-    """A kernel of an emulated module."""
+    """A kernel of an emulated module, and what it was made ready as."""
 
     module: EmulatedModule
     kernel: Kernel
+    programs: dict[tuple[Extent, int], Program] = field(default_factory=dict)
+
+    def program(self, threads: Threads, shared: int) -> Program:
+        """For blocks of a shape and of so many bytes of dynamic memory."""
+        found = self.programs.get((threads.shape, shared))
+        if found is None:
+            known = self.module.text, self.kernel, threads, shared, self.module.symbols
+            found = self.programs[threads.shape, shared] = Program(*known)
+        return found
 
     @property
     def name(self) -> str:
@@ -115,7 +124,7 @@ class EmulatedDevice(Device):
         _check_shape(kernel, grid, block)
         threads = Threads(grid, block)
         with np.errstate(all="ignore"):
-            program = Program(module.text, kernel, threads, shared, module.symbols)
+            program = function.program(threads, shared)
             limit = SHARED.get(module.text.target.rstrip("af"), SHARED["sm_80"])
             if program.shared.used > limit:
                 raise LaunchError(
@@ -130,7 +139,7 @@ class EmulatedDevice(Device):
         numbers = range(threads.blocks)
         for number in reversed(numbers) if self.order is Order.BACKWARD else numbers:
             threads.block = threads.block_at(number)
-            program.begin()
+            program.begin(threads)
             calls = program.calls.region("the parameters of a call", threads.count)
             windows[WINDOWS["shared"]] = program.shared.region("shared memory")
             windows[WINDOWS["local"]] = program.local.region("local memory", threads.count)

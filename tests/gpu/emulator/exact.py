@@ -6,8 +6,8 @@ correctly rounded sums: proved algorithms using rounding to odd", IEEE Transacti
 format of at most 51 bits.
 """
 
+import ctypes
 from collections.abc import Callable, Mapping
-from math import isfinite
 
 import ml_dtypes
 import numpy as np
@@ -22,6 +22,9 @@ ROUNDINGS: Mapping[str, Callable[[Array], Array]] = {
     "rp": np.ceil,
 }
 """PTX's names for the directions in which a multiple of the last place is taken."""
+_fma = ctypes.CDLL("libm.so.6").fma
+"""The C library's, which rounds once by the standard."""
+_fma.restype, _fma.argtypes = ctypes.c_double, [ctypes.c_double] * 3
 PRECISIONS = {"tf32": (10, -126)}
 """Bits after the first and the least exponent, where no dtype says so."""
 
@@ -50,24 +53,9 @@ def summed(a: Array, b: Array, dtype: DType, rounding: str) -> Array:
 def fused(a: Array, b: Array, c: Array, rounding: str = "rn") -> Array:
     """a * b + c with one rounding, for any dtype of floats."""
     if a.dtype == np.float64:
-        return np.array([_fused64(*each) for each in zip(a.tolist(), b.tolist(), c.tolist())])
+        return np.array([*map(_fma, a.tolist(), b.tolist(), c.tolist())])
     product = a.astype(np.float64) * b.astype(np.float64)
     return summed(product, c.astype(np.float64), a.dtype, rounding)
-
-
-def _fused64(a: float, b: float, c: float) -> float:
-    if not (isfinite(a) and isfinite(b)):
-        return a * b + c
-    if not isfinite(c):
-        return c
-    (n, d), (m, e), (k, f) = a.as_integer_ratio(), b.as_integer_ratio(), c.as_integer_ratio()
-    above = n * m * f + k * d * e
-    if above == 0:
-        return a * b + c
-    try:
-        return above / (d * e * f)
-    except OverflowError:
-        return float("inf") if above > 0 else float("-inf")
 
 
 def narrow(x: Array, dtype: DType, rounding: str = "rn", name: str = "") -> Array:

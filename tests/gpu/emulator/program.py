@@ -49,7 +49,8 @@ class Layout:
 
 @final
 class Program:
-    """The kernel `function` with all it calls; registers and memory are used for every block."""
+    """The kernel `function` with all it calls, for blocks of one shape; registers and memory are used
+    for every block of every launch."""
 
     def __init__(
         self,
@@ -59,8 +60,8 @@ class Program:
         dynamic: int,
         symbols: Mapping[str, int],
     ) -> None:
-        self.threads = threads
         self.shared, self.local, self.calls = Layout(GAP), Layout(GAP), Layout(0)
+        self.count = threads.count
         self.special = special_registers(threads, dynamic)
         self.binders: list[Binder] = []
         functions = _reached(module, function)
@@ -105,17 +106,18 @@ class Program:
     def _code(
         self, function: Function, places: dict[str, tuple[int, int]], names: dict[str, int]
     ) -> Code:
-        binder = Binder(self.threads.count, function.registers, self.special, names)
+        binder = Binder(self.count, function.registers, self.special, names)
         self.binders.append(binder)
         linker = Linker(TABLE, binder)
         return Code(function, [linker.bind(each) for each in function.body], places)
 
-    def begin(self) -> None:
+    def begin(self, threads: Threads) -> None:
         """Forgets what the last block left in registers, and tells where this one is."""
         for each in self.binders:
             each.forget()
-        for axis, number in zip("xyz", self.threads.block, strict=True):
+        for axis, number, count in zip("xyz", threads.block, threads.grid, strict=True):
             self.special[f"%ctaid.{axis}"][:] = number
+            self.special[f"%nctaid.{axis}"][:] = count
 
 
 def _reached(module: Module, kernel: Function) -> list[Function]:
@@ -144,7 +146,7 @@ def size_of(variable: Variable) -> int:
 
 
 def special_registers(threads: Threads, dynamic: int) -> dict[str, Array]:
-    """What every thread knows about where it is."""
+    """What every thread knows about where it is, but for what `begin` tells."""
     one = np.ones(threads.count, np.uint32)
     lane = threads.lane
     below = (one << lane) - one
@@ -162,6 +164,6 @@ def special_registers(threads: Threads, dynamic: int) -> dict[str, Array]:
     for place, axis in enumerate("xyz"):
         found[f"%tid.{axis}"] = threads.coordinates()[place]
         found[f"%ntid.{axis}"] = one * np.uint32(threads.shape[place])
-        found[f"%nctaid.{axis}"] = one * np.uint32(threads.grid[place])
+        found[f"%nctaid.{axis}"] = one.copy()
         found[f"%ctaid.{axis}"] = one.copy()
     return found

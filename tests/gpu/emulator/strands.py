@@ -1,7 +1,7 @@
 """Strands: threads that are at one place of a program together."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias, final
 
 from emulator.operations import Operation
@@ -48,8 +48,10 @@ class Strand:
         mine, yours = (self.team, self.pc, self.code), (other.team, other.pc, other.code)
         return mine == yours and self.frames == other.frames
 
-    def at(self, pc: int) -> "Strand":
-        return replace(self, pc=pc)
+    def at(self, pc: int, lanes: Array | None = None) -> "Strand":
+        """All of it, or some lanes, at a place of the same code."""
+        lanes = self.lanes if lanes is None else lanes
+        return Strand(self.team, lanes, self.code, pc, self.frames)
 
     def of(self, lanes: Array) -> "Strand":
-        return replace(self, lanes=lanes)
+        return self.at(self.pc, lanes)

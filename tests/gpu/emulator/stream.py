@@ -22,16 +22,18 @@ class Stream:
         self.lines = lines
         self.place = 0
 
-    def peek(self, ahead: int = 0) -> Token:
-        return self.tokens[min(self.place + ahead, len(self.tokens) - 1)]
+    def peek(self) -> Token:
+        return self.tokens[self.place]
 
     def next(self) -> Token:
-        token = self.peek()
-        self.place += 1
+        """The last one, which stands for the end, again and again."""
+        token = self.tokens[self.place]
+        if token.kind != "end":
+            self.place += 1
         return token
 
     def accept(self, text: str) -> bool:
-        found = self.peek().text == text
+        found = self.tokens[self.place].text == text
         self.place += found
         return found
 

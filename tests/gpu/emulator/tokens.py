@@ -1,8 +1,7 @@
 """The words, numbers and signs that PTX text is made of, each with its line."""
 
 import re
-from dataclasses import dataclass
-from typing import final
+from typing import NamedTuple
 
 from emulator.errors import ParseError
 
@@ -20,9 +19,7 @@ PATTERN = re.compile(
 )
 
 
-@final
-@dataclass(frozen=True)
-class Token:
+class Token(NamedTuple):
     """A piece of text; `kind` is `word`, `number`, `string`, `sign` or, once, `end`."""
 
     kind: str
@@ -34,13 +31,15 @@ def tokens(text: str) -> list[Token]:
     """The tokens of a module, and a last one that stands for its end."""
     found: list[Token] = []
     place, line = 0, 1
-    while place < len(text):
-        match = PATTERN.match(text, place)
-        if match is None:
-            raise ParseError(f"line {line}: PTX has no {text[place]!r} here")
-        kind = match.lastgroup or ""
-        if kind not in ("blank", "line"):
-            found.append(Token(kind, match.group(), line))
-        line += match.group().count("\n")
+    for match in PATTERN.finditer(text):
+        if match.start() != place:
+            break
         place = match.end()
+        kind, piece = match.lastgroup or "", match[0]
+        if kind not in ("blank", "line"):
+            found.append(Token(kind, piece, line))
+        if kind in ("blank", "line", "string"):
+            line += piece.count("\n")
+    if place < len(text):
+        raise ParseError(f"line {line}: PTX has no {text[place]!r} here")
     return [*found, Token("end", "the end", line)]
