@@ -49,8 +49,8 @@ class Layout:
 
 @final
 class Program:
-    """The kernel `function` with all it calls, for blocks of one shape; registers and memory are used
-    for every block of every launch."""
+    """The kernel `function` with all it calls, for blocks of one shape; registers and memory are
+    used for every block of every launch."""
 
     def __init__(
         self,
