@@ -271,8 +271,13 @@ class Tasks:
         inside: Callable[[Intervals, Bound], None],
         *,
         parallel: bool = True,
+        together: bool = False,
     ) -> None:
-        """`inside` for every task, with the positions it takes and its number."""
+        """`inside` for every task, with the positions it takes and its number. Tasks that a thread
+        takes `together` are one, with the first one's number, if they follow along one axis."""
+        cuts = [each for each, count in zip(self.blocks, self._counts, strict=True) if count != ONE]
+        if together and len(cuts) == 1:
+            return self._write_ranges(writer, *cuts[0], inside)
         counts = [writer.extent(each) for each in self._counts]
         total = reduce(writer.product, counts)
 
@@ -288,9 +293,16 @@ class Tasks:
             inside({axis.value: first, **intervals}, index)
 
         if parallel:
-            writer.parallel(total, task)
-        else:
-            writer.each(0, total, task, runs=True)
+            return writer.parallel(total, task)
+        return writer.each(0, total, task, runs=True)
+
+    def _write_ranges(
+        self, writer: Writer, axis: Axis, block: int, inside: Callable[[Intervals, Bound], None]
+    ) -> None:
+        def task(first: Bound, behind: Bound) -> None:
+            inside({axis.value: cut(writer, first, axis.size, block, self.least, behind)}, first)
+
+        writer.ranges(writer.extent(self.count), task)
 
 
 def unless_empty(
@@ -307,11 +319,14 @@ def unless_empty(
     writer.branch(writer.all_of(some), inside, lambda: None)
 
 
-def cut(writer: Writer, task: Bound, size: Size, block: int, least: int = 1) -> Interval:
-    """The positions of a task that takes `block` of an axis, which has at least so many."""
+def cut(
+    writer: Writer, task: Bound, size: Size, block: int, least: int = 1, behind: Bound | None = None
+) -> Interval:
+    """The positions of a task that takes `block` of an axis, which has at least so many; or of all
+    from it to before the one that is `behind`."""
     low = writer.multiply(task, block)
     unit = divisor(size)
-    high = writer.add(low, block)
+    high = writer.add(low, block) if behind is None else writer.multiply(behind, block)
     if unit % block or (size.static is None and least == 0):
         high = writer.smaller(high, writer.extent(size))
     return Interval(low, high, gcd(unit, block), size)

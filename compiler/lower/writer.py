@@ -460,12 +460,19 @@ class Writer:
 
     def parallel(self, bound: Bound, body: Callable[[Bound], None]) -> None:
         """`body` for every index below `bound`, shared among threads."""
-        block = Block(arg_types=[INDEX])
+        self._shared(bound, Block(arg_types=[INDEX]), body)
+
+    def ranges(self, bound: Bound, body: Callable[[Bound, Bound], None]) -> None:
+        """`body` for ranges of the indices below `bound`, shared among threads: from a first one to
+        before another."""
+        self._shared(bound, Block(arg_types=[INDEX, INDEX]), body)
+
+    def _shared(self, bound: Bound, block: Block, body: Callable[..., None]) -> None:
         count = self.value(bound)
         outer = self._floor, self._memory
         self._floor = self._memory = len(self._levels)
         with self._inside(block, True):
-            body(block.args[0])
+            body(*block.args)
         self._floor, self._memory = outer
         self.effect(ParallelOp, (count,), (), NOTHING, [Region(block)])
 

@@ -236,6 +236,26 @@ loop.kernel @parts(%x: !loop.buffer<[4, 4096] x f32>, %w: !loop.buffer<[4096, 64
 // CHECK:               } else {
 // CHECK-NEXT:            loop.store %{{.*}}, [[SUMS]][[[PART]]]
 
+// A thread that has several tasks of such a product takes the rows of all of them at once, block by block.
+loop.kernel @together(%x: !loop.buffer<[1, 64] x f32>, %w: !loop.buffer<[64, 96] x f32>)
+    -> (%y: !loop.buffer<[1, 96] x f32>) plan <gemm, mr = 1, nv = 1, mc = 1, nc = 32, kc = 8> {
+  loop.nest [%m : 1, %n : 96] {
+    %s = loop.fold fma <serial, 1024> [%k : 64] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%k, %n] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    loop.write %s, %y[%m, %n] : f32
+  }
+}
+
+// CHECK-LABEL: loop.kernel @together
+// CHECK:         loop.parallel [[TASK:%\d+]], [[BEHIND:%\d+]] to
+// CHECK-DAG:       [[LOW:%\d+]] = loop.index (32) * [[TASK]]
+// CHECK-DAG:       [[HIGH:%\d+]] = loop.index (32) * [[BEHIND]]
+// CHECK:           loop.for {{.*}} step 1 {
+// CHECK:             loop.for {{.*}} = [[LOW]] to [[HIGH]] step 16 {
+
 // Panels that follow each other are read where they lie. Four tiles of rows use a panel of 8 positions by
 // 32 lanes: each asks for a quarter of the next one, of which a line is 16 lanes.
 loop.kernel @next(%x: !loop.buffer<[8, 8] x f32>, %w: !loop.buffer<[2, 8, 32] x f32>)

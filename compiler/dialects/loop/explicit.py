@@ -92,7 +92,9 @@ class ForOp(IRDLOperation):
 
 @irdl_op_definition
 class ParallelOp(Bodied):
-    """The body for each index below the bound, shared among threads."""
+    """The body for each index below the bound, shared among threads: `loop.parallel %i to %n`. With
+    two arguments it is for ranges of indices, each from the first one to before the second, which
+    cover all: `loop.parallel %first, %behind to %n`."""
 
     name = "loop.parallel"
     bound = operand_def(INDEX)
@@ -100,16 +102,18 @@ class ParallelOp(Bodied):
 
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")
-        printer.print_ssa_value(self.body.block.args[0])
+        printer.print_list(self.body.block.args, printer.print_ssa_value)
         printer.print_string(" to ")
         printer.print_operand(self.bound)
         self.print_body(printer)
 
     @classmethod
     def parse(cls, parser: Parser) -> "ParallelOp":
-        index = parser.parse_argument(expect_type=False).resolve(INDEX)
+        indices = [parser.parse_argument(expect_type=False).resolve(INDEX)]
+        if parser.parse_optional_punctuation(","):
+            indices.append(parser.parse_argument(expect_type=False).resolve(INDEX))
         parser.parse_keyword("to")
-        return cls.with_body(parser, [index], operands=[parse_known(parser)])
+        return cls.with_body(parser, indices, operands=[parse_known(parser)])
 
 
 @irdl_op_definition

@@ -42,11 +42,13 @@ def counted(op: ForOp, scope: Translator) -> Step:
 
 def parallel(op: ParallelOp, scope: Translator) -> Step:
     bound, body, random = scope.slot(op.bound), scope.body(op.body.block), scope.outside.random
-    (index,) = body.arguments
+    ranges = len(body.arguments) > 1
 
     def run(frame: Frame) -> None:
-        for position in random.permutation(int(frame[bound])).tolist():
-            frame[index] = position
+        count = int(frame[bound])
+        cuts = [0, *(n for n in range(1, count) if not ranges or random.integers(2)), count]
+        for number in random.permutation(len(cuts) - 1 if count else 0).tolist():
+            frame.assign(body.arguments, cuts[number : number + len(body.arguments)])
             body.run(frame)
 
     return run

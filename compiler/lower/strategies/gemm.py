@@ -148,7 +148,9 @@ class TiledProduct:
             left = self._view(writer, ZERO, self._left_size)
             self._pack_left(writer, left)
         if self.plan.mc:
-            self.tasks.write(writer, partial(self._task, writer, left))
+            # A thread that has several tasks goes through the blocks of the fold but once.
+            together = bool(self.blocks.blocks) and not self.packs_right
+            self.tasks.write(writer, partial(self._task, writer, left), together=together)
         else:
             self._task(writer, left, ALL, 0)
 

@@ -43,3 +43,20 @@ loop.func @run<N: 0>(%s: !loop.buffer<[1] x f32>) -> (%y: !loop.buffer<[N, 2] x 
 // CHECK:         llvm.call @scale([[ctx]], %
 // CHECK:       llvm.func @run([[ctx:%\d+]]: !llvm.ptr,
 // CHECK:         llvm.call @run.body([[ctx]], %
+
+// A body that takes whole ranges is a function without a loop around it.
+loop.kernel @ranges(%x: !loop.buffer<[64] x f32>) -> (%y: !loop.buffer<[64] x f32>) {
+  %n = loop.index 64
+  loop.parallel %first, %behind to %n {
+    %f = loop.load %x[%first] : !loop.buffer<[64] x f32> to f32
+    loop.for %i = %first to %behind step 1 {
+      loop.store %f, %y[%i] : f32 to !loop.buffer<[64] x f32>
+      loop.yield
+    }
+  }
+}
+// CHECK:       llvm.func internal @ranges.task{{.*}}([[slots:%\d+]]: !llvm.ptr {llvm.noalias, llvm.readonly}, [[begin:%\d+]]: i64, [[end:%\d+]]: i64) {
+// CHECK:         llvm.getelementptr %{{\d+}}[[[begin]]]
+// CHECK-NEXT:    [[f:%\d+]] = llvm.load
+// CHECK:         llvm.icmp "slt" {{.*}}[[end]]
+// CHECK:         llvm.store [[f]]

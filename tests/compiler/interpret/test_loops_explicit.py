@@ -268,6 +268,22 @@ def test_threads_run_once_each() -> None:
     assert run(body, range(50)) == [2 * i for i in range(50)]
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_ranges_cover_what_threads_share_once(seed: int) -> None:
+    body = f"""
+  loop.parallel %t, %behind to %n {{
+    loop.for %i = %t to %behind step 1 {{
+      %v = loop.load %x[%i] : {X} to f32
+      %before = loop.load %y[%i] : {Y} to f32
+      %w = arith.addf %v, %before : f32
+      loop.store %w, %y[%i] : f32 to {Y}
+      loop.yield
+    }}
+  }}
+"""
+    assert run(body, range(50), seed=seed) == [i - 1 for i in range(50)]
+
+
 def test_elements_of_loads_must_fit() -> None:
     with pytest.raises(StepwellError, match="vector<4xi32> is no element of"):
         run(f"%v = loop.load %x[%c0] : {X} to vector<4xi32>", [])

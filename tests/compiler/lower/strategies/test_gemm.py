@@ -73,6 +73,14 @@ def test_tasks_of_a_number_of_rows_that_is_not_known_are_whole_tiles() -> None:
     agree(text, sizes, Gemm(64, 14, 2, 16, 32))
 
 
+@pytest.mark.parametrize("n", [0, 70, 96])
+def test_a_thread_takes_several_tasks_at_once(n: int) -> None:
+    plan = Gemm(64, 1, 2, 3, 32, 8)
+    agree(fixed(KERNELS["plain"], 3, 96, 40), {}, plan, native=True)
+    text = fixed(KERNELS["plain"].replace("<M: 0, N: 0, K: 0>", "<B: 0>"), 3, 777, 40)
+    agree(text.replace("777", "B"), {"B": n}, plan, native=True)
+
+
 @pytest.mark.parametrize("name", KERNELS)
 def test_it_is_chosen_for_products(name: str) -> None:
     assert isinstance(choose_plan(parse_kernel(KERNELS[name]), MACHINE), Gemm)
