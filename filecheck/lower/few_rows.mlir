@@ -50,7 +50,8 @@ loop.kernel @several(%x: !loop.buffer<[16, 4096] x f32>, %w: !loop.buffer<[4096,
 // INTEL-SAME:  kc = 32, pack = [],
 // ZEN-SAME:    kc = 16, pack = [], ahead = 16,
 
-// While several rows are multiplied the third cache has time enough: tiles go down all rows.
+// While several rows are multiplied the third cache has time enough: tiles go down all rows. A tile is
+// high, since vectors take longer to load than numbers: the matrix is read once.
 loop.kernel @down(%x: !loop.buffer<[8, 768] x f32>, %w: !loop.buffer<[768, 3072] x f32>) -> (%y: !loop.buffer<[8, 3072] x f32>) {
   loop.nest [%m : 8, %n : 3072] {
     %s = loop.fold fma <serial, 1024> [%k : 768] {
@@ -62,6 +63,7 @@ loop.kernel @down(%x: !loop.buffer<[8, 768] x f32>, %w: !loop.buffer<[768, 3072]
   }
 }
 // CHECK-LABEL: loop.kernel @down
+// CHECK-SAME:  mr = 8, nv = 3,
 // INTEL-SAME:  kc = 32, pack = [], ahead = 8,
 // ZEN-SAME:    kc = 0, pack = [], ahead = 8,
 
