@@ -89,8 +89,15 @@ def rows_together(nest: Analysis, machine: Machine) -> int:
 
 
 def is_from_afar(nest: Analysis, machine: Machine) -> bool:
-    """Whether the second cache does not hold what is folded, but the first one all that rows share:
-    a vector that would be read again for each of them."""
+    """Whether the second cache does not hold what is folded, but the first one all that rows
+    share."""
+    own, shared = folded(nest)
+    return own > machine.l2 and 8 * shared <= 3 * machine.l1
+
+
+def folded(nest: Analysis) -> tuple[int, int]:
+    """Bytes of what is folded, and of all that rows share: a vector that is read again for each of
+    them, if it does not stay in the first cache beside them."""
     own, shared = 0, 0
     for access in chain.from_iterable(nest.inside.values()):
         bytes = length(buffer_type(access.buffer).bytes)
@@ -98,4 +105,4 @@ def is_from_afar(nest: Analysis, machine: Machine) -> bool:
             shared += bytes
         else:
             own = max(own, bytes)
-    return own > machine.l2 and shared <= machine.l1 // 4
+    return own, shared

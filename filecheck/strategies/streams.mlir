@@ -32,7 +32,8 @@ loop.kernel @near(%x: !loop.buffer<[128, 1024] x f32>) -> (%y: !loop.buffer<[128
 // ALONE-LABEL: loop.kernel @near
 // ALONE-SAME:    rows = 4,
 
-// So are rows times a vector that would not stay in the first cache beside one row.
+// So are rows times a vector that would not stay in the first cache beside one row; but from memory they
+// are eight where a core reads on by itself.
 loop.kernel @shared(%x: !loop.buffer<[4096, 4096] x f32>, %w: !loop.buffer<[4096] x f32>) -> (%y: !loop.buffer<[4096] x f32>) {
   loop.nest [%i : 4096] {
     %s = loop.fold fma <lanes, 4096> [%k : 4096] {
@@ -44,8 +45,39 @@ loop.kernel @shared(%x: !loop.buffer<[4096, 4096] x f32>, %w: !loop.buffer<[4096
   }
 }
 
+// CHECK-LABEL: loop.kernel @shared
+// CHECK-SAME:    rows = 4,
 // ALONE-LABEL: loop.kernel @shared
+// ALONE-SAME:    rows = 8,
+
+loop.kernel @third(%x: !loop.buffer<[1024, 4096] x f32>, %w: !loop.buffer<[4096] x f32>) -> (%y: !loop.buffer<[1024] x f32>) {
+  loop.nest [%i : 1024] {
+    %s = loop.fold fma <lanes, 4096> [%k : 4096] {
+      %v = loop.read %x[%i, %k] : f32
+      %u = loop.read %w[%k] : f32
+      loop.yield %v, %u : f32, f32
+    } : f32
+    loop.write %s, %y[%i] : f32
+  }
+}
+
+// ALONE-LABEL: loop.kernel @third
 // ALONE-SAME:    rows = 4,
+
+// A vector of three eighths of the first cache stays there.
+loop.kernel @stays(%x: !loop.buffer<[4096, 3072] x f32>, %w: !loop.buffer<[3072] x f32>) -> (%y: !loop.buffer<[4096] x f32>) {
+  loop.nest [%i : 4096] {
+    %s = loop.fold fma <lanes, 4096> [%k : 3072] {
+      %v = loop.read %x[%i, %k] : f32
+      %u = loop.read %w[%k] : f32
+      loop.yield %v, %u : f32, f32
+    } : f32
+    loop.write %s, %y[%i] : f32
+  }
+}
+
+// ALONE-LABEL: loop.kernel @stays
+// ALONE-SAME:    rows = 1,
 
 loop.kernel @centre(%x: !loop.buffer<[4096, 1024] x f32>) -> (%y: !loop.buffer<[4096, 1024] x f32>) {
   %m = loop.local : !loop.buffer<[4096] x f32>

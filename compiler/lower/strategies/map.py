@@ -11,7 +11,7 @@ from xdsl.ir import SSAValue
 from stepwell.compiler.dialects.loop.nests import KernelOp, ReadOp, SortOp
 from stepwell.compiler.dialects.loop.types import LANE_COUNT, buffer_type
 from stepwell.compiler.lower.analysis import Analysis, Axis, lanes_of
-from stepwell.compiler.lower.columns import Columns, columns_of, is_from_afar, rows_together
+from stepwell.compiler.lower.columns import Columns, columns_of, folded, is_from_afar, rows_together
 from stepwell.compiler.lower.costs import (
     NANOSECONDS,
     ROUNDS,
@@ -49,7 +49,8 @@ read goes on along a few; the other way round where rows of no more elements are
 ROWS, BRIEF = 4, 4
 """Rows whose folds go side by side: chains, each of which waits for its own last sum, and rows that
 are read more slowly than they are folded, in so few steps. Of rows from afar it is the machine that
-says how many, unless they share more than stays in the first cache beside them."""
+says how many, unless they share more than stays in the first cache beside them; then a core that
+reads on waits less for twice as many from memory, though not all of their sums have registers."""
 
 
 @final
@@ -197,8 +198,12 @@ def rows_at_once(nest: Analysis, machine: Machine) -> int:
         return 1
     results = sum(len(fold.results) for fold in nest.inside)
     vectors = LANE_COUNT // lanes_of(nest.types, machine.vector_bytes)
-    most = machine.streams if is_from_afar(nest, machine) else ROWS
-    return max(1, min(most, machine.vector_registers // 2 // max(1, results * vectors)))
+    most, registers = ROWS, machine.vector_registers // 2
+    if is_from_afar(nest, machine):
+        most = machine.streams
+    elif machine.reads_on and folded(nest)[0] > machine.l3:
+        most, registers = 2 * ROWS, machine.vector_registers
+    return max(1, min(most, registers // max(1, results * vectors)))
 
 
 def columns(nest: Analysis, machine: Machine) -> int:
