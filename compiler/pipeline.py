@@ -26,6 +26,7 @@ from stepwell.compiler.dialects.nd import RefAttr, Weight
 from stepwell.compiler.dump import Dump
 from stepwell.compiler.lower.choose_plans import ChoosePlans
 from stepwell.compiler.lower.expand_plans import ExpandPlans
+from stepwell.compiler.lower.grids.blocks import most_shared
 from stepwell.compiler.lower.grids.host_control import host_controlled
 from stepwell.compiler.lower.grids.onto_grids import OntoGrids
 from stepwell.compiler.lower.grids.to_llvm import GridsToLlvm
@@ -149,6 +150,8 @@ class Image:
     """Their names, in the order in which the code numbers them."""
     host_controlled: frozenset[str] = frozenset()
     """The entry points that wait for numbers of the GPU's to know how they go on."""
+    shared: int = 0
+    """Bytes that the threads of a block share at most."""
 
 
 def compile_module(
@@ -172,6 +175,7 @@ def compile_module(
         copies = {f.sym_name.data: tuple(_copies(f)) for f in functions}
         run_stages(module, machine, "explicit", dump, after="buffers")
         waiting = host_controlled(module) if machine.is_gpu else frozenset[str]()
+        shared = most_shared(module) if machine.is_gpu else 0
         run_stages(module, machine, "llvm", dump, after="explicit")
         device = take_device(module)
         text, host = module_text(module), X86_64_V3 if device else machine
@@ -193,6 +197,7 @@ def compile_module(
         ptx,
         device.kernels if device else (),
         waiting.intersection(workspace),
+        shared,
     )
 
 

@@ -1,6 +1,5 @@
 """What an artifact says of a compiled program: its entry points, their states, and its targets."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
@@ -17,9 +16,6 @@ from stepwell.runtime.state import Nesting
 from stepwell.runtime.tree import Items
 from stepwell.signatures import Signature
 from stepwell.tracing import TracedFunction
-
-SHARED = re.compile(r"\.shared\b[^;]*?\.b(\d+) [\w$]+\[(\d+)\]")
-"""The declaration of an array in PTX: the bits of an element, and how many there are."""
 
 PRODUCER = "stepwell 0.1.0"
 """What writes the files."""
@@ -129,7 +125,7 @@ def _device_target(image: Image) -> Target:
     code = DeviceCode(
         f"code/{name}.ptx",
         image.grids,
-        _shared(image.ptx),
+        image.shared,
         host.architecture,
         tuple(sorted(image.host_controlled)),
     )
@@ -143,9 +139,3 @@ def _device_target(image: Image) -> Target:
         overwrites=image.overwrites,
         device=code,
     )
-
-
-def _shared(ptx: str) -> int:
-    """The bytes of the largest array that the threads of a block share."""
-    found = (int(bits) // 8 * int(count) for bits, count in SHARED.findall(ptx))
-    return max(found, default=0)

@@ -35,6 +35,7 @@ def described(image: Image, structure: Structure) -> dict[str, Json]:
         "ptx": image.ptx,
         "grids": image.grids,
         "host_controlled": sorted(image.host_controlled),
+        "shared": image.shared,
     }
 
 
@@ -83,6 +84,7 @@ def restored(entry: Entry, structure: Structure, machine: Machine) -> Image:
         data["ptx"].text(),
         data["grids"].texts(),
         frozenset(data["host_controlled"].texts()),
+        data["shared"].count(),
     )
 
 

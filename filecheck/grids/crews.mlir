@@ -42,7 +42,7 @@ loop.kernel @softmax<B: 1 to 65536>(%x: !loop.buffer<[B, 2048] x f32>) -> (%y: !
 // CHECK-SAME:    plan <crews, bytes = 16, threads = 128, room = 101376>
 // CHECK:         [[threads:%\d+]] = arith.constant 128 : index
 // CHECK:         "gpu.launch"({{.*}}, [[threads]], {{.*}} ({
-// CHECK:           [[shared:%\d+]] = nvg.shared dynamic : !loop.buffer<[16576] x i8>
+// CHECK:           [[shared:%\d+]] = nvg.shared dynamic <16576> : !loop.buffer<[16576] x i8>
 // CHECK:           [[row:%\d+]] = loop.view [[shared]]
 // CHECK-COUNT-4:   loop.load %x
 // CHECK-NOT:       loop.load %x

@@ -6,7 +6,7 @@ loop.kernel @together<N: 0>(%x: !loop.buffer<[64] x bf16>, %v: !loop.buffer<[64]
   %i = loop.index 8
   %c = loop.compare lt %i, %i : index
   %shared = nvg.shared : !loop.buffer<[4096] x bf16>
-  %rest = nvg.shared dynamic : !loop.buffer<[4*N + 64] x i8>
+  %rest = nvg.shared dynamic <101376> : !loop.buffer<[4*N + 64] x i8>
   nvg.cp_async %x[%i] to %shared[%i] where %c : !loop.buffer<[64] x bf16>, !loop.buffer<[4096] x bf16>
   nvg.commit_group
   nvg.wait_group <2>
@@ -19,7 +19,7 @@ loop.kernel @together<N: 0>(%x: !loop.buffer<[64] x bf16>, %v: !loop.buffer<[64]
   loop.store %e, %v[%i] : vector<4xf32> to !loop.buffer<[64] x f32>
 }
 // CHECK:       %shared = nvg.shared : !loop.buffer<[4096] x bf16>
-// CHECK-NEXT:  %rest = nvg.shared dynamic : !loop.buffer<[4*N + 64] x i8>
+// CHECK-NEXT:  %rest = nvg.shared dynamic <101376> : !loop.buffer<[4*N + 64] x i8>
 // CHECK-NEXT:  nvg.cp_async %x[%i] to %shared[%i] where %c : !loop.buffer<[64] x bf16>, !loop.buffer<[4096] x bf16>
 // CHECK-NEXT:  nvg.commit_group
 // CHECK-NEXT:  nvg.wait_group <2>

@@ -12,7 +12,7 @@ import pytest
 import stepwell as sw
 import stepwell.numpy as np
 import under_test
-from stepwell import assert_
+from stepwell import assert_, nn
 from stepwell.cli import main
 from stepwell.runtime.devices.array import DeviceArray
 
@@ -342,6 +342,25 @@ def test_the_command_says_what_is_for_gpus(both, capsys):
     said = capsys.readouterr().out
     assert re.search(r"\d kernels for a GPU, which share \d+ bytes", said)
     assert "launched by code for x86_64 with these features" in said
+
+
+@pytest.mark.parametrize("rows", ["f32[2, 8192]", "f32[B, S: 1..8192]"])
+def test_memory_that_a_launch_adds_is_known_before_it(rows, tmp_path, monkeypatch, capsys):
+    """Of rows that lie in it."""
+    path = tmp_path / "f.well"
+    sw.compile(nn.softmax, rows, target="sm_80").save(path)
+    assert main(["inspect", str(path)]) == 0
+    (shared,) = re.findall(r"which share (\d+) bytes", capsys.readouterr().out)
+    assert 2 * 4 * 8192 < int(shared) < 2 * 4 * 8192 + 4096
+    monkeypatch.setattr(under_test.card(), "block_memory", int(shared))
+    sw.load(path, device=CARD)
+    monkeypatch.setattr(under_test.card(), "block_memory", int(shared) - 1)
+    with pytest.raises(sw.LoadError) as error:
+        sw.load(path, device=CARD)
+    assert str(error.value) == (
+        f"SW0326: {path}: code/sm_80.ptx shares {shared} bytes in a block,"
+        f" and {CARD} has {int(shared) - 1}"
+    )
 
 
 def test_plans_for_gpus_are_not_measured():

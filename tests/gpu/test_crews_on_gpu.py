@@ -1,12 +1,14 @@
 """Long rows on the emulated GPU, each a block's: the bits of the nests, races looked for."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from assembler import assemble, needs_assembler, within_budget
 from emulator.block import Order
+from emulator.emulated import EmulatedDevice
 from gpu_kernels import agree_on_gpu, ptx_of_kernel
 from gpu_programs import OnGpu
 from long_folds import BOTH, GREATEST, PRODUCT, SOFTMAX, fixed, total
@@ -65,6 +67,24 @@ def test_several_results_pairs_and_products() -> None:
     agree_on_gpu(BOTH, {}, Crews(), special=True)
     agree_on_gpu(fixed(GREATEST, M=20), {}, Crews(threads=64), special=True)
     agree_on_gpu(fixed(PRODUCT, M=3, K=1100), {}, Crews(threads=32), special=True)
+
+
+@pytest.mark.emulated
+@pytest.mark.parametrize(
+    ("text", "longest", "room"), [("f32[B,4096]", 4096, 0), ("f32[B,S]", 2048, 99 << 10)]
+)
+def test_the_image_says_what_launches_give_a_block(
+    text: str, longest: int, room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given, launch = list[int](), EmulatedDevice.launch
+
+    def noted(device: EmulatedDevice, *arguments: Any) -> None:
+        given.append(arguments[3])
+        launch(device, *arguments)
+
+    monkeypatch.setattr(EmulatedDevice, "launch", noted)
+    gpu = check(softmax, text, np.zeros((1, longest), "f"))
+    assert gpu.image.shared == (room or max(given))
 
 
 def test_a_long_row_is_read_once() -> None:

@@ -28,7 +28,9 @@ def test_every_op_assembles_within_its_budget(kind: type[TensorOp], tmp_path: Pa
         image = compile_module(module_of(*(case.block() for case in cases)), machine)
         processors = GPUS if machine is SM_80 else (name,)
         for processor in processors if image.grids else ():
-            taken.extend(assemble(image.ptx, processor, tmp_path).values())
+            found = assemble(image.ptx, processor, tmp_path).values()
+            assert most(found).shared <= image.shared
+            taken.extend(found)
     assert not taken or OpBudgets().allows(mnemonic(kind), most(taken)), most(taken)
 
 

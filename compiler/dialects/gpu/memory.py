@@ -1,25 +1,26 @@
 """Memory that the threads of a block have in common."""
 
-from xdsl.dialects.builtin import UnitAttr
 from xdsl.irdl import IRDLOperation, irdl_op_definition, opt_prop_def, result_def
 from xdsl.utils.exceptions import VerifyException
 
 from stepwell.compiler.dialects.loop.types import BufferType
+from stepwell.compiler.dialects.sizes import NumberAttr
 
 
 @irdl_op_definition
 class SharedOp(IRDLOperation):
     """A buffer that every block of a grid has one of, as long as it runs. It is of fixed size, or
-    `dynamic`, the only such one of a grid: as much as the host says when it launches that.
+    `dynamic`, the only such one of a grid: as much as the host says when it launches that, and no
+    more than so many bytes.
 
     ```
     nvg.shared : !loop.buffer<[4096] x f32>
-    nvg.shared dynamic : !loop.buffer<[4*N] x i8>
+    nvg.shared dynamic <101376> : !loop.buffer<[4*N] x i8>
     ```
     """
 
     name = "nvg.shared"
-    dynamic = opt_prop_def(UnitAttr)
+    dynamic = opt_prop_def(NumberAttr)
     result = result_def(BufferType)
     assembly_format = "(`dynamic` $dynamic^)? attr-dict `:` type($result)"
 

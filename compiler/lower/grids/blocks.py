@@ -3,14 +3,15 @@
 from collections.abc import Callable, Mapping
 
 from xdsl.dialects import gpu
-from xdsl.dialects.builtin import UnitAttr, i8
+from xdsl.dialects.builtin import ModuleOp, i8
 from xdsl.dialects.llvm import GlobalOp
 from xdsl.ir import Attribute, Operation, Region, SSAValue
 
 from stepwell.compiler.dialects.construct import append, construct
 from stepwell.compiler.dialects.gpu.memory import SharedOp
-from stepwell.compiler.dialects.llvm.types import array, i32
+from stepwell.compiler.dialects.llvm.types import array, i32, size
 from stepwell.compiler.dialects.loop.types import buffer, buffer_type
+from stepwell.compiler.dialects.sizes import NumberAttr
 from stepwell.compiler.lower.grids.launch import BLOCK, SEGMENTS, THREAD, empty_body
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame
 from stepwell.compiler.lower.loop_to_llvm.types import in_memory
@@ -46,11 +47,27 @@ def share(writer: Writer, count: int, element: Attribute) -> SSAValue:
     return writer.effect(SharedOp, (), (buffer((Size.of(count),), element),)).results[0]
 
 
-def share_rest(writer: Writer, bytes: Size) -> SSAValue:
+def share_rest(writer: Writer, bytes: Size, most: int) -> SSAValue:
     """So many bytes of the block's memory that the launch adds: there may be more of them, and as
-    many as the sizes of a call tell."""
-    dynamic = {"dynamic": UnitAttr()}
+    many as the sizes of a call tell, up to `most`."""
+    dynamic = {"dynamic": NumberAttr(most)}
     return writer.effect(SharedOp, (), (buffer((bytes,), i8),), dynamic).results[0]
+
+
+def shared_bytes(inside: Operation, *, fixed: bool = False) -> int:
+    """What a block of a grid has at most of it, or what it has in any case, if that is `fixed`."""
+    return sum(
+        op.dynamic.data if op.dynamic else (type.count.static or 0) * size(type.element)
+        for op in inside.walk()
+        if isinstance(op, SharedOp) and not (op.dynamic and fixed)
+        for type in [buffer_type(op.result)]
+    )
+
+
+def most_shared(module: ModuleOp) -> int:
+    """What a block of any grid has of it."""
+    grids = (op for op in module.walk() if isinstance(op, gpu.LaunchOp))
+    return max(map(shared_bytes, grids), default=0)
 
 
 def wait(writer: Writer) -> None:

@@ -101,7 +101,8 @@ class Crews(Sometimes):
             far = place(writer, kernel.arguments[-1], rows.far) if rows.far else {}
 
             def block(writer: Writer, number: Bound, thread: Bound) -> None:
-                near = place(writer, share_rest(writer, rows.bytes), rows.near)
+                rest = share_rest(writer, rows.bytes, rows.most)
+                near = place(writer, rest, rows.near)
                 _Block(writer, rows, number, thread, {**far, **near}).write()
 
             in_blocks(writer, writer.extent(rows.rows.count), self.threads, block)
@@ -142,6 +143,13 @@ class _Rows:
         every = self.apart.buffers.items()
         self.near = {each: type for each, type in every if each not in self.far}
         self.bytes = total_bytes(self.near.values())
+
+    @property
+    def most(self) -> int:
+        """Bytes that sizes may ask for where this plan is taken."""
+        room, most = self.plan.room, self.bytes.bounds(self.rows.ranges)[1]
+        static = self.bytes.static
+        return min(room, most or room) if static is None else static
 
     @property
     def fits(self) -> bool | None:

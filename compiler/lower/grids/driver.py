@@ -17,7 +17,7 @@ from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.dialects.loop.explicit import LoadOp
 from stepwell.compiler.dialects.loop.host import CopyOp, CustomOp, HostOp
 from stepwell.compiler.dialects.loop.types import buffer_type
-from stepwell.compiler.lower.grids.blocks import SHARED_BYTES
+from stepwell.compiler.lower.grids.blocks import SHARED_BYTES, shared_bytes
 from stepwell.compiler.lower.grids.frame import GridFrame
 from stepwell.compiler.lower.grids.versions import NARROW
 from stepwell.compiler.lower.loop_to_llvm import host
@@ -91,10 +91,7 @@ def _added(op: gpu.LaunchOp) -> Size:
 
 def _expect_room(name: str, op: gpu.LaunchOp) -> None:
     """Raises CompileError SW0258 for a block that takes more shared memory than there is."""
-    every = [each for each in op.walk() if isinstance(each, SharedOp)]
-    shared = [each.result.type for each in every if not each.dynamic]
-    sizes = [each.count * size(in_memory(each.element)) for each in shared]
-    taken = sum(each.static or 0 for each in sizes)
+    taken = shared_bytes(op, fixed=True)
     if taken > SHARED_BYTES:
         raise CompileError(
             "SW0258",
