@@ -130,7 +130,7 @@ class Model:
         states = _states(manifest, name)
         values = {key: place.put(array) for key, array in constants.items()}
         first = {key: _value(each, values, name) for key, each in states.items()}
-        self.state = State(states, first, manifest.states, place.put)
+        self.state = State(states, first, manifest.states, place.put, place.take)
         contexts = Contexts()
         self.entries: dict[str, EntryPoint] = {}
         for key, entry in manifest.entries.items():

@@ -11,11 +11,11 @@ import numpy as np
 from stepwell.runtime import tree
 from stepwell.runtime.arguments import dense, mismatch
 from stepwell.runtime.devices.array import Value
-from stepwell.runtime.devices.registry import place_of
 from stepwell.runtime.dtypes import Array
 from stepwell.runtime.entry import Argument
 from stepwell.runtime.errors import CallError
 from stepwell.runtime.fields import Field, Json
+from stepwell.runtime.signature import Take
 from stepwell.runtime.system import after_fork
 
 
@@ -54,11 +54,13 @@ class State(Mapping[str, Any]):
         first: Mapping[str, Value],
         nested: Mapping[str, Nesting],
         put: Callable[[Array], Value] = np.asarray,
+        take: Take = dense,
     ) -> None:
         """`arguments` and `first` are those of the leaves; what is not `nested` is by itself.
 
-        `put` brings an array to where the states lie.
+        `put` brings an array to where the states lie, and `take` is how that place takes one.
         """
+        self._take = take
         self._put = put
         self.lock = threading.RLock()
         _all[id(self)] = self
@@ -85,7 +87,10 @@ class State(Mapping[str, Any]):
         return len(self._states)
 
     def __setitem__(self, name: str, value: object) -> None:
-        """Takes a copy of a tree of the state's types (CallError SW0402, SW0405, SW0413)."""
+        """Takes a copy of a tree of the types of a state (CallError SW0402, SW0405, SW0413).
+
+        SW0420 for an array that lies elsewhere than the state.
+        """
         state = self._states.get(name)
         if state is None:
             known = ", ".join(self._states) or "none"
@@ -116,11 +121,14 @@ class State(Mapping[str, Any]):
 
     def _copy(self, leaf: str, value: object) -> Value:
         argument = self._arguments[leaf]
-        given = value if place_of(value) is None else np.asarray(value)
-        array = np.array(dense(argument, given))
+        array = self._take(argument, value)
         if not argument.type.admits(array):
             raise mismatch(argument, array)
-        return self._put(array)
+        copied = array.copy()
+        if isinstance(copied, np.ndarray):
+            return self._put(copied)
+        copied.device.wait()  # whose memory it was may use that again from now on
+        return copied
 
 
 _all: Final[WeakValueDictionary[int, State]] = WeakValueDictionary()

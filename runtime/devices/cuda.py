@@ -19,6 +19,8 @@ CUDA: Final = 2
 """DLPack's kind of device."""
 SHARED: Final = 8
 """`CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES`."""
+OWNER: Final = 9
+"""`CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL`."""
 OLDEST_DRIVER: Final = 12_000
 """CUDA 12.0, as `cuDriverGetVersion` says it."""
 LEAST_CAPABILITY: Final = (8, 0)
@@ -46,6 +48,24 @@ def open_card(number: int) -> Device:
         raise LoadError(
             "SW0329", f"the card {number} cannot be used: {_first_line(error)}"
         ) from error
+
+
+def card_of(address: int) -> int:
+    """The number of the card whose memory has an address (CallError SW0422; LoadError SW0322)."""
+    library, number = _library(), ctypes.c_int(0)
+    library.cuInit(0)
+    place = ctypes.byref(number), OWNER, ctypes.c_uint64(address)
+    if status := library.cuPointerGetAttribute(*place):
+        said = _said(library, status)
+        raise CallError("SW0422", f"an array at {address:#x} is on no card: the driver says {said}")
+    return number.value
+
+
+def _said(library: ctypes.CDLL, status: int) -> str:
+    """The driver's name for what it answered."""
+    name = ctypes.c_char_p()
+    library.cuGetErrorName(status, ctypes.byref(name))
+    return (name.value or b"an error without a name").decode()
 
 
 def _opened(number: int, library: ctypes.CDLL, numba: ModuleType, core: ModuleType) -> Device:
@@ -232,9 +252,7 @@ class Cuda(Device):
         self._expect(self._library.cuKernelSetAttribute(SHARED, size, handle, number))
 
     def failure(self, status: int) -> Exception:
-        name = ctypes.c_char_p()
-        self._library.cuGetErrorName(status, ctypes.byref(name))
-        said = (name.value or b"an error without a name").decode()
+        said = _said(self._library, status)
         hint = FORKED if status == NOT_INITIALIZED else None
         return CallError("SW0421", f"{self.name}: the driver answered {status}, {said}", hint=hint)
 

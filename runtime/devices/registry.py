@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from stepwell.runtime.devices.cuda import open_card
+from stepwell.runtime.devices.cuda import card_of, open_card
 from stepwell.runtime.devices.device import Device
 from stepwell.runtime.errors import CallError, LoadError
 from stepwell.runtime.system import fork_safe_lock
@@ -65,12 +65,17 @@ def name_of(place: tuple[int, int]) -> str:
 
 
 def place_of(value: object) -> tuple[int, int] | None:
-    """Where an array lies that the CPU cannot read, as DLPack calls it; None for all else."""
-    say = getattr(value, "__dlpack_device__", None)
-    if say is None:
-        return (CUDA_KIND, 0) if hasattr(value, "__cuda_array_interface__") else None
-    kind, number = map(int, say())
-    return None if kind in HOST_KINDS else (kind, number)
+    """Where an array lies that the CPU cannot read, as DLPack calls it; None for all else.
+
+    What shows `__cuda_array_interface__` alone lies where the driver says (CallError SW0422), or,
+    if it has no elements, on the first card.
+    """
+    if (say := getattr(value, "__dlpack_device__", None)) is not None:
+        kind, number = map(int, say())
+        return None if kind in HOST_KINDS else (kind, number)
+    if (shown := getattr(value, "__cuda_array_interface__", None)) is not None:
+        return CUDA_KIND, card_of(shown["data"][0]) if all(shown["shape"]) else 0
+    return None
 
 
 def elsewhere(what: str, there: tuple[int, int], here: str) -> CallError:

@@ -11,11 +11,15 @@ import pytest
 from launching import scale_on_device
 from stepwell.runtime import artifact, load
 from stepwell.runtime.devices import cuda, registry
+from stepwell.runtime.devices.arguments import taken
 from stepwell.runtime.devices.array import DeviceArray
 from stepwell.runtime.devices.cuda import MOST_STEPS, Cuda, open_card
 from stepwell.runtime.devices.device import Copy, Launch, Wait
-from stepwell.runtime.devices.registry import device_named
+from stepwell.runtime.devices.registry import device_named, place_of
+from stepwell.runtime.dtypes import BY_NAME
+from stepwell.runtime.entry import Argument, ArrayType
 from stepwell.runtime.errors import CallError, LoadError
+from stepwell.runtime.sizes import Size
 
 CONTEXT = 5
 INVALID = -1
@@ -31,6 +35,8 @@ class Driver:
         self.cuLaunchKernel = Launch(lambda *given: self._said("launch", *given))
         self.cuMemcpyAsync = Copy(self._copy)
         self.cuStreamSynchronize = Wait(self._wait)
+        self.owners: dict[int, int] = {}
+        """The cards of some addresses."""
         self.recording: dict[int, int] = {}
         self.graphs: dict[int, int] = {}
         """How many copies are in what is recorded of a stream, and in a graph."""
@@ -114,8 +120,15 @@ class Driver:
     def cuKernelSetAttribute(self, which: int, value: int, kernel, device) -> int:
         return self._said("attribute", which, value, kernel.value, device.value)
 
+    def cuPointerGetAttribute(self, found, which: int, address) -> int:
+        if which != 9 or address.value not in self.owners:
+            return 1
+        found._obj.value = self.owners[address.value]
+        return 0
+
     def cuGetErrorName(self, status: int, found) -> int:
-        found._obj.value = b"CUDA_ERROR_ILLEGAL_ADDRESS" if status == 700 else None
+        names = {1: b"CUDA_ERROR_INVALID_VALUE", 700: b"CUDA_ERROR_ILLEGAL_ADDRESS"}
+        found._obj.value = names.get(status)
         return 0
 
 
@@ -541,3 +554,27 @@ def test_arrays_of_numba_and_cupy_are_used_where_they_lie(parts):
     assert refusal(DeviceArray.borrowed, odd, card) == said
     masked = Shown(x, mask=Shown(x > 1))
     assert refusal(DeviceArray.borrowed, masked, card) == "SW0422: an array on cuda has a mask"
+
+
+def test_the_driver_says_on_which_card_an_array_lies(parts):
+    x = np.arange(4, dtype=np.float32)
+    argument = Argument("input", "x", ArrayType(BY_NAME["f32"], (Size.of(4),)))
+    parts[0].owners[x.ctypes.data] = 1
+    assert place_of(Shown(x)) == (2, 1)
+    assert refusal(taken, open_card(0), argument, Shown(x)) == (
+        "SW0420: x: the array lies on cuda:1, and the program runs on cuda\n"
+        '  help: stepwell.device_put(x, "cuda") copies it there'
+    )
+    parts[0].owners[x.ctypes.data] = 0
+    assert taken(open_card(0), argument, Shown(x)).address == x.ctypes.data
+    assert place_of(Shown(x[:0], data=(0, False))) == (2, 0)
+
+
+def test_an_array_that_is_on_no_card(machine, parts):
+    x = np.zeros(4, np.float32)
+    assert refusal(place_of, Shown(x)) == (
+        f"SW0422: an array at {x.ctypes.data:#x} is on no card: the driver says"
+        " CUDA_ERROR_INVALID_VALUE"
+    )
+    machine()
+    assert refusal(place_of, Shown(x)) == "SW0322: there is no NVIDIA driver here: no libcuda.so.1"

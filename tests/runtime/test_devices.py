@@ -226,23 +226,45 @@ def test_an_older_runtime_passes_over_targets_for_devices(make):
     assert b'"device":{"host":' in manifest.to_json()
 
 
-def test_states_stay_on_the_device(make, tmp_path, held):
+@pytest.fixture
+def keeping(make, tmp_path):
+    """A file whose weight is a state."""
     manifest, members = scale_on_device(make)
     entry = manifest.entries["scale"]
     x, w = entry.arguments
     entry = replace(entry, arguments=(x, Argument("state", "w", w.type, w.sha256)))
     changed = replace(manifest, entries={"scale": entry})
     artifact.write(tmp_path / "m.well", changed, members)
-    model = load(tmp_path / "m.well", device=CARD)
+    return tmp_path / "m.well"
+
+
+def test_states_stay_on_the_device(keeping, held, monkeypatch):
+    model = load(keeping, device=CARD)
     assert isinstance(model.state["w"], DeviceArray)
     np.testing.assert_array_equal(model(X), 2 * X + W)
     model.state["w"] = 10 * W
     assert isinstance(model.state["w"], DeviceArray)
     np.testing.assert_array_equal(model(X), 2 * X + 10 * W)
-    model.state["w"] = DeviceArray.of(device_named(CARD), W)
+    w = DeviceArray.of(device_named(CARD), W)
+    with monkeypatch.context() as patched:
+        patched.setattr(DeviceArray, "fetched", None)
+        model.state["w"] = w
+    assert model.state["w"].address != w.address
+    assert w.writeable
     np.testing.assert_array_equal(model(X), 2 * X + W)
+    del w
     model.state.reset()
     assert held() == 1
+
+
+def test_a_state_is_given_no_array_of_another_device(keeping):
+    other = DeviceArray.of(device_named(under_test.OTHER), W)
+    for here, model in ((CARD, load(keeping, device=CARD)), ("cpu", load(keeping))):
+        assert refusal(model.state.__setitem__, "w", other) == (
+            f"SW0420: w: the array lies on cuda-emulated:1, and the program runs on {here}\n"
+            f'  help: stepwell.device_put(x, "{here}") copies it there'
+        )
+        np.testing.assert_array_equal(model(X), 2 * X + W)
 
 
 def test_inputs_are_overwritten_where_the_code_does_so(make, tmp_path):
