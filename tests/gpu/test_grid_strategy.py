@@ -48,6 +48,17 @@ loop.kernel @two<N: 0>(%x: !loop.buffer<[N, 3] x f64>) -> (%y: !loop.buffer<[N, 
     loop.write %q, %y[%i, %j] : f64
   }
 }"""
+THREE_OF_FOUR = """
+loop.kernel @three(%x: !loop.buffer<[15] x f32>) -> (%y: !loop.buffer<[4] x f32>) {
+  loop.nest [%i : 4] {
+    %a = loop.read %x[(4) * %i] : f32
+    %b = loop.read %x[(4) * %i + 1] : f32
+    %c = loop.read %x[(4) * %i + 2] : f32
+    %d = arith.mulf %b, %c : f32
+    %e = arith.addf %a, %d : f32
+    loop.write %e, %y[%i] : f32
+  }
+}"""
 
 FEW = st.integers(0, 40)
 
@@ -79,3 +90,9 @@ def test_a_tile_of_eight_rows_reads_a_vector_once() -> None:
     assert len(re.findall(r"ld\.global\S*\.v4", ptx)) == 1
     assert len(re.findall(r"st\.global\.v4", ptx)) == 8
     assert not re.search(r"(ld|st)\.local", ptx)
+
+
+def test_nothing_is_read_that_a_kernel_does_not_ask_for() -> None:
+    """LLVM would join three neighbours to a vector of four, which goes beyond the buffer."""
+    ptx = agree_on_gpu(THREE_OF_FOUR, {}, Grid())
+    assert ptx.count("ld.global.nc.b32") == 3
