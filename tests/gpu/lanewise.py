@@ -16,8 +16,8 @@ How: TypeAlias = Mapping[str, str]
 THREADS = 64
 HEAD = ".version 8.0\n.target {}\n.address_size 64\n"
 NEWER = re.compile(
-    r"[us]16x2|^(add|sub|mul|ex2|tanh|setp)\b.*bf16|^cvt\b.*\.(bf16\.(?!f32$)\w+|(?!f32)\w+\.bf16"
-    r"|ftz\.f32\.bf16|r[nz]\.(relu\.)?tf32\.f32)$"
+    r"[us]16x2|^(min|max)\.relu\.s32$|^(add|sub|mul|ex2|tanh|setp)\b.*bf16"
+    r"|^cvt\b.*\.(bf16\.(?!f32$)\w+|(?!f32)\w+\.bf16|ftz\.f32\.bf16|r[nz]\.(relu\.)?tf32\.f32)$"
 )
 """What an A100 lacks."""
 SPECIAL = (0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan, 0.5, 1.5, 2.5, -3.5)
@@ -28,8 +28,13 @@ def types_of(row: Row, how: How) -> tuple[list[Type], list[Type]]:
     signature = row.signature
     return (
         [named_type(each, how) for each in signature.results],
-        [named_type(each.rstrip("?"), how) for each in signature.sources],
+        [named_type(each.rstrip("?!"), how) for each in signature.sources],
     )
+
+
+def constants(row: Row) -> list[int]:
+    """The numbers of the sources that are no registers."""
+    return [place for place, each in enumerate(row.signature.sources) if each.endswith("!")]
 
 
 def values(type: Type, random: np.random.Generator) -> Array:
@@ -54,11 +59,17 @@ def values(type: Type, random: np.random.Generator) -> Array:
 
 
 def run(
-    mnemonic: str, results: Sequence[Type], sources: Sequence[Type], given: Sequence[Array]
+    mnemonic: str,
+    results: Sequence[Type],
+    sources: Sequence[Type],
+    given: Sequence[Array],
+    fixed: Sequence[int] = (),
 ) -> list[Array]:
-    """What the instruction gives for one operand of each source per thread."""
+    """What the instruction gives for one operand of each source per thread; of the sources that are
+    `fixed` all have the first one's."""
     device = device_of_kernels()
-    function = device.load(kernel(mnemonic, results, sources)).function("k")
+    known = {place: int(given[place][0]) for place in fixed}
+    function = device.load(kernel(mnemonic, results, sources, known)).function("k")
     addresses = [_buffer(device, each) for each in given]
     out = [np.zeros(THREADS, UNSIGNED[each.bits]) for each in results]
     targets = [device.allocate(each.nbytes) for each in out]
@@ -74,8 +85,11 @@ def _buffer(device: Device, array: Array) -> int:
     return address
 
 
-def kernel(mnemonic: str, results: Sequence[Type], sources: Sequence[Type]) -> str:
-    """The text of a kernel that reads its operands, and stores its results, by thread."""
+def kernel(
+    mnemonic: str, results: Sequence[Type], sources: Sequence[Type], known: Mapping[int, int]
+) -> str:
+    """The text of a kernel that reads its operands, but for `known` ones, and stores its results,
+    by thread."""
     count = len(sources) + len(results)
     parameters = ", ".join(f".param .u64 p{each}" for each in range(count))
     lines = [".reg .b32 %t;", ".reg .b64 %i;", "mov.u32 %t, %tid.x;", "cvt.u64.u32 %i, %t;"]
@@ -91,7 +105,8 @@ def kernel(mnemonic: str, results: Sequence[Type], sources: Sequence[Type]) -> s
         lines += _loaded(place, type)
     first = len(sources)
     targets = "|".join(f"%v{first + each}" for each in range(len(results)))
-    operands = ", ".join([targets, *(f"%v{each}" for each in range(first))])
+    names = (str(known.get(each, f"%v{each}")) for each in range(first))
+    operands = ", ".join([targets, *names])
     lines.append(f"{mnemonic} {operands};")
     for place, type in enumerate(results, first):
         lines += _stored(place, type)

@@ -12,8 +12,9 @@ from assembler import Taken, assemble, needs_assembler, within_budget
 from emulator.rows import Kind
 from emulator.syntax import Instruction
 from emulator.table import TABLE
-from lanewise import declared, types_of
+from lanewise import constants, declared, types_of
 from llvm_ptx import KERNELS, ptx_of
+from spilling import spilling
 
 MOST = 100
 """Mnemonics of one row that are assembled."""
@@ -30,29 +31,8 @@ def test_kernels_assemble_within_their_budgets(
     assert within_budget(kernel, taken[kernel]), taken
 
 
-SPILLING = """
-.version 8.0
-.target sm_80
-.address_size 64
-.visible .entry spilling(.param .u64 place) .maxnreg 16 {
-  .reg .u64 %p;
-  .reg .f32 %f<64>;
-  .shared .align 4 .b8 room[256];
-  ld.param.u64 %p, [place];
-  cvta.to.global.u64 %p, %p;
-  LOADS
-  STORES
-  ret;
-}
-"""
-
-
 def test_spills_and_shared_memory_are_seen(tmp_path: Path) -> None:
-    loads = [f"ld.volatile.global.f32 %f{n}, [%p+{4 * n}];" for n in range(64)]
-    stores = [f"st.volatile.global.f32 [%p+{4 * n}], %f{63 - n};" for n in range(64)]
-    stores.append("st.volatile.shared.f32 [room], %f0;")
-    ptx = SPILLING.replace("LOADS", "\n".join(loads)).replace("STORES", "\n".join(stores))
-    taken = assemble(ptx, "sm_80", tmp_path)["spilling"]
+    taken = assemble(spilling(), "sm_80", tmp_path)["spilling"]
     assert taken.shared == 256
     assert taken.spilled > 0
 
@@ -84,7 +64,7 @@ def _instruction(mnemonic: str, prefix: str) -> list[str]:
         f".reg .{type.name if type.name in ('f32', 'f64') else declared(type)} {name};"
         for type, name in zip(types, names, strict=True)
     ]
-    if row.name == "lop3":
-        names[-1] = "0x1B"
+    for place in constants(row):
+        names[len(results) + place] = "27"
     operands = ["|".join(names[: len(results)]), *names[len(results) :]]
     return [*declarations, f"{mnemonic} {', '.join(operands)};"]

@@ -123,6 +123,7 @@ done:
         ("foo.bar.f32 %r1, %r2;", "line 12, `foo.bar.f32 %r1, %r2`: the emulator knows no foo.bar"),
         ("add.f99 %r1, %r1, %r1;", "the emulator knows no add.f99"),
         ("add.u32 %r1, %r1;", "add.u32 has another number of operands"),
+        ("lop3.b32 %r1, %r2, %r3, %r4, %r5;", "an operand of lop3.b32 is no constant"),
         ("add.u32 %r1, %d1, %h1;", "an operand of .u32 is declared otherwise"),
         ("add.u64 %r1, %d1, %d1;", "a result of .u64 is wider than that"),
         ("add.u32 %r1, %r1, %q1;", "the emulator knows no register %q1"),

@@ -119,7 +119,7 @@ def test_variables_keep_their_values_from_launch_to_launch() -> None:
     assert found[0] == 8
 
 
-SHARED = ".shared .align 4 .b8 tile[229376];\n.extern .shared .align 16 .b8 more[];"
+SHARED = ".shared .align 4 .b8 tile[49152];\n.extern .shared .align 16 .b8 more[];"
 
 
 @pytest.mark.parametrize(
@@ -146,14 +146,14 @@ def test_more_shared_memory_than_there_is() -> None:
     device = EmulatedDevice()
     body = ".reg .b32 %r<2>;\nst.shared.u32 [tile], 0;\nst.shared.u32 [more], 0;"
     module = device.load(kernel("", body, top=SHARED))
-    device.launch(module.function("k"), (1, 1, 1), (1, 1, 1), 1024, [])
+    device.launch(module.function("k"), (1, 1, 1), (1, 1, 1), 183_296, [])
     with pytest.raises(LaunchError, match="k takes 233472 bytes of shared memory; sm_90 has 23244"):
-        device.launch(module.function("k"), (1, 1, 1), (1, 1, 1), 4096, [])
+        device.launch(module.function("k"), (1, 1, 1), (1, 1, 1), 184_320, [])
 
 
 def test_shared_memory_of_other_kernels_does_not_count() -> None:
     device = EmulatedDevice()
-    module = device.load(kernel("", "", top=SHARED.replace("229376", "999999")))
+    module = device.load(kernel("", "", top=SHARED.replace("49152", "999999")))
     device.launch(module.function("k"), (1, 1, 1), (1, 1, 1), 0, [])
 
 

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias, final
 from emulator.errors import ParseError
 from emulator.operands import Binder, Pointer, Prelude, Result, parts_of
 from emulator.rows import Kind, Row, Table
-from emulator.syntax import Instruction, Operand
+from emulator.syntax import Immediate, Instruction, Operand
 from emulator.types import TYPES, Array, Type
 
 Source: TypeAlias = Array | Pointer | tuple[Array, ...]
@@ -89,6 +89,9 @@ class Linker:
     ) -> Source:
         if name == "[]":
             return self.binder.pointer(instruction, operand)
+        if name.endswith("!") and not isinstance(operand, Immediate):
+            raise ParseError(f"{instruction}: an operand of {instruction.mnemonic} is no constant")
+        name = name.rstrip("!")
         if name.startswith("{"):
             type = named_type(name.strip("{}"), how)
             parts = parts_of(operand)

@@ -31,7 +31,7 @@ class Signature:
 
     A type is one of PTX's or names a modifier (`type`, twice as wide as `type*2`). `[]` is an
     address, `{type}` one or several registers, `mask` the lanes that take part, `*` names that the
-    row reads itself. What ends in `?` may be left out.
+    row reads itself. What ends in `?` may be left out, and what ends in `!` is a constant.
     """
 
     results: tuple[str, ...]

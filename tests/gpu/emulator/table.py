@@ -76,7 +76,7 @@ BIT_ROWS = (
     lanes("bfe.type", "type = type, u32, u32", bits.extracted, type="u32 u64 s32 s64"),
     lanes("bfi.type", "type = type, type, u32, u32", always(bits.inserted), type="b32 b64"),
     lanes("prmt.b32", "b32 = b32, b32, b32", always(bits.permuted)),
-    lanes("lop3.b32", "b32 = b32, b32, b32, u32", always(bits.looked_up)),
+    lanes("lop3.b32", "b32 = b32, b32, b32, u32!", always(bits.looked_up)),
 )
 
 HALVES, BRAINS = "f16 f16x2", "bf16 bf16x2"
