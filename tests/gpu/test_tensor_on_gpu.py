@@ -271,9 +271,11 @@ def test_a_product_is_copied_and_loaded_as_matrices(name: str) -> None:
     assert not re.search(r"\.local|ld\.shared|st\.shared|ld\.global(\.nc)?\.b16", ptx)
 
 
+LARGE = re.sub(r"\b[MK]\b", "4096", HALVES["plain"].replace("<M: 0, N: 0, K: 0>", "<N: 0>"))
 BUDGETED = {
     "tensor": fixed(HALVES["plain"], 4096, 4096, 4096),
     "tensor_of_any_size": HALVES["plain"],
+    "tensor_of_any_lanes": LARGE,
     "tensor_of_images": named(fixed(CONVOLUTIONS["convolution"], 56, 128, 128)),
 }
 

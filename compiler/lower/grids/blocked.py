@@ -108,6 +108,11 @@ class Blocked(ABC):
     def threads(self) -> int:
         """Of a block."""
 
+    @property
+    @abstractmethod
+    def asks_once(self) -> bool:
+        """Whether a block asks if all of it lies inside, or for each vector of results."""
+
     @abstractmethod
     def write(self, writer: Writer, block: Bound, thread: Bound) -> None:
         """What a thread of a block does, by their numbers."""
@@ -144,10 +149,12 @@ class Worker(ABC):
             sides = (product.rows, product.shape.rows), (product.lanes, product.shape.lanes)
             ends = [n for n, (side, step) in enumerate(sides) if divisor(side.size) % step]
             whole, cut = (partial(self._results, sums, cut=each) for each in (False, True))
-            if ends:
+            if not ends:
+                whole()
+            elif product.asks_once:
                 writer.branch(writer.all_of(self.inside(ends)), whole, cut)
             else:
-                whole()
+                cut()
 
     def inside(self, sides: Sequence[int]) -> list[SSAValue]:
         """Whether all of the block lies inside along some sides."""

@@ -33,6 +33,10 @@ class Product(Blocked):
     width = WIDTH
 
     @property
+    def asks_once(self) -> bool:
+        return True
+
+    @property
     def threads(self) -> int:
         return self.shape.rows * self.shape.lanes // (SIDE * SIDE)
 

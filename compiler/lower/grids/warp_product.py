@@ -90,6 +90,11 @@ class WarpProduct(Blocked):
         return ACROSS * ACROSS * WARP
 
     @property
+    def asks_once(self) -> bool:
+        """Only of known sizes: of others a thread has no registers left for two ways of writing."""
+        return None not in (self.rows.size.static, self.lanes.size.static)
+
+    @property
     def stages(self) -> int:
         return min(STAGES, ROOM // (STAGE * (self.shape.rows + self.shape.lanes)))
 
