@@ -1,16 +1,18 @@
-"""What holds for all tests: how hypothesis draws, nothing comes from the user's cache, and
-there is an emulated GPU, in whose place `--device cuda` puts a card.
+"""What holds for all tests: how hypothesis draws, nothing comes from the user's cache, there is
+an emulated GPU, in whose place `--device cuda` puts a card, and what is emitted for it assembles.
 
 Examples are the same every time, and new ones in `make test-all`.
 """
 
 import gc
 import os
+from collections.abc import Generator
 
 import pytest
-from hypothesis import settings
+from hypothesis import is_hypothesis_test, settings
 
 from drawing import PROFILE, TIMES, USUAL
+from emitted import EMITTED, watch
 from emulator.card import open_emulated
 from stepwell.runtime.devices.registry import register
 from stepwell.runtime.errors import LoadError
@@ -36,6 +38,10 @@ def pytest_configure(config: pytest.Config) -> None:
         card()
     except LoadError as error:
         pytest.exit(error.sentence, returncode=1)
+    if CHOICE.name == EMULATED:
+        patch = pytest.MonkeyPatch()
+        config.add_cleanup(patch.undo)
+        watch(patch)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -58,3 +64,14 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Function) -> Generator[None, object, object]:
+    """NVIDIA's assembler takes what the test emits for GPUs."""
+    try:
+        found = yield
+        EMITTED.expect_assembled(drawn=is_hypothesis_test(item.obj))
+        return found
+    finally:
+        EMITTED.waiting.clear()

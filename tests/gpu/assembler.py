@@ -8,7 +8,9 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -43,6 +45,9 @@ def assembler() -> Path | None:
     return None
 
 
+ASSEMBLED: Final = set[tuple[str, bytes]]()
+"""What was assembled: processors and hashes of texts."""
+
 needs_assembler = pytest.mark.skipif(assembler() is None, reason="needs ptxas: the extra gpu-check")
 
 
@@ -53,7 +58,12 @@ def assemble(ptx: str, processor: str, folder: Path) -> Mapping[str, Taken]:
     command = [str(assembler()), f"-arch={processor}", "-v", "-o", str(folder / "cubin"), str(text)]
     run = subprocess.run(command, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr[:2000]
+    ASSEMBLED.add((processor, hash_of(ptx)))
     return {found["name"]: _taken(found) for found in KERNEL.finditer(run.stderr)}
+
+
+def hash_of(ptx: str) -> bytes:
+    return sha256(ptx.encode()).digest()
 
 
 def _taken(found: re.Match[str]) -> Taken:

@@ -38,6 +38,7 @@ class EmulatedModule(Module):
 
     text: Text
     symbols: dict[str, int]
+    source: str
 
     def function(self, name: str) -> Function:
         found = self.text.functions.get(name)
@@ -89,7 +90,7 @@ class EmulatedDevice(Device):
             region = self.heap.region(symbols[each.name], 0)
             region.constant = each.space == "const"
             region.fill(_initial(each, symbols).ljust(size_of(each), b"\0"))
-        return EmulatedModule(text, symbols)
+        return EmulatedModule(text, symbols, ptx)
 
     def allocate(self, size: int, name: str = "") -> int:
         return self.heap.allocate(size, name)

@@ -1,0 +1,110 @@
+"""What the tests emit for GPUs, or give to the emulated one: NVIDIA's assembler takes it, too.
+
+Behind each test all its texts are assembled that were not before (`conftest.py`), each for the
+processors that it is for, and nothing may be spilled.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final, final
+
+import pytest
+
+from assembler import ASSEMBLED, assemble, assembler, hash_of
+from drawing import PROFILE
+from emulator.device import Function
+from emulator.emulated import EmulatedDevice, EmulatedFunction
+from stepwell.compiler.machines.gpu.nvidia import GPUS, SM_80
+from stepwell.compiler.machines.machine import Machine
+from stepwell.compiler.targets.gpu import ptx
+
+ALL: Final = PROFILE == "all"
+"""Otherwise a text is assembled for one of the processors that it is for, as its hash says, and of
+what a test emits for examples that hypothesis draws one in so many texts:"""
+SHARE: Final = 4
+HEAD = re.compile(r"^\s*\.(?:version|target|address_size)\b.*$", re.MULTILINE)
+GLOBAL = re.compile(
+    r"\.(?:entry|func)\s+(?:\([^)]*\)\s*)?([\w$]+)"
+    r"|(?:^|[;{}])\s*(?:\.extern\s+)?\.(?:global|const|shared)\b[^;=]*?([\w$]+)\s*(?:\[[^;=]*)?(?=[;=])",
+    re.MULTILINE,
+)
+"""What declares a name for all of a text, or of memory in a kernel."""
+
+
+@final
+@dataclass
+class Emitted:
+    """The texts of a test with the processors that they are assembled for."""
+
+    waiting: dict[tuple[str, str], bytes] = field(default_factory=dict[tuple[str, str], bytes])
+    """With their hashes."""
+    whole: bool = ALL
+
+    def note(self, text: str, processors: Sequence[str]) -> None:
+        digest = hash_of(text)
+        chosen = processors if self.whole else [processors[digest[0] % len(processors)]]
+        self.waiting.update({(each, text): digest for each in chosen})
+
+    def expect_assembled(self, *, drawn: bool) -> None:
+        """Fails with what the assembler says of a text that it does not take, or spills."""
+        texts = defaultdict[str, list[str]](list)
+        for (processor, text), digest in self.waiting.items():
+            left_out = drawn and not self.whole and digest[1] % SHARE
+            if not left_out and (processor, digest) not in ASSEMBLED:
+                texts[processor].append(text)
+        self.waiting.clear()
+        for processor, each in texts.items():
+            expect_nothing_spilled(each, processor)
+            ASSEMBLED.update((processor, hash_of(text)) for text in each)
+
+
+def expect_nothing_spilled(texts: list[str], processor: str) -> None:
+    """One process for all: there, a name of a text that others may have gets its number."""
+    with TemporaryDirectory() as folder:
+        taken = assemble(joined(texts), processor, Path(folder))
+    spilled = [name for name, each in taken.items() if each.spilled]
+    numbers = {int(name.partition("_")[0].removeprefix("t")) for name in spilled}
+    assert not spilled, (processor, spilled, [texts[each] for each in sorted(numbers)][:1])
+
+
+def joined(texts: list[str]) -> str:
+    """The texts in one, under the head of the first."""
+    head = "\n".join(HEAD.findall(texts[0]))
+    return "\n".join([head, *(_renamed(text, f"t{n}_") for n, text in enumerate(texts))])
+
+
+def _renamed(text: str, prefix: str) -> str:
+    names = {one or other for one, other in GLOBAL.findall(text)}
+    if not names:
+        return ""
+    found = re.compile(rf"(?<![\w$%.])(?:{'|'.join(map(re.escape, sorted(names)))})(?![\w$])")
+    return found.sub(lambda each: prefix + each[0], HEAD.sub("", text))
+
+
+EMITTED: Final = Emitted()
+
+
+def watch(patch: pytest.MonkeyPatch) -> None:
+    """From here on, all is noted that the compiler emits, for the processors that run it, and what
+    the emulated device has run without an error, for the one that it names. Nothing is without
+    the assembler."""
+    if assembler() is None:
+        return
+    emit, launch = ptx.assembly, EmulatedDevice.launch
+
+    def emitted(text: str, machine: Machine) -> str:
+        made = emit(text, machine)
+        EMITTED.note(made, [*GPUS] if machine is SM_80 else [machine.name])
+        return made
+
+    def launched(device: EmulatedDevice, function: Function, *arguments: Any) -> None:
+        launch(device, function, *arguments)
+        assert isinstance(function, EmulatedFunction)
+        EMITTED.note(function.module.source, [function.module.text.target])
+
+    patch.setattr(ptx, "assembly", emitted)
+    patch.setattr(EmulatedDevice, "launch", launched)
