@@ -149,7 +149,7 @@ class TiledProduct:
             self._pack_left(writer, left)
         if self.plan.mc:
             # A thread that has several tasks goes through the blocks of the fold but once.
-            together = bool(self.blocks.blocks) and not self.packs_right
+            together = bool(self.blocks.steps) and not self.packs_right
             self.tasks.write(writer, partial(self._task, writer, left), together=together)
         else:
             self._task(writer, left, ALL, 0)
