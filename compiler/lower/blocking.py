@@ -133,14 +133,15 @@ class Product:
         )
 
     def _tile_cycles(self, mr: int, nv: int, machine: Machine) -> float:
-        """Some multiply-adds, loads of as many vectors, or of two numbers in a cycle, and no sum
-        before its last one is there; what the first cache does not hold streams into it: a panel,
-        or a line for each row at each position; a little more for tiles that load more, so that of
-        as many the best are alike."""
+        """Some multiply-adds or two loads in a cycle, and no sum before its last one is there;
+        what the first cache does not hold streams into it: a panel, or a line for each row at each
+        position; a little more for tiles that load more, so that of as many the best are alike: a
+        core that multiplies one vector in a cycle loads two numbers in the time of a vector."""
         panel = nv * self.width * self.size
         streamed = panel if panel * self.k > machine.l1 else 0
         streamed += mr * LINE if self._crowd(mr, machine) > machine.l1_ways else 0
-        sums, loads = mr * nv / machine.multiply_adds, mr / 2 + nv / machine.multiply_adds
+        sums = mr * nv / machine.multiply_adds
+        loads = (mr * machine.multiply_adds / 2 + nv) / 2
         cycles = max(sums, LATENCY, loads, streamed / STREAM) * (1 + loads / sums / 20)
         return cycles + (ASK / self.inside if self.inside else 0)
 
