@@ -70,13 +70,13 @@ def _outlined(lower: LowerBlock, frame: Frame, op: ParallelOp) -> tuple[str, Tas
     name = frame.program.unique(f"{frame.build.function.sym_name.data}.task")
     slots = Parameter(ptr, ("noalias", "readonly"))
     build = frame.program.define(name, (slots, i64, i64), void, op.location)
-    place, *range = build.arguments
+    place, begin, end = build.arguments
     task, arguments = TaskFrame(frame, build, place), op.body.block.args
-    if len(arguments) == len(range):
-        task.values.update(zip(arguments, range, strict=True))
+    if len(arguments) > 1:
+        task.values.update(zip(arguments, (begin, end), strict=True))
         lower(task, op.body.block)
     else:
-        with build.loop(*range) as loop:
+        with build.loop(begin, end) as loop:
             task.values[arguments[0]] = loop.index
             lower(task, op.body.block)
     build.ret()
