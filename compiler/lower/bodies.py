@@ -185,6 +185,10 @@ class BodyWriter(ABC):
         found = self._values.get(value)
         return self._number(self.analysis.affines[value]) if found is None else found
 
+    def is_ready_along(self, axis: SSAValue | None) -> bool:
+        """Whether something that differs along an axis lies ready, for whole tiles."""
+        return any(axis in self.analysis.dependences(each) for each in self._ready)
+
     def copies(self, rows: bool, lanes: bool) -> Iterator[tuple[int, int]]:
         """The places of the tile at which such a value differs."""
         for row in range(self.tile.height if rows else 1):

@@ -18,7 +18,8 @@ from stepwell.compiler.lower.analysis import Access, Analysis, Axis, collapse, d
 from stepwell.compiler.lower.bodies import BodyWriter, Mask, Ready, Spread, Tile
 from stepwell.compiler.lower.codes import cast, integer_op
 from stepwell.compiler.lower.contraction import Contraction, Factor
-from stepwell.compiler.lower.folds import Intervals, NestWriter
+from stepwell.compiler.lower.folds import NestWriter
+from stepwell.compiler.lower.intervals import Intervals
 from stepwell.compiler.lower.shuffles import extract, shuffle
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Writer
 from stepwell.compiler.machines.dots import DOTS, TILE, TILE_DOTS, TILE_ROW, Dot

@@ -1,7 +1,7 @@
 """Folds as explicit loops that keep the order of their terms, whatever the tile around them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import gcd, prod
@@ -13,16 +13,16 @@ from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.loop.nests import FoldOp, ScanOp
 from stepwell.compiler.dialects.loop.types import LANE_COUNT, Combine
-from stepwell.compiler.lower.analysis import Axis, divisor
+from stepwell.compiler.lower.analysis import Axis
 from stepwell.compiler.lower.bodies import BodyWriter, Guard, Mask, Spread, masks
 from stepwell.compiler.lower.combine import Parts, identity, join, pairwise, take, tree
 from stepwell.compiler.lower.contraction import chunk_steps, slice_of
 from stepwell.compiler.lower.guards import is_bound
+from stepwell.compiler.lower.intervals import ALL, Intervals, interval_of
 from stepwell.compiler.lower.scans import Scan
 from stepwell.compiler.lower.squares import Squares
 from stepwell.compiler.lower.tables import Table
-from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term, Writer
-from stepwell.runtime.sizes import Size
+from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term
 
 Accumulators = Sequence[Parts]
 """One for each copy of the fold in the tile; a fold within a vector has one for each vector."""
@@ -32,35 +32,6 @@ UNROLLED = 8
 
 FREE_VECTORS = 4
 """How many vectors of accumulators a fold in any order has, to hide the latency of its steps."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Positions of an axis of some size: from `low`, a multiple of every tile, to `high`, another
-    one or the end. `unit` divides their number."""
-
-    low: Bound
-    high: Bound
-    unit: int
-    size: Size
-
-    @staticmethod
-    def whole(writer: Writer, size: Size) -> "Interval":
-        return Interval(0, writer.extent(size), divisor(size), size)
-
-    def rest(self, tile: int) -> int | None:
-        """Positions behind the last whole tile; None if their number is not known."""
-        return None if self.size.static is None else self.size.static % tile
-
-
-Intervals = Mapping[SSAValue, Interval]
-"""The positions to take along some axes; along the others, all."""
-ALL: Intervals = {}
-
-
-def interval_of(intervals: Intervals, axis: Axis, writer: Writer) -> Interval:
-    """The positions to take along an axis."""
-    return intervals.get(axis.value) or Interval.whole(writer, axis.size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -523,13 +494,47 @@ class _Fold:
 
         def elsewhere() -> Sequence[SSAValue]:
             here = self._guard_here()
+            inside = partial(in_some, here)
+            for row in self._ends_that_may_stay_out():
+                others = [each for each in here.values if each is not here.at(row, 0)]
+                but = partial(self._but, row, spans, carried)
+                inside = partial(self.writer.branch, self.writer.all_of(others), but, inside)
             anywhere = self.writer.any_of(here.values)
-            return self.writer.branch(anywhere, partial(in_some, here), lambda: carried)
+            return self.writer.branch(anywhere, inside, lambda: carried)
 
         if self.body.tile.last_row is not None:
             return elsewhere()
         everywhere = self.writer.all_of(self._ends(guard))
         return self.writer.branch(everywhere, in_all, elsewhere, rarely=True)
+
+    def _ends_that_may_stay_out(self) -> Sequence[int]:
+        """The first row of a whole tile of a product and the last one, if there are others. Lanes
+        whose number is not known have code enough: that of tiles with masks, too."""
+        body, tile = self.body, self.body.tile
+        sizes = {axis.value: axis.size.static for axis in body.analysis.axes()}
+        if not body.turns or tile.lanes is None or sizes[tile.lanes] is None or any(tile.masks):
+            return ()
+        may = tile.last_row is None and tile.height > 2 and not body.is_ready_along(tile.rows)
+        return (0, tile.height - 1) if may else ()
+
+    def _but(
+        self, row: int, spans: Sequence[Span], carried: Sequence[SSAValue]
+    ) -> Sequence[SSAValue]:
+        """The chain in all rows but the first or the last one, where the guard holds."""
+        assert self.guard is not None
+        body, tile = self.body, self.body.tile
+        assert tile.rows is not None
+        first, base, height = int(row == 0), body.bases[tile.rows], tile.height - 1
+        low, high = (len(carried) // tile.height * n for n in (first, first + height))
+        body.bases[tile.rows], body.tile = (
+            self.writer.add(base, first),
+            replace(tile, height=height),
+        )
+        body.guards[self.guard] = Guard(holds=True)
+        results = self._nested(spans, carried[low:high], self._link)
+        body.guards[self.guard] = Guard()
+        body.bases[tile.rows], body.tile = base, tile
+        return [*carried[:low], *results, *carried[high:]]
 
     def _ends(self, guard: SSAValue) -> Sequence[SSAValue]:
         """The guard in rows such that it holds in all of them if it does in these: in the first and

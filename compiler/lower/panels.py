@@ -11,7 +11,8 @@ from stepwell.compiler.dialects.llvm.types import vector
 from stepwell.compiler.lower.analysis import Analysis, Axis
 from stepwell.compiler.lower.bodies import Ahead, BodyWriter, Guard, Mask, Spread, Tile
 from stepwell.compiler.lower.contraction import Factor
-from stepwell.compiler.lower.folds import Intervals, NestWriter, interval_of
+from stepwell.compiler.lower.folds import NestWriter
+from stepwell.compiler.lower.intervals import Intervals, interval_of
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term, Writer
 from stepwell.runtime.sizes import Size
 

@@ -14,7 +14,7 @@ from stepwell.compiler.dialects.loop.explicit import TILE_LANES, DotTilesOp
 from stepwell.compiler.lower.analysis import Axis
 from stepwell.compiler.lower.bodies import BodyWriter, Ready, Spread
 from stepwell.compiler.lower.dots import Bases, Words
-from stepwell.compiler.lower.folds import Intervals, interval_of
+from stepwell.compiler.lower.intervals import Intervals, interval_of
 from stepwell.compiler.lower.writer import ONE, Bound, Term, Writer
 from stepwell.runtime.sizes import Size
 

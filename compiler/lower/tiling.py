@@ -11,7 +11,8 @@ from xdsl.ir import SSAValue
 from stepwell.compiler.dialects.sizes import Range
 from stepwell.compiler.lower.analysis import Analysis, Axis, divisor
 from stepwell.compiler.lower.bodies import Ahead, Mask, Ready, Tile, masks
-from stepwell.compiler.lower.folds import Block, Interval, Intervals, NestWriter, interval_of
+from stepwell.compiler.lower.folds import Block, NestWriter
+from stepwell.compiler.lower.intervals import Interval, Intervals, interval_of
 from stepwell.compiler.lower.writer import ONE, Bound, Writer
 from stepwell.runtime.sizes import Size, largest
 

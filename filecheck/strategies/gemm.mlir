@@ -280,8 +280,9 @@ loop.kernel @next(%x: !loop.buffer<[8, 8] x f32>, %w: !loop.buffer<[2, 8, 32] x 
 // CHECK-NEXT:      loop.yield
 
 // A convolution is the product of windows with the kernel. Outside of the image a position contributes
-// nothing: its rows of the kernel are skipped, and only at the left and right edge, where it does so in
-// some rows of the tile, are those kept apart. The first and the last row tell whether all are inside.
+// nothing: its rows of the kernel are skipped. The first and the last row of a tile tell whether all are
+// inside; at the left and right edge a loop for three rows leaves out the fourth, and where more of them
+// are outside their sums are kept apart.
 loop.kernel @convolution(%x: !loop.buffer<[1, 8, 8, 32] x f32>, %w: !loop.buffer<[3, 3, 32, 32] x f32>)
     -> (%y: !loop.buffer<[1, 8, 8, 32] x f32>) plan <gemm, mr = 4, nv = 2> {
   loop.nest [%b : 1, %h : 8, %v : 8, %o : 32] {
@@ -317,12 +318,20 @@ loop.kernel @convolution(%x: !loop.buffer<[1, 8, 8, 32] x f32>, %w: !loop.buffer
 // CHECK-NEXT:      loop.for {{.*}} step 1 carry(
 // CHECK-COUNT-8:     math.fma
 // CHECK:         } else {
-// CHECK-COUNT-2:   arith.ori
-// CHECK-NEXT:      [[SOME:%\d+]] = arith.ori
-// CHECK:           loop.if [[SOME]] {
-// CHECK-NEXT:        loop.for {{.*}} step 1 carry(
-// CHECK-NOT:           where
-// CHECK-COUNT-8:       math.fma
-// CHECK-COUNT-8:     loop.select %{{.*}} : vector<16xi1>, vector<16xf32>
+// CHECK:           loop.if [[SOME:%\d+]] {
+// CHECK-NEXT:        {{.*}} = loop.if [[LEFT:%\d+]] {
+// CHECK-NEXT:          loop.for {{.*}} step 1 carry(
+// CHECK-COUNT-6:         math.fma
+// CHECK-NOT:             math.fma
+// CHECK:             } else {
+// CHECK-NEXT:          {{.*}} = loop.if [[RIGHT:%\d+]] {
+// CHECK-NEXT:            loop.for {{.*}} step 1 carry(
+// CHECK-COUNT-6:           math.fma
+// CHECK-NOT:               math.fma
+// CHECK:               } else {
+// CHECK-NEXT:            loop.for {{.*}} step 1 carry(
+// CHECK-NOT:               where
+// CHECK-COUNT-8:           math.fma
+// CHECK-COUNT-8:         loop.select %{{.*}} : vector<16xi1>, vector<16xf32>
 // CHECK:           } else {
 // CHECK-NEXT:      loop.yield

@@ -14,7 +14,8 @@ from stepwell.compiler.dialects.sizes import Range
 from stepwell.compiler.lower.analysis import Analysis, Axis, divisor
 from stepwell.compiler.lower.bodies import Mask, Tile, masks
 from stepwell.compiler.lower.costs import length
-from stepwell.compiler.lower.folds import Intervals, NestWriter
+from stepwell.compiler.lower.folds import NestWriter
+from stepwell.compiler.lower.intervals import Intervals
 from stepwell.compiler.lower.loop_to_llvm.types import in_memory
 from stepwell.compiler.lower.strategies.base import (
     Refusal,

@@ -17,7 +17,7 @@ from stepwell.compiler.lower.blocking import TALLEST, TASK, WIDEST, tiles
 from stepwell.compiler.lower.bodies import BodyWriter, Mask, Ready, Spread, masks
 from stepwell.compiler.lower.contraction import Contraction, contraction_of
 from stepwell.compiler.lower.costs import UNKNOWN, length
-from stepwell.compiler.lower.folds import ALL
+from stepwell.compiler.lower.intervals import ALL
 from stepwell.compiler.lower.overwriting import Place, place_of
 from stepwell.compiler.lower.panels import Panels
 from stepwell.compiler.lower.strategies.base import (

@@ -23,7 +23,8 @@ from stepwell.compiler.lower.bodies import Ahead, BodyWriter, Mask, Ready, Sprea
 from stepwell.compiler.lower.contraction import Contraction, contraction_of
 from stepwell.compiler.lower.costs import length
 from stepwell.compiler.lower.dots import Recipe, Words
-from stepwell.compiler.lower.folds import ALL, Block, Intervals
+from stepwell.compiler.lower.folds import Block
+from stepwell.compiler.lower.intervals import ALL, Intervals
 from stepwell.compiler.lower.panels import Panels
 from stepwell.compiler.lower.strategies.base import (
     Refusal,

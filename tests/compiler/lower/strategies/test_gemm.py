@@ -199,6 +199,41 @@ def test_what_is_not_read_in_the_padding_is_not_read_before_the_image_either() -
     assert any(op.mask is not None and op.source.name_hint == "x" for op in places)
 
 
+BANDED = """
+loop.kernel @banded(%x: !loop.buffer<[14, 3, 20] x f32>, %w: !loop.buffer<[3, 20, 32] x f32>)
+    -> (%y: !loop.buffer<[14, 32] x f32>) {
+  loop.nest [%i : 14, %j : 32] {
+    %s = loop.fold fma <serial> [%g : 3, %k : 20] {
+      %low = arith.constant 0 : index
+      %high = loop.index 14
+      %at = loop.index %i + %g + -1
+      %a = loop.compare ge %at, %low : index
+      %b = loop.compare lt %at, %high : index
+      %c = arith.andi %a, %b : i1
+      %u = loop.read %x[%i, %g, %k] where %c : f32
+      %v = loop.read %w[%g, %k, %j] where %c : f32
+      %zero = arith.constant 0.0 : f32
+      %nothing = arith.constant -0.0 : f32
+      %p = loop.select %c, %u, %zero : i1, f32
+      %q = loop.select %c, %v, %nothing : i1, f32
+      loop.yield %p, %q : f32, f32
+    } : f32
+    loop.write %s, %y[%i, %j] : f32
+  }
+}"""
+
+
+@pytest.mark.parametrize("pack", [(), ("left",), ("right",), ("left", "right")])
+@pytest.mark.parametrize("mr", [2, 4, 7, 14])
+def test_rows_at_the_ends_of_a_band_are_left_out(mr: int, pack: tuple[str, ...]) -> None:
+    """By loops for the other rows, unless they lie in panels of a whole tile."""
+    plan = Gemm(64, mr, 1, pack=pack)
+    agree(BANDED, {}, plan, special=True)
+    loops = [op for op in expanded(BANDED, plan).walk() if op.name == "loop.for"]
+    counts = {sum(isinstance(op, FmaOp) for op in loop.body.block.ops) for loop in loops}
+    assert (mr - 1 in counts) is ("left" not in pack and mr > 2)
+
+
 def _loops_in(op: Operation) -> bool:
     return any(each is not op and each.name == "loop.for" for each in op.walk())
 
