@@ -31,18 +31,18 @@ loop.kernel @a_line_more(%x: !loop.buffer<[196, 1040] x f32>, %w: !loop.buffer<[
 // CHECK:       loop.kernel @a_line_more
 // CHECK-SAME:    plan <gemm, bytes = 64, mr = 14, nv = 2,
 
-// At the ends of a row of an image a tile keeps sums that the padding has no part in. Where one
-// multiply-add begins in a cycle, lower tiles are as fast as high ones otherwise.
-loop.kernel @window(%x: !loop.buffer<[28, 128] x f32>, %w: !loop.buffer<[4, 3, 128, 32] x f32>) -> (%y: !loop.buffer<[28, 4, 32] x f32>) {
-  loop.nest [%m : 28, %p : 4, %n : 32] {
-    %s = loop.fold fma <serial> [%d : 3, %k : 128] {
+// At the ends of a row of an image a tile keeps sums that the padding has no part in, which takes as long
+// as three channels do. Where one multiply-add begins in a cycle, lower tiles are as fast otherwise.
+loop.kernel @window(%x: !loop.buffer<[112, 3] x f32>, %w: !loop.buffer<[2, 7, 3, 32] x f32>) -> (%y: !loop.buffer<[112, 2, 32] x f32>) {
+  loop.nest [%m : 112, %p : 2, %n : 32] {
+    %s = loop.fold fma <serial> [%d : 7, %k : 3] {
       %low = arith.constant 0 : index
-      %high = loop.index 28
-      %at = loop.index %m + %d + -1
+      %high = loop.index 112
+      %at = loop.index %m + %d + -3
       %a = loop.compare ge %at, %low : index
       %b = loop.compare lt %at, %high : index
       %c = arith.andi %a, %b : i1
-      %u = loop.read %x[%m + %d + -1, %k] where %c : f32
+      %u = loop.read %x[%m + %d + -3, %k] where %c : f32
       %v = loop.read %w[%p, %d, %k, %n] where %c : f32
       %zero = arith.constant 0.0 : f32
       %nothing = arith.constant -0.0 : f32
@@ -55,4 +55,4 @@ loop.kernel @window(%x: !loop.buffer<[28, 128] x f32>, %w: !loop.buffer<[4, 3, 1
 }
 // CHECK:       loop.kernel @window
 // V4-SAME:       plan <gemm, bytes = 64, mr = 14, nv = 2,
-// ZEN4-SAME:     plan <gemm, bytes = 64, mr = 7, nv = 2,
+// ZEN4-SAME:     plan <gemm, bytes = 64, mr = 8, nv = 2,
