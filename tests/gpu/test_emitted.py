@@ -1,6 +1,7 @@
 """What any test emits for a GPU is noted, and handed to NVIDIA's assembler behind the test."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,10 @@ GOOD = text("st.global.u32 [%g0], %t;", 1)
 BAD = GOOD.replace("st.global.u32", "st.global.u31")
 
 
+def scaled(x: sw.Array) -> sw.Array:
+    return x * 3.5 - 1.25
+
+
 def noted(*texts: str) -> Emitted:
     found = Emitted(whole=True)
     for each in texts:
@@ -37,10 +42,10 @@ def whole(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_compiled_is_for_all_gpus_that_run_it() -> None:
-    sw.jit(lambda x: x * 3.5 - 1.25, target=under_test.EMULATED)(np.ones(37, "f4"))
+    sw.jit(scaled, target=under_test.EMULATED)(np.ones(37, "f4"))
     assert [processor for processor, _ in EMITTED.waiting] == ["sm_90a"]
     EMITTED.waiting.clear()
-    sw.compile(lambda x: x * 3.5 - 1.25, "f32[37]", target="sm_80")
+    sw.compile(scaled, "f32[37]", target="sm_80")
     assert [processor for processor, _ in EMITTED.waiting] == [*GPUS]
 
 
@@ -56,7 +61,7 @@ def test_what_the_emulator_refuses_is_not_for_the_assembler() -> None:
 
 
 def test_a_test_fails_that_emits_what_is_spilled(request: pytest.FixtureRequest) -> None:
-    plugins = request.config.pluginmanager.list_name_plugin()
+    plugins: Any = request.config.pluginmanager.list_name_plugin()
     (conftest,) = (each for name, each in plugins if name.endswith("tests/conftest.py"))
     around: Generator[None] = conftest.pytest_runtest_call(request.node)
     next(around)
@@ -81,7 +86,11 @@ def test_each_text_is_assembled_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_outside_of_the_full_matrix_a_share_is_assembled(monkeypatch: pytest.MonkeyPatch) -> None:
     """For one processor, and of what is drawn one text in some."""
     taken = list[str]()
-    monkeypatch.setattr("emitted.expect_nothing_spilled", lambda texts, _: taken.extend(texts))
+
+    def take(texts: Sequence[str], processor: str) -> None:
+        taken.extend(texts)
+
+    monkeypatch.setattr("emitted.expect_nothing_spilled", take)
     texts = [GOOD.replace("%t;", f"{number};") for number in range(400)]
     for drawn, whole, least, most in (
         (False, True, 800, 800),
