@@ -273,11 +273,12 @@ def test_rows_of_a_tile_have_places_in_the_first_cache(machine: str, apart: int,
 
 def test_tiles_are_lower_where_ends_of_rows_cost_more() -> None:
     zen4 = MACHINES["znver4"]
-    for inside, tallest in ((0, 14), (64, 8), (3, 8)):
-        rows, _ = problem(56, 32, 576, 56, inside=inside).tile(14, False, 32, zen4)
-        assert (rows == 14) is (tallest == 14)
-    assert problem(56, 32, 576, 56, inside=64).tile(14, False, 32, MACHINE) == (14, 2)
-    assert problem(112, 32, 147, 112, inside=3).tile(14, False, 32, zen4)[0] >= 7
+    rows = [
+        problem(112, 32, 147, 112, inside=inside).tile(14, False, 32, zen4)[0]
+        for inside in (0, 147, 3)
+    ]
+    assert rows[:2] == [14, 14]
+    assert 7 <= rows[2] <= 8
 
 
 def test_panels_are_as_many_as_threads_can_share() -> None:
