@@ -100,3 +100,28 @@ loop.kernel @centre(%x: !loop.buffer<[4096, 1024] x f32>) -> (%y: !loop.buffer<[
 // CHECK-SAME:    ahead = 1>
 // ALONE-LABEL: loop.kernel @centre
 // ALONE-SAME:    ahead = 0>
+
+// Squares go down bands of two lines, and of one where a core that reads on would follow rows on 32 pages.
+// They go past the caches where source and target take more than half of the last one.
+loop.kernel @apart(%x: !loop.buffer<[2048, 2048] x f32>) -> (%y: !loop.buffer<[2048, 2048] x f32>) {
+  loop.nest [%j : 2048, %i : 2048] {
+    %v = loop.read %x[%i, %j] : f32
+    loop.write %v, %y[%j, %i] : f32
+  }
+}
+
+// CHECK-LABEL: loop.kernel @apart
+// CHECK-SAME:    band = 32, stream = 1,
+// ALONE-LABEL: loop.kernel @apart
+// ALONE-SAME:    band = 16, stream = 1,
+
+// Rows that are short lie on few pages.
+loop.kernel @short(%x: !loop.buffer<[16384, 64] x f32>) -> (%y: !loop.buffer<[64, 16384] x f32>) {
+  loop.nest [%j : 64, %i : 16384] {
+    %v = loop.read %x[%i, %j] : f32
+    loop.write %v, %y[%j, %i] : f32
+  }
+}
+
+// ALONE-LABEL: loop.kernel @short
+// ALONE-SAME:    band = 32, stream = 0,

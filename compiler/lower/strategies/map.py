@@ -8,6 +8,7 @@ from typing import ClassVar, Self, TypeAlias, final
 
 from xdsl.ir import SSAValue
 
+from stepwell.compiler.dialects.llvm.types import size
 from stepwell.compiler.dialects.loop.nests import KernelOp, ReadOp, SortOp
 from stepwell.compiler.dialects.loop.types import LANE_COUNT, buffer_type
 from stepwell.compiler.lower.analysis import Analysis, Axis, lanes_of
@@ -43,9 +44,12 @@ from stepwell.runtime.sizes import Size
 VECTORS = 4
 LENGTHS = ((VECTORS, 48), (2, 192))
 """Vectors of a tile for bodies of fewer steps than this."""
-BAND, SHORT = 32, 128
+BAND, NARROW, SHORT = 32, 16, 128
 """Of a band of squares: lines next to each other of what is written, down its rows, while what is
-read goes on along a few; the other way round where rows of no more elements are written."""
+read goes on along a few; the other way round where rows of no more elements are written. It is
+narrow, one line, where these few lie on as many pages and a core that reads on follows each."""
+PAGE = 4096
+"""Bytes of a page of memory."""
 ROWS, BRIEF = 4, 4
 """Rows whose folds go side by side: chains, each of which waits for its own last sum, and rows that
 are read more slowly than they are folded, in so few steps. Of rows from afar it is the machine that
@@ -88,11 +92,13 @@ class Map(Strategy):
         rows = max((rows_at_once(nest, machine) for nest in nests), default=1)
         wide = max((columns(nest, machine) for nest in nests), default=1)
         vectors = min((side_by_side(nest) for nest in nests), default=VECTORS)
-        scattered = any(tiling_of(x, x.axes(), machine.vector_bytes, 1, 1).band for x in nests)
-        buffers = kernel.arguments if scattered else last_written(kernel)
-        stream = int(leave_caches(buffers, machine))
+        bands = [band for nest in nests if (band := band_of(nest, machine))]
+        # Half of the cache for all that squares touch: what they read displaces what they write.
+        buffers = kernel.arguments if bands else last_written(kernel)
+        stream = int(leave_caches(buffers, machine.l3 // 2 if bands else machine.l3))
         deep = max((rows_together(nest, machine) for nest in nests), default=0)
-        return cls(machine.vector_bytes, max(wide, vectors), rows, stream=stream, deep=deep)
+        tile, band = (max(wide, vectors), rows), min(bands, default=BAND)
+        return cls(machine.vector_bytes, *tile, band=band, stream=stream, deep=deep)
 
     def cached(self) -> Self:
         return replace(self, stream=0)
@@ -176,9 +182,9 @@ def last_written(kernel: KernelOp) -> frozenset[SSAValue]:
     }
 
 
-def leave_caches(buffers: Iterable[SSAValue], machine: Machine) -> bool:
-    """Whether buffers, as far as their sizes are known, take more than the last cache."""
-    return sum(buffer_type(each).bytes.static or 0 for each in buffers) > machine.l3
+def leave_caches(buffers: Iterable[SSAValue], room: int) -> bool:
+    """Whether buffers, as far as their sizes are known, take more than so many bytes."""
+    return sum(buffer_type(each).bytes.static or 0 for each in buffers) > room
 
 
 def side_by_side(nest: Analysis) -> int:
@@ -218,6 +224,19 @@ def columns(nest: Analysis, machine: Machine) -> int:
     width = lanes_of(nest.types, machine.vector_bytes)
     room = machine.vector_registers // 2 // max(len(fold.results) for fold in folds)
     return max(1, min(room, max(VECTORS, 2 * length(axes[0].size) // (TASKS * width))))
+
+
+def band_of(nest: Analysis, machine: Machine) -> int:
+    """How wide bands of squares are; 0 if there are none."""
+    tiling = tiling_of(nest, nest.axes(), machine.vector_bytes, 1, 1)
+    if not tiling.band or tiling.lanes is None:
+        return 0
+    lanes, apart = tiling.lanes, 0
+    for access in nest.accesses.values():
+        if turned_axis(nest, access, lanes) is not None:
+            element = size(buffer_type(access.buffer).element)
+            apart = max(apart, length(access.stride(lanes.value)) * element)
+    return NARROW if machine.reads_on and apart >= PAGE and tiling.across is lanes else BAND
 
 
 def tiling_of(

@@ -76,7 +76,7 @@ class Rows(Strategy):
         time = task_time(length(rows) * cost, TASK)
         known = rows.static is not None and rows.static * cost < 2 * time
         block = 0 if known else 1 << max(0, round(log2(time / cost)))
-        stream = int(leave_caches(last_written(kernel), machine))
+        stream = int(leave_caches(last_written(kernel), machine.l3))
         row = max(length(buffer_type(each).bytes) for each in kernel.arguments) // length(rows)
         ahead = int(not machine.reads_on and LEAST <= row <= machine.l1)
         return cls(machine.vector_bytes, block=block, stream=stream, ahead=ahead)
