@@ -45,7 +45,8 @@ class Columns:
 
     @property
     def tasks(self) -> Tasks:
-        """Long pieces of rows, of which there are two or a power of two."""
+        """Long pieces of rows, of which there are two or a power of two; a thread takes several
+        as one."""
         lanes = length(self._lanes.size)
         most = min(TASKS, lanes * size(self._element) // RUN)
         parts = 1 << max(1, most.bit_length() - 1)

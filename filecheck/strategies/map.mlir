@@ -81,7 +81,7 @@ loop.kernel @long_columns(%x: !loop.buffer<[512, 512] x f32>) -> (%y: !loop.buff
 
 // Where they come from afar, eight rows at a time are read to the end of a task: as many as have room in
 // the first cache where rows are a power of two apart. Meanwhile the sums lie in memory, and behind them
-// those of the chunk. A task has 8 KiB of each row.
+// those of the chunk. A task has 8 KiB of each row; several that a thread takes are one.
 loop.kernel @far_columns(%x: !loop.buffer<[2048, 8192] x f32>) -> (%y: !loop.buffer<[8192] x f32>) {
   loop.nest [%j : 8192] {
     %s = loop.fold add <serial, 1024> [%k : 2048] {
@@ -97,7 +97,7 @@ loop.kernel @far_columns(%x: !loop.buffer<[2048, 8192] x f32>) -> (%y: !loop.buf
 // CHECK-SAME:    vectors = 4, {{.*}} deep = 8>
 // CHECK:         [[SUMS:%\d+]] = loop.view [[ROOM]][0] : {{.*}} to !loop.buffer<[16384] x f32>
 // CHECK-NEXT:    [[TASKS:%\d+]] = arith.constant 4 : index
-// CHECK-NEXT:    loop.parallel [[TASK:%\d+]] to [[TASKS]] {
+// CHECK-NEXT:    loop.parallel [[TASK:%\d+]], %{{\d+}} to [[TASKS]] {
 // CHECK-NEXT:      [[LOW:%\d+]] = loop.index (2048) * [[TASK]]
 // CHECK:           [[BLOCKS:%\d+]] = arith.constant 256 : index
 // CHECK:           loop.for [[BLOCK:%\d+]] = %{{\d+}} to [[BLOCKS]] step 1 {

@@ -142,7 +142,7 @@ def expand_tiled(
                 inside = partial(_in_blocks, writer, loops, columns, sums)
                 tasks = tasks and columns.tasks
                 room = room + buffer_bytes(columns.sums)
-            write = partial(_write, writer, inside, bool(streamed), tasks)
+            write = partial(_write, writer, inside, bool(streamed), tasks, columns is not None)
             unless_empty(writer, op.sizes.data, kernel.symbols.ranges, write)
 
 
@@ -163,7 +163,9 @@ def _in_blocks(
     columns.write(writer, sums, lambda block: loops(block=block).write(intervals))
 
 
-def _write(writer: Writer, inside: Inside, fence: bool, tasks: Tasks | None) -> None:
+def _write(
+    writer: Writer, inside: Inside, fence: bool, tasks: Tasks | None, together: bool
+) -> None:
     def task(intervals: Intervals, _: Bound) -> None:
         inside(intervals)
         if fence:
@@ -172,7 +174,7 @@ def _write(writer: Writer, inside: Inside, fence: bool, tasks: Tasks | None) -> 
     if tasks is None:
         task({}, 0)
     else:
-        tasks.write(writer, task)
+        tasks.write(writer, task, together=together)
 
 
 def last_written(kernel: KernelOp) -> frozenset[SSAValue]:
