@@ -71,13 +71,14 @@ def _outlined(lower: LowerBlock, frame: Frame, op: ParallelOp) -> tuple[str, Tas
     slots = Parameter(ptr, ("noalias", "readonly"))
     build = frame.program.define(name, (slots, i64, i64), void, op.location)
     place, begin, end = build.arguments
-    task, arguments = TaskFrame(frame, build, place), op.body.block.args
-    if len(arguments) > 1:
-        task.values.update(zip(arguments, (begin, end), strict=True))
+    task = TaskFrame(frame, build, place)
+    first, *behind = op.body.block.args
+    if behind:
+        task.values.update(zip((first, *behind), (begin, end), strict=True))
         lower(task, op.body.block)
     else:
         with build.loop(begin, end) as loop:
-            task.values[arguments[0]] = loop.index
+            task.values[first] = loop.index
             lower(task, op.body.block)
     build.ret()
     task.close()
