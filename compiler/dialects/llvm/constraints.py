@@ -11,6 +11,7 @@ from xdsl.dialects.builtin import AnyFloatConstr, SignlessIntegerConstraint, Vec
 from xdsl.dialects.llvm import LLVMPointerType
 from xdsl.ir import Attribute
 from xdsl.irdl import (
+    AnyAttr,
     AttrConstraint,
     EqAttrConstraint,
     InferenceContext,
@@ -30,6 +31,11 @@ PointerVector = VectorType.constr(base(LLVMPointerType))
 AnyVector = VectorType.constr()
 Bit = EqAttrConstraint(i1)
 Mask = VectorType.constr(Bit)
+
+# One type for all of an op's operands and results that have it.
+Same = VarConstraint("T", AnyAttr())
+SameIntegers = VarConstraint("T", Integers)
+SameFloats = VarConstraint("T", Floats)
 
 
 @dataclass(frozen=True)

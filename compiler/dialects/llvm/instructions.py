@@ -1,7 +1,5 @@
 """Instructions that MLIR's llvm dialect has and xDSL's lacks, or takes for scalars only."""
 
-from typing import ClassVar
-
 from xdsl.dialects.builtin import (
     IntegerAttr,
     SignlessIntegerConstraint,
@@ -12,10 +10,8 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.dialects.llvm import FastMathAttr
 from xdsl.irdl import (
-    AnyAttr,
     IRDLOperation,
     ParsePropInAttrDict,
-    VarConstraint,
     irdl_op_definition,
     operand_def,
     opt_prop_def,
@@ -32,6 +28,8 @@ from stepwell.compiler.dialects.llvm.constraints import (
     Integers,
     Mask,
     Pointers,
+    Same,
+    SameFloats,
 )
 from stepwell.compiler.dialects.llvm.intrinsics import STRICT
 from stepwell.compiler.dialects.llvm.syntax import Predicate
@@ -64,12 +62,10 @@ class AddrSpaceCastOp(Computation):
 class ExtractElementOp(Computation):
     """`llvm.extractelement %v[%i : i32] : vector<8xf32>`."""
 
-    ELEMENT: ClassVar = VarConstraint("ELEMENT", AnyAttr())
-
     name = "llvm.extractelement"
-    vector = operand_def(VectorType.constr(ELEMENT))
+    vector = operand_def(VectorType.constr(Same))
     position = operand_def(SignlessIntegerConstraint)
-    res = result_def(ELEMENT)
+    res = result_def(Same)
     assembly_format = "$vector `[` $position `:` type($position) `]` attr-dict `:` type($vector)"
 
 
@@ -77,14 +73,12 @@ class ExtractElementOp(Computation):
 class SelectOp(Computation):
     """`llvm.select %c, %a, %b : vector<8xi1>, vector<8xf32>`; upstream's takes a scalar i1 only."""
 
-    T: ClassVar = VarConstraint("T", AnyAttr())
-
     name = "llvm.select"
     condition = operand_def(Bit | Mask)
-    trueValue = operand_def(T)
-    falseValue = operand_def(T)
+    trueValue = operand_def(Same)
+    falseValue = operand_def(Same)
     fastmathFlags = prop_def(FastMathAttr, default_value=STRICT)
-    res = result_def(T)
+    res = result_def(Same)
     irdl_options = (ParsePropInAttrDict(),)
     assembly_format = (
         "$condition `,` $trueValue `,` $falseValue attr-dict `:` type($condition) `,` type($res)"
@@ -100,14 +94,12 @@ class SelectOp(Computation):
 class FCmpOp(Computation):
     """`llvm.fcmp "olt" %a, %b : vector<8xf32>`; upstream's takes scalars only."""
 
-    T: ClassVar = VarConstraint("T", Floats)
-
     name = "llvm.fcmp"
     predicate = prop_def(IntegerAttr.constr(i64))
-    lhs = operand_def(T)
-    rhs = operand_def(T)
+    lhs = operand_def(SameFloats)
+    rhs = operand_def(SameFloats)
     fastmathFlags = prop_def(FastMathAttr, default_value=STRICT)
-    res = result_def(Comparison(T))
+    res = result_def(Comparison(SameFloats))
     irdl_options = (ParsePropInAttrDict(),)
     custom_directives = (Predicate,)
     assembly_format = "custom<Predicate>($predicate) $lhs `,` $rhs attr-dict `:` type($lhs)"

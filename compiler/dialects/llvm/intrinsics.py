@@ -21,7 +21,7 @@ from xdsl.irdl import (
 )
 
 from stepwell.compiler.dialects.define import Computation
-from stepwell.compiler.dialects.llvm.constraints import Floats, Integers
+from stepwell.compiler.dialects.llvm.constraints import Floats, Integers, SameFloats, SameIntegers
 
 STRICT = FastMathAttr(None)
 CALL = "`(` operands `)` attr-dict `:` functional-type(operands, results)"
@@ -36,9 +36,8 @@ class Intrinsic(Computation, ABC):
 class FloatUnary(Intrinsic, ABC):
     """One float to one float, lane by lane."""
 
-    T: ClassVar = VarConstraint("T", Floats)
-    arg = operand_def(T)
-    res = result_def(T)
+    arg = operand_def(SameFloats)
+    res = result_def(SameFloats)
     fastmathFlags = prop_def(FastMathAttr, default_value=STRICT)
     assembly_format = CALL
 
@@ -46,10 +45,9 @@ class FloatUnary(Intrinsic, ABC):
 class FloatBinary(Intrinsic, ABC):
     """Two floats to one, lane by lane."""
 
-    T: ClassVar = VarConstraint("T", Floats)
-    a = operand_def(T)
-    b = operand_def(T)
-    res = result_def(T)
+    a = operand_def(SameFloats)
+    b = operand_def(SameFloats)
+    res = result_def(SameFloats)
     fastmathFlags = prop_def(FastMathAttr, default_value=STRICT)
     assembly_format = CALL
 
@@ -57,9 +55,8 @@ class FloatBinary(Intrinsic, ABC):
 class IntegerUnary(Intrinsic, ABC):
     """One integer to one integer, lane by lane."""
 
-    T: ClassVar = VarConstraint("T", Integers)
-    arg = operand_def(T)
-    res = result_def(T)
+    arg = operand_def(SameIntegers)
+    res = result_def(SameIntegers)
 
 
 class BitCount(IntegerUnary, ABC):
@@ -83,21 +80,19 @@ class Magnitude(IntegerUnary, ABC):
 class IntegerBinary(Intrinsic, ABC):
     """Two integers to one, lane by lane."""
 
-    T: ClassVar = VarConstraint("T", Integers)
-    a = operand_def(T)
-    b = operand_def(T)
-    res = result_def(T)
+    a = operand_def(SameIntegers)
+    b = operand_def(SameIntegers)
+    res = result_def(SameIntegers)
     assembly_format = CALL
 
 
 class FunnelShift(Intrinsic, ABC):
     """Half of `a:b` shifted by `c` modulo the width; with a = b, a rotation."""
 
-    T: ClassVar = VarConstraint("T", Integers)
-    a = operand_def(T)
-    b = operand_def(T)
-    c = operand_def(T)
-    res = result_def(T)
+    a = operand_def(SameIntegers)
+    b = operand_def(SameIntegers)
+    c = operand_def(SameIntegers)
+    res = result_def(SameIntegers)
     assembly_format = CALL
 
 

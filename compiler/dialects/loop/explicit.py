@@ -27,6 +27,7 @@ from xdsl.traits import MemoryReadEffect, MemoryWriteEffect, NoTerminator, Recur
 from xdsl.utils.exceptions import VerifyException
 
 from stepwell.compiler.dialects.define import Bodied, Computation, defined_in
+from stepwell.compiler.dialects.llvm.constraints import Same
 from stepwell.compiler.dialects.loop.syntax import INDEX, parse_carried, parse_known, print_carried
 from stepwell.compiler.dialects.loop.types import BufferType
 from stepwell.compiler.dialects.sizes import IntsAttr, NumberAttr
@@ -236,9 +237,8 @@ class ShuffleOp(Computation):
     """Lanes picked from two vectors, numbered through: `loop.shuffle %a, %b <[0, 16]> : …`."""
 
     name = "loop.shuffle"
-    T: ClassVar = VarConstraint("T", AnyAttr())
-    first = operand_def(T)
-    second = operand_def(T)
+    first = operand_def(Same)
+    second = operand_def(Same)
     lanes = prop_def(IntsAttr)
     result = result_def(VectorType)
     assembly_format = "$first `,` $second $lanes attr-dict `:` type($first) `to` type($result)"
@@ -281,10 +281,9 @@ class DotOp(ByInstruction, Computation):
 
     name = "loop.dot"
     KNOWN: ClassVar = DOTS
-    T: ClassVar = VarConstraint("T", AnyAttr())
     S: ClassVar = VarConstraint("S", AnyAttr())
-    left = operand_def(T)
-    right = operand_def(T)
+    left = operand_def(Same)
+    right = operand_def(Same)
     sums = operand_def(S)
     result = result_def(S)
     assembly_format = (

@@ -7,10 +7,8 @@ from typing import ClassVar, Self
 from xdsl.dialects.builtin import StringAttr, UnitAttr, i1
 from xdsl.ir import Attribute, Block, SSAValue
 from xdsl.irdl import (
-    AnyAttr,
     AttrSizedOperandSegments,
     IRDLOperation,
-    VarConstraint,
     irdl_op_definition,
     operand_def,
     opt_operand_def,
@@ -38,6 +36,7 @@ from xdsl.traits import (
 from xdsl.utils.exceptions import VerifyException
 
 from stepwell.compiler.dialects.define import Bodied, Computation, defined_in
+from stepwell.compiler.dialects.llvm.constraints import Same
 from stepwell.compiler.dialects.loop.syntax import (
     INDEX,
     Access,
@@ -232,9 +231,8 @@ class PrefixOp(Combining):
     that starts at the identity, as a `serial` fold of them would."""
 
     name = "loop.prefix"
-    T: ClassVar = VarConstraint("T", AnyAttr())
-    term = operand_def(T)
-    result = result_def(T)
+    term = operand_def(Same)
+    result = result_def(Same)
     traits = traits_def(Pure(), HasParent(ScanOp))
     custom_directives = (CombineWord,)
     assembly_format = "custom<CombineWord>($combine) $term attr-dict `:` type($term)"

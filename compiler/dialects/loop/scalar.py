@@ -7,9 +7,7 @@ from typing import ClassVar
 from xdsl.dialects.builtin import AnyFloat, FloatAttr, IndexType, IntegerAttr, StringAttr
 from xdsl.ir import Attribute
 from xdsl.irdl import (
-    AnyAttr,
     IRDLOperation,
-    VarConstraint,
     irdl_op_definition,
     operand_def,
     prop_def,
@@ -79,11 +77,10 @@ class SelectOp(Computation):
     """`loop.select %c, %a, %b : f32`: lane by lane when the values are vectors."""
 
     name = "loop.select"
-    T: ClassVar = VarConstraint("T", AnyAttr())
     condition = operand_def()
-    true_value = operand_def(T)
-    false_value = operand_def(T)
-    result = result_def(T)
+    true_value = operand_def(constraints.Same)
+    false_value = operand_def(constraints.Same)
+    result = result_def(constraints.Same)
     assembly_format = (
         "$condition `,` $true_value `,` $false_value attr-dict"
         " `:` type($condition) `,` type($result)"
@@ -125,11 +122,10 @@ class CompareOp(Computation):
     """`loop.compare lt %a, %b : vector<16xf32>`: a truth value, or one for each lane."""
 
     name = "loop.compare"
-    T: ClassVar = VarConstraint("T", AnyAttr())
     predicate = prop_def(StringAttr)
-    first = operand_def(T)
-    second = operand_def(T)
-    result = result_def(TruthValues(T))
+    first = operand_def(constraints.Same)
+    second = operand_def(constraints.Same)
+    result = result_def(TruthValues(constraints.Same))
     custom_directives = (Predicate,)
     assembly_format = "custom<Predicate>($predicate) $first `,` $second attr-dict `:` type($first)"
 
