@@ -52,7 +52,6 @@ MEASURES = {"llvm.align": "align {}", "llvm.dereferenceable": "dereferenceable({
 
 FUNCTION_FLAGS = {
     "no_inline": "noinline",
-    "no_unwind": "nounwind",
     "optimize_none": "optnone",
     "always_inline": "alwaysinline",
 }
@@ -198,7 +197,7 @@ def _body(scope: Scope, work: Work) -> str:
 def _function_attributes(op: FuncOp) -> str:
     words: list[str] = []
     for name, value in (op.properties | op.attributes).items():
-        if name in FUNCTION_FLAGS and name != "no_unwind":
+        if name in FUNCTION_FLAGS:
             words.append(FUNCTION_FLAGS[name])
         elif name in FUNCTION_STRINGS and isinstance(value, StringAttr):
             words.append(f"{quoted(FUNCTION_STRINGS[name])}={quoted(value.data)}")
@@ -252,16 +251,5 @@ def _refuse_unknown(op: Operation, what: str, known: Container[str]) -> None:
             raise CompileError("SW0250", f"{what}: the attribute {name} has no text in LLVM IR")
 
 
-GLOBAL_PROPERTIES = frozenset(
-    {
-        "global_type", "constant", "sym_name", "linkage", "dso_local", "thread_local_",
-        "visibility_", "value", "alignment", "addr_space", "unnamed_addr", "section",
-    }
-)  # fmt: skip
-FUNCTION_PROPERTIES = frozenset(
-    {
-        "sym_name", "function_type", "CConv", "linkage", "dso_local", "sym_visibility",
-        "visibility_", "arg_attrs", "res_attrs", "frame_pointer", "passthrough", "target_features",
-        "unnamed_addr", KERNEL, *FUNCTION_FLAGS, *FUNCTION_STRINGS,
-    }
-)  # fmt: skip
+GLOBAL_PROPERTIES = GlobalOp.get_irdl_definition().properties
+FUNCTION_PROPERTIES = {*FuncOp.get_irdl_definition().properties, *FUNCTION_FLAGS, "dso_local"}

@@ -62,6 +62,19 @@ def test_an_unknown_attribute_is_an_error() -> None:
     )
 
 
+def test_every_property_of_functions_and_globals_has_a_text() -> None:
+    """These are all that upstream's have; `no_unwind` is true of every function."""
+    shared = {"sym_name", "linkage", "visibility_", "unnamed_addr"}
+    flags = {"no_inline", "no_unwind", "optimize_none"}
+    strings = {"target_cpu", "target_features", "tune_cpu", "frame_pointer", "passthrough"}
+    signature = {"function_type", "CConv", "sym_visibility", "arg_attrs", "res_attrs"}
+    place = {"alignment", "addr_space", "section", "dso_local", "thread_local_"}
+    functions = upstream.FuncOp.get_irdl_definition().properties
+    assert functions.keys() == shared | flags | strings | signature
+    variables = upstream.GlobalOp.get_irdl_definition().properties
+    assert variables.keys() == shared | place | {"global_type", "constant", "value"}
+
+
 def test_a_dialect_may_leave_its_marks() -> None:
     assert "define" in text_of('llvm.func @f() attributes {my.mark = "x"} { llvm.return }')
 
