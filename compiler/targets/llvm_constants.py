@@ -84,9 +84,7 @@ def symbol(name: str) -> str:
 def constant_text(value: Attribute, type: Attribute) -> str:
     """A constant without its type: `7`, `0x3FF0000000000000`, `splat (i1 true)`, …"""
     match value:
-        case IntegerAttr():
-            return _number(value.value.data, type)
-        case FloatAttr():
+        case IntegerAttr() | FloatAttr():
             return _number(value.value.data, type)
         case StringAttr():
             return f"c{quoted(value.data)}"

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from xdsl.dialects import llvm
-from xdsl.dialects.builtin import DenseArrayBase
 from xdsl.ir import Operation, SSAValue
 
 from stepwell.compiler.dialects.construct import operands_of, result_of
@@ -17,17 +16,16 @@ def br(scope: Scope, op: Operation) -> str:
     return f"br {scope.edge(op.successors[0], operands_of(op))}"
 
 
-def _split(op: Operation) -> tuple[Sequence[SSAValue], ...]:
+def _split(scope: Scope, op: Operation) -> tuple[Sequence[SSAValue], ...]:
     """The operands in their segments."""
-    sizes = op.properties["operandSegmentSizes"]
-    assert isinstance(sizes, DenseArrayBase)
+    sizes = scope.texts.integers(op.properties["operandSegmentSizes"])
     operands = operands_of(op)
-    ends = [sum(sizes.get_values()[: i + 1]) for i in range(len(sizes.get_values()))]
+    ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
     return tuple(operands[start:end] for start, end in zip([0, *ends], ends, strict=False))
 
 
 def cond_br(scope: Scope, op: Operation) -> str:
-    condition, then, otherwise = _split(op)
+    condition, then, otherwise = _split(scope, op)
     first, second = op.successors
     return (
         f"br {scope.typed(condition[0])}, {scope.edge(first, then)}, "
@@ -44,8 +42,8 @@ def unreachable(scope: Scope, op: Operation) -> str:
     return "unreachable"
 
 
-def _arguments(op: Operation) -> Sequence[SSAValue]:
-    arguments, bundles = _split(op)
+def _arguments(scope: Scope, op: Operation) -> Sequence[SSAValue]:
+    arguments, bundles = _split(scope, op)
     if bundles:
         raise CompileError("SW0250", f"{op.name} with operand bundles has no text here")
     return arguments
@@ -53,7 +51,7 @@ def _arguments(op: Operation) -> Sequence[SSAValue]:
 
 def function_call(scope: Scope, op: Operation) -> str:
     assert isinstance(op, llvm.CallOp)
-    arguments = _arguments(op)
+    arguments = _arguments(scope, op)
     if op.callee is not None:
         callee = symbol(op.callee.string_value())
     else:
@@ -73,7 +71,7 @@ def function_call(scope: Scope, op: Operation) -> str:
 
 
 def intrinsic_call(scope: Scope, op: Operation) -> str:
-    return call(scope, op, symbol(text(op, "intrin")), scope.typed_list(_arguments(op)))
+    return call(scope, op, symbol(text(op, "intrin")), scope.typed_list(_arguments(scope, op)))
 
 
 def inline_asm(scope: Scope, op: Operation) -> str:

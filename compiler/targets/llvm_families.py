@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 
 from xdsl.dialects.builtin import IntegerAttr, StringAttr
-from xdsl.dialects.llvm import OverflowAttr
+from xdsl.dialects.llvm import FastMathAttr, OverflowAttr
+from xdsl.dialects.utils import FastMathFlag
 from xdsl.ir import Operation
 
 from stepwell.compiler.dialects.construct import operands_of, result_of
-from stepwell.compiler.targets.llvm_scope import Scope, fast_text
+from stepwell.compiler.targets.llvm_scope import Scope
 
 Writer = Callable[[Scope, Operation], str]
 Flags = Callable[[Operation], str]
@@ -36,8 +37,6 @@ def no_flags(op: Operation) -> str:
 
 def wrap(op: Operation) -> str:
     flags = op.properties.get("overflowFlags")
-    if flags is None:
-        return ""
     if isinstance(flags, OverflowAttr):
         return _WRAP[flags.to_int()]
     return _WRAP[number(op, "overflowFlags")]
@@ -48,7 +47,14 @@ def flag(name: str, keyword: str) -> Flags:
 
 
 def fast(op: Operation) -> str:
-    return fast_text(op.properties.get("fastmathFlags"))
+    """`nnan contract `, with a blank behind; nothing for strict arithmetic."""
+    flags = op.properties.get("fastmathFlags")
+    if not isinstance(flags, FastMathAttr) or not flags.data:
+        return ""
+    if len(flags.data) == len(FastMathFlag):
+        return "fast "
+    # The flags are a set: only their definition has an order.
+    return "".join([f"{flag.value} " for flag in FastMathFlag if flag in flags.data])
 
 
 exact = flag("isExact", "exact ")

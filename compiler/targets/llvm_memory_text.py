@@ -1,6 +1,5 @@
 """How LLVM IR writes what touches memory, and what takes vectors and aggregates apart."""
 
-from xdsl.dialects.builtin import DenseArrayBase
 from xdsl.dialects.llvm import GEP_USE_SSA_VAL
 from xdsl.ir import Operation
 
@@ -105,9 +104,8 @@ def masked(name: str, place: int) -> Writer:
 
 
 def shufflevector(scope: Scope, op: Operation) -> str:
-    mask = op.properties["mask"]
-    assert isinstance(mask, DenseArrayBase)
-    lanes = ["i32 poison" if lane == -1 else f"i32 {lane}" for lane in mask.get_values()]
+    mask = scope.texts.integers(op.properties["mask"])
+    lanes = ["i32 poison" if lane == -1 else f"i32 {lane}" for lane in mask]
     operands = scope.typed_list(operands_of(op))
     return (
         f"{scope.name(result_of(op))} = shufflevector {operands}, "
@@ -115,12 +113,11 @@ def shufflevector(scope: Scope, op: Operation) -> str:
     )
 
 
-def _positions(op: Operation) -> str:
-    position = op.properties["position"]
-    assert isinstance(position, DenseArrayBase)
-    return "".join([f", {index}" for index in position.get_values()])
-
-
 def value_access(opcode: str) -> Writer:
     plain = typed(opcode)
-    return lambda scope, op: plain(scope, op) + _positions(op)
+
+    def write(scope: Scope, op: Operation) -> str:
+        position = scope.texts.integers(op.properties["position"])
+        return plain(scope, op) + "".join([f", {index}" for index in position])
+
+    return write

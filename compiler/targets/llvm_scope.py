@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from typing import cast, final
 
 from xdsl.dialects.builtin import DenseArrayBase, IntegerType
-from xdsl.dialects.llvm import FastMathAttr
-from xdsl.dialects.utils import FastMathFlag
 from xdsl.ir import Attribute, Block, BlockArgument, SSAValue
 
 from stepwell.compiler.targets.llvm_constants import type_text
@@ -101,13 +99,3 @@ class Scope:
     def phi(self, argument: BlockArgument) -> str:
         pairs = ", ".join(self._incoming[id(argument)])
         return f"  {self.names[id(argument)]} = phi {self.texts[argument.type]} {pairs}\n"
-
-
-def fast_text(flags: Attribute | None) -> str:
-    """`nnan contract `, with a blank behind; nothing for strict arithmetic."""
-    if not isinstance(flags, FastMathAttr) or not flags.data:
-        return ""
-    if len(flags.data) == len(FastMathFlag):
-        return "fast "
-    # The flags are a set: only their definition has an order.
-    return "".join([f"{flag.value} " for flag in FastMathFlag if flag in flags.data])
