@@ -8,7 +8,7 @@ from xdsl.dialects.builtin import ArrayAttr, ModuleOp, SymbolRefAttr
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 
-from stepwell.compiler.dialects.construct import append, construct
+from stepwell.compiler.dialects.construct import construct
 from stepwell.compiler.dialects.loop.host import FuncOp as LoopFunc
 from stepwell.compiler.dialects.loop.host import LaunchOp
 from stepwell.compiler.dialects.loop.nests import KernelOp as LoopKernel
@@ -35,15 +35,9 @@ class TensorToLoop(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         functions = [each for each in op.ops if isinstance(each, FuncOp)]
         lowering = Lowering({each.sym_name.data for each in functions})
-        block = Block()
-        for function in functions:
-            append(block, lowering.function(function))
-        for kernel in reversed(lowering.kernels):
-            first = block.first_op
-            assert first is not None
-            block.insert_op_before(kernel, first)
+        lowered = [lowering.function(each) for each in functions]
         op.body.detach_block(op.body.block)
-        op.body.add_block(block)
+        op.body.add_block(Block([*lowering.kernels, *lowered]))
 
 
 class Lowering:
