@@ -29,18 +29,15 @@ ANYTHING: Interval = (-inf, inf)
 
 def enclosure(polynomial: Polynomial, ranges: Ranges) -> Interval:
     """An interval that holds every value of `polynomial`."""
-    return both(
-        _sum(polynomial, {each: of_atom(each, ranges) for each in polynomial.atoms}),
-        _shifted(polynomial, ranges),
-    )
+    intervals = {each: of_atom(each, ranges) for each in polynomial.atoms}
+    return both(_sum(polynomial, intervals), _shifted(polynomial, intervals))
 
 
-def _shifted(polynomial: Polynomial, ranges: Ranges) -> Interval:
+def _shifted(polynomial: Polynomial, intervals: Mapping[Atom, Interval]) -> Interval:
     """The enclosure with each atom written as its least value plus something non-negative.
 
     This is what sees that B*S - B is not negative when S is at least 1.
     """
-    intervals = {each: of_atom(each, ranges) for each in polynomial.atoms}
     least = {each: low for each, (low, _) in intervals.items() if low and isinstance(low, int)}
     moved = replaced(polynomial, {each: atom(each) + constant(low) for each, low in least.items()})
     return _sum(moved, {each: _less(intervals[each], least.get(each, 0)) for each in moved.atoms})
