@@ -1,5 +1,6 @@
 """The distance of arrays in units in the last place: steps from one number to the next."""
 
+import ml_dtypes
 import numpy as np
 
 from stepwell.runtime.dtypes import Array
@@ -37,16 +38,9 @@ def repeats(found: Array, expected: Array, numerics: str) -> bool:
     one, other = found.astype(np.float64), expected.astype(np.float64)
     finite = np.isfinite(other)
     largest = np.abs(other[finite]).max(initial=0)
-    room = _epsilon(expected.dtype) ** 0.5 * largest
+    room = float(ml_dtypes.finfo(expected.dtype).eps) ** 0.5 * largest
     same = np.array_equal(one[~finite], other[~finite], equal_nan=True)
     return same and bool((np.abs(one[finite] - other[finite]) <= room).all())
-
-
-def _epsilon(dtype: np.dtype[np.generic]) -> float:
-    """From 1 to the next number."""
-    one = np.ones(1, dtype)
-    after = (one.view(f"u{dtype.itemsize}") + 1).view(dtype)
-    return float(after[0]) - 1
 
 
 def _ordinal(array: Array) -> Array:
