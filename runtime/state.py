@@ -71,10 +71,6 @@ class State(Mapping[str, Any]):
         alone = {name: Nesting((name,), tree.Leaf(0)) for name in arguments if name not in inside}
         self._states = {**nested, **alone}
 
-    def renew(self) -> None:
-        """After a fork, another thread of the parent may have held the lock."""
-        self.lock = threading.RLock()
-
     def __getitem__(self, name: str) -> Any:
         """NumPy arrays, nested as the state was declared (a dataclass as a dict)."""
         state = self._states[name]
@@ -135,8 +131,9 @@ _all: Final[WeakValueDictionary[int, State]] = WeakValueDictionary()
 
 
 def _renew() -> None:
+    """Another thread of the parent may have held a lock when it forked."""
     for state in _all.values():
-        state.renew()
+        state.lock = threading.RLock()
 
 
 after_fork(_renew)
