@@ -67,7 +67,7 @@ def provide(data: bytes | memoryview, name: str) -> None:
             loaded = code.load(data, name)
             for symbol in (IMPORTS, CREATE, RESIZE, PARALLEL_FOR):
                 loaded.address(symbol)
-            loaded.memory.keep()
+            system.keep(loaded.memory)  # its threads may run in it until the process ends
             _process.code = loaded
 
 

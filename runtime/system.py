@@ -78,26 +78,17 @@ class Memory:
     """
 
     def __init__(self, size: int) -> None:
-        self.size = self.whole_pages(size)
+        self.size = -(-max(size, 1) // PAGE) * PAGE
         self._pages = mmap.mmap(-1, self.size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         if self.size >= HUGE_PAGE:
             with suppress(OSError):  # a kernel without them
                 self._pages.madvise(mmap.MADV_HUGEPAGE)
         self.address = ctypes.addressof(ctypes.c_char.from_buffer(self._pages))
 
-    @staticmethod
-    def whole_pages(size: int) -> int:
-        """The bytes of the pages that hold `size` bytes."""
-        return -(-max(size, 1) // PAGE) * PAGE
-
     @property
     def view(self) -> memoryview:
         """The bytes, to fill them before they are protected."""
         return memoryview(self._pages)
-
-    def keep(self) -> None:
-        """Never frees the pages: the system's threads may run in them until the process ends."""
-        keep(self._pages)
 
     def protect(self, start: int, stop: int, access: int) -> None:
         """Gives the pages from byte `start` to `stop`, both page-aligned, their final `access`."""
