@@ -191,11 +191,6 @@ class Entry:
     effects: bool = False
 
     @property
-    def symbols(self) -> frozenset[str]:
-        """The names of the sizes."""
-        return frozenset(each.name for each in self.sizes)
-
-    @property
     def ranges(self) -> Ranges:
         """The sizes' least and greatest values."""
         return _ranges(self.sizes)

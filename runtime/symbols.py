@@ -29,7 +29,7 @@ class Symbols:
         self._arguments = [each for each in entry.arguments if each.kind != "constant"]
         self._ranges = {each.name: each for each in entry.sizes}
         self._solutions = solutions([each.type.shape for each in self._arguments])
-        missing = entry.symbols - self._solutions.keys()
+        missing = self._ranges.keys() - self._solutions.keys()
         if missing:
             raise LoadError("SW0307", f"{name}: no argument's shape determines {min(missing)}")
 
