@@ -117,7 +117,7 @@ def link(source: elf.Object, layout: Layout, image: memoryview, base: int) -> di
     for index, place in layout.sections.items():
         section = source.sections[index]
         if section.kind != elf.NOBITS:
-            image[place : place + section.size] = source.content(section)
+            image[place : place + section.size] = elf.content(source.data, section)
     addresses = [_address(symbol, layout, base) for symbol in source.symbols]
     for symbol, slot in layout.slots.items():
         struct.pack_into("<Q", image, slot, addresses[symbol])

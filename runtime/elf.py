@@ -73,10 +73,6 @@ class Object:
     symbols: list[Symbol]
     relocations: list[Relocation]
 
-    def content(self, section: Section) -> memoryview:
-        """The bytes of a section that has some in the file."""
-        return _part(self.data, section)
-
     def refusal(self, reason: str) -> LoadError:
         """The error that says why this object cannot be loaded."""
         return refusal(self.name, reason)
@@ -114,8 +110,8 @@ def _sections(view: memoryview) -> list[Section]:
 
 def _symbols(view: memoryview, sections: list[Section]) -> list[Symbol]:
     table = next(section for section in sections if section.kind == SYMTAB)
-    strings = bytes(_part(view, sections[table.link]))
-    rows = struct.iter_unpack("<IBBHQQ", _part(view, table))
+    strings = bytes(content(view, sections[table.link]))
+    rows = struct.iter_unpack("<IBBHQQ", content(view, table))
     return [
         Symbol(strings[name : strings.index(0, name)].decode(), info >> 4, section, value)
         for name, info, _, section, value, _ in rows
@@ -127,7 +123,7 @@ def _relocations(view: memoryview, sections: list[Section]) -> list[Relocation]:
         Relocation(section.info, offset, info & 0xFFFF_FFFF, info >> 32, addend)
         for section in sections
         if section.kind == RELA and sections[section.info].loaded
-        for offset, info, addend in struct.iter_unpack("<QQq", _part(view, section))
+        for offset, info, addend in struct.iter_unpack("<QQq", content(view, section))
     ]
 
 
@@ -147,7 +143,8 @@ def _check(source: Object) -> None:
         raise source.refusal(f"it does not define {', '.join(undefined)}")
 
 
-def _part(view: memoryview, section: Section) -> memoryview:
+def content(view: memoryview, section: Section) -> memoryview:
+    """The bytes of a section that has some in the file."""
     end = section.offset + section.size
     if end > len(view):
         raise IndexError(end)
