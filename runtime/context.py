@@ -12,6 +12,7 @@ from stepwell.runtime import system
 from stepwell.runtime.dtypes import Array
 from stepwell.runtime.entry import ArrayType, Entry, filled
 from stepwell.runtime.errors import CallError
+from stepwell.runtime.results import fresh
 
 VERSION: Final = 1
 
@@ -101,11 +102,7 @@ class Context:
     def reserve(self, size: int) -> None:
         """Makes the workspace `size` bytes or longer, or raises CallError SW0414."""
         if size > self._workspace.size:
-            try:
-                self._take(system.Memory(size))
-            except (OSError, OverflowError):
-                sentence = f"there is no memory for a workspace of {size} bytes"
-                raise CallError("SW0414", sentence) from None
+            self._take(fresh(size, "a workspace", size))
 
     def _take(self, workspace: system.Memory) -> None:
         self._workspace = workspace

@@ -111,7 +111,8 @@ def empty(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> Array:
         except ValueError:  # an axis of 0 beside others whose product no 64 bits hold
             size = prod(filter(None, shape)) * dtype.itemsize
     room = _rounded(size)
-    return np.ndarray(shape, dtype, np.asarray(_Owner(_kept.take(room) or _fresh(room, size))))
+    memory = _kept.take(room) or fresh(room, "a result", size)
+    return np.ndarray(shape, dtype, np.asarray(_Owner(memory)))
 
 
 def maker(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> Callable[..., Array]:
@@ -125,8 +126,9 @@ def _rounded(size: int) -> int:
     return -(-size // step) * step
 
 
-def _fresh(room: int, size: int) -> Memory:
+def fresh(room: int, what: str, size: int) -> Memory:
+    """Pages with room for `what`, which takes `size` bytes (CallError SW0414)."""
     try:
         return Memory(room)
     except (OSError, OverflowError):
-        raise CallError("SW0414", f"there is no memory for a result of {size} bytes") from None
+        raise CallError("SW0414", f"there is no memory for {what} of {size} bytes") from None
