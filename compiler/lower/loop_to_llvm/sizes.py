@@ -44,12 +44,10 @@ class Sizes:
             return self._build.constant(self._type, size.static)
         found = self._known.get(size)
         if found is None:
-            found = self._known[size] = self._at_entry(size)
+            with at_entry(self._build):
+                computed = size.build(int, self._symbol, self._apply)
+                found = self._known[size] = self._build.value(computed, self._type)
         return found
-
-    def _at_entry(self, size: Size) -> SSAValue:
-        with at_entry(self._build):
-            return self._build.value(size.build(int, self._symbol, self._apply), self._type)
 
     def _apply(self, operator: Operator, a: Operand, b: Operand) -> Operand:
         key = (operator, a, b)
