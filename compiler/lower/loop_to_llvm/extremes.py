@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from math import nan
 
 from xdsl.dialects import arith
-from xdsl.ir import Operation, OpResult, SSAValue
+from xdsl.ir import Operation, SSAValue
 
 from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.llvm.types import bits, i32, lanes
@@ -39,8 +39,5 @@ def evaluate(frame: Frame, op: Operation) -> None:
 
 
 def _is_constant(value: SSAValue) -> bool:
-    match value.owner:
-        case arith.ConstantOp() | SplatOp(scalar=OpResult(owner=arith.ConstantOp())):
-            return True
-        case _:
-            return False
+    number = value.owner.scalar if isinstance(value.owner, SplatOp) else value
+    return isinstance(number.owner, arith.ConstantOp)
