@@ -342,15 +342,10 @@ class Scalars(Writer):
         if len(index.terms) != 1 or index.offset != ZERO:
             return
         ((value, coefficient),) = index.terms.items()
-        extent, place = self._extents.get(value), self._places.get(value)
-        if (
-            extent is None
-            or place is None
-            or coefficient != ONE
-            or (extent // size) * size != extent
-        ):
+        extent = self._extents.get(value)
+        if extent is None or coefficient != ONE or (extent // size) * size != extent:
             return
-        number, position = place
+        number, position = self._places[value]
         factors = self._factors.get(number, (extent,))
         if self.wanted.get(number, factors) == factors:
             split = (*factors[:position], extent // size, size, *factors[position + 1 :])
