@@ -66,15 +66,12 @@ class Pad(Linear):
     def reference(self, *operands: Array) -> Array:
         x, fill = operands
         low, high = concrete(self.low.data), concrete(self.high.data)
-        extents = [
-            0 if size == 0 else size + (size - 1) * between
-            for size, between in zip(x.shape, self.interior.data, strict=True)
-        ]
-        shape = [sum(each) for each in zip(low, extents, high, strict=True)]
-        result = np.full(shape, fill, x.dtype)
+        result = np.full(concrete(shape_of(self.result.type)), fill, x.dtype)
         places = tuple(
-            slice(before, before + extent, between + 1)
-            for before, extent, between in zip(low, extents, self.interior.data, strict=True)
+            slice(before, length - after, between + 1)
+            for before, length, after, between in zip(
+                low, result.shape, high, self.interior.data, strict=True
+            )
         )
         result[places] = x
         return result
