@@ -97,14 +97,10 @@ def floor_division(s: Scalars, x: Scalar, y: Scalar) -> Scalar:
 
 
 def _power_of_integers(x: Array, y: Array) -> Array:
-    """By squaring, wrapping; the reference of `Pow`."""
-    result, base, bits = np.ones_like(x), x.copy(), np.where(y < 0, 0, y)
-    for _ in range(8 * x.dtype.itemsize):
-        result = np.where(bits & 1, result * base, result)
-        base, bits = base * base, bits >> 1
+    """Wrapping; the reference of `Pow`."""
     minus_one = np.where(y & 1, x, x * x)
     of_negative = np.where((x == 1) | (x + 1 == 0), minus_one, np.zeros_like(x))
-    return np.where(y < 0, of_negative, result).astype(x.dtype)
+    return np.where(y < 0, of_negative, np.power(x, np.maximum(y, 0)))
 
 
 def _power(x: Array, y: Array) -> Array:
