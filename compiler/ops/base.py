@@ -253,15 +253,13 @@ def expect(condition: bool, op: type[Inferring], sentence: str, hint: str | None
         raise refusal(op, sentence, hint)
 
 
-def same(op: type[Inferring], *types: Tensor) -> Tensor:
-    """The type that all operands share."""
-    first = types[0]
-    for other in types[1:]:
-        if first != other:
-            sentence = f"the operands are {text_of(first)} and {text_of(other)}"
-            hint = "broadcast or convert one of them"
-            raise refusal(op, f"{sentence}, and should be of one type", hint)
-    return first
+def same(op: type[Inferring], one: Tensor, other: Tensor) -> Tensor:
+    """The type that both operands share."""
+    if one != other:
+        sentence = f"the operands are {text_of(one)} and {text_of(other)}"
+        hint = "broadcast or convert one of them"
+        raise refusal(op, f"{sentence}, and should be of one type", hint)
+    return one
 
 
 def leading(size: Size, on: bool, x: Value) -> Value:
