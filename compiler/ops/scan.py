@@ -10,7 +10,7 @@ from stepwell.compiler.dialects.nd import Tensor, dtype_of, numpy_dtype, shape_o
 from stepwell.compiler.dialects.sizes import NumberAttr, SizeAttr
 from stepwell.compiler.ops.base import Array, Gradient, Transforms, concrete, evaluate, refusal
 from stepwell.compiler.ops.control import floating, select, takes, types_yielded
-from stepwell.compiler.ops.emission import emitting_before
+from stepwell.compiler.ops.emission import emit, emitting_before
 from stepwell.compiler.ops.host import Host, buffer_of
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.loops import Asked, Loop, Parts, slice_of
@@ -109,10 +109,9 @@ class Scan(Loop):
                 written(types, lambda values: [values[-1].compare("lt", length)]),
                 written(types, lambda x: [*inline(self.body.block, x[:-1]), x[-1] + 1]),
             ]
-            results = emitted("while", operands, regions, constants=self.constants.data)
-        replace(self, results[:-1])
-        loop = results[0].ssa.owner
-        assert isinstance(loop, Operation)
+            values = [value.ssa for value in operands]
+            loop = emit("while", values, regions, constants=self.constants.data)
+        replace(self, list(map(Value, loop.results[:-1])))
         return loop
 
     @property
