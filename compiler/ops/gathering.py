@@ -78,7 +78,7 @@ class Gather(Linear, PerExample):
         if x.shape[batch] == 0:
             return np.zeros((*indices.shape, *x.shape[batch + 1 :]), x.dtype)
         places = np.clip(indices.astype(np.int64), 0, x.shape[batch] - 1)
-        return x[(*_leading_grid(indices, batch), places)]
+        return x[(*np.indices(indices.shape, sparse=True)[:batch], places)]
 
     def gradient(self, *cotangents: Value) -> Gradient:
         x, indices, batch = Value(self.x), Value(self.indices), self.batch.data
@@ -89,11 +89,6 @@ class Gather(Linear, PerExample):
         if self.batch.data == 0 and not on[0]:
             return [gather(operands[0], operands[1])]
         return super().batched(size, on, *operands)
-
-
-def _leading_grid(indices: Array, batch: int) -> list[Array]:
-    """The first `batch` indices of every element of `indices`."""
-    return list(np.indices(indices.shape, sparse=True)[:batch])
 
 
 def gather(x: Value, indices: Value, batch: int = 0) -> Value:
@@ -159,7 +154,7 @@ class ScatterAdd(PureOp, PerExample):
         x, indices, updates = operands
         batch, wide = self.batch.data, indices.astype(np.int64)
         inside = (wide >= 0) & (wide < x.shape[batch])
-        grid = [np.broadcast_to(each, wide.shape) for each in _leading_grid(indices, batch)]
+        grid = np.indices(wide.shape)[:batch]
         result = x.copy()
         with np.errstate(all="ignore"):
             np.add.at(result, tuple(each[inside] for each in (*grid, wide)), updates[inside])
