@@ -153,24 +153,16 @@ class Dot(Contraction):
         ]
 
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        lhs, rhs = operands
+        """The batch of one side is one more kept axis of it, so that the other is not repeated."""
+        (lhs, rhs), batch = operands, self.batch.data
+        left = [axis + on[0] for axis in self.left.data]
+        right = [axis + on[1] for axis in self.right.data]
         if all(on):
-            left = tuple(axis + 1 for axis in self.left.data)
-            right = tuple(axis + 1 for axis in self.right.data)
-            return [lhs.dot(rhs, self.batch.data + 1, left, right)]
-        return [self._batched_one_side(size, on[0], lhs, rhs)]
-
-    def _batched_one_side(self, size: Size, left_is: bool, lhs: Value, rhs: Value) -> Value:
-        """The batch as one more kept axis of its side, so that the other is not repeated."""
-        batch, left, right = self.batch.data, self.left.data, self.right.data
-        if left_is:
-            lhs = lhs.move_axis(0, batch)
-            moved = tuple(axis + 1 for axis in left)
-            return lhs.dot(rhs, batch, moved, right).move_axis(batch, 0)
-        rhs = rhs.move_axis(0, batch)
-        moved = tuple(axis + 1 for axis in right)
-        kept = len(_kept(lhs.rank, batch, left))
-        return lhs.dot(rhs, batch, left, moved).move_axis(batch + kept, 0)
+            return [lhs.dot(rhs, batch + 1, left, right)]
+        if on[0]:
+            return [lhs.move_axis(0, batch).dot(rhs, batch, left, right).move_axis(batch, 0)]
+        place = batch + len(_kept(lhs.rank, batch, left))
+        return [lhs.dot(rhs.move_axis(0, batch), batch, left, right).move_axis(place, 0)]
 
 
 def _paired(batch: int, left: Sequence[int], right: Sequence[int]) -> list[tuple[int, int]]:
