@@ -19,7 +19,7 @@ from stepwell.compiler.dialects.nd import (
     shape_of,
     tensor,
 )
-from stepwell.compiler.ops.base import Array, Gradient, OneToOne, Role
+from stepwell.compiler.ops.base import Array, Gradient, Linear, OneToOne, Role
 from stepwell.compiler.ops.families import Elementwise, Unary
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
@@ -211,7 +211,7 @@ class Not(Unary):
 
 
 @irdl_op_definition
-class Convert(OneToOne, Elementwise):
+class Convert(OneToOne, Elementwise, Linear):
     """To another dtype: floats round to nearest even; to an integer they saturate, NaN gives 0."""
 
     name = "nd.convert"
@@ -231,13 +231,6 @@ class Convert(OneToOne, Elementwise):
 
     def gradient(self, *cotangents: Value) -> Gradient:
         return [cotangents[0].convert(dtype_of(self.x.type))]
-
-    def tangent(self, *tangents: Value | Zero) -> Gradient:
-        (t,) = tangents
-        target = self.dtype.data
-        if isinstance(t, Zero) or not is_float(target):
-            return [Zero(tensor(target, shape_of(self.x.type)))]
-        return [t.convert(target)]
 
 
 def converted(x: Array, dtype: str) -> Array:
