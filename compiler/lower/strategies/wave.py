@@ -8,7 +8,7 @@ from math import gcd, prod
 from typing import ClassVar, Self, final
 
 from xdsl.dialects import arith
-from xdsl.ir import Block, SSAValue
+from xdsl.ir import Block, IRNode, SSAValue
 
 from stepwell.compiler.dialects.llvm.types import size, vector
 from stepwell.compiler.dialects.loop.nests import KernelOp, NestOp, ReadOp, WriteOp
@@ -93,7 +93,8 @@ def reach(nest: NestOp, source: SSAValue | None, target: SSAValue) -> tuple[int,
     """How many rows before and behind its own each row of a nest reads of `source`, apart from
     which it reads what no nest writes."""
     ops, shape, kernel = [*nest.body.block.ops], nest.sizes.data, nest.parent_op()
-    reads, writes = ([x for x in ops if isinstance(x, kind)] for kind in (ReadOp, WriteOp))
+    reads = [op for op in ops if isinstance(op, ReadOp)]
+    writes = [op for op in ops if isinstance(op, WriteOp)]
     if any(op.regions for op in ops):
         return Refusal("an element takes a loop")
     if any(each.static is None for each in shape) or not shape or (shape[0].static or 0) < 2:
@@ -179,7 +180,7 @@ class _Waves:
         home = self.kernel.body.block
         for number, nest in enumerate(self.nests):
             rings = dict(pairwise(self.locals[max(0, number - 2) : number + 1]))
-            alike = {home: home, **rings}
+            alike: dict[IRNode | SSAValue, IRNode | SSAValue] = {home: home, **rings}
             ends = number in (0, 1, len(self.locals))
             if ends or not self.nests[number - 1].is_structurally_equivalent(nest, alike):
                 yield number
