@@ -1,7 +1,7 @@
 """What strategies ask of a nest: linear accesses, what depends on which axis, the types in it."""
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import gcd
 from typing import TypeAlias, final
@@ -60,10 +60,8 @@ class Access:
 class Analysis:
     """One walk over the body of a nest, its folds included."""
 
-    def __init__(self, nest: NestOp, starts: Mapping[SSAValue, SSAValue] = {}):
-        """Positions along some axes are counted from `starts`, for which values stand."""
+    def __init__(self, nest: NestOp):
         self.nest = nest
-        self.starts = starts
         self.accesses: dict[Operation, Access] = {}
         self.inside: dict[FoldOp, list[Access]] = {}
         self.scans: dict[ScanOp, list[Access]] = {}
@@ -103,13 +101,6 @@ class Analysis:
                 kept = {value: c for value, c in access.at.terms.items() if value not in gone}
                 self.accesses[op] = replace(access, at=Index(kept, access.at.offset))
 
-    def relocate(self, buffer: SSAValue, strides: Shape, start: SSAValue) -> None:
-        """A buffer has these strides, and lies from an offset on for which a value stands."""
-        for op, access in self.accesses.items():
-            if access.buffer is buffer:
-                at = self._linear(access.op.access.data, access.op.indices, strides)
-                self.accesses[op] = replace(access, at=Index({**at.terms, start: ONE}, at.offset))
-
     def dependences(self, value: SSAValue) -> frozenset[SSAValue]:
         """The axes along which a value differs, as far as it counts: not by its fold's guard."""
         return self._dependences.get(value, _NONE)
@@ -146,9 +137,8 @@ class Analysis:
     def _enter(self, axes: Sequence[SSAValue], sizes: Shape) -> None:
         for axis, size in zip(axes, sizes, strict=True):
             self._sizes[axis] = size
-            terms = dict.fromkeys((axis, self.starts.get(axis, axis)), ONE)
-            self.affines[axis] = Index(terms, ZERO)
-            self._dependences[axis] = frozenset(terms)
+            self.affines[axis] = Index.axis(axis)
+            self._dependences[axis] = frozenset((axis,))
 
     def _walk(self, block: Block) -> None:
         for op in block.ops:

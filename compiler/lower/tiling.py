@@ -1,18 +1,16 @@
 """A nest as loops over tiles: outer axes, rows, lanes; what is left over gets smaller tiles."""
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from math import gcd, prod
 from typing import final
 
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import SSAValue
 
-from stepwell.compiler.dialects.loop.nests import WriteOp
 from stepwell.compiler.dialects.sizes import Range
 from stepwell.compiler.lower.analysis import Analysis, Axis, divisor
-from stepwell.compiler.lower.bodies import Ahead, Guard, Mask, Ready, Tile, masks
-from stepwell.compiler.lower.contraction import slice_of
+from stepwell.compiler.lower.bodies import Ahead, Mask, Ready, Tile, masks
 from stepwell.compiler.lower.folds import Block, NestWriter
 from stepwell.compiler.lower.intervals import Interval, Intervals, interval_of
 from stepwell.compiler.lower.writer import ONE, Bound, Writer
@@ -76,11 +74,9 @@ class NestLoops:
         ahead: Ahead | None = None,
         streamed: Container[SSAValue] = (),
         block: Block | None = None,
-        holds: Iterable[SSAValue] = (),
     ):
         """`panel` writes what comes before the tiles of a panel, where that begins. Buffers that
-        are `streamed` are written past the caches. Of its fold a nest may take but a `block`.
-        Conditions of the body among `holds` are not asked."""
+        are `streamed` are written past the caches. Of its fold a nest may take but a `block`."""
         self._writer = writer
         self._analysis = analysis
         self._tiling = tiling
@@ -92,10 +88,6 @@ class NestLoops:
         self._ahead = ahead
         self._streamed = streamed
         self._block = block
-        self._guards = dict.fromkeys(holds, Guard(holds=True))
-        ops = {*analysis.nest.body.block.ops} if self._guards else set[Operation]()
-        written = [op for op in ops if isinstance(op, WriteOp)]
-        self._asking = ops - slice_of((op.value for op in written), self._guards) - {*written}
         self._intervals: dict[SSAValue, Interval] = {}
 
     def write(self, intervals: Intervals) -> None:
@@ -254,8 +246,6 @@ class NestLoops:
         body = NestWriter(self._writer, self._analysis, tile, bases, self._buffers, self._ready)
         body.ahead, body.streamed, body.block = self._ahead, self._streamed, self._block
         body.turns = tiling.panels
-        body.guards.update(self._guards)
-        body.absent |= self._asking
         body.write_nest()
 
 
