@@ -65,6 +65,7 @@ from stepwell.compiler.passes.groups import (
     same_index,
     unite,
 )
+from stepwell.compiler.passes.simplify import erase_dead
 
 SHORT = 8
 """Terms of a reduction that is written out for each term of another."""
@@ -101,7 +102,7 @@ def form(block: Block) -> None:
         for result, new in zip(_results(group), kernel.results, strict=True):
             new.name_hint = result.name_hint
             result.replace_all_uses_with(new)
-    _erase_dead(block)
+    erase_dead(block)
 
 
 def _group(block: Block) -> list[Group]:
@@ -386,10 +387,3 @@ def _is_repeated_for(root: TensorOp, op: TensorOp, operand: SSAValue) -> bool:
         and shape_of(op.results[0].type) == (*shape_of(operand.type), count)
         and len(shape_of(root.x.type)) - 1 not in root.axes.data
     )
-
-
-def _erase_dead(block: Block) -> None:
-    for op in reversed(tuple(block.ops)):
-        fusible = isinstance(op, TensorOp) and not is_opaque(op)
-        if fusible and not any(tuple(result.uses) for result in op.results):
-            block.erase_op(op)

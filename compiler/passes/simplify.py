@@ -60,6 +60,11 @@ def simplify(block: Block) -> None:
     for op in tuple(block.ops):
         if isinstance(op, Select) and isinstance(op.condition.owner, Ge | Le):
             _ask_the_result(block, op, op.condition.owner)
+    erase_dead(block)
+
+
+def erase_dead(block: Block) -> None:
+    """Erases what nobody reads, from the last op to the first."""
     for op in reversed(tuple(block.ops)):
         used = any(tuple(result.uses) for result in op.results)
         if isinstance(op, TensorOp) and not used and not has_effect(op):
