@@ -23,17 +23,15 @@ X86_64_V3 = Machine(
 )
 """The least we compile for, since contractions are fused by meaning. (Haswell, Zen)"""
 
-X86_64_V4 = Machine(
+X86_64_V4 = replace(
+    X86_64_V3,
     name="x86-64-v4",
-    architecture="x86_64",
     cpu="x86-64-v4",
     features=V4,
     vector_bytes=64,
     vector_registers=32,
-    l1=32 << 10,
     l2=1 << 20,
     l3=16 << 20,
-    l1_ways=8,
     l2_ways=16,
 )
 """AVX-512. (Skylake-X, Zen 4)"""
