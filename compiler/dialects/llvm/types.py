@@ -36,7 +36,6 @@ ptr = LLVMPointerType()
 void = LLVMVoidType()
 
 Vector = VectorType[Attribute]
-Float = BFloat16Type | Float16Type | Float32Type | Float64Type
 FLOATS = (BFloat16Type, Float16Type, Float32Type, Float64Type)
 
 _WIDTHS: Mapping[type, int] = {
