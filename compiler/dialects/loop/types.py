@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import auto
-from functools import lru_cache, partial
+from functools import lru_cache
 
 from xdsl.ir import Attribute, ParametrizedAttribute, SSAValue, TypeAttribute
 from xdsl.irdl import irdl_attr_definition
@@ -108,25 +108,18 @@ class AccessAttr(Bracketed[tuple[Affine, ...]]):
 
     @staticmethod
     def read(parser: AttrParser) -> tuple[Affine, ...]:
-        return parse_tuple(parser, lambda: _parse_numbered_affine(parser))
+        def number() -> int | None:
+            name = parser.parse_optional_str_literal()
+            return None if name is None else int(name)
+
+        return parse_tuple(parser, lambda: parse_affine(parser, number))
 
     def write(self, printer: Printer) -> None:
+        def number(operand: int) -> None:
+            printer.print_string(f'"{operand}"')
+
         with printer.in_square_brackets():
-            printer.print_list(
-                self.data, lambda each: each.print(printer, partial(_print_number, printer))
-            )
-
-
-def _print_number(printer: Printer, number: int) -> None:
-    printer.print_string(f'"{number}"')
-
-
-def _parse_numbered_affine(parser: AttrParser) -> Affine:
-    def number() -> int | None:
-        name = parser.parse_optional_str_literal()
-        return None if name is None else int(name)
-
-    return parse_affine(parser, number)
+            printer.print_list(self.data, lambda each: each.print(printer, number))
 
 
 def parse_affine(parser: AttrParser, operand: Callable[[], int | None]) -> Affine:
