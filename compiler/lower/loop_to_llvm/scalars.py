@@ -1,6 +1,7 @@
 """Scalar ops, and the same on vectors, as instructions: a table, and what takes more than one."""
 
 from collections.abc import Callable, Mapping
+from typing import cast
 
 import numpy as np
 from xdsl.dialects import arith, math
@@ -21,7 +22,7 @@ from stepwell.compiler.dialects.loop.scalar import (
     SelectOp,
     SplatOp,
 )
-from stepwell.compiler.lower.loop_to_llvm.casts import cast
+from stepwell.compiler.lower.loop_to_llvm import casts
 from stepwell.compiler.lower.loop_to_llvm.types import lowered
 from stepwell.runtime.dtypes import BY_NAME
 
@@ -30,28 +31,6 @@ Instruction = Callable[..., SSAValue]
 OfOp = Callable[..., SSAValue]
 """Of the builder, the op, and its operands, already lowered."""
 Relaxable = arith.AddfOp | arith.SubfOp | arith.MulfOp | arith.DivfOp | math.SqrtOp
-
-
-INTEGER_PREDICATES: Mapping[Comparison, IntegerPredicate] = {
-    Comparison.EQ: "eq",
-    Comparison.NE: "ne",
-    Comparison.LT: "slt",
-    Comparison.LE: "sle",
-    Comparison.GT: "sgt",
-    Comparison.GE: "sge",
-    Comparison.ULT: "ult",
-    Comparison.ULE: "ule",
-    Comparison.UGT: "ugt",
-    Comparison.UGE: "uge",
-}
-FLOAT_PREDICATES: Mapping[Comparison, FloatPredicate] = {
-    Comparison.EQ: "oeq",
-    Comparison.NE: "une",
-    Comparison.LT: "olt",
-    Comparison.LE: "ole",
-    Comparison.GT: "ogt",
-    Comparison.GE: "oge",
-}
 
 
 def floor_division(build: LlvmBuilder, a: Operand, b: Operand) -> SSAValue:
@@ -115,9 +94,13 @@ def _relaxable(instruction: Instruction) -> OfOp:
 
 
 def _compare(build: LlvmBuilder, op: CompareOp, a: SSAValue, b: SSAValue) -> SSAValue:
+    """LLVM has `s` before orders of signed integers, and `o` before what does not hold of NaN."""
+    name = op.comparison
     if op.compares_floats:
-        return build.fcmp(FLOAT_PREDICATES[op.comparison], a, b)
-    return build.icmp(INTEGER_PREDICATES[op.comparison], a, b)
+        ordered = "une" if name is Comparison.NE else f"o{name}"
+        return build.fcmp(cast("FloatPredicate", ordered), a, b)
+    signed = f"s{name}" if name in ("lt", "le", "gt", "ge") else name
+    return build.icmp(cast("IntegerPredicate", signed), a, b)
 
 
 def _splat(build: LlvmBuilder, op: SplatOp, scalar: SSAValue) -> SSAValue:
@@ -196,7 +179,7 @@ _HALVES: Mapping[Attribute, np.dtype[np.generic]] = {
 """What is moved as its encoding."""
 
 WITH_PROPERTIES: Mapping[type[Operation], OfOp] = {
-    CastOp: cast,
+    CastOp: casts.cast,
     arith.AddfOp: _relaxable(LlvmBuilder.fadd),
     arith.SubfOp: _relaxable(LlvmBuilder.fsub),
     arith.MulfOp: _relaxable(LlvmBuilder.fmul),
