@@ -14,7 +14,9 @@ config: TestingConfig = globals()["config"]
 config.name = "stepwell"
 config.test_format = Forked()
 config.test_source_root = str(Path(__file__).parent)
-config.test_exec_root = str(Path(__file__).parent.parent / "build" / "filecheck")
+times = Path(__file__).parent.parent / "build" / "filecheck"
+times.mkdir(parents=True, exist_ok=True)
+config.test_exec_root = str(times)
 config.suffixes = [".mlir"]
 
 # What is read is printed, read and printed again, in the short form and in the generic one.
