@@ -24,7 +24,6 @@ from stepwell.compiler.dialects.define import Computation
 from stepwell.compiler.dialects.llvm.constraints import Floats, Integers, SameFloats, SameIntegers
 
 STRICT = FastMathAttr(None)
-CALL = "`(` operands `)` attr-dict `:` functional-type(operands, results)"
 
 
 class Intrinsic(Computation, ABC):
@@ -33,23 +32,27 @@ class Intrinsic(Computation, ABC):
     irdl_options = (ParsePropInAttrDict(),)
 
 
-class FloatUnary(Intrinsic, ABC):
+class Called(Intrinsic, ABC):
+    """One that MLIR writes as it writes calls."""
+
+    assembly_format = "`(` operands `)` attr-dict `:` functional-type(operands, results)"
+
+
+class FloatUnary(Called, ABC):
     """One float to one float, lane by lane."""
 
     arg = operand_def(SameFloats)
     res = result_def(SameFloats)
     fastmathFlags = prop_def(FastMathAttr, default_value=STRICT)
-    assembly_format = CALL
 
 
-class FloatBinary(Intrinsic, ABC):
+class FloatBinary(Called, ABC):
     """Two floats to one, lane by lane."""
 
     a = operand_def(SameFloats)
     b = operand_def(SameFloats)
     res = result_def(SameFloats)
     fastmathFlags = prop_def(FastMathAttr, default_value=STRICT)
-    assembly_format = CALL
 
 
 class IntegerUnary(Intrinsic, ABC):
@@ -59,10 +62,8 @@ class IntegerUnary(Intrinsic, ABC):
     res = result_def(SameIntegers)
 
 
-class BitCount(IntegerUnary, ABC):
+class BitCount(IntegerUnary, Called, ABC):
     """How many bits are set."""
-
-    assembly_format = CALL
 
 
 class ZeroAware(IntegerUnary, ABC):
@@ -77,31 +78,28 @@ class Magnitude(IntegerUnary, ABC):
     is_int_min_poison = prop_def(IntegerAttr.constr(i1))
 
 
-class IntegerBinary(Intrinsic, ABC):
+class IntegerBinary(Called, ABC):
     """Two integers to one, lane by lane."""
 
     a = operand_def(SameIntegers)
     b = operand_def(SameIntegers)
     res = result_def(SameIntegers)
-    assembly_format = CALL
 
 
-class FunnelShift(Intrinsic, ABC):
+class FunnelShift(Called, ABC):
     """Half of `a:b` shifted by `c` modulo the width; with a = b, a rotation."""
 
     a = operand_def(SameIntegers)
     b = operand_def(SameIntegers)
     c = operand_def(SameIntegers)
     res = result_def(SameIntegers)
-    assembly_format = CALL
 
 
-class SaturatingCast(Intrinsic, ABC):
+class SaturatingCast(Called, ABC):
     """Float to integer; what is out of range becomes the nearest integer there is, NaN zero."""
 
     arg = operand_def(Floats)
     res = result_def(Integers)
-    assembly_format = CALL
 
 
 class IntegerReduction(Intrinsic, ABC):
