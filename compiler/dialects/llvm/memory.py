@@ -51,18 +51,15 @@ from stepwell.compiler.dialects.llvm.syntax import AtomicOperation, GEPIndices, 
 BOTH = frozenset(map(EffectInstance, (MemoryEffectKind.READ, MemoryEffectKind.WRITE)))
 
 
-def _is_ordered(op: Operation) -> bool:
-    """Whether an access may not be removed, repeated or moved: it is atomic."""
-    ordering = op.properties.get("ordering")
-    return isinstance(ordering, IntegerAttr) and ordering.value.data != 0
-
-
 class AtomicEffects(MemoryEffect):
-    """An access that is atomic reads and writes, whatever a plain one does."""
+    """An access that is atomic reads and writes, whatever a plain one does: it may not be removed,
+    repeated or moved."""
 
     @classmethod
     def get_effects(cls, op: Operation) -> Set[EffectInstance]:
-        return BOTH if _is_ordered(op) else frozenset()
+        ordering = op.properties.get("ordering")
+        is_atomic = isinstance(ordering, IntegerAttr) and ordering.value.data != 0
+        return BOTH if is_atomic else frozenset()
 
 
 class MemoryAccess(IRDLOperation, ABC):
