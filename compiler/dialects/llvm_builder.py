@@ -14,7 +14,6 @@ from xdsl.ir import Attribute, Block, BlockArgument, Region, SSAValue
 from stepwell.compiler.dialects.construct import segments
 from stepwell.compiler.dialects.llvm.access import Access
 from stepwell.compiler.dialects.llvm.cursor import Operand
-from stepwell.compiler.dialects.llvm.float_casts import extend_float, truncate_float
 from stepwell.compiler.dialects.llvm.types import function, void
 
 TERMINATORS = (llvm.BrOp, llvm.CondBrOp, llvm.ReturnOp, llvm.UnreachableOp)
@@ -264,16 +263,6 @@ class LlvmBuilder(Access):
         choice = If(self, condition)
         yield choice
         choice.close()
-
-    # Conversions between floats, without a library.
-
-    def truncate_float(self, a: SSAValue, type: Attribute) -> SSAValue:
-        """The nearest number of a narrower float type, halves to even; NaN stays NaN."""
-        return truncate_float(self, a, type)
-
-    def extend_float(self, a: SSAValue, type: Attribute) -> SSAValue:
-        """The same number in a wider float type."""
-        return extend_float(self, a, type)
 
 
 def _expect(holds: bool, what: str, wanted: int, given: int) -> None:

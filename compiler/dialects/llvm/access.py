@@ -29,8 +29,8 @@ from xdsl.ir import Attribute, SSAValue
 
 from stepwell.compiler.dialects.construct import segments
 from stepwell.compiler.dialects.llvm import memory
-from stepwell.compiler.dialects.llvm.arithmetic import Arithmetic
 from stepwell.compiler.dialects.llvm.cursor import Operand
+from stepwell.compiler.dialects.llvm.float_casts import FloatCasts
 from stepwell.compiler.dialects.llvm.instructions import AddrSpaceCastOp
 from stepwell.compiler.dialects.llvm.intrinsics import STRICT
 from stepwell.compiler.dialects.llvm.syntax import ATOMIC_OPERATIONS, ORDERINGS
@@ -54,7 +54,7 @@ AtomicKind = Literal[
 ]
 
 
-class Access(Arithmetic, ABC):
+class Access(FloatCasts, ABC):
     """Alignment defaults to one element's size: vectors lie anywhere an element may.
 
     A bool in memory is a byte, written as 0 or 1, and true unless it is 0; as a value it is an i1.

@@ -7,6 +7,8 @@ the f64 directly, since f32 has over two bits more than f16 and bf16 have
 (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums", 2008).
 """
 
+from abc import ABC
+
 from xdsl.dialects.builtin import BFloat16Type, Float16Type, Float64Type, bf16, f32, f64, i16, i32
 from xdsl.ir import Attribute, SSAValue
 
@@ -14,25 +16,27 @@ from stepwell.compiler.dialects.llvm.arithmetic import Arithmetic
 from stepwell.compiler.dialects.llvm.types import bits, element
 
 
-def truncate_float(build: Arithmetic, a: SSAValue, type: Attribute) -> SSAValue:
-    """`a`, lane by lane, as the nearest number of the narrower float `type`, halves to even.
+class FloatCasts(Arithmetic, ABC):
+    """The builder's conversions between floats, without a library."""
 
-    NaN stays NaN, and becomes quiet.
-    """
-    source = element(a.type)
-    if bits(type) == 16 and isinstance(source, Float64Type):
-        a = _round_to_odd(build, a)
-    return _to_bf16(build, a) if isinstance(type, BFloat16Type) else build.fptrunc(a, type)
+    def truncate_float(self, a: SSAValue, type: Attribute) -> SSAValue:
+        """`a`, lane by lane, as the nearest number of the narrower float `type`, halves to even.
 
+        NaN stays NaN, and becomes quiet.
+        """
+        source = element(a.type)
+        if bits(type) == 16 and isinstance(source, Float64Type):
+            a = _round_to_odd(self, a)
+        return _to_bf16(self, a) if isinstance(type, BFloat16Type) else self.fptrunc(a, type)
 
-def extend_float(build: Arithmetic, a: SSAValue, type: Attribute) -> SSAValue:
-    """`a`, lane by lane, in the wider float `type`: always exact."""
-    source = element(a.type)
-    if isinstance(source, BFloat16Type):
-        a = _from_bf16(build, a)
-    elif isinstance(source, Float16Type) and isinstance(type, Float64Type):
-        a = build.fpext(a, f32)
-    return a if element(a.type) == type else build.fpext(a, type)
+    def extend_float(self, a: SSAValue, type: Attribute) -> SSAValue:
+        """`a`, lane by lane, in the wider float `type`: always exact."""
+        source = element(a.type)
+        if isinstance(source, BFloat16Type):
+            a = _from_bf16(self, a)
+        elif isinstance(source, Float16Type) and isinstance(type, Float64Type):
+            a = self.fpext(a, f32)
+        return a if element(a.type) == type else self.fpext(a, type)
 
 
 def _from_bf16(build: Arithmetic, a: SSAValue) -> SSAValue:
