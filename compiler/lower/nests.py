@@ -72,7 +72,9 @@ class _Kernel:
             for value in op.results:
                 stored: Stored = together.get(value, {})
                 if KEEP in op.attributes and value not in self.targets:
-                    stored = {value: [self._local(op, value)]}
+                    local = construct(LocalOp, (), (buffer_of(value.type),), {}, op.location)
+                    append(self.block, local)
+                    stored = {value: [local.result]}
                 if stored:
                     self._nest(stored, op.location)
                     self.memory.update({value: targets[0] for value, targets in stored.items()})
@@ -95,11 +97,6 @@ class _Kernel:
         host.location = op.location
         operands = [self.memory[operand] for operand in op.operands]
         op.lower(host, operands, [self.targets[result][0] for result in op.results])
-
-    def _local(self, op: Operation, value: SSAValue) -> SSAValue:
-        local = construct(LocalOp, (), (buffer_of(value.type),), {}, op.location)
-        append(self.block, local)
-        return local.result
 
     def _nest(self, stored: Stored, location: LocationAttr) -> None:
         """One nest that stores some values; its axes are split as far as their reshapes ask for,
