@@ -30,19 +30,15 @@ class NumpyLanes(Arithmetic[Lanes, Mask]):
     """Arrays that broadcast; NumPy's warnings are the caller's to silence (see `evaluate`)."""
 
     def __init__(self, bits: int):
-        self._bits = bits
+        self.bits = bits
         self.float_type = {32: np.float32, 64: np.float64}[bits]
         self.int_type = {32: np.int32, 64: np.int64}[bits]
-
-    @property
-    def bits(self) -> int:
-        return self._bits
 
     def constant(self, value: float) -> Lanes:
         return np.asarray(value, self.float_type)
 
     def integer(self, value: int) -> Lanes:
-        half = 1 << (self._bits - 1)
+        half = 1 << (self.bits - 1)
         return np.asarray((value + half) % (2 * half) - half, self.int_type)
 
     def lookup(self, table: tuple[float, ...], index: Lanes) -> Lanes:
@@ -61,7 +57,7 @@ class NumpyLanes(Arithmetic[Lanes, Mask]):
         return a / b
 
     def fma(self, a: Lanes, b: Lanes, c: Lanes) -> Lanes:
-        return fma32(a, b, c) if self._bits == 32 else fma64(a, b, c)
+        return fma32(a, b, c) if self.bits == 32 else fma64(a, b, c)
 
     def round_even(self, a: Lanes) -> Lanes:
         return np.rint(a)

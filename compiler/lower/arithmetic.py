@@ -50,10 +50,8 @@ class Arithmetic(Protocol[V, M]):
     """Operations on lanes. A `V` holds floats of `bits` bits or signed integers of as many bits;
     integers wrap around. An `M` holds truth values."""
 
-    @property
-    def bits(self) -> int:
-        """32 or 64."""
-        ...
+    bits: int
+    """32 or 64."""
 
     @property
     def format(self) -> Format:

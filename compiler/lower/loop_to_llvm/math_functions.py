@@ -47,19 +47,15 @@ class LlvmArithmetic(Arithmetic[SSAValue, SSAValue]):
         self._name = name
         self._rare = 0
         self._floats = type
-        self._bits = bits(type)
-        self._integers = like(type, integer(self._bits))
-
-    @property
-    def bits(self) -> int:
-        return self._bits
+        self.bits = bits(type)
+        self._integers = like(type, integer(self.bits))
 
     def constant(self, value: float) -> SSAValue:
-        rounded = float(np.float32(value)) if self._bits == 32 else value
+        rounded = float(np.float32(value)) if self.bits == 32 else value
         return self.build.constant(self._floats, rounded)
 
     def integer(self, value: int) -> SSAValue:
-        half = 1 << (self._bits - 1)
+        half = 1 << (self.bits - 1)
         return self.build.constant(self._integers, (value + half) % (2 * half) - half)
 
     def lookup(self, table: tuple[float, ...], index: SSAValue) -> SSAValue:
@@ -135,7 +131,7 @@ class LlvmArithmetic(Arithmetic[SSAValue, SSAValue]):
 
     def scale(self, x: SSAValue, exponent: SSAValue) -> SSAValue:
         able = avx512.FEATURE in self._program.machine.features
-        if not able or self._bits * (lanes(self._floats) or 1) != avx512.WHOLE:
+        if not able or self.bits * (lanes(self._floats) or 1) != avx512.WHOLE:
             return super().scale(x, exponent)
         return avx512.instruction(self.build, "mask.scalef", [x, exponent], rounds=True)
 
