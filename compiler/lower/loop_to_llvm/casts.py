@@ -1,6 +1,7 @@
 """Conversions: floats round once, float to integer saturates and takes NaN to 0, integers wrap."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from xdsl.dialects.builtin import BFloat16Type, Float16Type
 from xdsl.ir import Attribute, SSAValue
@@ -10,6 +11,8 @@ from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 from stepwell.compiler.dialects.loop.scalar import Cast, CastOp
 from stepwell.compiler.lower.loop_to_llvm.types import lowered
 
+Convert = Callable[[LlvmBuilder, SSAValue, Attribute], SSAValue]
+"""The builder's method for it, given the type of the result."""
 Conversion = Callable[[LlvmBuilder, SSAValue, Attribute, Attribute], SSAValue]
 """Of a value from one scalar type of the loop level to another, lane by lane."""
 
@@ -35,46 +38,41 @@ def _truncate(build: LlvmBuilder, a: SSAValue, source: Attribute, target: Attrib
     return build.bitcast(narrow, i16) if half else narrow
 
 
-def _from_float(convert: Callable[[LlvmBuilder, SSAValue, Attribute], SSAValue]) -> Conversion:
-    def to_integer(
-        build: LlvmBuilder, a: SSAValue, source: Attribute, target: Attribute
-    ) -> SSAValue:
-        wide = _extend(build, a, source, f32) if _is_half(source) else a
-        return convert(build, wide, lowered(target))
-
-    return to_integer
+def _from_float(
+    convert: Convert, build: LlvmBuilder, a: SSAValue, source: Attribute, target: Attribute
+) -> SSAValue:
+    wide = _extend(build, a, source, f32) if _is_half(source) else a
+    return convert(build, wide, lowered(target))
 
 
-def _from_integer(convert: Callable[[LlvmBuilder, SSAValue, Attribute], SSAValue]) -> Conversion:
-    def to_float(build: LlvmBuilder, a: SSAValue, source: Attribute, target: Attribute) -> SSAValue:
-        """To f16 and bf16 by way of f32."""
-        if _is_half(target):
-            return _truncate(build, convert(build, a, f32), f32, target)
-        return convert(build, a, target)
+def _from_integer(
+    convert: Convert, build: LlvmBuilder, a: SSAValue, source: Attribute, target: Attribute
+) -> SSAValue:
+    """To f16 and bf16 by way of f32."""
+    if _is_half(target):
+        return _truncate(build, convert(build, a, f32), f32, target)
+    return convert(build, a, target)
 
-    return to_float
 
-
-def _resize(extend: Callable[[LlvmBuilder, SSAValue, Attribute], SSAValue]) -> Conversion:
-    def resized(build: LlvmBuilder, a: SSAValue, source: Attribute, target: Attribute) -> SSAValue:
-        type = lowered(target)
-        before, after = bits(a.type), bits(type)
-        if before == after:
-            return a
-        return extend(build, a, type) if before < after else build.trunc(a, type)
-
-    return resized
+def _resize(
+    extend: Convert, build: LlvmBuilder, a: SSAValue, source: Attribute, target: Attribute
+) -> SSAValue:
+    type = lowered(target)
+    before, after = bits(a.type), bits(type)
+    if before == after:
+        return a
+    return extend(build, a, type) if before < after else build.trunc(a, type)
 
 
 _CASTS: Mapping[str, Conversion] = {
     Cast.EXTF: _extend,
     Cast.TRUNCF: _truncate,
-    Cast.FPTOSI: _from_float(LlvmBuilder.fptosi_sat),
-    Cast.FPTOUI: _from_float(LlvmBuilder.fptoui_sat),
-    Cast.SITOFP: _from_integer(LlvmBuilder.sitofp),
-    Cast.UITOFP: _from_integer(LlvmBuilder.uitofp),
-    Cast.EXTSI: _resize(LlvmBuilder.sext),
-    Cast.EXTUI: _resize(LlvmBuilder.zext),
-    Cast.TRUNCI: _resize(LlvmBuilder.sext),
-    Cast.INDEX: _resize(LlvmBuilder.sext),
+    Cast.FPTOSI: partial(_from_float, LlvmBuilder.fptosi_sat),
+    Cast.FPTOUI: partial(_from_float, LlvmBuilder.fptoui_sat),
+    Cast.SITOFP: partial(_from_integer, LlvmBuilder.sitofp),
+    Cast.UITOFP: partial(_from_integer, LlvmBuilder.uitofp),
+    Cast.EXTSI: partial(_resize, LlvmBuilder.sext),
+    Cast.EXTUI: partial(_resize, LlvmBuilder.zext),
+    Cast.TRUNCI: partial(_resize, LlvmBuilder.sext),
+    Cast.INDEX: partial(_resize, LlvmBuilder.sext),
 }
