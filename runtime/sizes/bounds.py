@@ -101,10 +101,6 @@ def _limits(call: Call, ranges: Ranges, *, above: bool) -> list[Case]:
     dividend, divisor = call.arguments
     if call.function == "floordiv" and divisor.constant is not None:
         return [Case((dividend if above else dividend - divisor + ONE,), divisor.constant)]
-    if not above or not _not_negative(dividend, ranges) or not _not_negative(divisor, ranges):
+    if not above or min(enclosure(each, ranges)[0] for each in call.arguments) < 0:
         return []
     return [Case((dividend,))] + [Case((divisor - ONE,))] * (call.function == "mod")
-
-
-def _not_negative(polynomial: Polynomial, ranges: Ranges) -> bool:
-    return enclosure(polynomial, ranges)[0] >= 0
