@@ -60,7 +60,8 @@ def custom(frame: Frame, op: CustomOp) -> None:
     number = frame.program.imports[op.symbol.data]
     table = read(build, function.context, Word.IMPORTS)
     pointers = _stored(frame, [frame.values[argument] for argument in op.arguments])
-    sizes = _stored(frame, [size for argument in op.arguments for size in _sizes(frame, argument)])
+    shapes = [buffer_type(argument).shape for argument in op.arguments]
+    sizes = _stored(frame, [frame.sizes.value(size) for shape in shapes for size in shape])
     address = build.load(build.gep(table, number, i64), ptr)
     status = build.call(address, [pointers, sizes], i32)
     with build.if_(build.icmp("ne", status, 0)):
@@ -82,10 +83,6 @@ def _stored(frame: Frame, values: Sequence[SSAValue]) -> SSAValue:
     for number, value in enumerate(values):
         build.store(value, build.gep(place, number, i64))
     return place
-
-
-def _sizes(frame: Frame, buffer: SSAValue) -> list[SSAValue]:
-    return [frame.sizes.value(size) for size in buffer_type(buffer).shape]
 
 
 STATEMENTS: Mapping[type[Operation], Callable[..., None]] = {
