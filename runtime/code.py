@@ -102,7 +102,8 @@ def arrange(source: elf.Object) -> Layout:
                 places[index] = _up(end, section.align)
                 end = places[index] + section.size
         if access == system.READ:
-            for symbol in _slotted(source):
+            read = {each.symbol for each in source.relocations if source.kinds[each.kind].slot}
+            for symbol in sorted(read):
                 slots[symbol] = _up(end, 8)
                 end = slots[symbol] + 8
         end = _up(end, system.PAGE)
@@ -131,11 +132,6 @@ def link(source: elf.Object, layout: Layout, image: memoryview, base: int) -> di
             raise source.refusal(f"a relocation of kind {kind} is out of reach") from None
     named = zip(source.symbols, addresses, strict=True)
     return {symbol.name: address for symbol, address in named if symbol.binding != elf.LOCAL}
-
-
-def _slotted(source: elf.Object) -> list[int]:
-    """The symbols whose addresses the code reads from slots."""
-    return sorted({each.symbol for each in source.relocations if source.kinds[each.kind].slot})
 
 
 def _address(symbol: elf.Symbol, layout: Layout, base: int) -> int:
