@@ -1,6 +1,5 @@
 """The distance of arrays in units in the last place: steps from one number to the next."""
 
-import ml_dtypes
 import numpy as np
 
 from stepwell.runtime.dtypes import Array
@@ -38,7 +37,7 @@ def repeats(found: Array, expected: Array, numerics: str) -> bool:
     one, other = found.astype(np.float64), expected.astype(np.float64)
     finite = np.isfinite(other)
     largest = np.abs(other[finite]).max(initial=0)
-    room = float(ml_dtypes.finfo(expected.dtype).eps) ** 0.5 * largest
+    room = float(np.spacing(np.ones((), expected.dtype))) ** 0.5 * largest
     same = np.array_equal(one[~finite], other[~finite], equal_nan=True)
     return same and bool((np.abs(one[finite] - other[finite]) <= room).all())
 
