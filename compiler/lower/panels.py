@@ -146,34 +146,31 @@ class Panels:
 
 
 @final
+@dataclass(eq=False)
 class _Vector:
     """One of the vectors that a tile takes at a position, and the panel's place in the target."""
 
-    def __init__(
-        self,
-        panels: Panels,
-        writer: Writer,
-        bases: Mapping[SSAValue, Bound],
-        target: SSAValue,
-        part: Intervals,
-        begin: Bound,
-        number: int = 0,
-        mask: Mask = None,
-    ):
-        self._panels = panels
-        self._target = target
-        self._part = part
-        self._begin = begin
-        self._writer = writer
-        factor, axis = panels.factor, panels.factor.axis
+    panels: Panels
+    writer: Writer
+    bases: Mapping[SSAValue, Bound]
+    target: SSAValue
+    part: Intervals
+    begin: Bound
+    number: int = 0
+    mask: Mask = None
+
+    def __post_init__(self) -> None:
+        writer, panels, factor = self.writer, self.panels, self.panels.factor
+        axis = factor.axis
         assert axis is not None
-        panel, column = divmod(number, -(-panels.length // panels.width))
-        tile = Tile(panels.width, axis.value, (mask,))
-        body = self._body = NestWriter(writer, panels.analysis, tile, bases, {})
+        panel, column = divmod(self.number, -(-panels.length // panels.width))
+        tile = Tile(panels.width, axis.value, (self.mask,))
+        body = self._body = NestWriter(writer, panels.analysis, tile, self.bases, {})
         body.bases.update(dict.fromkeys(factor.fold.axes, 0))
         if (guard := panels.analysis.guards.get(factor.fold)) is not None:
             body.guards[guard] = Guard(holds=True)
-        self._axis, self._start = axis.value, writer.add(bases[axis.value], panel * panels.length)
+        start = self.bases[axis.value]
+        self._axis, self._start = axis.value, writer.add(start, panel * panels.length)
         self._before = writer.extent(panels.size * panel)
         self._first: Bound = 0
         self.move(column * panels.width)
@@ -181,44 +178,44 @@ class _Vector:
     def move(self, first: Bound) -> None:
         """Be the vector that begins with this element of those that a tile takes."""
         self._first = first
-        self._body.bases[self._axis] = self._writer.add(self._start, first)
-        self._body.write(self._panels.analysis.nest.body.block, self._panels.factor.behind)
+        self._body.bases[self._axis] = self.writer.add(self._start, first)
+        self._body.write(self.panels.analysis.nest.body.block, self.panels.factor.behind)
 
     def stand(self, axis: Axis, index: Bound) -> None:
         self._body.bases[axis.value] = index
 
     def limits(self, axis: Axis) -> tuple[Bound, Bound]:
         """The positions to take along an axis of the fold."""
-        interval = interval_of(self._part, axis, self._writer)
+        interval = interval_of(self.part, axis, self.writer)
         return interval.low, interval.high
 
     def copy(self, ahead: Ahead | None = None) -> None:
         """The vector at this position."""
         self._body.ahead = ahead
         self._compute()
-        value = self._body.vector_at(self._body.value(self._panels.factor.value), 0, 0)
+        value = self._body.vector_at(self._body.value(self.panels.factor.value), 0, 0)
         self._store(value, self._before, self._first)
 
     def turn(self, last: Axis) -> None:
         """The vectors at this position and behind it along the fold's last axis."""
-        body, width = self._body, self._panels.width
+        body, width = self._body, self.panels.width
         body.tile = Tile(width, body.tile.lanes, (None,), last.value, width)
         self._compute()
-        value = body.value(self._panels.factor.value)
+        value = body.value(self.panels.factor.value)
         for row in range(width):
-            self._store(body.vector_at(value, row, 0), self._first, row * self._panels.length)
+            self._store(body.vector_at(value, row, 0), self._first, row * self.panels.length)
         body.tile = Tile(width, body.tile.lanes, (None,))
 
     def _compute(self) -> None:
-        factor = self._panels.factor
+        factor = self.panels.factor
         self._body.write(factor.fold.body.block, factor.behind)
 
     def _store(self, value: SSAValue, *before: Bound) -> None:
         """Behind so much of the panels; the last vector may be longer than what is left of the
         tile's elements."""
-        width, inside = self._panels.width, None
-        if self._panels.length % width and isinstance(self._first, int):
-            left = self._panels.length - self._first
-            inside = self._writer.mask(0, left, width) if left < width else None
-        place = self._panels.place(self._body, self._part, self._begin, *before)
-        self._writer.store(value, self._target, place, inside)
+        width, inside = self.panels.width, None
+        if self.panels.length % width and isinstance(self._first, int):
+            left = self.panels.length - self._first
+            inside = self.writer.mask(0, left, width) if left < width else None
+        place = self.panels.place(self._body, self.part, self.begin, *before)
+        self.writer.store(value, self.target, place, inside)
