@@ -15,17 +15,12 @@ from typing import Any, Final, final
 import pytest
 
 from assembler import ASSEMBLED, assemble, assembler, hash_of
-from drawing import PROFILE
 from emulator.device import Function
 from emulator.emulated import EmulatedDevice, EmulatedFunction
 from stepwell.compiler.machines.gpu.nvidia import GPUS, SM_80
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.targets.gpu import ptx
 
-ALL: Final = PROFILE == "all"
-"""Otherwise a text is assembled for one of the processors that it is for, as its hash says, and of
-what a test emits for examples that hypothesis draws one in so many texts:"""
-SHARE: Final = 4
 HEAD = re.compile(r"^\s*\.(?:version|target|address_size)\b.*$", re.MULTILINE)
 GLOBAL = re.compile(
     r"\.(?:entry|func)\s+(?:\([^)]*\)\s*)?([\w$]+)"
@@ -42,19 +37,15 @@ class Emitted:
 
     waiting: dict[tuple[str, str], bytes] = field(default_factory=dict[tuple[str, str], bytes])
     """With their hashes."""
-    whole: bool = ALL
 
     def note(self, text: str, processors: Sequence[str]) -> None:
-        digest = hash_of(text)
-        chosen = processors if self.whole else [processors[digest[0] % len(processors)]]
-        self.waiting.update({(each, text): digest for each in chosen})
+        self.waiting.update({(each, text): hash_of(text) for each in processors})
 
-    def expect_assembled(self, *, drawn: bool) -> None:
+    def expect_assembled(self) -> None:
         """Fails with what the assembler says of a text that it does not take, or spills."""
         texts = defaultdict[str, list[str]](list)
         for (processor, text), digest in self.waiting.items():
-            left_out = drawn and not self.whole and digest[1] % SHARE
-            if not left_out and (processor, digest) not in ASSEMBLED:
+            if (processor, digest) not in ASSEMBLED:
                 texts[processor].append(text)
         self.waiting.clear()
         for processor, each in texts.items():

@@ -1,6 +1,6 @@
 """What any test emits for a GPU is noted, and handed to NVIDIA's assembler behind the test."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import pytest
 import stepwell as sw
 import under_test
 from assembler import needs_assembler
-from emitted import EMITTED, SHARE, Emitted, joined
+from emitted import EMITTED, Emitted, joined
 from emulator.emulated import EmulatedDevice
 from emulator.errors import DeadlockError
 from small_kernels import run, text, words
@@ -29,16 +29,10 @@ def scaled(x: sw.Array) -> sw.Array:
 
 
 def noted(*texts: str) -> Emitted:
-    found = Emitted(whole=True)
+    found = Emitted()
     for each in texts:
         found.note(each, ["sm_90a"])
     return found
-
-
-@pytest.fixture(autouse=True)
-def whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in the full matrix."""
-    monkeypatch.setattr(EMITTED, "whole", True)
 
 
 def test_what_is_compiled_is_for_all_gpus_that_run_it() -> None:
@@ -74,37 +68,13 @@ def test_a_test_fails_that_emits_what_is_spilled(request: pytest.FixtureRequest)
 @pytest.mark.parametrize("texts", [(BAD,), (GOOD, BAD), (spilling(), GOOD)], ids=["1", "2", "3"])
 def test_what_the_assembler_does_not_take_is_seen(texts: tuple[str, ...]) -> None:
     with pytest.raises(AssertionError):
-        noted(*texts).expect_assembled(drawn=False)
+        noted(*texts).expect_assembled()
 
 
 def test_each_text_is_assembled_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    noted(GOOD).expect_assembled(drawn=False)
+    noted(GOOD).expect_assembled()
     monkeypatch.setattr("emitted.expect_nothing_spilled", None)
-    noted(GOOD).expect_assembled(drawn=False)
-
-
-def test_outside_of_the_full_matrix_a_share_is_assembled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For one processor, and of what is drawn one text in some."""
-    taken = list[str]()
-
-    def take(texts: Sequence[str], processor: str) -> None:
-        taken.extend(texts)
-
-    monkeypatch.setattr("emitted.expect_nothing_spilled", take)
-    texts = [GOOD.replace("%t;", f"{number};") for number in range(400)]
-    for drawn, whole, least, most in (
-        (False, True, 800, 800),
-        (True, True, 800, 800),
-        (False, False, 400, 400),
-        (True, False, 200 // SHARE, 600 // SHARE),
-    ):
-        taken.clear()
-        monkeypatch.setattr("emitted.ASSEMBLED", set[object]())
-        found = Emitted(whole=whole)
-        for each in texts:
-            found.note(each, [*GPUS])
-        found.expect_assembled(drawn=drawn)
-        assert least <= len(taken) <= most
+    noted(GOOD).expect_assembled()
 
 
 def test_texts_keep_apart_what_they_declare() -> None:

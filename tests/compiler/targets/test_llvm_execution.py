@@ -417,9 +417,10 @@ def test_atomic_operations(compiled: Compile, kind: str, expected: int) -> None:
     assert cell[0] == expected
 
 
-def test_a_prefetch_changes_nothing(compiled: Compile) -> None:
+@pytest.mark.parametrize("cache", [1, 2])
+def test_a_prefetch_changes_nothing(compiled: Compile, cache: int) -> None:
     b = LlvmBuilder.define("run", [ptr])
-    b.prefetch(b.arguments[0])
+    b.prefetch(b.arguments[0], cache)
     b.ret()
     memory = np.arange(16, dtype=np.float32)
     compiled(b)(memory)
