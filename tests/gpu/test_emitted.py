@@ -24,6 +24,12 @@ GOOD = text("st.global.u32 [%g0], %t;", 1)
 BAD = GOOD.replace("st.global.u32", "st.global.u31")
 
 
+@pytest.fixture(autouse=True)
+def nothing_assembled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever other tests have given to the assembler."""
+    monkeypatch.setattr("emitted.ASSEMBLED", set[tuple[str, bytes]]())
+
+
 def scaled(x: sw.Array) -> sw.Array:
     return x * 3.5 - 1.25
 
