@@ -43,12 +43,12 @@ class Emitted:
 
     def expect_assembled(self) -> None:
         """Fails with what the assembler says of a text that it does not take, or spills."""
-        texts = defaultdict[str, list[str]](list)
+        texts = defaultdict[tuple[str, str], list[str]](list)
         for (processor, text), digest in self.waiting.items():
             if (processor, digest) not in ASSEMBLED:
-                texts[processor].append(text)
+                texts[processor, head_of(text)].append(text)
         self.waiting.clear()
-        for processor, each in texts.items():
+        for (processor, _), each in texts.items():
             expect_nothing_spilled(each, processor)
             ASSEMBLED.update((processor, hash_of(text)) for text in each)
 
@@ -62,10 +62,16 @@ def expect_nothing_spilled(texts: list[str], processor: str) -> None:
     assert not spilled, (processor, spilled, [texts[each] for each in sorted(numbers)][:1])
 
 
+def head_of(text: str) -> str:
+    """The version of PTX and the processor that a text is written for."""
+    return "\n".join(HEAD.findall(text))
+
+
 def joined(texts: list[str]) -> str:
-    """The texts in one, under the head of the first."""
-    head = "\n".join(HEAD.findall(texts[0]))
-    return "\n".join([head, *(_renamed(text, f"t{n}_") for n, text in enumerate(texts))])
+    """The texts in one, under the head that they share."""
+    return "\n".join(
+        [head_of(texts[0]), *(_renamed(text, f"t{n}_") for n, text in enumerate(texts))]
+    )
 
 
 def _renamed(text: str, prefix: str) -> str:

@@ -83,6 +83,13 @@ def test_each_text_is_assembled_once(monkeypatch: pytest.MonkeyPatch) -> None:
     noted(GOOD).expect_assembled()
 
 
+def test_texts_for_several_processors_stand_apart() -> None:
+    """What a later processor has beside what an earlier one can run."""
+    early = GOOD.replace("sm_90", "sm_80").replace(".version 8.0", ".version 7.0")
+    late = text("max.s16x2 %t, %t, %t;", 1)
+    noted(early, late).expect_assembled()
+
+
 def test_texts_keep_apart_what_they_declare() -> None:
     top = ".global .align 4 .u32 x[2] = {1, 2};\n.shared .b8 room[16];\n"
     body = "ld.global.u32 %r1, [x];\nst.shared.u32 [room], %r1;\nst.global.u32 [%g0], %r1;"
