@@ -17,7 +17,7 @@ from emulator.card import open_emulated
 from stepwell.runtime.devices.registry import register
 from stepwell.runtime.errors import LoadError
 from under_test import CHOICE, EMULATED, card
-from verifying import remember_numbers
+from verifying import remember_what_is_right
 
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("all", deadline=None, max_examples=TIMES["all"] * USUAL, print_blob=True)
@@ -26,7 +26,7 @@ settings.load_profile(PROFILE)
 os.environ["STEPWELL_CACHE"] = "off"
 
 register(EMULATED, open_emulated)
-remember_numbers()
+remember_what_is_right()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

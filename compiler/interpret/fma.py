@@ -26,8 +26,9 @@ def fma32(a: Float32, b: Float32, c: Float32) -> Float32:
     total = np.asarray(product + c)
     result = np.asarray(total.astype(np.float32))
     tie = total.view(np.int64) & BELOW_F32 == HALF_OF_F32
-    rare = tie | (np.abs(total) < SMALLEST_NORMAL_F32)
-    if rare.any():
+    # Zero is exact: neither a product of f32 nor a sum of f64 can be too small for f64.
+    rare = tie | ((np.abs(total) < SMALLEST_NORMAL_F32) & (total != 0))
+    if np.count_nonzero(rare):
         product = np.broadcast_to(product, rare.shape)[rare]
         addend = np.broadcast_to(c, rare.shape)[rare]
         result[rare] = _odd_sum(product, addend.astype(np.float64))
@@ -40,7 +41,7 @@ def fma64(a: Float64, b: Float64, c: Float64) -> Float64:
     a, b, c = np.broadcast_arrays(a, b, c)
     result = np.asarray(_fma_in_range(a, b, c))
     rare = ~_safe(a, b, c)
-    if rare.any():
+    if np.count_nonzero(rare):
         result[rare] = _fma_any(a[rare], b[rare], c[rare])
     return result
 

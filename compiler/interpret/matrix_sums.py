@@ -21,15 +21,16 @@ def add_products(
 ) -> Float32:
     """`sums` and all products of left and right along their first axis, f16 or bf16 as any type,
     added without error, then rounded to nearest even."""
-    terms = [sums.astype(np.float64), *(left.astype(np.float64) * right.astype(np.float64))]
-    terms = np.broadcast_arrays(*terms)
-    total, is_exact = np.zeros(terms[0].shape), np.ones(terms[0].shape, np.bool_)
-    for term in terms:
-        before, total = total, total + term
-        back = total - before
-        is_exact &= (before - (total - back)) + (term - back) == 0
-    for place in zip(*np.nonzero(~is_exact & np.isfinite(total)), strict=True):
-        total[place] = odd_sum([float(term[place]) for term in terms])
+    products = left.astype(np.float64) * right.astype(np.float64)
+    terms = np.zeros((2 + len(products), *np.broadcast_shapes(sums.shape, products.shape[1:])))
+    terms[1], terms[2:] = sums, products
+    totals = np.cumsum(terms, axis=0)
+    before, after = totals[:-1], totals[1:]
+    back = after - before
+    errors = (before - (after - back)) + (terms[1:] - back)
+    total = after[-1]
+    for place in zip(*np.nonzero(errors.any(axis=0) & np.isfinite(total)), strict=True):
+        total[place] = odd_sum([float(each) for each in terms[(slice(1, None), *place)]])
     return np.asarray(total, np.float32)
 
 

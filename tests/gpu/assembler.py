@@ -89,7 +89,7 @@ class OpBudgets:
     """A line for each op: registers, bytes of shared memory, and why they are more than they were.
     It is written by
 
-        STEPWELL_BUDGETS="why some are higher" pytest tests/gpu/test_emitted_kernels.py
+        STEPWELL_BUDGETS="why some are higher" pytest tests/gpu/test_every_op_on_gpu.py
     """
 
     path: Path = OPS

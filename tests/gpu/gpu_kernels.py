@@ -107,7 +107,7 @@ def _compiled(
     module.body.block.add_op(entry_of(kernel))
     for each in (ExpandPlans(), OntoGrids(), GridsToLlvm(machine.name)):
         each.apply(Context(), module)
-        module.verify()
+    module.verify()
     part = take_device(module)
     assert part is not None
     return part, types

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, TypeAlias
 
 import ml_dtypes
@@ -55,6 +56,7 @@ DTYPES: Mapping[Attribute, DType] = {
 }
 
 
+@cache
 def element_of(type: Attribute) -> Attribute:
     """The type of one element of a vector or a buffer; a scalar's own type."""
     if isinstance(type, BufferType):
@@ -62,11 +64,13 @@ def element_of(type: Attribute) -> Attribute:
     return type.element_type if isa(type, VectorType[Attribute]) else type
 
 
+@cache
 def dtype_of(type: Attribute) -> DType:
     """The NumPy type of a scalar, of a vector's lanes or of a buffer's elements."""
     return DTYPES[element_of(type)]
 
 
+@cache
 def lanes_of(type: Attribute) -> int | None:
     """The number of lanes of a vector; None for a scalar."""
     return type.get_shape()[0] if isa(type, VectorType[Attribute]) else None

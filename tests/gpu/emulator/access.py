@@ -91,11 +91,11 @@ class Memory:
 
     def _check(self, span: Span, low: int) -> None:
         offsets, size = span.offsets, span.size
-        if (offsets & low).any():
+        if np.count_nonzero(offsets & low):
             place = int(np.flatnonzero(offsets & low)[0])
             self._refuse(span, place, f"which is not a multiple of {low + 1}")
         outside = (offsets < 0) | (offsets + size > span.region.limit)
-        if outside.any():
+        if np.count_nonzero(outside):
             self._refuse(span, int(np.flatnonzero(outside)[0]), "which is outside")
 
     def _refuse(self, span: Span, place: int, why: str) -> NoReturn:

@@ -63,7 +63,7 @@ class Block:
         """Goes on until the threads part, stay, or come to where others are."""
         operations, stop = strand.code.operations, self._stop(strand)
         lanes, pc = strand.lanes, strand.pc
-        some = bool(lanes.any())
+        some = bool(np.count_nonzero(lanes))
         while pc < stop and some:
             operation = operations[pc]
             self._count(operation)
@@ -75,7 +75,7 @@ class Block:
                 operation.compute(operation.lanes(lanes))
             else:
                 lanes = self._act(strand.at(pc, lanes), operation)
-                some = bool(lanes.any())
+                some = bool(np.count_nonzero(lanes))
             pc += 1
         self._put(strand.at(pc, lanes))
 
@@ -97,7 +97,7 @@ class Block:
 
     def _put(self, strand: Strand) -> None:
         """Among the strands that may go on, joined with who is at the same place."""
-        if not strand.lanes.any():
+        if not np.count_nonzero(strand.lanes):
             return
         for others in (self.ready, self.parked):
             for other in others:
@@ -112,7 +112,7 @@ class Block:
         operation.prepare()
         lanes = operation.lanes(strand.lanes)
         present = self._present(strand, operation, lanes)
-        if present.any():
+        if np.count_nonzero(present):
             for each in operation.row.meaning(self.state, operation, strand.of(present)):
                 self._put(each)
         self._put(strand.at(strand.pc + 1, strand.lanes & ~lanes))
@@ -127,12 +127,12 @@ class Block:
 
     def _present(self, strand: Strand, operation: Operation, lanes: Array) -> Array:
         """The threads that find all they wait for beside them; the others are parked."""
-        if not operation.row.meets or not lanes.any():
+        if not operation.row.meets or not np.count_nonzero(lanes):
             return lanes
         threads = self.state.threads
         members, here = self._members(operation), threads.of_warp(threads.bits(lanes))
         waits = lanes & ((members & ~here) != 0)
-        if waits.any():
+        if np.count_nonzero(waits):
             refuse_absent(self.state, operation, waits, members)
             self.parked.append(strand.of(waits))
         elif operation.row.masked:
@@ -148,7 +148,7 @@ class Block:
 
     def _groups(self, operation: Operation, lanes: Array) -> list[Array]:
         """Threads that act together: those of one mask, where the row has one."""
-        if not lanes.any():
+        if not np.count_nonzero(lanes):
             return []
         if not (operation.row.meets and operation.row.masked):
             return [lanes]

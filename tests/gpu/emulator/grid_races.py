@@ -71,7 +71,7 @@ class GridRaces:
             found = each[granules]
             cached = kind is Kind.CACHED_READ or each is marks.cached_readers
             disputed = found != 0 if cached else self._unordered(found)
-            if disputed.any():
+            if np.count_nonzero(disputed):
                 thread, part = np.argwhere(disputed)[0]
                 offset = int(granules[thread, part]) * marks.size
                 reads = each is marks.readers or each is marks.cached_readers
@@ -81,7 +81,7 @@ class GridRaces:
 
     def _unordered(self, marks: Array) -> Array:
         """Where a mark is of a block that nothing orders before this one."""
-        if not marks.any():
+        if not np.count_nonzero(marks):
             return np.zeros(marks.shape, np.bool_)
         known = {self.threads.number, *self.order.seen}
         everyone = len(known) > self.order.before

@@ -177,7 +177,7 @@ def _disputed(accesses: Sequence[Access], size: int) -> Array:
 
 def _against(granule: Array, thread: Array, writes: Array) -> Array:
     """Whether another thread has a write where an entry is; one write of each granule will do."""
-    if not writes.any():
+    if not np.count_nonzero(writes):
         return np.zeros(writes.shape, np.bool_)
     writer = np.full(int(granule.max()) + 1, -1, np.int64)
     writer[granule[writes]] = thread[writes]

@@ -37,7 +37,7 @@ def _expect_present(state: State, operation: Operation, lanes: Array, source: Ar
     there = np.zeros(max(lanes.size, int(source.max()) + 1), np.bool_)
     there[: lanes.size] = lanes
     missing = lanes & ~there[source]
-    if missing.any():
+    if np.count_nonzero(missing):
         one = first(missing)
         raise DeadlockError(
             f"{operation.instruction}: {state.threads.name(one)} takes a value from lane "
