@@ -39,7 +39,10 @@ class Emitted:
     """With their hashes."""
 
     def note(self, text: str, processors: Sequence[str]) -> None:
-        self.waiting.update({(each, text): hash_of(text) for each in processors})
+        """A text is launched often, and hashed once."""
+        for each in processors:
+            if (each, text) not in self.waiting:
+                self.waiting[each, text] = hash_of(text)
 
     def expect_assembled(self) -> None:
         """Fails with what the assembler says of a text that it does not take, or spills."""
