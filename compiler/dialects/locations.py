@@ -1,10 +1,7 @@
 """Source locations: from IR attributes to the user's line, and the names of derived code."""
 
 from xdsl.dialects.builtin import (
-    ArrayAttr,
-    CallSiteLoc,
     FileLineColLoc,
-    FusedLoc,
     IntAttr,
     LocationAttr,
     NameLoc,
@@ -12,7 +9,6 @@ from xdsl.dialects.builtin import (
     UnknownLoc,
 )
 from xdsl.ir import Attribute
-from xdsl.utils.hints import isa
 
 from stepwell.runtime.errors import SourceLine
 
@@ -42,11 +38,5 @@ def source_line(location: Attribute) -> SourceLine | None:
             return SourceLine(location.filename.data, location.line.data, column, column + 1)
         case NameLoc():
             return source_line(location.location)
-        case CallSiteLoc():
-            return source_line(location.callee) or source_line(location.caller)
-        case FusedLoc():
-            assert isa(location.locations, ArrayAttr[LocationAttr])
-            lines = map(source_line, location.locations)
-            return next((line for line in lines if line is not None), None)
         case _:
             return None
