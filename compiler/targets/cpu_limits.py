@@ -12,24 +12,11 @@ FOREIGN = ("aarch64", "amdgcn", "arm", "nvvm", "ppc", "r600", "riscv", "spv", "w
 """Targets whose intrinsics no machine of ours has."""
 
 X86_GROUPS: Mapping[str, tuple[str, ...]] = {
-    "avx": ("avx",),
-    "avx2": ("avx2",),
     "avx512": V4,
-    "avx512bf16": ("avx512bf16",),
-    "bmi": ("bmi", "bmi2"),
-    "fma": ("fma",),
-    "rdtsc": (),
-    "sse": (),
     "sse2": (),
-    "sse3": ("sse3",),
-    "sse41": ("sse4.1",),
-    "sse42": ("sse4.2",),
-    "ssse3": ("ssse3",),
     **dict.fromkeys(TILE_DOTS, ("amx-int8",)),
     **dict.fromkeys(("ldtilecfg", "tileloadd64", "tilerelease"), ("amx-tile",)),
     **dict.fromkeys(("tilestored64", "tilezero"), ("amx-tile",)),
-    "vcvtph2ps": ("f16c",),
-    "vcvtps2ph": ("f16c",),
 }
 """`llvm.x86.GROUP.…` needs these features."""
 
