@@ -15,7 +15,6 @@ AARCH64 = Machine(
     l2=512 << 10,
     l3=2 << 20,
     l1_ways=4,
-    l2_ways=16,
 )
 """Armv8-A. (Cortex-A53 to A73)"""
 

@@ -27,9 +27,8 @@ class Machine:
     l2: int
     l3: int
     l1_ways: int
-    l2_ways: int
-    """Places that a line of memory has in a cache: lines a multiple of `l1 // l1_ways` bytes apart
-    share theirs."""
+    """Places that a line of memory has in the first cache: lines a multiple of `l1 // l1_ways`
+    bytes apart share theirs."""
     multiply_adds: int = 2
     """Of whole vectors, that begin in a cycle."""
     streams: int = 4

@@ -19,7 +19,6 @@ X86_64_V3 = Machine(
     l2=256 << 10,
     l3=8 << 20,
     l1_ways=8,
-    l2_ways=8,
 )
 """The least we compile for, since contractions are fused by meaning. (Haswell, Zen)"""
 
@@ -32,7 +31,6 @@ X86_64_V4 = replace(
     vector_registers=32,
     l2=1 << 20,
     l3=16 << 20,
-    l2_ways=16,
 )
 """AVX-512. (Skylake-X, Zen 4)"""
 
@@ -82,7 +80,6 @@ ZNVER4 = replace(
     features=(*V4, *EXACT_AVX512, "avx512bf16"),
     l1=32 << 10,
     l1_ways=8,
-    l2_ways=8,
     multiply_adds=1,
     streams=1,
     quotient=18,

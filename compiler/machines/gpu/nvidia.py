@@ -17,7 +17,6 @@ SM_80 = Machine(
     l2=40 << 20,
     l3=40 << 20,
     l1_ways=1,
-    l2_ways=1,
 )
 """The least we compile for. (A100) A thread has the registers; `l1` is what a block may share on
 all cards that run this: 163 KiB on an A100, 99 on 8.6 and 8.9."""

@@ -48,6 +48,5 @@ def test_lanes_of_a_register() -> None:
 def test_places_of_a_line_repeat_after_whole_pages_or_powers_of_two() -> None:
     """So many sets as the bits of an address can tell apart."""
     for each in MACHINES.values():
-        for bytes, ways in ((each.l1, each.l1_ways), (each.l2, each.l2_ways)):
-            sets, rest = divmod(bytes, ways * 64)
-            assert (rest, sets & (sets - 1)) == (0, 0), each.name
+        sets, rest = divmod(each.l1, each.l1_ways * 64)
+        assert (rest, sets & (sets - 1)) == (0, 0), each.name
