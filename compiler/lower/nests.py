@@ -21,7 +21,7 @@ from stepwell.compiler.ops.base import Role, TensorOp, read_through
 from stepwell.compiler.ops.host import Host, buffer_of
 from stepwell.compiler.ops.indices import Index
 from stepwell.compiler.ops.scalars import SCALARS, AxisFactors, Chain, Read, Scalar, Scalars
-from stepwell.compiler.ops.structure import KEEP, SPREAD, KernelOp
+from stepwell.compiler.ops.structure import KEEP, SPREAD, KernelOp, yielded
 
 Stored = Mapping[SSAValue, Sequence[SSAValue]]
 """Values of one shape, each with the buffers that it is written to."""
@@ -33,17 +33,17 @@ Form = tuple[AxisFactors, Chain | None]
 def lower_kernel(kernel: KernelOp, name: str, ranges: Mapping[str, Range]) -> LoopKernel:
     """The loop kernel that computes a tensor kernel; inputs first, then the buffers it writes."""
     region = kernel.body.block
-    yielded = kernel.yielded
-    types = [buffer_of(value.type) for value in (*region.args, *yielded)]
+    results = yielded(region)
+    types = [buffer_of(value.type) for value in (*region.args, *results)]
     block = Block(arg_types=types)
     for argument, input in zip(block.args, region.args, strict=False):
         argument.name_hint = input.name_hint
-    _Kernel(block, region, yielded).write()
+    _Kernel(block, region, results).write()
     symbols = {symbol: ranges.get(symbol, (0, None)) for symbol in symbols_of(region)}
     properties = {
         "sym_name": StringAttr(name),
         "symbols": SymbolsAttr.of(symbols),
-        "outputs": NumberAttr(len(yielded)),
+        "outputs": NumberAttr(len(results)),
     }
     return construct(LoopKernel, (), (), properties, kernel.location, regions=[Region(block)])
 
@@ -51,13 +51,13 @@ def lower_kernel(kernel: KernelOp, name: str, ranges: Mapping[str, Range]) -> Lo
 class _Kernel:
     """The nests of one kernel, written in the order of the values they store."""
 
-    def __init__(self, block: Block, region: Block, yielded: Sequence[SSAValue]):
+    def __init__(self, block: Block, region: Block, results: Sequence[SSAValue]):
         self.block = block
         self.region = region
         inputs = block.args[: len(region.args)]
         self.memory: dict[SSAValue, SSAValue] = dict(zip(region.args, inputs, strict=True))
         self.targets: dict[SSAValue, list[SSAValue]] = {}
-        for value, target in zip(yielded, block.args[len(region.args) :], strict=True):
+        for value, target in zip(results, block.args[len(region.args) :], strict=True):
             self.targets.setdefault(value, []).append(target)
 
     def write(self) -> None:

@@ -70,9 +70,7 @@ class FuncOp(Bodied):
 
     @property
     def returned(self) -> tuple[SSAValue, ...]:
-        last = self.body.block.last_op
-        assert isinstance(last, ReturnOp)
-        return tuple(last.values)
+        return yielded(self.body.block)
 
     @property
     def private(self) -> bool:
@@ -148,12 +146,8 @@ class KernelOp(Bodied):
     outputs = var_result_def(TensorType)
     traits = traits_def(IsolatedFromAbove(), Pure())
 
-    @property
-    def yielded(self) -> tuple[SSAValue, ...]:
-        return yielded(self.body.block)
-
     def verify_(self) -> None:
-        inside = [value.type for value in self.yielded]
+        inside = [value.type for value in yielded(self.body.block)]
         if inside != list(self.outputs.types):
             raise VerifyException("a kernel yields what it results in")
         if list(self.inputs.types) != list(self.body.block.arg_types):
@@ -174,9 +168,9 @@ class KernelOp(Bodied):
 
 
 def yielded(block: Block) -> tuple[SSAValue, ...]:
-    """What a region's block ends with."""
+    """What the block of a function or of a region ends with."""
     last = block.last_op
-    assert isinstance(last, YieldOp)
+    assert isinstance(last, End)
     return tuple(last.values)
 
 
