@@ -19,9 +19,9 @@ from xdsl.traits import Pure
 from stepwell.compiler.dialects.locations import source_line
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, is_float, text_of
 from stepwell.compiler.dialects.sizes import Shape
-from stepwell.compiler.ops.emission import Inferring
+from stepwell.compiler.ops.emission import Inferring, Parameters
 from stepwell.compiler.ops.host import Host
-from stepwell.compiler.ops.indices import Index
+from stepwell.compiler.ops.indices import ZERO, Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
 from stepwell.compiler.ops.structure import KernelOp
 from stepwell.compiler.ops.value import Value, Zero, again, dense, emitted
@@ -30,6 +30,8 @@ from stepwell.runtime.sizes import Size
 
 NUMBER_AXES = frozenset(("axis", "axes", "batch"))
 """The parameters that are numbers of axes, or how many come first."""
+FIRST: Parameters = {"start": ZERO, "step": 1}
+"""What parameters with an entry for each axis say of one along which nothing moves."""
 
 Array = NDArray[Any]
 Gradient = Sequence["Value | Zero"]
@@ -184,10 +186,12 @@ class Effect(TensorOp, abc.ABC):
 
 class PerExample(TensorOp, abc.ABC):
     """An op that does with each example what it does with one: in a batch, the axes that its
-    parameters number stand one further back."""
+    parameters number stand one further back, and what has an entry for each axis has one more."""
 
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        parameters = self.parameters
+        parameters, first = self.parameters, {**FIRST, "shape": size}
+        for name in first.keys() & parameters.keys():
+            parameters[name] = (first[name], *parameters[name])
         for name in NUMBER_AXES & parameters.keys():
             axes = parameters[name]
             parameters[name] = axes + 1 if name != "axes" else tuple(axis + 1 for axis in axes)

@@ -17,7 +17,6 @@ from stepwell.compiler.ops.base import (
     Linear,
     PerExample,
     Role,
-    all_leading,
     concrete,
     expect,
     refusal,
@@ -28,7 +27,7 @@ from stepwell.compiler.ops.indices import ZERO, Index, linear
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
 from stepwell.compiler.ops.sliding import all_inside
 from stepwell.compiler.ops.value import Value, Zero, emitted
-from stepwell.runtime.sizes import Size, at_most
+from stepwell.runtime.sizes import at_most
 
 
 def expect_slice(op: type[Inferring], x: Tensor, part: Shape, starts: Sequence[Tensor]) -> None:
@@ -72,7 +71,7 @@ def numpy_places(x: Array, part: Sequence[int], starts: Sequence[Array]) -> tupl
 
 
 @irdl_op_definition
-class DynamicSlice(Linear):
+class DynamicSlice(Linear, PerExample):
     """The elements of x from `starts`, moved so that `shape` fits.
 
     The starts are integers with the shape of the first axes of x, of which each element has a slice
@@ -106,10 +105,6 @@ class DynamicSlice(Linear):
         starts = [Value(start) for start in self.starts]
         whole = Value(self.x).like(0)
         return [update_slice(whole, cotangents[0], starts), *(Zero(each.type) for each in starts)]
-
-    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        x, *starts = all_leading(size, on, operands)
-        return [take_slice(x, starts, (size, *self.shape.data))]
 
 
 @irdl_op_definition

@@ -81,7 +81,7 @@ class Broadcast(Movement):
 
 
 @irdl_op_definition
-class Reshape(Movement):
+class Reshape(Movement, PerExample):
     """The same elements in row-major order under another shape of the same count."""
 
     name = "nd.reshape"
@@ -111,9 +111,6 @@ class Reshape(Movement):
 
     def gradient(self, *cotangents: Value) -> Gradient:
         return [cotangents[0].reshape(shape_of(self.x.type))]
-
-    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        return [operands[0].reshape((size, *self.shape.data))]
 
 
 @lru_cache(maxsize=1024)
@@ -181,7 +178,7 @@ def inverse(axes: Sequence[int]) -> tuple[int, ...]:
 
 
 @irdl_op_definition
-class Slice(Movement):
+class Slice(Movement, PerExample):
     """Elements `start + i * step` for every index i below `shape`."""
 
     name = "nd.slice"
@@ -232,10 +229,6 @@ class Slice(Movement):
             )
         )
         return [g.pad(full(0, g.dtype), self.start.data, high, interior)]
-
-    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        start, shape = (ZERO, *self.start.data), (size, *self.shape.data)
-        return [operands[0].slice(start, shape, (1, *self.step.data))]
 
 
 def spread(count: Size, interior: int) -> Size:
