@@ -21,7 +21,7 @@ from stepwell.compiler.dialects.nd import Tensor, dtype_of, is_float, text_of
 from stepwell.compiler.dialects.sizes import Shape
 from stepwell.compiler.ops.emission import Inferring, Parameters
 from stepwell.compiler.ops.host import Host
-from stepwell.compiler.ops.indices import ZERO, Index
+from stepwell.compiler.ops.indices import ONE, ZERO, Index
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars
 from stepwell.compiler.ops.structure import KernelOp
 from stepwell.compiler.ops.value import Value, Zero, again, dense, emitted
@@ -30,7 +30,7 @@ from stepwell.runtime.sizes import Size
 
 NUMBER_AXES = frozenset(("axis", "axes", "batch"))
 """The parameters that are numbers of axes, or how many come first."""
-FIRST: Parameters = {"start": ZERO, "step": 1}
+FIRST: Parameters = {"start": ZERO, "step": 1, "size": ONE, "stride": 1, "low": ZERO, "high": ZERO}
 """What parameters with an entry for each axis say of one along which nothing moves."""
 
 Array = NDArray[Any]

@@ -15,16 +15,16 @@ from stepwell.compiler.ops.base import (
     Array,
     Gradient,
     OneToOne,
+    PerExample,
     PureOp,
     Role,
     concrete,
     expect,
     refusal,
 )
-from stepwell.compiler.ops.emission import Parameters
 from stepwell.compiler.ops.families import NUMBERS
 from stepwell.compiler.ops.gathering import gather_inside, scatter_add, size_value
-from stepwell.compiler.ops.indices import ONE, ZERO, Index, linear
+from stepwell.compiler.ops.indices import ZERO, Index, linear
 from stepwell.compiler.ops.scalars import Read, Scalar, Scalars, working
 from stepwell.compiler.ops.sliding import (
     Sliding,
@@ -57,7 +57,7 @@ def identity(combine: str, dtype: str) -> float | int:
     return {"add": -0.0, "max": lowest(dtype), "min": highest(dtype)}[combine]
 
 
-class Windowed(OneToOne, PureOp, abc.ABC):
+class Windowed(OneToOne, PureOp, PerExample, abc.ABC):
     """Each axis has an entry of `size`, `stride`, `low` and `high`; of 1 where no window slides."""
 
     ROLE: ClassVar = Role.CONTRACT
@@ -113,12 +113,6 @@ class Windowed(OneToOne, PureOp, abc.ABC):
             return s.convert(read(index), wide), None, index
         padding = s.constant(identity(self.combine.data, wide), wide)
         return s.guard(inside, lambda: s.convert(read(index), wide), padding), inside, index
-
-    def with_batch(self, x: Value) -> Value:
-        """The same of a value with another axis in front, along which no window slides."""
-        first: Parameters = {"size": ONE, "stride": 1, "low": ZERO, "high": ZERO}
-        longer = {name: (first[name], *self.parameters[name]) for name in first}
-        return x.apply(self.mnemonic(), combine=self.combine.data, **longer)
 
 
 @irdl_op_definition
@@ -195,9 +189,6 @@ class Window(Windowed):
             return again(self, t)
         return [gather_inside(t.reshape((count_of(t.shape),)), self._positions())]
 
-    def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
-        return [self.with_batch(operands[0])]
-
 
 @irdl_op_definition
 class WindowPosition(Windowed):
@@ -237,7 +228,7 @@ class WindowPosition(Windowed):
 
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
         """Positions count from the start of each example."""
-        result = self.with_batch(operands[0])
+        (result,) = super().batched(size, on, *operands)
         count = size_value(count_of(shape_of(self.x.type)), "i64", result.shape)
         first = iota(result.shape, 0) * count
         return [result.compare("eq", NOWHERE).select(result, result - first)]
