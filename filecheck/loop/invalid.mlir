@@ -134,7 +134,7 @@ loop.for %k = %i to %i step 0 {
 
 %v = "test.op"() : () -> vector<8xf32>
 %0 = "loop.compare"(%v, %v) <{predicate = "lt"}> : (vector<8xf32>, vector<8xf32>) -> i1
-// CHECK: a comparison gives a truth value for each lane
+// CHECK: expected vector<8xi1>, one bit per compared lane, but got i1
 
 // -----
 

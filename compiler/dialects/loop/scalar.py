@@ -1,6 +1,5 @@
 """Scalar and vector ops that upstream `arith` has for scalars only, and the lanes of vectors."""
 
-from dataclasses import dataclass
 from enum import auto
 from typing import ClassVar
 
@@ -110,13 +109,6 @@ class Predicate(Word):
     WORDS: ClassVar = Comparison
 
 
-@dataclass(frozen=True)
-class TruthValues(constraints.Comparison):
-    """i1, in as many lanes as what is compared."""
-
-    WHAT: ClassVar = "since a comparison gives a truth value for each lane"
-
-
 @irdl_op_definition
 class CompareOp(Computation):
     """`loop.compare lt %a, %b : vector<16xf32>`: a truth value, or one for each lane."""
@@ -125,7 +117,7 @@ class CompareOp(Computation):
     predicate = prop_def(StringAttr)
     first = operand_def(constraints.Same)
     second = operand_def(constraints.Same)
-    result = result_def(TruthValues(constraints.Same))
+    result = result_def(constraints.Comparison(constraints.Same))
     custom_directives = (Predicate,)
     assembly_format = "custom<Predicate>($predicate) $first `,` $second attr-dict `:` type($first)"
 
