@@ -105,14 +105,9 @@ class Size:
     __mod__ = _infix(folding.mod)
     """Raises ValueError when the divisor is the constant 0."""
 
-    def __rsub__(self, other: int) -> Size:
-        return Size.of(other) - self
-
-    def __rfloordiv__(self, other: int) -> Size:
-        return Size.of(other) // self
-
-    def __rmod__(self, other: int) -> Size:
-        return Size.of(other) % self
+    __rsub__ = _infix(lambda x, y: y - x)
+    __rfloordiv__ = _infix(lambda x, y: folding.floordiv(y, x))
+    __rmod__ = _infix(lambda x, y: folding.mod(y, x))
 
     def __neg__(self) -> Size:
         return Size(-self.polynomial)
@@ -155,7 +150,7 @@ class Size:
         if self.static is not None:
             return self.static
         try:
-            return self.build(int, values.__getitem__, calculate)
+            return self.build(int, values.__getitem__, lambda f, x, y: _ON_INTEGERS[f](x, y))
         except KeyError as error:
             raise ValueError(f"the size {self} needs a value for {error.args[0]}") from None
         except ZeroDivisionError:
@@ -248,11 +243,6 @@ _INFIX: dict[str, Callable[[Any, Any], Any]] = {
 _ON_INTEGERS: dict[str, Callable[[int, int], int]] = {**_INFIX, "min": min, "max": max}
 ON_SIZES: dict[str, Callable[[Size, Size], Size]] = {**_INFIX, "min": smallest, "max": largest}
 """The operators by name."""
-
-
-def calculate(function: Operator, left: int, right: int) -> int:
-    """One operation on integers. Raises ZeroDivisionError."""
-    return _ON_INTEGERS[function](left, right)
 
 
 def combine(function: Operator, left: Size, right: Size) -> Size:
