@@ -10,7 +10,6 @@ from typing import TypeAlias
 from stepwell.runtime.sizes.polynomial import (
     Atom,
     Function,
-    Monomial,
     Polynomial,
     Symbol,
     atom,
@@ -57,14 +56,11 @@ def _sum(polynomial: Polynomial, intervals: Mapping[Atom, Interval]) -> Interval
     low: End = 0
     high: End = 0
     for monomial, coefficient in polynomial.terms:
-        least, most = _times((coefficient, coefficient), _monomial(monomial, intervals))
+        # An even power of something that may be negative is bounded loosely, and soundly.
+        factors = (intervals[each] for each in monomial)
+        least, most = reduce(_times, factors, (coefficient, coefficient))
         low, high = _plus(low, least), _plus(high, most)
     return low, high
-
-
-def _monomial(monomial: Monomial, intervals: Mapping[Atom, Interval]) -> Interval:
-    # An even power of something that may be negative is bounded loosely, and soundly.
-    return reduce(_times, (intervals[each] for each in monomial), (1, 1))
 
 
 def _times(one: Interval, other: Interval) -> Interval:
