@@ -11,7 +11,6 @@ from stepwell.runtime.sizes import folding
 from stepwell.runtime.sizes.polynomial import Polynomial, Symbol, atom, constant
 
 _TOKEN = re.compile(r"(?:([0-9]+)|([A-Za-z_][A-Za-z0-9_]*)|(//|[-+*%(),]))\s*")
-_SYMBOL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 LARGEST = 2**63 - 1
 """The largest number in a size."""
@@ -28,7 +27,7 @@ class SizeSyntaxError(ValueError):
 
 def is_symbol(name: str) -> bool:
     """Whether `name` can name a symbol."""
-    return _SYMBOL.fullmatch(name) is not None and name not in _FUNCTIONS
+    return name.isascii() and name.isidentifier() and name not in _FUNCTIONS
 
 
 def parse(source: str) -> Polynomial:
@@ -38,7 +37,8 @@ def parse(source: str) -> Polynomial:
         value = reader.sum()
     except RecursionError:
         raise SizeSyntaxError("it is nested too deeply", reader.offset) from None
-    reader.finish()
+    if reader.offset < len(source):
+        raise reader.error("an operator or the end")
     return value
 
 
@@ -113,10 +113,6 @@ class _Reader:
     def expect(self, token: str) -> None:
         if not self.take(token):
             raise self.error(f"{token!r}")
-
-    def finish(self) -> None:
-        if self.offset < len(self.source):
-            raise self.error("an operator or the end")
 
     def error(self, wanted: str) -> SizeSyntaxError:
         rest = self.source[self.offset :]
