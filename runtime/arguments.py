@@ -1,7 +1,7 @@
 """One argument of a call: what the caller gave becomes a dense array of the right dtype, or not."""
 
 import math
-from typing import Protocol, cast, runtime_checkable
+from typing import cast
 
 import numpy as np
 
@@ -10,13 +10,6 @@ from stepwell.runtime.devices.registry import CPU, elsewhere, place_of
 from stepwell.runtime.dtypes import Array
 from stepwell.runtime.entry import Argument, Result
 from stepwell.runtime.errors import CallError
-
-
-@runtime_checkable
-class ArrayLike(Protocol):
-    """Anything that NumPy takes without guessing: its scalars, and arrays of other libraries."""
-
-    def __array__(self) -> Array: ...
 
 
 def dense(argument: Argument, value: object) -> Array:
@@ -51,7 +44,7 @@ def mismatch(
 def _converted(argument: Argument, value: object) -> Array:
     if (place := place_of(value)) is not None:
         raise elsewhere(argument.name, place, CPU)
-    if isinstance(value, ArrayLike):
+    if hasattr(value, "__array__"):  # NumPy's scalars, and arrays of other libraries
         return np.asarray(value)
     if isinstance(value, bool | int | float) and not argument.type.shape:
         return _number(argument, value)
