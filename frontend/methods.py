@@ -87,7 +87,7 @@ class Methods(Operators, abc.ABC):
     @property
     def nbytes(self) -> int | Size:
         """The memory of its elements, in bytes."""
-        return self.size * BY_NAME[self.dtype].itemsize
+        return self.size * BY_NAME[self.dtype].numpy.itemsize
 
     # Elements.
 

@@ -195,6 +195,6 @@ def _int64s(address: int, count: int) -> list[int]:
 def _view(array: ArrayType, address: int, sizes: Mapping[str, int]) -> Array:
     """An array that compiled code shows, valid as long as it does so."""
     shape = tuple(size.evaluate(sizes) for size in array.shape)
-    length = prod(shape) * array.dtype.itemsize
+    length = prod(shape) * array.dtype.numpy.itemsize
     data = (ctypes.c_char * length).from_address(address)
     return np.frombuffer(memoryview(data).cast("B"), array.dtype.numpy).reshape(shape)

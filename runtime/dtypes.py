@@ -1,4 +1,4 @@
-"""The table of element types: one row says a type's name in Stepwell, NumPy and safetensors."""
+"""The table of element types: one row says a type's name in Stepwell and in NumPy."""
 
 from dataclasses import dataclass
 from typing import Final, TypeAlias, final
@@ -17,12 +17,6 @@ class DType:
 
     name: str
     numpy: np.dtype[np.generic]
-    safetensors: str
-
-    @property
-    def itemsize(self) -> int:
-        """Bytes of one element."""
-        return self.numpy.itemsize
 
     @property
     def floating(self) -> bool:
@@ -34,17 +28,17 @@ class DType:
 
 
 DTYPES: Final = (
-    DType("bool", np.dtype(np.bool_), "BOOL"),
-    DType("i8", np.dtype(np.int8), "I8"),
-    DType("i32", np.dtype(np.int32), "I32"),
-    DType("i64", np.dtype(np.int64), "I64"),
-    DType("u8", np.dtype(np.uint8), "U8"),
-    DType("f16", np.dtype(np.float16), "F16"),
-    DType("bf16", np.dtype(ml_dtypes.bfloat16), "BF16"),
-    DType("f32", np.dtype(np.float32), "F32"),
-    DType("f64", np.dtype(np.float64), "F64"),
+    DType("bool", np.dtype(np.bool_)),
+    DType("i8", np.dtype(np.int8)),
+    DType("i32", np.dtype(np.int32)),
+    DType("i64", np.dtype(np.int64)),
+    DType("u8", np.dtype(np.uint8)),
+    DType("f16", np.dtype(np.float16)),
+    DType("bf16", np.dtype(ml_dtypes.bfloat16)),
+    DType("f32", np.dtype(np.float32)),
+    DType("f64", np.dtype(np.float64)),
 )
 
 BY_NAME: Final = {dtype.name: dtype for dtype in DTYPES}
 BY_NUMPY: Final = {dtype.numpy: dtype for dtype in DTYPES}
-BY_SAFETENSORS: Final = {dtype.safetensors: dtype for dtype in DTYPES}
+BY_SAFETENSORS: Final = {dtype.name.upper(): dtype for dtype in DTYPES}

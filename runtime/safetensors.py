@@ -28,7 +28,7 @@ def serialize(arrays: Mapping[str, Array]) -> bytes:
     for name, array in ordered:
         end = offset + array.nbytes
         header[name] = {
-            "dtype": BY_NUMPY[array.dtype].safetensors,
+            "dtype": BY_NUMPY[array.dtype].name.upper(),
             "shape": list(array.shape),
             "data_offsets": [offset, end],
         }
@@ -52,7 +52,7 @@ def parse(data: memoryview, name: str) -> dict[str, Array]:
     arrays: dict[str, Array] = {}
     end = 0
     for start, stop, key, dtype, shape in sorted(map(_described, header.keys(), header.values())):
-        fits = stop - start == math.prod(shape) * BY_SAFETENSORS[dtype].itemsize
+        fits = stop - start == math.prod(shape) * BY_SAFETENSORS[dtype].numpy.itemsize
         if start != end or stop > len(body) or not fits:
             raise _malformed(name, f"the bytes of {key} do not fit its shape, or leave a gap")
         array = np.frombuffer(body[start:stop], BY_SAFETENSORS[dtype].numpy)
