@@ -25,47 +25,37 @@ def with_tangents(
     types = [argument.type for argument in block.args]
     types += [argument.type for argument, flag in zip(block.args, on, strict=True) if flag]
     result = Block(arg_types=types)
-    given = iter(result.args[len(on) :])
-    walk = _Walk(transforms)
-    walk.copies = dict(zip(block.args, result.args, strict=False))
-    for argument, flag in zip(result.args, on, strict=False):
-        if flag:
-            walk.tangents[argument] = Value(next(given))
+    copies: dict[SSAValue, SSAValue] = dict(zip(block.args, result.args, strict=False))
+    marked = [argument for argument, flag in zip(result.args, on, strict=False) if flag]
+    given = map(Value, result.args[len(on) :])
+    tangents: dict[SSAValue, Value] = dict(zip(marked, given, strict=True))
     with emitting(result, current().location):
         for op in list(block.ops)[:-1]:
-            walk.step(op)
-        outputs = [walk.copies[value] for value in yielded(block)]
-        tangents = [walk.tangents.get(value) for value in outputs]
-        close(result, [*outputs, *(t.ssa for t in tangents if t is not None)])
-    return result, tuple(t is not None for t in tangents)
+            _step(transforms, op, copies, tangents)
+        outputs = [copies[value] for value in yielded(block)]
+        close(result, [*outputs, *(tangents[x].ssa for x in outputs if x in tangents)])
+    return result, tuple(value in tangents for value in outputs)
 
 
-class _Walk:
-    """The copies of the values so far, and the tangents of the copies."""
-
-    def __init__(self, transforms: Transforms):
-        self.transforms = transforms
-        self.copies: dict[SSAValue, SSAValue] = {}
-        self.tangents: dict[SSAValue, Value] = {}
-
-    def step(self, op: Operation) -> None:
-        copy = again(op, self.copies)
-        append(current().block, copy)
-        known = [self.tangents.get(x, Zero(Value(x).type)) for x in copy.operands]
-        results: Sequence[SSAValue] = copy.results
-        is_differentiable = any(is_float(dtype_of(result.type)) for result in results)
-        if is_differentiable and any(isinstance(each, Value) for each in known):
-            results = self._push(copy, known)
-        self.copies.update(zip(op.results, results, strict=True))
-
-    def _push(self, op: Operation, known: Sequence[Value | Zero]) -> Sequence[SSAValue]:
-        assert isinstance(op, TensorOp)
-        with located(derived("tangent", op.location)):
-            values, tangents = op.pushforward(self.transforms, *known)
-        for value, tangent in zip(values, tangents, strict=True):
-            if isinstance(tangent, Value) and is_float(value.dtype):
-                self.tangents[value.ssa] = tangent
-        results = [value.ssa for value in values]
-        if results != list(op.results):
-            current().block.erase_op(op)
-        return results
+def _step(
+    transforms: Transforms,
+    op: Operation,
+    copies: dict[SSAValue, SSAValue],
+    tangents: dict[SSAValue, Value],
+) -> None:
+    """Adds the copies of an op's results, and the tangents of the copies."""
+    copy = again(op, copies)
+    append(current().block, copy)
+    known = [tangents.get(x, Zero(Value(x).type)) for x in copy.operands]
+    is_differentiable = any(is_float(dtype_of(result.type)) for result in op.results)
+    if not is_differentiable or all(isinstance(each, Zero) for each in known):
+        return
+    assert isinstance(copy, TensorOp)
+    with located(derived("tangent", op.location)):
+        values, moved = copy.pushforward(transforms, *known)
+    for old, value, tangent in zip(op.results, values, moved, strict=True):
+        copies[old] = value.ssa
+        if isinstance(tangent, Value) and is_float(value.dtype):
+            tangents[value.ssa] = tangent
+    if [value.ssa for value in values] != list(copy.results):
+        current().block.erase_op(copy)
