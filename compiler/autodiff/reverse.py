@@ -10,17 +10,15 @@ from stepwell.compiler.dialects.nd import dtype_of, is_float
 from stepwell.compiler.ops.base import Split, TensorOp, Transforms
 from stepwell.compiler.ops.creation import Creation
 from stepwell.compiler.ops.emission import current, emitting, located
-from stepwell.compiler.ops.regions import close, free_variables, lift
+from stepwell.compiler.ops.regions import again, close, free_variables, lift
 from stepwell.compiler.ops.structure import yielded
 from stepwell.compiler.ops.value import Value, Zero, dense, plus
-
-Cotangents = Mapping[SSAValue, Value]
 
 
 def pull_back(
     transforms: Transforms,
     ops: Sequence[Operation],
-    seeds: Cotangents,
+    seeds: Mapping[SSAValue, Value],
     wrt: Sequence[SSAValue],
 ) -> list[Value | Zero]:
     """Emits the pullback of `ops`: the cotangents of `wrt`, given those of some results."""
@@ -81,8 +79,7 @@ def _copy_creations(back: Block) -> None:
     for value in free_variables(back):
         owner = value.owner
         if isinstance(owner, Creation):
-            copy = owner.clone()
-            copy.location = owner.location
+            copy = again(owner, {})
             Rewriter.insert_op(copy, InsertPoint.at_start(back))
             value.replace_uses_with_if(
                 copy.results[0], lambda use: use.operation.parent_block() is back
