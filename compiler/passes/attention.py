@@ -7,20 +7,19 @@ kernels, for the rows of queries and for those of keys.
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from math import prod
 from typing import TypeGuard
 
 from xdsl.ir import Block, Operation, SSAValue
 
 from stepwell.compiler.dialects.loop.types import SERIAL
 from stepwell.compiler.dialects.nd import shape_of
+from stepwell.compiler.dialects.sizes import count_of
 from stepwell.compiler.ops.base import Role, TensorOp
 from stepwell.compiler.ops.contraction import Dot
 from stepwell.compiler.ops.movement import Broadcast, Reshape
 from stepwell.compiler.ops.reduction import Reduction
 from stepwell.compiler.ops.staging import StopGradient
 from stepwell.compiler.passes.groups import same_index
-from stepwell.runtime.sizes import Size
 
 MUCH = 4
 """So many times as long as its sums is a row of a layer, and one of attention without heads longer.
@@ -43,7 +42,7 @@ def _has_long_rows(scores: Dot) -> bool:
     than the sums in them. For few rows, what they are products with would come from memory again
     and again, as weights of layers do."""
     shape = shape_of(scores.lhs.type)
-    depth = prod((shape[axis] for axis in scores.left.data), start=Size.of(1)).static
+    depth = count_of(shape[axis] for axis in scores.left.data).static
     row = shape_of(scores.result.type)[-1:]
     length = row[0].static if row else 1
     batched = scores.batch.data > 0
