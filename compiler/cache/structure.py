@@ -100,7 +100,7 @@ def operations_of(op: Operation) -> str:
 
 
 def _signature(function: FuncOp, name: str) -> str:
-    arguments = ", ".join(text_of(value.type) for value in function.arguments)
+    arguments = ", ".join(text_of(value.type) for value in function.block.args)
     return f"{name}({arguments}) -> ({', '.join(text_of(v.type) for v in function.returned)})"
 
 

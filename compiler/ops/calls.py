@@ -305,7 +305,7 @@ def _expect_fit(
 ) -> None:
     """Checks that a function takes and gives these types, with these sizes for its symbols."""
     for what, wanted, given in (
-        ("takes", [value.type for value in function.arguments], arguments),
+        ("takes", list(function.block.arg_types), arguments),
         ("gives", [value.type for value in function.returned], results),
     ):
         found = wanted if _same(sizes) else [substituted(type, sizes) for type in wanted]

@@ -65,10 +65,6 @@ class FuncOp(Bodied):
         return self.body.block
 
     @property
-    def arguments(self) -> tuple[SSAValue, ...]:
-        return tuple(self.body.block.args)
-
-    @property
     def returned(self) -> tuple[SSAValue, ...]:
         return yielded(self.body.block)
 

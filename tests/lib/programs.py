@@ -89,7 +89,7 @@ def sizes_of(function: FuncOp, arrays: Sequence[Array]) -> dict[str, int]:
     """The symbols of a function, which its arguments' shapes hold by themselves."""
     return {
         str(size): extent
-        for argument, array in zip(function.arguments, arrays, strict=True)
+        for argument, array in zip(function.block.args, arrays, strict=True)
         for size, extent in zip(shape_of(argument.type), array.shape, strict=True)
         if str(size) in size.symbols
     }
@@ -182,7 +182,8 @@ def _pool(machine: Machine) -> bytes:
 def _entry(function: FuncOp, image: pipeline.Image, weights: Mapping[str, Array]) -> Entry:
     name = function.sym_name.data
     inputs = [
-        Argument("input", f"x{n}", _array_type(value)) for n, value in enumerate(function.arguments)
+        Argument("input", f"x{n}", _array_type(value))
+        for n, value in enumerate(function.block.args)
     ]
     constants = [
         Argument("constant", each.sha[:8], _type_like(weights[each.sha]), each.sha)
