@@ -24,14 +24,14 @@ from xdsl.dialects.builtin import (
     i32,
     i64,
 )
-from xdsl.ir import Attribute, ParametrizedAttribute
+from xdsl.ir import Attribute
 from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 
 from stepwell.compiler.dialects.define import Bracketed
-from stepwell.compiler.dialects.sizes import Shape, SizesAttr, parse_shape, parse_tuple, shape_text
+from stepwell.compiler.dialects.sizes import Shape, parse_shape, parse_tuple, shape_text
 from stepwell.compiler.dialects.winograd import transformed
 from stepwell.runtime.dtypes import BY_NAME
 from stepwell.runtime.results import empty
@@ -67,21 +67,19 @@ PART = 1 << 16
 
 
 @irdl_attr_definition
-class InfoAttr(ParametrizedAttribute):
+class InfoAttr(Bracketed[Shape]):
     """What `tensor<…>` cannot say: `#nd.info<dims = [B, 784]>`, only where a size is symbolic."""
 
     name = "nd.info"
-    dims: SizesAttr
 
-    @classmethod
-    def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
-        with parser.in_angle_brackets():
-            parser.parse_keyword("dims")
-            parser.parse_punctuation("=")
-            return [SizesAttr(parse_shape(parser))]
+    @staticmethod
+    def read(parser: AttrParser) -> Shape:
+        parser.parse_keyword("dims")
+        parser.parse_punctuation("=")
+        return parse_shape(parser)
 
-    def print_parameters(self, printer: Printer) -> None:
-        printer.print_string(f"<dims = {shape_text(self.dims.data)}>")
+    def write(self, printer: Printer) -> None:
+        printer.print_string(f"dims = {shape_text(self.data)}")
 
 
 @lru_cache(maxsize=8192)
@@ -92,7 +90,7 @@ def tensor(dtype: str, shape: Shape = ()) -> Tensor:
     statics = [size.static for size in shape]
     symbolic = any(size is None for size in statics)
     dims = [DYNAMIC_INDEX if size is None else size for size in statics]
-    return TensorType(ELEMENTS[dtype], dims, InfoAttr(SizesAttr(shape)) if symbolic else NoneAttr())
+    return TensorType(ELEMENTS[dtype], dims, InfoAttr(shape) if symbolic else NoneAttr())
 
 
 @lru_cache(maxsize=8192)
@@ -100,7 +98,7 @@ def shape_of(type: Attribute) -> Shape:
     """The sizes of a tensor type."""
     assert is_tensor(type)
     if isinstance(type.encoding, InfoAttr):
-        return type.encoding.dims.data
+        return type.encoding.data
     return tuple(map(Size.of, type.get_shape()))
 
 
