@@ -19,7 +19,7 @@ class Bracketed(Data[T], ABC):
 
     @staticmethod
     @abstractmethod
-    def read(parser: AttrParser) -> T:
+    def read(parser: AttrParser, /) -> T:
         """What is between the brackets."""
 
     def write(self, printer: Printer) -> None:

@@ -107,10 +107,7 @@ class NumberAttr(Bracketed[int]):
     """An axis, a count and the like: `<1>`."""
 
     name = "nd.number"
-
-    @staticmethod
-    def read(parser: AttrParser) -> int:
-        return parser.parse_integer()
+    read = staticmethod(AttrParser.parse_integer)
 
 
 @irdl_attr_definition
