@@ -89,7 +89,7 @@ class If(Structure):
         self.results = join.args
 
     def _end_region(self) -> None:
-        if not self._build.terminated:
+        if not isinstance(self._build.block.last_op, TERMINATORS):
             self._ends.append((self._build.block, self.yielded))
         self.yielded = ()
 
@@ -165,11 +165,6 @@ class LlvmBuilder(Access):
     @property
     def arguments(self) -> Sequence[SSAValue]:
         return self.entry.args
-
-    @property
-    def terminated(self) -> bool:
-        """Whether the block has ended, so that what is emitted next needs a new one."""
-        return isinstance(self.block.last_op, TERMINATORS)
 
     def enter(self, block: Block) -> Block:
         """Go on at the end of `block`, which joins the function if it is new."""
