@@ -109,7 +109,7 @@ def arrange(source: elf.Object) -> Layout:
         end = _up(end, system.PAGE)
         segments.append(Segment(start, end, access))
     if end > LARGEST:
-        raise source.refusal("it fills more than 2 GiB")
+        raise elf.refusal(source.name, "it fills more than 2 GiB")
     return Layout(places, slots, segments)
 
 
@@ -129,7 +129,7 @@ def link(source: elf.Object, layout: Layout, image: memoryview, base: int) -> di
         try:
             patch.write(image, place, patch.value(target + addend, base + place))
         except OverflowError:
-            raise source.refusal(f"a relocation of kind {kind} is out of reach") from None
+            raise elf.refusal(source.name, f"a relocation of kind {kind} is out of reach") from None
     named = zip(source.symbols, addresses, strict=True)
     return {symbol.name: address for symbol, address in named if symbol.binding != elf.LOCAL}
 

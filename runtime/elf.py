@@ -73,10 +73,6 @@ class Object:
     symbols: list[Symbol]
     relocations: list[Relocation]
 
-    def refusal(self, reason: str) -> LoadError:
-        """The error that says why this object cannot be loaded."""
-        return refusal(self.name, reason)
-
 
 def parse(data: bytes | memoryview, name: str, architecture: str) -> Object:
     """Reads an object for `architecture`; `name` stands for it in errors.
@@ -132,15 +128,15 @@ def _check(source: Object) -> None:
     for section in source.sections:
         foreign = section.loaded and section.kind not in (PROGBITS, NOTE, NOBITS, X86_UNWIND)
         if foreign or section.kind == REL:
-            raise source.refusal(f"it has a section of kind {section.kind:#x}")
+            raise refusal(source.name, f"it has a section of kind {section.kind:#x}")
         if section.flags & THREAD_LOCAL:
-            raise source.refusal("it has thread-local variables")
+            raise refusal(source.name, "it has thread-local variables")
     unknown = {r.kind for r in source.relocations} - source.kinds.keys()
     if unknown:
-        raise source.refusal(f"it has a relocation of kind {min(unknown)}")
+        raise refusal(source.name, f"it has a relocation of kind {min(unknown)}")
     undefined = sorted(s.name for s in source.symbols[1:] if s.section in (UNDEFINED, COMMON))
     if undefined:
-        raise source.refusal(f"it does not define {', '.join(undefined)}")
+        raise refusal(source.name, f"it does not define {', '.join(undefined)}")
 
 
 def content(view: memoryview, section: Section) -> memoryview:
