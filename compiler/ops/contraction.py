@@ -90,11 +90,9 @@ class Dot(Contraction):
         left, right = self.left.data, self.right.data
         keeps_left = bool(_kept(a, self.batch.data, left))
         keeps_right = bool(_kept(b, self.batch.data, right))
-        if not keeps_left and not keeps_right:
-            return LANES
-        if not keeps_right:
-            return LANES if a - 1 in left else SERIAL
-        return LANES if not keeps_left and b - 1 in right else SERIAL
+        in_left = not keeps_right and (a - 1 in left or not keeps_left)
+        in_right = not keeps_left and b - 1 in right
+        return LANES if in_left or in_right else SERIAL
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         batch, a, b = self.batch.data, shape_of(self.lhs.type), shape_of(self.rhs.type)
