@@ -35,6 +35,8 @@ FIRST: Parameters = {"start": ZERO, "step": 1, "size": ONE, "stride": 1, "low": 
 
 Array = NDArray[Any]
 Gradient = Sequence["Value | Zero"]
+Moved = tuple[Sequence["Value"], Gradient]
+"""Results, and their tangents."""
 
 
 @dataclass(frozen=True)
@@ -150,9 +152,7 @@ class TensorOp(Inferring, abc.ABC):
         rest = min(max(onward), Path.BROKEN)
         return [Path.WHOLE if whole and is_float(dtype_of(x.type)) else rest for x in self.operands]
 
-    def pushforward(
-        self, transforms: Transforms, *tangents: Value | Zero
-    ) -> tuple[Sequence[Value], Gradient]:
+    def pushforward(self, transforms: Transforms, *tangents: Value | Zero) -> Moved:
         """As `tangent`, with the results; ops with regions compute both anew: they answer this."""
         return list(map(Value, self.results)), self.tangent(*tangents)
 

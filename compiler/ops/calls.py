@@ -33,6 +33,7 @@ from stepwell.compiler.ops import creation
 from stepwell.compiler.ops.base import (
     Array,
     Gradient,
+    Moved,
     Path,
     TensorOp,
     Transforms,
@@ -181,9 +182,7 @@ class Call(TensorOp):
             known[onward] = paths(self.function().block, onward)
         return known[onward]
 
-    def pushforward(
-        self, transforms: Transforms, *tangents: Value | Zero
-    ) -> tuple[Sequence[Value], Gradient]:
+    def pushforward(self, transforms: Transforms, *tangents: Value | Zero) -> Moved:
         on = tuple(isinstance(each, Value) for each in tangents)
 
         def make(callee: Callee) -> tuple[Callee, Sequence[bool]]:

@@ -13,6 +13,7 @@ from stepwell.compiler.dialects.nd import Tensor, dtype_of, is_float, tensor, te
 from stepwell.compiler.ops.base import (
     Array,
     Gradient,
+    Moved,
     Path,
     PureOp,
     TensorOp,
@@ -153,9 +154,7 @@ class If(PureOp):
         found = (paths(region.block, onward) for region in self.regions)
         return [min(max(onward), Path.BROKEN), *map(max, *found)]
 
-    def pushforward(
-        self, transforms: Transforms, *tangents: Value | Zero
-    ) -> tuple[Sequence[Value], Gradient]:
+    def pushforward(self, transforms: Transforms, *tangents: Value | Zero) -> Moved:
         on = [isinstance(each, Value) for each in tangents[1:]]
         pairs = [transforms.forward(region.block, on) for region in self.regions]
         flags = [any(each) for each in zip(*(found for _, found in pairs), strict=True)]

@@ -12,6 +12,7 @@ from stepwell.compiler.dialects.sizes import NumberAttr
 from stepwell.compiler.ops.base import (
     Array,
     Gradient,
+    Moved,
     PureOp,
     Transforms,
     all_leading,
@@ -83,9 +84,7 @@ class CustomGradient(PureOp):
         sums = [plus(a, b) for a, b in zip(of_results, through[len(op.operands) :], strict=True)]
         return [plus(a, b) for a, b in zip(op.ruled(sums), through, strict=False)]
 
-    def pushforward(
-        self, transforms: Transforms, *tangents: Value | Zero
-    ) -> tuple[Sequence[Value], Gradient]:
+    def pushforward(self, transforms: Transforms, *tangents: Value | Zero) -> Moved:
         self._expect_own([isinstance(each, Value) for each in tangents])
         op = self._keeping()
         moved = op.rule_transposed(transforms, tangents)

@@ -10,7 +10,7 @@ from xdsl.irdl import prop_def, var_operand_def, var_result_def
 
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, shape_of, tensor
 from stepwell.compiler.dialects.sizes import NumberAttr
-from stepwell.compiler.ops.base import Gradient, PureOp, Transforms
+from stepwell.compiler.ops.base import Moved, PureOp, Transforms
 from stepwell.compiler.ops.control import led, select, settled
 from stepwell.compiler.ops.regions import inline, written
 from stepwell.compiler.ops.structure import yielded
@@ -78,9 +78,7 @@ class Loop(PureOp, abc.ABC):
         first, last = self.constants.data, self.constants.data + self.carries
         return Parts(values[:first], values[first:last], values[last:])
 
-    def pushforward(
-        self, transforms: Transforms, *tangents: Value | Zero
-    ) -> tuple[Sequence[Value], Gradient]:
+    def pushforward(self, transforms: Transforms, *tangents: Value | Zero) -> Moved:
         first, count, body = self.constants.data, self.carries, self.regions[-1].block
         on = [isinstance(each, Value) for each in tangents]
         carried = slice(first, first + count)

@@ -15,6 +15,7 @@ from stepwell.compiler.ops.base import (
     Array,
     Effect,
     Gradient,
+    Moved,
     OneToOne,
     Path,
     PerExample,
@@ -106,9 +107,7 @@ class Remat(PureOp):
     def paths(self, *onward: Path) -> Sequence[Path]:
         return paths(self.body.block, onward)
 
-    def pushforward(
-        self, transforms: Transforms, *tangents: Value | Zero
-    ) -> tuple[Sequence[Value], Gradient]:
+    def pushforward(self, transforms: Transforms, *tangents: Value | Zero) -> Moved:
         on = [isinstance(each, Value) for each in tangents]
         block, flags = transforms.forward(self.body.block, on)
         operands = [*map(Value, self.operands), *present(tangents)]
