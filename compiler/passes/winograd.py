@@ -77,16 +77,14 @@ def _is_plain(window: Sliding) -> bool:
     )
 
 
-def _sizes(op: Convolution) -> tuple[int, int, int, int, int]:
+def _sizes(op: Convolution) -> list[int]:
     """Images, rows, columns and channels of the result, and channels of the operand."""
-    images, rows, columns, results = shape_of(op.result.type)
+    sizes = (*shape_of(op.result.type), shape_of(op.rhs.type)[-2])
     unknown = (1, UNKNOWN, UNKNOWN, 0, 0)
-    sizes = (images, rows, columns, results, shape_of(op.rhs.type)[-2])
-    n, p, q, o, c = (
+    return [
         other if size.static is None else size.static
         for size, other in zip(sizes, unknown, strict=True)
-    )
-    return n, p, q, o, c
+    ]
 
 
 def _direct_cost(op: Convolution) -> int:
