@@ -165,13 +165,8 @@ class DynamicUpdateSlice(Linear, PerExample):
         (g,), starts = cotangents, [Value(start) for start in self.starts]
         part = Value(self.update)
         outside = update_slice(g, part.like(0), starts)
-        inside = take_slice(g, starts, part.shape)
+        (inside,) = emitted("dynamic_slice", [g, *starts], shape=part.shape)
         return [outside, inside, *(Zero(each.type) for each in starts)]
-
-
-def take_slice(x: Value, starts: Sequence[Value], shape: Shape) -> Value:
-    """The elements of x from the starts, in this shape."""
-    return emitted("dynamic_slice", [x, *starts], shape=shape)[0]
 
 
 def update_slice(x: Value, update: Value, starts: Sequence[Value]) -> Value:
