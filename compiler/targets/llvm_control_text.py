@@ -18,10 +18,9 @@ def br(scope: Scope, op: Operation) -> str:
 
 def _split(scope: Scope, op: Operation) -> tuple[Sequence[SSAValue], ...]:
     """The operands in their segments."""
+    walk = iter(operands_of(op))
     sizes = scope.texts.integers(op.properties["operandSegmentSizes"])
-    operands = operands_of(op)
-    ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
-    return tuple(operands[start:end] for start, end in zip([0, *ends], ends, strict=False))
+    return tuple([next(walk) for _ in range(size)] for size in sizes)
 
 
 def cond_br(scope: Scope, op: Operation) -> str:
