@@ -164,12 +164,11 @@ def parse_affine_of(parser: Parser, operands: list[UnresolvedOperand]) -> Affine
 
 def print_axes(printer: Printer, axes: Sequence[SSAValue], sizes: Shape) -> None:
     """`[%m : B, %n : 512]`"""
-    printer.print_string("[")
-    for position, (axis, size) in enumerate(zip(axes, sizes, strict=True)):
-        printer.print_string(", " if position else "")
-        printer.print_ssa_value(axis)
-        printer.print_string(f" : {size}")
-    printer.print_string("]")
+    with printer.in_square_brackets():
+        for position, (axis, size) in enumerate(zip(axes, sizes, strict=True)):
+            printer.print_string(", " if position else "")
+            printer.print_ssa_value(axis)
+            printer.print_string(f" : {size}")
 
 
 def parse_axes(parser: Parser) -> tuple[list[Parser.Argument], Shape]:
