@@ -1,11 +1,11 @@
 """The types of the llvm level, interned: equal types are one object, found by identity."""
 
-from collections.abc import Mapping
 from functools import cache
 from typing import TypeGuard
 
 from xdsl.dialects.builtin import (
     BFloat16Type,
+    FixedBitwidthType,
     Float16Type,
     Float32Type,
     Float64Type,
@@ -38,13 +38,6 @@ void = LLVMVoidType()
 Vector = VectorType[Attribute]
 FLOATS = (BFloat16Type, Float16Type, Float32Type, Float64Type)
 
-_WIDTHS: Mapping[type, int] = {
-    BFloat16Type: 16,
-    Float16Type: 16,
-    Float32Type: 32,
-    Float64Type: 64,
-    LLVMPointerType: 64,
-}
 _INTEGERS = {1: i1, 8: i8, 16: i16, 32: i32, 64: i64}
 
 
@@ -103,10 +96,10 @@ def like(shape: Attribute, type: Attribute) -> Attribute:
 def bits(type: Attribute) -> int:
     """The width of a scalar or of a vector's lane; a pointer has 64 bits."""
     scalar = element(type)
-    if (width := _WIDTHS.get(scalar.__class__)) is not None:
-        return width
-    if isinstance(scalar, IntegerType):
+    if isinstance(scalar, FixedBitwidthType):
         return scalar.bitwidth
+    if isinstance(scalar, LLVMPointerType):
+        return 64
     raise ValueError(f"{type} has no width")
 
 
