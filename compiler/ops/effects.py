@@ -27,11 +27,11 @@ from stepwell.compiler.dialects.nd import (
     text_of,
 )
 from stepwell.compiler.dialects.texts import TextAttr
-from stepwell.compiler.ops.base import Array, Effect, Gradient, concrete, expect, refusal
+from stepwell.compiler.ops.base import Array, Effect, concrete, expect, refusal
 from stepwell.compiler.ops.host import Host
 from stepwell.compiler.ops.regions import written
 from stepwell.compiler.ops.scan import slice_of
-from stepwell.compiler.ops.value import Value, Zero, again, emitted
+from stepwell.compiler.ops.value import Value, again, emitted
 from stepwell.runtime import system
 from stepwell.runtime.entry import filled, placeholders
 from stepwell.runtime.errors import CallError, CompileError
@@ -136,13 +136,8 @@ class Custom(Effect):
     def lower(self, h: Host, operands: Sequence[SSAValue], results: Sequence[SSAValue]) -> None:
         h.write(CustomOp, [*operands, *results], (), {"symbol": self.symbol})
 
-    def gradient(self, *cotangents: Value) -> Gradient:
-        raise self._opaque()
-
-    def tangent(self, *tangents: Value | Zero) -> Gradient:
-        raise self._opaque()
-
-    def _opaque(self) -> CompileError:
+    def missing(self, method: str, purpose: str) -> CompileError:
+        """It lacks derivatives, which only its user can know."""
         return CompileError(
             "SW0212",
             f"the C function {self.symbol.data} has no derivative",
