@@ -22,7 +22,6 @@ from stepwell.compiler.lower.grids.frame import GridFrame
 from stepwell.compiler.lower.grids.versions import NARROW
 from stepwell.compiler.lower.loop_to_llvm import host
 from stepwell.compiler.lower.loop_to_llvm.context import Error, Word, fail, read
-from stepwell.compiler.lower.loop_to_llvm.control import LowerBlock
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame
 from stepwell.compiler.lower.loop_to_llvm.program import Program
 from stepwell.compiler.lower.loop_to_llvm.types import as_integer, in_memory
@@ -48,11 +47,11 @@ class Device:
         return self.kernels[-1]
 
 
-def launch(lower: LowerBlock, device: Device, frame: Frame, op: gpu.LaunchOp) -> None:
+def launch(device: Device, frame: Frame, op: gpu.LaunchOp) -> None:
     """The body becomes a kernel of the GPU, and the op a call of the driver, unless there is no
     block to run."""
     build, number = frame.build, len(device.kernels)
-    grid = _outlined(lower, device, frame, op)
+    grid = _outlined(device, frame, op)
     extents = [build.trunc(frame.values[each], i32) for each in _extents(op)]
     added = _added(op)
     if added.static is None:
@@ -68,7 +67,7 @@ def launch(lower: LowerBlock, device: Device, frame: Frame, op: gpu.LaunchOp) ->
         _call(frame, Word.LAUNCH, [kernel, *extents, bytes, stream, parameters, nothing])
 
 
-def _outlined(lower: LowerBlock, device: Device, frame: Frame, op: gpu.LaunchOp) -> GridFrame:
+def _outlined(device: Device, frame: Frame, op: gpu.LaunchOp) -> GridFrame:
     body = op.body.block
     name = device.kernel(frame.build.function.sym_name.data)
     _expect_room(name, op)
@@ -77,7 +76,7 @@ def _outlined(lower: LowerBlock, device: Device, frame: Frame, op: gpu.LaunchOp)
     )
     index = i32 if NARROW in op.attributes else i64
     grid = GridFrame(frame, device.program, build, body, index)
-    lower(grid, body)
+    grid.lower(body)
     build.ret()
     grid.close()
     return grid

@@ -26,7 +26,7 @@ from stepwell.compiler.lower.grids import (
     together,
 )
 from stepwell.compiler.lower.grids.alignment import Alignments
-from stepwell.compiler.lower.loop_to_llvm import STATEMENTS, lower_block, program_of, replace_ops
+from stepwell.compiler.lower.loop_to_llvm import STATEMENTS, program_of, replace_ops
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame
 from stepwell.compiler.lower.loop_to_llvm.program import Program
 from stepwell.compiler.machines import machine_named
@@ -55,7 +55,7 @@ def lower(module: ModuleOp, machine: Machine) -> list[Operation]:
     device = driver.Device(Program({}, (), machine, inside))
     statements = {
         **STATEMENTS,
-        gpu.LaunchOp: partial(driver.launch, lower_block, device),
+        gpu.LaunchOp: partial(driver.launch, device),
         LoadOp: driver.read_back,
         CopyOp: driver.copy,
         HostOp: driver.show,

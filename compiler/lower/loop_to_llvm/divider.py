@@ -14,7 +14,6 @@ from xdsl.dialects import arith, math
 from xdsl.dialects.utils import FastMathFlag
 from xdsl.ir import Block, Operation, SSAValue
 
-from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 from stepwell.compiler.dialects.loop.explicit import ForOp
 from stepwell.compiler.lower.costs import STEPS
@@ -65,8 +64,7 @@ def evaluate(frame: Frame, op: Operation) -> None:
     together = _relief(frame.program, op.parent).get(op)
     if together is None:
         assert isinstance(op, Relaxable)
-        operands = [frame.values[operand] for operand in operands_of(op)]
-        instruction = EXACT[type(op)].instruction(frame.build, *operands)
+        instruction = EXACT[type(op)].instruction(frame.build, *frame.operands(op))
         frame.values[op.results[0]] = relaxed(op, instruction)
     elif op is together[0]:
         _by_newton(frame, together)
@@ -100,11 +98,10 @@ def _by_newton(frame: Frame, ops: Sequence[Operation]) -> None:
 
 
 def _given(frame: Frame, op: Operation) -> Sequence[object]:
-    operands = [frame.values[operand] for operand in operands_of(op)]
     if not _is_by(op):
-        return operands
+        return frame.operands(op)
     assert op.parent is not None
-    return operands[0], frame.program.inverses[op.parent, op.operands[1]]
+    return frame.values[op.operands[0]], frame.program.inverses[op.parent, op.operands[1]]
 
 
 def _relief(program: Program, block: Block | None) -> Mapping[Operation, Sequence[Operation]]:

@@ -6,7 +6,6 @@ from math import nan
 from xdsl.dialects import arith
 from xdsl.ir import Operation, SSAValue
 
-from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.llvm.types import bits, i32, lanes
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 from stepwell.compiler.dialects.loop.scalar import SplatOp
@@ -26,7 +25,7 @@ WAYS: Mapping[type[Operation], tuple[Callable[..., SSAValue], int]] = {
 
 def evaluate(frame: Frame, op: Operation) -> None:
     """By three instructions where LLVM takes six; of a constant it knows what that is not."""
-    build, (a, b) = frame.build, [frame.values[operand] for operand in operands_of(op)]
+    build, (a, b) = frame.build, frame.operands(op)
     plain, which = WAYS[type(op)]
     able = FEATURES <= {*frame.program.machine.features}
     size = bits(a.type) * (lanes(a.type) or 1)

@@ -7,18 +7,25 @@ from typing import final
 
 from xdsl.dialects.builtin import IntegerType
 from xdsl.dialects.llvm import AddressOfOp, ConstantOp
-from xdsl.ir import Attribute, Block, SSAValue
+from xdsl.ir import Attribute, Block, Operation, SSAValue
 
+from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.llvm.instructions import PoisonOp
 from stepwell.compiler.dialects.llvm.types import i64, lanes, size
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
+from stepwell.compiler.dialects.locations import source_line
+from stepwell.compiler.dialects.loop.host import ConditionOp
+from stepwell.compiler.dialects.loop.nests import YieldOp
 from stepwell.compiler.dialects.loop.types import buffer_type
 from stepwell.compiler.lower.loop_to_llvm.program import Program
+from stepwell.compiler.lower.loop_to_llvm.scalars import INSTRUCTIONS, WITH_PROPERTIES
 from stepwell.compiler.lower.loop_to_llvm.sizes import Sizes, at_entry
 from stepwell.compiler.lower.loop_to_llvm.types import in_memory, lowered
+from stepwell.runtime.errors import CompileError
 
 SLOT = 8
 """Bytes of the widest scalar."""
+TERMINATORS = (YieldOp, ConditionOp)
 
 
 @final
@@ -34,6 +41,14 @@ class Values(dict[SSAValue, SSAValue]):
         return found
 
 
+def refusal(op: Operation) -> CompileError:
+    return CompileError(
+        "SW0240",
+        f"{op.name} cannot become instructions: an earlier stage replaces it",
+        where=source_line(op.location),
+    )
+
+
 class Frame(ABC):
     """A function or a task. Its entry block stays open for places, sizes and what is fetched."""
 
@@ -47,6 +62,27 @@ class Frame(ABC):
         self.sizes = Sizes(build, self.symbol, self.index)
         self._start = build.enter(Block())
         self._types: dict[int, Attribute] = {}
+
+    def lower(self, block: Block) -> None:
+        """Emits what a block's ops do; its terminator is left to the op around it."""
+        build, values, statements = self.build, self.values, self.program.statements
+        outside = build.location
+        for op in block.ops:
+            kind = type(op)
+            build.location = op.location
+            if (instruction := INSTRUCTIONS.get(kind)) is not None:
+                values[op.results[0]] = instruction(build, *self.operands(op))
+            elif (statement := statements.get(kind)) is not None:
+                statement(self, op)
+            elif (of_op := WITH_PROPERTIES.get(kind)) is not None:
+                values[op.results[0]] = of_op(build, op, *self.operands(op))
+            elif kind not in TERMINATORS:
+                raise refusal(op)
+        build.location = outside
+
+    def operands(self, op: Operation) -> list[SSAValue]:
+        """What an op's operands have become."""
+        return [self.values[operand] for operand in operands_of(op)]
 
     def type_of(self, value: SSAValue) -> Attribute:
         """The type of what the value becomes."""

@@ -9,7 +9,6 @@ from stepwell.compiler.dialects.llvm_builder import Parameter
 from stepwell.compiler.dialects.loop.types import BufferType
 from stepwell.compiler.lower.loop_to_llvm.callees import Callee
 from stepwell.compiler.lower.loop_to_llvm.context import read
-from stepwell.compiler.lower.loop_to_llvm.control import LowerBlock
 from stepwell.compiler.lower.loop_to_llvm.frame import FunctionFrame
 from stepwell.compiler.lower.loop_to_llvm.program import Program
 from stepwell.compiler.lower.loop_to_llvm.types import lowered
@@ -30,7 +29,7 @@ def parameters(callee: Callee) -> list[Parameter]:
     return [*leading, *given, *[Parameter(i64)] * len(callee.sizes)]
 
 
-def define(lower: LowerBlock, program: Program, callee: Callee) -> None:
+def define(program: Program, callee: Callee) -> None:
     """`void NAME(context, sizes, arguments, symbols)`, or i32 if it may fail: 0, or 1 if it did."""
     build = program.define(
         callee.body,
@@ -45,7 +44,7 @@ def define(lower: LowerBlock, program: Program, callee: Callee) -> None:
     symbols = dict(zip(callee.sizes, given, strict=True))
     frame = FunctionFrame(program, build, symbols, context, shown)
     frame.values.update(arguments)
-    lower(frame, callee.definition.body.block)
+    frame.lower(callee.definition.body.block)
     build.ret(0 if callee.may_fail else None)
     frame.close()
 

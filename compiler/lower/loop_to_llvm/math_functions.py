@@ -6,7 +6,6 @@ from typing import final
 import numpy as np
 from xdsl.ir import Attribute, Operation, SSAValue
 
-from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.llvm.types import bits, element, i1, integer, lanes, like, vector
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 from stepwell.compiler.lower.arithmetic import Arithmetic
@@ -21,7 +20,7 @@ NAMES: Mapping[type[Operation], str] = {FLOAT[name]: name for name in FUNCTIONS}
 
 def evaluate(frame: Frame, op: Operation) -> None:
     """The function's program in the place of the op."""
-    operands = [frame.values[operand] for operand in operands_of(op)]
+    operands = frame.operands(op)
     name = NAMES[type(op)]
     frame.values[op.results[0]] = FUNCTIONS[name](
         LlvmArithmetic(frame, name, operands[0].type), *operands
