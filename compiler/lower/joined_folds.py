@@ -64,20 +64,21 @@ def _key(op: Operation, names: Names, depth: int = 0) -> object:
     """Equal for ops that compute the same, folds included, when values have these names."""
     operands = tuple(names.get(operand, operand) for operand in operands_of(op))
     types = tuple(result.type for result in op.results)
-    bodies = tuple(_body_key(region.block, names, depth + 1) for region in op.regions)
+    bodies = tuple(structure(region.block, names, depth + 1) for region in op.regions)
     # The attributes of 0 and -0 are equal, what they print as is not.
     is_number = isinstance(op, arith.ConstantOp)
     properties = repr(op.value) if is_number else frozenset(op.properties.items())
-    return type(op), operands, types, properties, bodies
+    return type(op), operands, types, properties, frozenset(op.attributes), bodies
 
 
-def _body_key(block: Block, names: Names, depth: int) -> object:
-    inner = {**names, **{axis: (depth, number) for number, axis in enumerate(block.args)}}
+def structure(block: Block, names: Names, depth: int = 0) -> object:
+    """Equal for blocks that compute the same: ops, types and parameters, with values numbered."""
+    inner = {**names, **{value: (depth, number) for number, value in enumerate(block.args)}}
     keys: list[object] = []
     for number, op in enumerate(block.ops):
         keys.append(_key(op, inner, depth))
         inner.update({result: (depth, number, n) for n, result in enumerate(op.results, 1)})
-    return tuple(keys)
+    return tuple(argument.type for argument in block.args), tuple(keys)
 
 
 def _hoisted(op: Operation, first: FoldOp, place: dict[Operation, int]) -> bool:

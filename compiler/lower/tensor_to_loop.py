@@ -15,6 +15,7 @@ from stepwell.compiler.dialects.loop.nests import KernelOp as LoopKernel
 from stepwell.compiler.dialects.loop.sites import SITES, SiteAttr
 from stepwell.compiler.dialects.nd import RefAttr, Weight
 from stepwell.compiler.dialects.sizes import BindingsAttr, NumberAttr, Range
+from stepwell.compiler.lower.joined_folds import structure
 from stepwell.compiler.lower.nests import lower_kernel, symbols_of
 from stepwell.compiler.ops.base import Role, TensorOp
 from stepwell.compiler.ops.creation import WeightOp
@@ -140,7 +141,7 @@ class Lowering:
         """
         block = kernel.body.block
         within = ((symbol, ranges.get(symbol)) for symbol in symbols_of(block))
-        key = structure(block), self._numerics, *within
+        key = structure(block, {}), self._numerics, *within
         if key not in self._known:
             name = f"{_title(kernel)}_{len(self.kernels)}"
             while name in self._taken:
@@ -150,23 +151,6 @@ class Lowering:
                 self._known[key].attributes[NUMERICS] = self._numerics
             self.kernels.append(self._known[key])
         return self._known[key]
-
-
-def structure(block: Block) -> object:
-    """Equal for closed blocks that compute the same: ops, types and parameters, with values
-    numbered."""
-    numbers: dict[SSAValue, int] = {value: n for n, value in enumerate(block.args)}
-    ops: list[object] = []
-    for op in block.ops:
-        operands = tuple(numbers[operand] for operand in op.operands)
-        types = tuple(result.type for result in op.results)
-        properties = tuple(sorted(op.properties.items(), key=lambda entry: entry[0]))
-        marks = tuple(sorted(op.attributes))
-        regions = tuple(structure(region.block) for region in op.regions)
-        ops.append((op.name, operands, types, properties, marks, regions))
-        for result in op.results:
-            numbers[result] = len(numbers)
-    return tuple(argument.type for argument in block.args), tuple(ops)
 
 
 def _title(kernel: KernelOp) -> str:
