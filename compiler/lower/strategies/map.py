@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import log2, prod
-from typing import ClassVar, Self, TypeAlias, final
+from typing import ClassVar, Self, final
 
 from xdsl.ir import SSAValue
 
@@ -12,7 +12,7 @@ from stepwell.compiler.dialects.llvm.types import size
 from stepwell.compiler.dialects.loop.nests import KernelOp, ReadOp, SortOp
 from stepwell.compiler.dialects.loop.types import LANE_COUNT, buffer_type
 from stepwell.compiler.lower.analysis import Analysis, Axis, lanes_of
-from stepwell.compiler.lower.columns import Columns, columns_of, folded, is_from_afar, rows_together
+from stepwell.compiler.lower.columns import columns_of, folded, is_from_afar, rows_together
 from stepwell.compiler.lower.costs import (
     NANOSECONDS,
     ROUNDS,
@@ -25,6 +25,7 @@ from stepwell.compiler.lower.costs import (
     task_time,
     turned_axis,
 )
+from stepwell.compiler.lower.folds import Block
 from stepwell.compiler.lower.strategies.base import (
     Refusal,
     Strategy,
@@ -135,46 +136,34 @@ def expand_tiled(
             nest = Analysis(op)
             tiling = tiling_of(nest)
             loops = partial(NestLoops, writer, nest, tiling, buffers, streamed=streamed)
-            tasks = tasks_of(nest, tiling, task * 1000)
-            inside: Inside = partial(_whole, loops)
+            tasks, in_blocks = tasks_of(nest, tiling, task * 1000), None
             if (columns := columns_of(nest, tiling, deep)) is not None:
                 sums = view(writer, kernel.arguments[-1], writer.extent(room), columns.sums)
-                inside = partial(_in_blocks, writer, loops, columns, sums)
-                tasks = tasks and columns.tasks
+                tasks, in_blocks = tasks and columns.tasks, partial(columns.write, writer, sums)
                 room = room + buffer_bytes(columns.sums)
-            write = partial(_write, writer, inside, bool(streamed), tasks, columns is not None)
+            write = partial(_write, writer, loops, in_blocks, tasks, bool(streamed))
             unless_empty(writer, op.sizes.data, kernel.symbols.ranges, write)
 
 
-Inside: TypeAlias = Callable[[Intervals], None]
-
-
-def _whole(loops: Callable[..., NestLoops], intervals: Intervals) -> None:
-    loops().write(intervals)
-
-
-def _in_blocks(
+def _write(
     writer: Writer,
     loops: Callable[..., NestLoops],
-    columns: Columns,
-    sums: SSAValue,
-    intervals: Intervals,
-) -> None:
-    columns.write(writer, sums, lambda block: loops(block=block).write(intervals))
-
-
-def _write(
-    writer: Writer, inside: Inside, fence: bool, tasks: Tasks | None, together: bool
+    in_blocks: Callable[[Callable[[Block], None]], None] | None,
+    tasks: Tasks | None,
+    fence: bool,
 ) -> None:
     def task(intervals: Intervals, _: Bound) -> None:
-        inside(intervals)
+        if in_blocks is None:
+            loops().write(intervals)
+        else:
+            in_blocks(lambda block: loops(block=block).write(intervals))
         if fence:
             writer.fence()
 
     if tasks is None:
         task({}, 0)
     else:
-        tasks.write(writer, task, together=together)
+        tasks.write(writer, task, together=in_blocks is not None)
 
 
 def last_written(kernel: KernelOp) -> frozenset[SSAValue]:
