@@ -158,7 +158,7 @@ class NestLoops:
         lanes = tiling.lanes.value
 
         def vector() -> None:
-            self._tile(self._masks(self._bases[lanes], right, 1), 1, None)
+            self._tile(masks(self._writer, self._bases[lanes], right, tiling.width, 1), 1, None)
 
         along = partial(self._each, lanes, left, right, tiling.width, vector)
         self._each(tiling.rows.value, top, bottom, 1, along)
@@ -195,38 +195,22 @@ class NestLoops:
             return None
         known = isinstance(whole, int) and isinstance(high, int)
         if rest is not None and (known or self._tiling.panels):
-            last = partial(self._last_lanes, axis, rest, inside)
-            return self._each(axis, whole, high, block, last)
+            last = masks(self._writer, 0, rest, width, -(-rest // width))
+            return self._each(axis, whole, high, block, lambda: inside(last))
         if interval.unit % width == 0 and not self._tiling.panels:
             return self._each(axis, whole, high, width, lambda: inside((None,)))
         vectors = self._tiling.vectors if self._tiling.panels else 1
 
         def masked() -> None:
-            inside(self._masks(self._bases[axis], high, vectors))
+            inside(masks(self._writer, self._bases[axis], high, width, vectors))
 
         return self._each(axis, whole, high, width * vectors, masked)
-
-    def _last_lanes(
-        self, axis: SSAValue, count: int, inside: Callable[[tuple[Mask, ...]], None]
-    ) -> None:
-        """A tile of so many lanes: whole vectors, and at most one with a mask."""
-        width, first = self._tiling.width, self._bases[axis]
-        end = self._writer.add(first, count)
-        whole, masked = divmod(count, width)
-        masks: list[Mask] = [None] * whole
-        if masked:
-            last = self._writer.add(first, whole * width)
-            masks.append(self._writer.mask(last, end, width))
-        inside(tuple(masks))
 
     def _whole(self, interval: Interval, tile: int) -> Bound:
         """Where the last full tile ends."""
         if interval.unit % tile == 0:
             return interval.high
         return self._writer.round_down(interval.high, tile)
-
-    def _masks(self, low: Bound, high: Bound, vectors: int) -> tuple[Mask, ...]:
-        return masks(self._writer, low, high, self._tiling.width, vectors)
 
     def _each(
         self, axis: SSAValue, low: Bound, high: Bound, step: int, inside: Callable[[], None]

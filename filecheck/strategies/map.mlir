@@ -16,7 +16,7 @@ loop.kernel @bias(%x: !loop.buffer<[8, 40] x f32>, %b: !loop.buffer<[40] x f32>)
 // CHECK:         loop.load %b[{{.*}}] : !loop.buffer<[40] x f32> to vector<16xf32>
 // CHECK:         loop.load %b[{{.*}}] : !loop.buffer<[40] x f32> to vector<16xf32>
 // CHECK:         [[LAST:%\d+]] = loop.mask %{{.*}} : vector<16xi1>
-// CHECK-NEXT:    loop.load %b[{{.*}}] where [[LAST]]
+// CHECK:         loop.load %b[{{.*}}] where [[LAST]]
 // CHECK-NEXT:    loop.for %{{.*}} step 1 {
 // CHECK-NOT:       %b
 // CHECK-COUNT-2:   loop.store %{{.*}}, %y[{{%\d+}}] : vector<16xf32>
