@@ -25,11 +25,5 @@ class Binary(Protocol):
 
 
 FUNCTIONS: Mapping[str, Unary | Binary] = {
-    "cos": cos,
-    "erf": erf,
-    "exp": exp,
-    "log": log,
-    "pow": pow,
-    "sin": sin,
-    "tanh": tanh,
+    each.__name__: each for each in (cos, erf, exp, log, pow, sin, tanh)
 }
