@@ -73,11 +73,7 @@ def _pi(bits: int) -> int:
     guard = 64
 
     def arctan_of_inverse(n: int) -> int:
-        total, power, k = 0, (1 << (bits + guard)) // n, 1
-        while power:
-            total += power // k if k % 4 == 1 else -(power // k)
-            power //= n * n
-            k += 2
-        return total
+        odd = range(1, (bits + guard) // (n.bit_length() - 1), 2)
+        return sum((2 - k % 4) * ((1 << (bits + guard)) // (k * n**k)) for k in odd)
 
     return (16 * arctan_of_inverse(5) - 4 * arctan_of_inverse(239)) >> guard
