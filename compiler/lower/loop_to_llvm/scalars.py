@@ -11,7 +11,7 @@ from xdsl.ir import Attribute, Operation, OpResult, SSAValue
 
 from stepwell.compiler.dialects.llvm.arithmetic import FloatPredicate, IntegerPredicate
 from stepwell.compiler.dialects.llvm.cursor import Operand
-from stepwell.compiler.dialects.llvm.types import bf16, element, f16, i64, integer, lanes, vector
+from stepwell.compiler.dialects.llvm.types import bf16, element, f16, integer, lanes, vector
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 from stepwell.compiler.dialects.loop.explicit import AnyOp, DotOp, ExtractOp, MaskOp, ShuffleOp
 from stepwell.compiler.dialects.loop.scalar import (
@@ -108,13 +108,8 @@ def _splat(build: LlvmBuilder, op: SplatOp, scalar: SSAValue) -> SSAValue:
 
 
 def _lanes(build: LlvmBuilder, op: LanesOp, first: SSAValue) -> SSAValue:
-    type = lowered(op.result.type)
-    scalar = element(type)
-    first = first if scalar == i64 else build.trunc(first, scalar)
-    count = lanes(type)
-    if count is None:
-        return first
-    return build.add(build.splat(first, count), build.iota(vector(scalar, count)))
+    count = lanes(op.result.type) or 1
+    return build.add(build.splat(first, count), build.iota(vector(first.type, count)))
 
 
 def _mask(build: LlvmBuilder, op: MaskOp, first: SSAValue, bound: SSAValue) -> SSAValue:
