@@ -1,7 +1,6 @@
 """Vectors taken apart and turned: halves, single lanes, and square tiles transposed."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 from xdsl.ir import SSAValue
 
@@ -11,15 +10,10 @@ from stepwell.compiler.dialects.sizes import IntsAttr, NumberAttr
 from stepwell.compiler.lower.writer import Writer
 
 
-@lru_cache(maxsize=256)
-def _picked(numbers: tuple[int, ...]) -> IntsAttr:
-    return IntsAttr(numbers)
-
-
 def shuffle(writer: Writer, a: SSAValue, b: SSAValue, numbers: Sequence[int]) -> SSAValue:
     """Lanes of two vectors, numbered through."""
     type = vector(element(a.type), len(numbers))
-    return writer.pure(ShuffleOp, (a, b), type, {"lanes": _picked(tuple(numbers))})
+    return writer.pure(ShuffleOp, (a, b), type, {"lanes": IntsAttr(tuple(numbers))})
 
 
 def halved(writer: Writer, value: SSAValue) -> tuple[SSAValue, SSAValue]:

@@ -64,11 +64,6 @@ def _number(text: str, type: Attribute) -> Attribute:
     return FloatAttr(float(text), cast(AnyFloat, type))
 
 
-@lru_cache(maxsize=64)
-def _predicate(name: str) -> Mapping[str, Attribute]:
-    return {"predicate": StringAttr(name)}
-
-
 @lru_cache(maxsize=4096)
 def _access(offset: Size, *coefficients: Size) -> Mapping[str, Attribute]:
     terms = tuple((coefficient, number) for number, coefficient in enumerate(coefficients))
@@ -313,8 +308,11 @@ class Writer:
         return self.pure(SelectOp, (condition, true, false), true.type)
 
     def compare(self, predicate: str, first: Bound, second: Bound) -> SSAValue:
-        operands = self.value(first), self.value(second)
-        return self.pure(CompareOp, operands, like(operands[0].type, i1), _predicate(predicate))
+        operands, kind = (
+            (self.value(first), self.value(second)),
+            {"predicate": StringAttr(predicate)},
+        )
+        return self.pure(CompareOp, operands, like(operands[0].type, i1), kind)
 
     # Memory.
 
