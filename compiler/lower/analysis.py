@@ -105,17 +105,14 @@ class Analysis:
         """The axes along which a value differs, as far as it counts: not by its fold's guard."""
         return self._dependences.get(value, _NONE)
 
-    def is_inside(self, access: Access) -> bool:
-        """Whether the access is known to lie in its buffer whatever the condition."""
-        return all(self._is_within(access, number) for number in range(len(access.op.access.data)))
-
-    def is_inside_along(self, access: Access, axes: Container[SSAValue]) -> bool:
-        """Whether this is known of those of its indices in which one of these axes is."""
+    def is_inside(self, access: Access, axes: Container[SSAValue] | None = None) -> bool:
+        """Whether the access is known to lie in its buffer whatever the condition: by all of its
+        indices, or by those in which one of these axes is."""
         indices, affines = access.op.indices, access.op.access.data
         return all(
             self._is_within(access, number)
             for number, affine in enumerate(affines)
-            if any(indices[term] in axes for _, term in affine.terms)
+            if axes is None or any(indices[term] in axes for _, term in affine.terms)
         )
 
     def _is_within(self, access: Access, number: int) -> bool:

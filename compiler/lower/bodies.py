@@ -383,7 +383,7 @@ class BodyWriter(ABC):
         """Whether, where the condition does not hold, the read may give any element: those from the
         first on, along the axes that go on."""
         along = self._dropped_along(access)
-        if along is None or not self.analysis.is_inside_along(access, along):
+        if along is None or not self.analysis.is_inside(access, along):
             return False
         steps = [step.bounds({})[0] for axis, step in access.at.terms.items() if axis in along]
         return all(least is not None and least >= 0 for least in steps)
