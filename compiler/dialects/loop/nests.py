@@ -77,6 +77,16 @@ class KernelOp(Function):
     plan = opt_prop_def(PlanAttr)
     traits = traits_def(IsolatedFromAbove(), SymbolOpInterface(), NoTerminator())
 
+    @property
+    def nests(self) -> "list[NestOp]":
+        return [op for op in self.body.block.ops if isinstance(op, NestOp)]
+
+    @property
+    def locals(self) -> dict[SSAValue, BufferType]:
+        """What the nests leave to each other."""
+        ops = self.body.block.ops
+        return {op.result: op.result.type for op in ops if isinstance(op, LocalOp)}
+
     def verify_(self) -> None:
         if any(not isinstance(argument.type, BufferType) for argument in self.arguments):
             raise VerifyException("a kernel's arguments are buffers")

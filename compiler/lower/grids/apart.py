@@ -13,7 +13,6 @@ from stepwell.compiler.dialects.loop.types import BufferType, buffer, buffer_typ
 from stepwell.compiler.dialects.sizes import Range
 from stepwell.compiler.lower.analysis import Analysis
 from stepwell.compiler.lower.grids.long_folds import LongFold, folds_of, long_fold, separated
-from stepwell.compiler.lower.strategies.base import locals_of, nests_of
 from stepwell.compiler.lower.writer import ONE, Writer
 from stepwell.runtime.sizes import Size
 
@@ -50,13 +49,13 @@ class Apart:
 
     def __init__(self, kernel: KernelOp, outer: int = 0, warps: int = 0) -> None:
         self.ranges = kernel.symbols.ranges
-        locals = locals_of(kernel).items()
+        locals = kernel.locals.items()
         self.buffers = {local: row_of(type, outer) for local, type in locals}
         """What the parts leave to each other."""
         self._outer = outer
         self._warps = warps
         self._made: list[NestOp | LocalOp] = []
-        self.parts = [part for nest in nests_of(kernel) for part in self._parts(nest)]
+        self.parts = [part for nest in kernel.nests for part in self._parts(nest)]
         folds = [part.fold for part in self.parts if part.fold is not None]
         self._folds = [(fold, _pays(fold, self.ranges)) for fold in folds]
 

@@ -18,13 +18,7 @@ from stepwell.compiler.lower.costs import length
 from stepwell.compiler.lower.folds import NestWriter
 from stepwell.compiler.lower.grids.blocks import in_blocks
 from stepwell.compiler.lower.grids.staging import Side, Staged, rows_of
-from stepwell.compiler.lower.strategies.base import (
-    Refusal,
-    Strategy,
-    expanding,
-    locals_of,
-    nests_of,
-)
+from stepwell.compiler.lower.strategies.base import Refusal, Strategy, expanding
 from stepwell.compiler.lower.strategies.gemm import contraction_in
 from stepwell.compiler.lower.tiling import unless_empty
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Writer
@@ -241,8 +235,8 @@ class BlockedStrategy(Strategy):
     @classmethod
     def candidate(cls, kernel: KernelOp) -> Contraction | Refusal:
         """The contraction of a kernel that is large enough for blocks."""
-        nests = nests_of(kernel)
-        if len(nests) != 1 or locals_of(kernel):
+        nests = kernel.nests
+        if len(nests) != 1 or kernel.locals:
             return Refusal("it is not one nest")
         found = contraction_of(Analysis(nests[0]))
         if isinstance(found, str):

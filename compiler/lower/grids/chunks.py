@@ -18,14 +18,7 @@ from stepwell.compiler.lower.grids.chain import Chain
 from stepwell.compiler.lower.grids.grid import Grid, rows_of
 from stepwell.compiler.lower.grids.versions import Ask, Sometimes
 from stepwell.compiler.lower.grids.warps import Rows, Warps, refusal_of
-from stepwell.compiler.lower.strategies.base import (
-    Refusal,
-    Strategy,
-    expanding,
-    nests_of,
-    place,
-    total_bytes,
-)
+from stepwell.compiler.lower.strategies.base import Refusal, Strategy, expanding, place, total_bytes
 from stepwell.compiler.lower.tiling import unless_empty
 from stepwell.compiler.lower.writer import Bound, Writer
 from stepwell.compiler.machines.machine import Machine
@@ -73,7 +66,7 @@ class Chunks(Sometimes):
         apart.erase()
 
     def _otherwise(self, kernel: KernelOp) -> Warps | Grid:
-        nests = [Analysis(nest) for nest in nests_of(kernel)]
+        nests = [Analysis(nest) for nest in kernel.nests]
         if refusal_of(nests, self.bytes) is None:
             return Warps(self.bytes)
         return Grid(self.bytes, min(map(rows_of, nests)))

@@ -23,7 +23,7 @@ from stepwell.compiler.lower.grids.near import bring_near
 from stepwell.compiler.lower.grids.team import UNROLLED, Threads
 from stepwell.compiler.lower.grids.versions import Ask, Sometimes, are_multiples
 from stepwell.compiler.lower.grids.warps import Row, Rows, Warps, folds_together, outer_of, point
-from stepwell.compiler.lower.strategies.base import Refusal, expanding, nests_of, place, total_bytes
+from stepwell.compiler.lower.strategies.base import Refusal, expanding, place, total_bytes
 from stepwell.compiler.lower.tiling import unless_empty
 from stepwell.compiler.lower.writer import ONE, Bound, Writer
 from stepwell.compiler.machines.gpu.matrices import WARP
@@ -58,7 +58,7 @@ class Crews(Sometimes):
     def fits(cls, kernel: KernelOp, machine: Machine) -> Refusal | None:
         if any(isinstance(op, SortOp | ScanOp | WhileOp) for op in kernel.walk()):
             return Refusal("it sorts, or is a loop for each element")
-        nests = [Analysis(nest) for nest in nests_of(kernel)]
+        nests = [Analysis(nest) for nest in kernel.nests]
         outer = outer_of(nests)
         if not all(_is_one_thing(nest, outer, machine.vector_bytes) for nest in nests):
             return Refusal("there is a fold not along what lies side by side, or for each element")
@@ -77,7 +77,7 @@ class Crews(Sometimes):
 
     @classmethod
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
-        nests = [Analysis(nest) for nest in nests_of(kernel)]
+        nests = [Analysis(nest) for nest in kernel.nests]
         width = lanes_of({type for nest in nests for type in nest.types}, machine.vector_bytes)
         length = _longest(nests).static or EACH * cls.threads
         threads = next((count for count in THREADS if count * EACH >= length), THREADS[-1])
@@ -133,7 +133,7 @@ class _Rows:
     from where they are brought."""
 
     def __init__(self, kernel: KernelOp, plan: Crews) -> None:
-        nests = [Analysis(nest) for nest in nests_of(kernel)]
+        nests = [Analysis(nest) for nest in kernel.nests]
         self.plan = plan
         self.rows = Rows(nests, plan.bytes, kernel.symbols.ranges, {})
         self.outer = self.rows.outer

@@ -17,15 +17,7 @@ from stepwell.compiler.lower.costs import length
 from stepwell.compiler.lower.folds import NestWriter
 from stepwell.compiler.lower.intervals import Intervals
 from stepwell.compiler.lower.loop_to_llvm.types import in_memory
-from stepwell.compiler.lower.strategies.base import (
-    Refusal,
-    Strategy,
-    expanding,
-    locals_of,
-    nests_of,
-    place,
-    total_bytes,
-)
+from stepwell.compiler.lower.strategies.base import Refusal, Strategy, expanding, place, total_bytes
 from stepwell.compiler.lower.strategies.map import tiling_of
 from stepwell.compiler.lower.tiling import Tasks, Tiling, unless_empty
 from stepwell.compiler.lower.writer import Bound, Writer
@@ -55,15 +47,15 @@ class Grid(Strategy):
 
     @classmethod
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
-        nests = [Analysis(nest) for nest in nests_of(kernel)]
+        nests = [Analysis(nest) for nest in kernel.nests]
         rows = min(map(rows_of, nests), default=1)
         return cls(bytes_for(kernel, machine), rows)
 
     def workspace(self, kernel: KernelOp) -> Size:
-        return total_bytes(locals_of(kernel).values())
+        return total_bytes(kernel.locals.values())
 
     def expand(self, kernel: KernelOp) -> None:
-        locals, nests = locals_of(kernel), nests_of(kernel)
+        locals, nests = kernel.locals, kernel.nests
         with expanding(kernel) as writer:
             writer.location = kernel.location
             buffers = place(writer, kernel.arguments[-1], locals) if locals else {}

@@ -23,7 +23,6 @@ from stepwell.compiler.dialects.loop.types import (
 from stepwell.compiler.dialects.sizes import Shape, SizesAttr, SymbolsAttr
 from stepwell.compiler.lower.analysis import Access, Analysis, divisor
 from stepwell.compiler.lower.loop_to_llvm.types import in_memory
-from stepwell.compiler.lower.strategies.base import nests_of
 from stepwell.compiler.lower.writer import ONE
 from stepwell.runtime.sizes import Size
 
@@ -33,7 +32,7 @@ BYTES = 16
 
 def multiples_in(kernel: KernelOp) -> Mapping[str, int]:
     """Symbols that decide whether vectors are aligned, with what they should be multiples of."""
-    nests = [Analysis(nest) for nest in nests_of(kernel)]
+    nests = [Analysis(nest) for nest in kernel.nests]
     accesses = [(nest, access) for nest in nests for access in nest.accesses.values()]
     elements = [in_memory(buffer_type(access.buffer).element) for _, access in accesses]
     widest = max(map(bytes_of, elements), default=BYTES)

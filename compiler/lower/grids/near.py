@@ -11,7 +11,7 @@ from stepwell.compiler.dialects.loop.types import AccessAttr, Affine, BufferType
 from stepwell.compiler.dialects.sizes import SizesAttr
 from stepwell.compiler.lower.analysis import Access, Analysis
 from stepwell.compiler.lower.grids.apart import row_of
-from stepwell.compiler.lower.strategies.base import buffer_bytes, locals_of
+from stepwell.compiler.lower.strategies.base import buffer_bytes
 from stepwell.compiler.lower.strategies.rows import aligned_axes
 from stepwell.compiler.lower.writer import ONE, ZERO
 
@@ -25,7 +25,7 @@ def bring_near(
     """The locals of which there is no room for a row, as far as that is known. If there is some
     left, inputs are brought there that are read along rows in a fold, or several times."""
     far, left = dict[SSAValue, BufferType](), room - OTHERS
-    for value, type in {**locals_of(kernel), **dict(_inputs(kernel, nests, outer))}.items():
+    for value, type in {**kernel.locals, **dict(_inputs(kernel, nests, outer))}.items():
         bytes = buffer_bytes(row_of(type, outer)).static or 0
         if bytes > left and isinstance(value.owner, LocalOp):
             far[value] = type

@@ -20,12 +20,7 @@ from stepwell.compiler.lower.grids.blocks import SHARED_BYTES, in_blocks, share,
 from stepwell.compiler.lower.grids.grid import bytes_for
 from stepwell.compiler.lower.loop_to_llvm.types import in_memory
 from stepwell.compiler.lower.shuffles import extract
-from stepwell.compiler.lower.strategies.base import (
-    Refusal,
-    Strategy,
-    expanding,
-    nests_of,
-)
+from stepwell.compiler.lower.strategies.base import Refusal, Strategy, expanding
 from stepwell.compiler.lower.tiling import unless_empty
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Writer
 from stepwell.compiler.machines.machine import Machine
@@ -83,7 +78,7 @@ class Transposed(Strategy):
             unless_empty(writer, nest.sizes.data, kernel.symbols.ranges, launch)
 
     def _squares(self, kernel: KernelOp) -> "_Squares | None":
-        nests = [Analysis(nest) for nest in nests_of(kernel)]
+        nests = [Analysis(nest) for nest in kernel.nests]
         if len(nests) != 1 or nests[0].inside or nests[0].scans or nests[0].repeats:
             return None
         (nest,), accesses = nests, nests[0].accesses

@@ -17,15 +17,7 @@ from stepwell.compiler.lower.bodies import BodyWriter, Mask, Ready, Spread, Tile
 from stepwell.compiler.lower.costs import best_lanes, length
 from stepwell.compiler.lower.folds import NestWriter
 from stepwell.compiler.lower.grids.team import UNROLLED, Threads
-from stepwell.compiler.lower.strategies.base import (
-    Refusal,
-    Strategy,
-    expanding,
-    locals_of,
-    nests_of,
-    place,
-    total_bytes,
-)
+from stepwell.compiler.lower.strategies.base import Refusal, Strategy, expanding, place, total_bytes
 from stepwell.compiler.lower.strategies.rows import handed_on, shared_axes
 from stepwell.compiler.lower.tiling import unless_empty
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Writer
@@ -51,7 +43,7 @@ class Warps(Strategy):
     def fits(cls, kernel: KernelOp, machine: Machine) -> Refusal | None:
         if any(isinstance(op, SortOp | ScanOp | WhileOp) for op in kernel.walk()):
             return Refusal("it sorts, or is a loop for each element")
-        return refusal_of([Analysis(nest) for nest in nests_of(kernel)], machine.vector_bytes)
+        return refusal_of([Analysis(nest) for nest in kernel.nests], machine.vector_bytes)
 
     @classmethod
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
@@ -208,8 +200,8 @@ def point(body: NestWriter, team: Threads, own: Container[SSAValue] = ()) -> Non
 
 
 def _rows_of(kernel: KernelOp, bytes: int) -> Rows:
-    nests = [Analysis(nest) for nest in nests_of(kernel)]
-    return Rows(nests, bytes, kernel.symbols.ranges, locals_of(kernel))
+    nests = [Analysis(nest) for nest in kernel.nests]
+    return Rows(nests, bytes, kernel.symbols.ranges, kernel.locals)
 
 
 @final

@@ -20,15 +20,7 @@ from stepwell.compiler.lower.costs import UNKNOWN, length
 from stepwell.compiler.lower.intervals import ALL
 from stepwell.compiler.lower.overwriting import Place, place_of
 from stepwell.compiler.lower.panels import Panels
-from stepwell.compiler.lower.strategies.base import (
-    Refusal,
-    Strategy,
-    expanding,
-    locals_of,
-    nests_of,
-    place,
-    total_bytes,
-)
+from stepwell.compiler.lower.strategies.base import Refusal, Strategy, expanding, place, total_bytes
 from stepwell.compiler.lower.strategies.gemm import tiling_by
 from stepwell.compiler.lower.strategies.map import VECTORS, tiling_of
 from stepwell.compiler.lower.strategies.rows import shared_axes
@@ -66,7 +58,7 @@ class Attention(Strategy):
 
     @classmethod
     def fits(cls, kernel: KernelOp, machine: Machine) -> Refusal | None:
-        nests = [Analysis(nest) for nest in nests_of(kernel)]
+        nests = [Analysis(nest) for nest in kernel.nests]
         if len(nests) < 2 or not shared_axes(nests):
             return Refusal("what one nest leaves to another is not read along the same rows")
         axis = tiled_axis(nests)
@@ -138,13 +130,13 @@ class _Attention:
     def __init__(self, plan: Attention, kernel: KernelOp):
         self.plan = plan
         self.kernel = kernel
-        self.nests = [Analysis(nest) for nest in nests_of(kernel)]
+        self.nests = [Analysis(nest) for nest in kernel.nests]
         self.axis = tiled_axis(self.nests)
         *self.before, self.count = self.nests[0].nest.sizes.data[: self.axis + 1]
         products = _products(self.nests, self.axis)
         self.products = {nest: _Product(plan, found) for nest, found in products}
         self.height = -(-plan.rows // plan.mr) * plan.mr
-        locals = locals_of(kernel)
+        locals = kernel.locals
         self.homes = homes(locals, self.nests)
         kept = dict.fromkeys(self.homes.values())
         self.types = {home: _rows_of(locals[home], self.axis, self.height) for home in kept}

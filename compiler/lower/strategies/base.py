@@ -9,7 +9,7 @@ from typing import ClassVar, Self, TypeVar
 from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.loop.host import ViewOp
-from stepwell.compiler.dialects.loop.nests import KernelOp, LocalOp, NestOp
+from stepwell.compiler.dialects.loop.nests import KernelOp
 from stepwell.compiler.dialects.loop.types import (
     AccessAttr,
     Affine,
@@ -69,7 +69,7 @@ class Strategy(ABC):
     def workspace(self, kernel: KernelOp) -> Size:
         """The bytes that the expanded kernel needs as its last argument, if not those of all that
         its nests leave to each other; 0 for no argument."""
-        return total_bytes(locals_of(kernel).values())
+        return total_bytes(kernel.locals.values())
 
     @abstractmethod
     def expand(self, kernel: KernelOp) -> None:
@@ -120,15 +120,6 @@ def expanding(kernel: KernelOp) -> Generator[Writer]:
     yield Writer(kernel.body.block)
     for op in reversed(ops):
         op.erase(safe_erase=False)
-
-
-def locals_of(kernel: KernelOp) -> dict[SSAValue, BufferType]:
-    """What the nests leave to each other."""
-    return {op.result: op.result.type for op in kernel.body.block.ops if isinstance(op, LocalOp)}
-
-
-def nests_of(kernel: KernelOp) -> list[NestOp]:
-    return [op for op in kernel.body.block.ops if isinstance(op, NestOp)]
 
 
 def buffer_bytes(type: BufferType) -> Size:

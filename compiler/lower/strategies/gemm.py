@@ -26,14 +26,7 @@ from stepwell.compiler.lower.dots import Recipe, Words
 from stepwell.compiler.lower.folds import Block
 from stepwell.compiler.lower.intervals import ALL, Intervals
 from stepwell.compiler.lower.panels import Panels
-from stepwell.compiler.lower.strategies.base import (
-    Refusal,
-    Strategy,
-    expanding,
-    locals_of,
-    nests_of,
-    view,
-)
+from stepwell.compiler.lower.strategies.base import Refusal, Strategy, expanding, view
 from stepwell.compiler.lower.suited import Suited, distance_of
 from stepwell.compiler.lower.tile_sums import TileSums
 from stepwell.compiler.lower.tiling import NestLoops, Tasks, Tiling, unless_empty
@@ -75,8 +68,8 @@ class Gemm(Strategy):
 
     @classmethod
     def fits(cls, kernel: KernelOp, machine: Machine) -> Refusal | None:
-        nests = nests_of(kernel)
-        if len(nests) != 1 or locals_of(kernel):
+        nests = kernel.nests
+        if len(nests) != 1 or kernel.locals:
             return Refusal("it is not one nest")
         found = contraction_of(Analysis(nests[0]))
         return Refusal(found) if isinstance(found, str) else None
@@ -95,7 +88,7 @@ class Gemm(Strategy):
 
 
 def contraction_in(kernel: KernelOp) -> Contraction:
-    found = contraction_of(Analysis(nests_of(kernel)[0]))
+    found = contraction_of(Analysis(kernel.nests[0]))
     assert not isinstance(found, str)
     return found
 

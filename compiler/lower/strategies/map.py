@@ -31,8 +31,6 @@ from stepwell.compiler.lower.strategies.base import (
     Strategy,
     buffer_bytes,
     expanding,
-    locals_of,
-    nests_of,
     place,
     total_bytes,
     view,
@@ -89,7 +87,7 @@ class Map(Strategy):
 
     @classmethod
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
-        nests = [Analysis(nest) for nest in nests_of(kernel)]
+        nests = [Analysis(nest) for nest in kernel.nests]
         rows = max((rows_at_once(nest, machine) for nest in nests), default=1)
         wide = max((columns(nest, machine) for nest in nests), default=1)
         vectors = min((side_by_side(nest) for nest in nests), default=VECTORS)
@@ -105,10 +103,10 @@ class Map(Strategy):
         return replace(self, stream=0)
 
     def workspace(self, kernel: KernelOp) -> Size:
-        nests = map(Analysis, nests_of(kernel))
+        nests = map(Analysis, kernel.nests)
         found = (columns_of(nest, self.tiling(nest), self.deep) for nest in nests)
         sums = total_bytes(columns.sums for columns in found if columns is not None)
-        return sums + total_bytes(locals_of(kernel).values())
+        return sums + total_bytes(kernel.locals.values())
 
     def expand(self, kernel: KernelOp) -> None:
         streamed = last_written(kernel) if self.stream else ()
@@ -126,7 +124,7 @@ def expand_tiled(
     deep: int = 0,
 ) -> None:
     """The nests one after the other in such tiles, in tasks of `task` microseconds at most."""
-    locals, nests = locals_of(kernel), nests_of(kernel)
+    locals, nests = kernel.locals, kernel.nests
     with expanding(kernel) as writer:
         writer.location = kernel.location
         buffers = place(writer, kernel.arguments[-1], locals) if locals else {}

@@ -6,7 +6,7 @@ from typing import ClassVar, Self, final
 from stepwell.compiler.dialects.loop.nests import KernelOp, ScanOp
 from stepwell.compiler.lower.analysis import Analysis
 from stepwell.compiler.lower.costs import best_lanes
-from stepwell.compiler.lower.strategies.base import Refusal, Strategy, nests_of
+from stepwell.compiler.lower.strategies.base import Refusal, Strategy
 from stepwell.compiler.lower.strategies.map import VECTORS, expand_tiled, tiling_of
 from stepwell.compiler.lower.tiling import Tiling
 from stepwell.compiler.machines.machine import Machine
@@ -45,7 +45,7 @@ class Prefix(Strategy):
     @classmethod
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
         plan = cls(machine.vector_bytes, machine.vector_registers // 4)
-        nests = [nest for nest in map(Analysis, nests_of(kernel)) if nest.scans]
+        nests = [nest for nest in map(Analysis, kernel.nests) if nest.scans]
         tilings = [plan.tiling(nest) for nest in nests]
         if any(tiling.lanes is not None for tiling in tilings):
             return plan

@@ -13,15 +13,7 @@ from stepwell.compiler.dialects.sizes import count_of
 from stepwell.compiler.lower.analysis import Access, Analysis, collapse, lanes_of
 from stepwell.compiler.lower.bodies import Ahead
 from stepwell.compiler.lower.costs import NANOSECONDS, length, memory, steps, task_time
-from stepwell.compiler.lower.strategies.base import (
-    Refusal,
-    Strategy,
-    expanding,
-    locals_of,
-    nests_of,
-    place,
-    total_bytes,
-)
+from stepwell.compiler.lower.strategies.base import Refusal, Strategy, expanding, place, total_bytes
 from stepwell.compiler.lower.strategies.map import last_written, leave_caches, tiling_of
 from stepwell.compiler.lower.tiling import Interval, NestLoops, cut, unless_empty
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Writer
@@ -60,7 +52,7 @@ class Rows(Strategy):
 
     @classmethod
     def fits(cls, kernel: KernelOp, machine: Machine) -> Refusal | None:
-        nests = nests_of(kernel)
+        nests = kernel.nests
         if len(nests) < 2:
             return Refusal("there is only one nest")
         if not shared_axes([Analysis(nest) for nest in nests]):
@@ -69,7 +61,7 @@ class Rows(Strategy):
 
     @classmethod
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
-        nests = [Analysis(nest) for nest in nests_of(kernel)]
+        nests = [Analysis(nest) for nest in kernel.nests]
         outer = shared_axes(nests)
         cost = sum(_row_cost(nest, outer, machine.vector_bytes) for nest in nests)
         rows = count_of(nests[0].nest.sizes.data[:outer])
@@ -101,13 +93,13 @@ class _Rows:
     def __init__(self, plan: Rows, kernel: KernelOp):
         self.plan = plan
         self.kernel = kernel
-        self.nests = [Analysis(nest) for nest in nests_of(kernel)]
+        self.nests = [Analysis(nest) for nest in kernel.nests]
         self.outer = shared_axes(self.nests)
         self.shape = self.nests[0].nest.sizes.data[: self.outer]
         self.count = count_of(self.shape)
         self.locals = {
             local: buffer(type.shape[self.outer :], type.element)
-            for local, type in locals_of(kernel).items()
+            for local, type in kernel.locals.items()
         }
         self.bytes = total_bytes(self.locals.values())
         self.streamed = last_written(kernel) if plan.stream else frozenset[SSAValue]()

@@ -6,7 +6,6 @@ from loop_text import parse_kernel
 from stepwell.compiler.dialects.loop.nests import FoldOp
 from stepwell.compiler.lower.analysis import Analysis
 from stepwell.compiler.lower.guards import is_bound
-from stepwell.compiler.lower.strategies.base import nests_of
 
 KERNEL = """
 loop.kernel @sums(%x: !loop.buffer<[9] x f32>) -> (%y: !loop.buffer<[9] x f32>) {{
@@ -41,7 +40,7 @@ loop.kernel @sums(%x: !loop.buffer<[9] x f32>) -> (%y: !loop.buffer<[9] x f32>) 
 def test_comparisons_that_bound_an_index_hold_between_two_rows(
     high: str, both: str, bounds: bool
 ) -> None:
-    (nest,) = nests_of(parse_kernel(KERNEL.format(high=high, both=both)))
+    (nest,) = parse_kernel(KERNEL.format(high=high, both=both)).nests
     analysis = Analysis(nest)
     (fold,) = (op for op in nest.walk() if isinstance(op, FoldOp))
     guard = analysis.guards[fold]

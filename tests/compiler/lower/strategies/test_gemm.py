@@ -27,7 +27,6 @@ from stepwell.compiler.lower.blocking import (
 from stepwell.compiler.lower.contraction import contraction_of
 from stepwell.compiler.lower.costs import evenly
 from stepwell.compiler.lower.strategies import choose_plan
-from stepwell.compiler.lower.strategies.base import nests_of
 from stepwell.compiler.lower.strategies.gemm import Gemm
 from stepwell.compiler.machines import MACHINES
 
@@ -151,7 +150,7 @@ def test_blocks_are_whole_chunks_or_parts_of_one(
     kernel: str, order: str, positions: int, steps: list[int]
 ) -> None:
     text = fixed(KERNELS[kernel].replace(ORDER, order), 8, 8, 20)
-    contraction = contraction_of(Analysis(nests_of(parse_kernel(text))[0]))
+    contraction = contraction_of(Analysis(parse_kernel(text).nests[0]))
     assert not isinstance(contraction, str)
     assert [count for _, count in contraction.blocks(positions)] == steps
 
