@@ -26,15 +26,7 @@ from stepwell.compiler.lower.costs import (
     turned_axis,
 )
 from stepwell.compiler.lower.folds import Block
-from stepwell.compiler.lower.strategies.base import (
-    Refusal,
-    Strategy,
-    buffer_bytes,
-    expanding,
-    place,
-    total_bytes,
-    view,
-)
+from stepwell.compiler.lower.strategies.base import Refusal, Strategy, expanding, place, total_bytes
 from stepwell.compiler.lower.tiling import Intervals, NestLoops, Tasks, Tiling, unless_empty
 from stepwell.compiler.lower.writer import ONE, Bound, Writer
 from stepwell.compiler.machines.machine import Machine
@@ -124,11 +116,10 @@ def expand_tiled(
     deep: int = 0,
 ) -> None:
     """The nests one after the other in such tiles, in tasks of `task` microseconds at most."""
-    locals, nests = kernel.locals, kernel.nests
+    locals, nests, workspace = kernel.locals, kernel.nests, kernel.arguments[-1]
     with expanding(kernel) as writer:
         writer.location = kernel.location
-        buffers = place(writer, kernel.arguments[-1], locals) if locals else {}
-        room = total_bytes(locals.values())
+        buffers, room = place(writer, workspace, locals), total_bytes(locals.values())
         for op in nests:
             writer.location = op.location
             nest = Analysis(op)
@@ -136,9 +127,9 @@ def expand_tiled(
             loops = partial(NestLoops, writer, nest, tiling, buffers, streamed=streamed)
             tasks, in_blocks = tasks_of(nest, tiling, task * 1000), None
             if (columns := columns_of(nest, tiling, deep)) is not None:
-                sums = view(writer, kernel.arguments[-1], writer.extent(room), columns.sums)
+                sums = place(writer, workspace, {op: columns.sums}, [(room, 1)])[op]
                 tasks, in_blocks = tasks and columns.tasks, partial(columns.write, writer, sums)
-                room = room + buffer_bytes(columns.sums)
+                room = room + total_bytes([columns.sums])
             write = partial(_write, writer, loops, in_blocks, tasks, bool(streamed))
             unless_empty(writer, op.sizes.data, kernel.symbols.ranges, write)
 

@@ -17,15 +17,7 @@ from stepwell.compiler.dialects.sizes import count_of
 from stepwell.compiler.lower.analysis import lanes_of
 from stepwell.compiler.lower.codes import cast, code_bytes, code_of, code_type, integer_op
 from stepwell.compiler.lower.costs import length
-from stepwell.compiler.lower.strategies.base import (
-    Refusal,
-    Strategy,
-    buffer_bytes,
-    expanding,
-    place,
-    total_bytes,
-    view,
-)
+from stepwell.compiler.lower.strategies.base import Refusal, Strategy, expanding, place, total_bytes
 from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Writer
 from stepwell.compiler.machines.machine import Machine
 from stepwell.runtime.sizes import Size, smallest
@@ -95,8 +87,8 @@ Carried = Sequence[SSAValue]
 
 @final
 class SortedRows:
-    """The rows of a sort. In the workspace each task has the counts of digits for each chunk, and
-    twice the room for a row of every input, of which one is filled from the other."""
+    """The rows of a sort. In the workspace each task has twice the room for a row of every input,
+    of which one is filled from the other, and the counts of digits for each chunk."""
 
     def __init__(self, plan: Sort, kernel: KernelOp):
         (op,) = kernel.body.block.ops
@@ -115,7 +107,7 @@ class SortedRows:
         self.counts = buffer((self.chunks * VALUES,), i64)
         self.rooms = [buffer((self.length,), type) for type in self.elements]
         self.half = total_bytes(self.rooms)
-        self.bytes = buffer_bytes(self.counts) + self.half * 2
+        self.bytes = self.half * 2 + total_bytes([self.counts])
         self.workspace = kernel.arguments[-1]
 
     @property
@@ -229,8 +221,8 @@ class _SortedRow:
     def _by_digits(self) -> None:
         """All positions in the order of their lowest digit, then of the next, …, each stable."""
         writer, rows = self.writer, self.rows
-        place = writer.affine([(rows.bytes, self.task)])
-        self.counts = view(writer, rows.workspace, place, rows.counts)
+        behind = [(rows.bytes, self.task), (rows.half, 2)]
+        self.counts = place(writer, rows.workspace, {0: rows.counts}, behind)[0]
         start = self._rooms(0)
 
         def load(_: Bound, low: Bound, high: Bound) -> None:
@@ -248,7 +240,7 @@ class _SortedRow:
 
     def _rooms(self, half: Bound) -> list[SSAValue]:
         rows = self.rows
-        before = [(rows.bytes, self.task), (rows.half, half), (buffer_bytes(rows.counts), 1)]
+        before = [(rows.bytes, self.task), (rows.half, half)]
         types = dict(enumerate(rows.rooms))
         return list(place(self.writer, rows.workspace, types, before).values())
 
