@@ -2,21 +2,10 @@
 
 from functools import lru_cache
 
-from xdsl.dialects.builtin import BFloat16Type, Float16Type, IndexType, IntegerType, i1
+from xdsl.dialects.builtin import BFloat16Type, Float16Type, IndexType, IntegerType, i1, i16, i64
 from xdsl.ir import Attribute
 
-from stepwell.compiler.dialects.llvm.types import (
-    FLOATS,
-    bits,
-    i8,
-    i16,
-    i64,
-    integer,
-    is_vector,
-    lanes,
-    ptr,
-    vector,
-)
+from stepwell.compiler.dialects.llvm.types import FLOATS, bits, integer, is_vector, like, ptr
 from stepwell.compiler.dialects.loop.types import BufferType
 
 
@@ -29,7 +18,7 @@ def lowered(type: Attribute) -> Attribute:
     if isinstance(type, BufferType):
         return ptr
     if is_vector(type):
-        return vector(lowered(type.element_type), lanes(type) or 0)
+        return like(type, lowered(type.element_type))
     if isinstance(type, IndexType):
         return i64
     if isinstance(type, Float16Type | BFloat16Type):
@@ -41,7 +30,7 @@ def lowered(type: Attribute) -> Attribute:
 def in_memory(element: Attribute) -> Attribute:
     """The type of a buffer's element in memory, where a truth value takes a byte."""
     type = lowered(element)
-    return i8 if type == i1 else type
+    return integer(8) if type == i1 else type
 
 
 @lru_cache(maxsize=256)
