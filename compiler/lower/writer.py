@@ -39,7 +39,7 @@ from stepwell.compiler.dialects.loop.explicit import (
     StackOp,
     StoreOp,
 )
-from stepwell.compiler.dialects.loop.host import ConditionOp, WhileOp
+from stepwell.compiler.dialects.loop.host import ConditionOp, ViewOp, WhileOp
 from stepwell.compiler.dialects.loop.nests import IndexOp, YieldOp
 from stepwell.compiler.dialects.loop.scalar import CompareOp, LanesOp, SelectOp, SplatOp
 from stepwell.compiler.dialects.loop.syntax import INDEX
@@ -320,6 +320,12 @@ class Writer:
         op = construct(StackOp, (), (type,), NOTHING, self.location)
         append(self._levels[self._floor].block, op)
         return op.result
+
+    def view(self, base: SSAValue, offset: Bound, type: BufferType) -> SSAValue:
+        """A buffer within another one, so many of its elements from its start."""
+        if isinstance(offset, int):
+            return self.effect(ViewOp, (base,), (type,), _access(Size.of(offset))).results[0]
+        return self.effect(ViewOp, (base, offset), (type,), _access(ZERO, ONE)).results[0]
 
     def load(
         self, source: SSAValue, offset: Bound, type: Attribute, mask: SSAValue | None = None

@@ -8,17 +8,9 @@ from typing import ClassVar, Self, TypeVar
 
 from xdsl.ir import SSAValue
 
-from stepwell.compiler.dialects.loop.host import ViewOp
 from stepwell.compiler.dialects.loop.nests import KernelOp
-from stepwell.compiler.dialects.loop.types import (
-    AccessAttr,
-    Affine,
-    BufferType,
-    Parameter,
-    Plan,
-    PlanAttr,
-)
-from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term, Writer
+from stepwell.compiler.dialects.loop.types import BufferType, Parameter, Plan, PlanAttr
+from stepwell.compiler.lower.writer import ZERO, Term, Writer
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.passes.assign_buffers import aligned
 from stepwell.runtime.errors import CompileError
@@ -127,15 +119,6 @@ def buffer_bytes(type: BufferType) -> Size:
     return aligned(type.bytes)
 
 
-def view(writer: Writer, workspace: SSAValue, offset: Bound, type: BufferType) -> SSAValue:
-    """A buffer within the workspace, so many bytes from its start."""
-    if isinstance(offset, int):
-        operands, access = [workspace], Affine((), Size.of(offset))
-    else:
-        operands, access = [workspace, offset], Affine(((ONE, 0),), ZERO)
-    return writer.effect(ViewOp, operands, (type,), {"access": AccessAttr((access,))}).results[0]
-
-
 def place(
     writer: Writer,
     workspace: SSAValue,
@@ -146,7 +129,7 @@ def place(
     places: dict[K, SSAValue] = {}
     offset = ZERO
     for key, type in types.items():
-        places[key] = view(writer, workspace, writer.affine(before, offset), type)
+        places[key] = writer.view(workspace, writer.affine(before, offset), type)
         offset = offset + buffer_bytes(type)
     return places
 

@@ -26,7 +26,7 @@ from stepwell.compiler.lower.dots import Recipe, Words
 from stepwell.compiler.lower.folds import Block
 from stepwell.compiler.lower.intervals import ALL, Intervals
 from stepwell.compiler.lower.panels import Panels
-from stepwell.compiler.lower.strategies.base import Refusal, Strategy, expanding, view
+from stepwell.compiler.lower.strategies.base import Refusal, Strategy, expanding
 from stepwell.compiler.lower.suited import Suited, distance_of
 from stepwell.compiler.lower.tile_sums import TileSums
 from stepwell.compiler.lower.tiling import NestLoops, Tasks, Tiling, unless_empty
@@ -298,7 +298,7 @@ class TiledProduct:
 
     def _view(self, writer: Writer, first: Size, count: Size, room: Bound = 0) -> SSAValue:
         place = writer.affine([(ONE, room)], first)
-        return view(writer, self.kernel.arguments[-1], place, buffer((count,), self.stored))
+        return writer.view(self.kernel.arguments[-1], place, buffer((count,), self.stored))
 
     def _ready(
         self,
