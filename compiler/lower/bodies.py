@@ -13,16 +13,8 @@ from xdsl.irdl import IRDLOperation
 
 from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.llvm.types import element, vector
-from stepwell.compiler.dialects.loop.host import ConditionOp, WhileOp
-from stepwell.compiler.dialects.loop.nests import (
-    FoldOp,
-    IndexOp,
-    PrefixOp,
-    ReadOp,
-    ScanOp,
-    WriteOp,
-    YieldOp,
-)
+from stepwell.compiler.dialects.loop.host import TERMINATORS, WhileOp
+from stepwell.compiler.dialects.loop.nests import FoldOp, IndexOp, PrefixOp, ReadOp, ScanOp, WriteOp
 from stepwell.compiler.dialects.loop.scalar import SelectOp
 from stepwell.compiler.dialects.loop.syntax import INDEX
 from stepwell.compiler.lower.analysis import BACK, Access, Analysis, divisor
@@ -175,7 +167,7 @@ class BodyWriter(ABC):
                 self._write(op)
             elif isinstance(op, ScanOp):
                 self.scan(op)
-            elif not isinstance(op, IndexOp | YieldOp | ConditionOp):
+            elif not isinstance(op, (IndexOp, *TERMINATORS)):
                 self._define(op)
 
     def value(self, value: SSAValue) -> Spread:

@@ -31,6 +31,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from stepwell.compiler.dialects.construct import construct
 from stepwell.compiler.dialects.define import Computation, defined_in
+from stepwell.compiler.dialects.loop.nests import YieldOp
 from stepwell.compiler.dialects.loop.syntax import (
     INDEX,
     Access,
@@ -218,3 +219,7 @@ class CustomOp(IRDLOperation):
 
 
 HOST_OPS = defined_in(__name__, IRDLOperation)
+EFFECTS = (HostOp, AssertOp, CustomOp)
+"""Ops that may leave the program with an error."""
+TERMINATORS = (YieldOp, ConditionOp)
+"""What blocks of loops and branches end with."""

@@ -8,8 +8,7 @@ import numpy as np
 from xdsl.ir import Block, Operation, SSAValue
 
 from stepwell.compiler.dialects.construct import operands_of
-from stepwell.compiler.dialects.loop.host import ConditionOp
-from stepwell.compiler.dialects.loop.nests import YieldOp
+from stepwell.compiler.dialects.loop.host import TERMINATORS
 from stepwell.compiler.dialects.loop.types import Affine
 from stepwell.compiler.interpret.loops.frames import Body, Frame, Step, computing
 from stepwell.compiler.interpret.loops.places import refuse
@@ -87,7 +86,7 @@ class Translator:
         """The steps of a block whose grid has `axes` more axes than the one around it."""
         self.rank += axes
         ops = list(block.ops)
-        last = ops.pop() if ops and isinstance(ops[-1], YieldOp | ConditionOp) else None
+        last = ops.pop() if ops and isinstance(ops[-1], TERMINATORS) else None
         steps = tuple((op, self._step(op)) for op in ops)
         yields = self.slots(operands_of(last)) if last else ()
         self.rank -= axes

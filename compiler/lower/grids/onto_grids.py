@@ -27,12 +27,10 @@ from stepwell.compiler.dialects.loop.explicit import (
     StoreOp,
 )
 from stepwell.compiler.dialects.loop.host import (
-    AssertOp,
-    ConditionOp,
+    EFFECTS,
+    TERMINATORS,
     CopyOp,
-    CustomOp,
     FuncOp,
-    HostOp,
     LaunchOp,
     WhileOp,
 )
@@ -57,7 +55,7 @@ FEWEST = 64
 BLOCKS = 264
 """Twice as many as a card has multiprocessors."""
 
-HOSTS = (LaunchOp, gpu.LaunchOp, ParallelOp, AssertOp, HostOp, CustomOp)
+HOSTS = (LaunchOp, gpu.LaunchOp, ParallelOp, *EFFECTS)
 """What only the host does."""
 ACCESSES = (LoadOp, StoreOp, GatherOp, ScatterOp)
 STRUCTURES = (ForOp, IfOp, WhileOp)
@@ -122,7 +120,7 @@ def _is_hosts(op: Operation, told: Set[Operation]) -> bool:
         return any(isinstance(each, HOSTS) for each in inside) or not works
     if isinstance(op, CopyOp):
         return op not in told
-    return isinstance(op, (*HOSTS, ConditionOp, YieldOp))
+    return isinstance(op, (*HOSTS, *TERMINATORS))
 
 
 def _sources(op: Operation) -> Iterator[Operation]:
@@ -135,7 +133,7 @@ def _sources(op: Operation) -> Iterator[Operation]:
 
 def _acts(op: Operation) -> bool:
     """Whether it matters what happened to memory before an op."""
-    return isinstance(op, (*HOSTS, *ACCESSES, *STRUCTURES, CopyOp, ConditionOp, YieldOp))
+    return isinstance(op, (*HOSTS, *ACCESSES, *STRUCTURES, CopyOp, *TERMINATORS))
 
 
 def _move(run: Sequence[Operation], before: Operation | None) -> None:

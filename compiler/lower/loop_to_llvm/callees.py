@@ -8,14 +8,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.loop.explicit import ParallelOp
-from stepwell.compiler.dialects.loop.host import (
-    AssertOp,
-    CustomOp,
-    FuncOp,
-    HostOp,
-    LaunchOp,
-    ViewOp,
-)
+from stepwell.compiler.dialects.loop.host import EFFECTS, CustomOp, FuncOp, HostOp, LaunchOp, ViewOp
 from stepwell.compiler.dialects.loop.nests import KernelOp
 from stepwell.compiler.dialects.loop.types import BufferType
 from stepwell.compiler.passes.assign_buffers import WORKSPACE
@@ -105,7 +98,7 @@ def _inspect(definition: Definition, may_fail: bool) -> Callee:
             callee.launches.append(op)
         elif kind is ParallelOp:
             callee.needs_context = True
-        elif kind in (HostOp, AssertOp, CustomOp):
+        elif kind in EFFECTS:
             callee.needs_context = callee.may_fail = True
             callee.may_show |= kind is HostOp
             if isinstance(op, CustomOp):

@@ -14,8 +14,7 @@ from stepwell.compiler.dialects.llvm.instructions import PoisonOp
 from stepwell.compiler.dialects.llvm.types import i64, lanes, size
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 from stepwell.compiler.dialects.locations import source_line
-from stepwell.compiler.dialects.loop.host import ConditionOp
-from stepwell.compiler.dialects.loop.nests import YieldOp
+from stepwell.compiler.dialects.loop.host import TERMINATORS
 from stepwell.compiler.dialects.loop.types import buffer_type
 from stepwell.compiler.lower.loop_to_llvm.program import Program
 from stepwell.compiler.lower.loop_to_llvm.scalars import INSTRUCTIONS, WITH_PROPERTIES
@@ -25,7 +24,6 @@ from stepwell.runtime.errors import CompileError
 
 SLOT = 8
 """Bytes of the widest scalar."""
-TERMINATORS = (YieldOp, ConditionOp)
 
 
 @final
