@@ -14,14 +14,7 @@ from stepwell.compiler.dialects.llvm.cursor import Operand
 from stepwell.compiler.dialects.llvm.types import bf16, element, f16, integer, lanes, vector
 from stepwell.compiler.dialects.llvm_builder import LlvmBuilder
 from stepwell.compiler.dialects.loop.explicit import AnyOp, DotOp, ExtractOp, MaskOp, ShuffleOp
-from stepwell.compiler.dialects.loop.scalar import (
-    CastOp,
-    CompareOp,
-    Comparison,
-    LanesOp,
-    SelectOp,
-    SplatOp,
-)
+from stepwell.compiler.dialects.loop.scalar import CastOp, CompareOp, LanesOp, SelectOp, SplatOp
 from stepwell.compiler.lower.loop_to_llvm import casts
 from stepwell.compiler.lower.loop_to_llvm.types import lowered
 from stepwell.runtime.dtypes import BY_NAME
@@ -95,9 +88,9 @@ def _relaxable(instruction: Instruction) -> OfOp:
 
 def _compare(build: LlvmBuilder, op: CompareOp, a: SSAValue, b: SSAValue) -> SSAValue:
     """LLVM has `s` before orders of signed integers, and `o` before what does not hold of NaN."""
-    name = op.comparison
+    name = op.predicate.data
     if op.compares_floats:
-        ordered = "une" if name is Comparison.NE else f"o{name}"
+        ordered = "une" if name == "ne" else f"o{name}"
         return build.fcmp(cast("FloatPredicate", ordered), a, b)
     signed = f"s{name}" if name in ("lt", "le", "gt", "ge") else name
     return build.icmp(cast("IntegerPredicate", signed), a, b)
