@@ -15,17 +15,11 @@ from xdsl.passes import ModulePass
 
 from stepwell.compiler.dialects.loop.host import FuncOp
 from stepwell.compiler.dialects.loop.nests import KernelOp
-from stepwell.compiler.lower.loop_to_llvm import (
-    control,
-    divider,
-    extremes,
-    host,
-    math_functions,
-    memory,
-)
+from stepwell.compiler.lower.loop_to_llvm import control, divider, extremes, math_functions, memory
 from stepwell.compiler.lower.loop_to_llvm.callees import imports, survey
 from stepwell.compiler.lower.loop_to_llvm.frame import refusal
 from stepwell.compiler.lower.loop_to_llvm.functions import define, define_entry
+from stepwell.compiler.lower.loop_to_llvm.host import BETWEEN_KERNELS
 from stepwell.compiler.lower.loop_to_llvm.program import Program, Statements
 from stepwell.compiler.machines import X86_64_V4, Machine, machine_named
 
@@ -35,7 +29,7 @@ STATEMENTS: Statements = {
     **dict.fromkeys(extremes.WAYS, extremes.evaluate),
     **memory.STATEMENTS,
     **control.STATEMENTS,
-    **host.STATEMENTS,
+    **BETWEEN_KERNELS,
 }
 
 

@@ -85,7 +85,7 @@ def _stored(frame: Frame, values: Sequence[SSAValue]) -> SSAValue:
     return place
 
 
-STATEMENTS: Mapping[type[Operation], Callable[..., None]] = {
+BETWEEN_KERNELS: Mapping[type[Operation], Callable[..., None]] = {
     LaunchOp: launch,
     AssertOp: assert_,
     HostOp: host,
