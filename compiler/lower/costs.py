@@ -80,6 +80,11 @@ def steps(analysis: Analysis) -> float:
     )
 
 
+def nanoseconds(analysis: Analysis, lanes: Axis | None, width: int) -> float:
+    """What one position takes, in vectors along such an axis."""
+    return NANOSECONDS * (steps(analysis) / width + memory(analysis, lanes, width))
+
+
 def _repeats(around: Around) -> int:
     return prod(
         ROUNDS if isinstance(each, WhileOp) else prod(map(length, each.sizes.data))

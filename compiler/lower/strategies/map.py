@@ -14,13 +14,12 @@ from stepwell.compiler.dialects.loop.types import LANE_COUNT, buffer_type
 from stepwell.compiler.lower.analysis import Analysis, Axis, lanes_of
 from stepwell.compiler.lower.columns import columns_of, folded, is_from_afar, rows_together
 from stepwell.compiler.lower.costs import (
-    NANOSECONDS,
     ROUNDS,
     TASKS,
     best_lanes,
     evenly,
     length,
-    memory,
+    nanoseconds,
     steps,
     task_time,
     turned_axis,
@@ -258,9 +257,7 @@ def tasks_of(analysis: Analysis, tiling: Tiling, most: int) -> Tasks | None:
     Outer axes are taken tile by tile until what is left is a task or less; of the last one a task
     takes a block.
     """
-    cost = NANOSECONDS * (
-        steps(analysis) / tiling.width + memory(analysis, tiling.lanes, tiling.width)
-    )
+    cost = nanoseconds(analysis, tiling.lanes, tiling.width)
     inner = [axis for axis in (tiling.rows, tiling.lanes) if axis is not None]
     order = [*tiling.outer, *sorted(inner, key=lambda axis: axis is not tiling.across)]
     whole = cost * prod(length(axis.size) for axis in order)

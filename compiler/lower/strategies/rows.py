@@ -12,7 +12,7 @@ from stepwell.compiler.dialects.loop.types import buffer, buffer_type
 from stepwell.compiler.dialects.sizes import count_of
 from stepwell.compiler.lower.analysis import Access, Analysis, collapse, lanes_of
 from stepwell.compiler.lower.bodies import Ahead
-from stepwell.compiler.lower.costs import NANOSECONDS, length, memory, steps, task_time
+from stepwell.compiler.lower.costs import length, nanoseconds, task_time
 from stepwell.compiler.lower.strategies.base import Refusal, Strategy, expanding, place, total_bytes
 from stepwell.compiler.lower.strategies.map import last_written, leave_caches, tiling_of
 from stepwell.compiler.lower.tiling import Interval, NestLoops, cut, unless_empty
@@ -214,7 +214,6 @@ def aligned_axes(nest: Analysis, access: Access) -> int:
 def _row_cost(nest: Analysis, outer: int, bytes: int) -> float:
     """Nanoseconds that one row of a nest takes."""
     axes = nest.axes(outer)
-    width = lanes_of(nest.types, bytes)
-    tiling = tiling_of(nest, axes, bytes, 1, 1)
-    cost = steps(nest) / width + memory(nest, tiling.lanes, width)
-    return cost * NANOSECONDS * prod(length(axis.size) for axis in axes)
+    lanes = tiling_of(nest, axes, bytes, 1, 1).lanes
+    cost = nanoseconds(nest, lanes, lanes_of(nest.types, bytes))
+    return cost * prod(length(axis.size) for axis in axes)
