@@ -70,9 +70,6 @@ def _access(offset: Size, *coefficients: Size) -> Mapping[str, Attribute]:
     return {"access": AccessAttr((Affine(terms, offset),))}
 
 
-Asked = tuple[SSAValue, SSAValue, bool]
-
-
 @dataclass(eq=False)
 class Level:
     """A block under construction, and what is known in it and in the blocks inside."""
@@ -81,7 +78,7 @@ class Level:
     known: dict[object, SSAValue] = field(default_factory=dict[object, SSAValue])
     loaded: dict[object, SSAValue] = field(default_factory=dict[object, SSAValue])
     remembered: dict[object, object] = field(default_factory=dict[object, object])
-    asked: list[Asked] = field(default_factory=list[Asked])
+    asked: list[tuple[SSAValue, SSAValue, bool]] = field(default_factory=list)
     """Lines of memory to ask for at its end, and whether they are of rows that lie apart."""
 
 
