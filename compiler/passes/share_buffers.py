@@ -37,21 +37,28 @@ class ShareBuffers(ModulePass):
         callees = {f.sym_name.data: f for f in op.ops if isinstance(f, FuncOp | KernelOp)}
         for function in callees.values():
             if isinstance(function, FuncOp):
-                _share(function, callees)
+                given = function.attributes.get(DONATED, IntsAttr(()))
+                assert isinstance(given, IntsAttr)
+                _share(function, callees, given.data)
 
 
-def _share(function: FuncOp, callees: Mapping[str, FuncOp | KernelOp]) -> None:
+def _share(
+    function: FuncOp, callees: Mapping[str, FuncOp | KernelOp], given: tuple[int, ...]
+) -> None:
+    """`given` are the numbers of the arguments that may be overwritten."""
     copies = [op for op in function.walk() if isinstance(op, CopyOp)]
-    given = function.attributes.get(DONATED, IntsAttr(()))
-    assert isinstance(given, IntsAttr)
-    if not copies and not given.data:
+    if not copies and not given:
         return
-    groups = _Groups(function, callees, given.data)
+    groups = _Groups(function, callees, given)
     for copy in sorted(copies, key=_depth, reverse=True):
         groups.join(copy.source, copy.target)
     results = function.results_written
-    for number in given.data:
+    for number in given:
         any(groups.join(function.arguments[number], result) for result in results)
+    replaced = tuple(n for n in given if groups.is_replaced(function.arguments[n]))
+    if replaced != given:
+        _share(function, callees, replaced)
+        return
     for copy in copies:
         groups.finish(copy)
     groups.write()
@@ -96,6 +103,11 @@ class _Groups:
         for number in bits(together):
             self.groups[number] = together
         return True
+
+    def is_replaced(self, argument: SSAValue) -> bool:
+        """Whether a result lies in the argument's place, which callers are told, or nothing does."""
+        members = {self.found.buffers[number] for number in bits(self._group(argument))}
+        return len(members) == 1 or not members.isdisjoint(self.results)
 
     def finish(self, copy: CopyOp) -> None:
         """Drops a copy of a buffer to itself; any other is told its reason."""

@@ -59,6 +59,16 @@ def test_it_is_kept_while_it_is_read() -> None:
     assert x.tolist() == [0, 1, 2, 3]
 
 
+def test_where_no_result_lies_nothing_else_does() -> None:
+    def total(x: Array, y: Array) -> Array:
+        return snp.sum(snp.dynamic_update_slice(x, snp.zeros(3), [0]) * snp.sort(y), 0)
+
+    program = sw.compile(total, "f32[4]", "f32[4]", donate="x")
+    x = np.float32([1, 2, 3, 4])
+    assert np.asarray(program(x, x)) == 16
+    assert x.tolist() == [1, 2, 3, 4]
+
+
 def test_a_cache_is_changed_in_place() -> None:
     def write(cache: Array, row: Array, at: Array) -> Array:
         return snp.dynamic_update_slice(cache, row[None], [at, 0])

@@ -152,7 +152,8 @@ def results(module: ModuleOp, go: bool) -> list[NDArray[np.float32]]:
     for argument, result in pairs(function):
         arrays[result] = arrays[argument]
     run_function(module, "run", arrays, {})
-    assert arrays[0].tolist() == [0, 1, 2, 3]
+    for argument in {0, 1}.difference(argument for argument, _ in pairs(function)):
+        assert arrays[argument].tolist() == [10 * argument + i for i in range(4)]
     return arrays[3:]
 
 
@@ -224,6 +225,15 @@ def test_nobody_sees_what_is_shared(statements: list[Statement]) -> None:
         pytest.param(launch("neg", "d", "r") + copy("x", "s"), 1, 1, id="a result in an argument"),
         pytest.param(launch("turn", "d", "r") + copy("x", "s"), 1, 1, id="the other result"),
         pytest.param(launch("neg", "d", "r") + launch("add", "x", "d", "s"), 0, 1, id="the later"),
+        pytest.param(
+            copy("d", "a")
+            + launch("neg", "x", "r")
+            + launch("neg", "x", "s")
+            + launch("neg", "r", "a"),
+            1,
+            0,
+            id="no result in its place",
+        ),
         pytest.param(launch("neg", "x", "a") + copy("a", "r"), 0, 1, id="made in its place"),
         pytest.param(
             launch("neg", "x", "a") + copy("a", "r") + copy("a", "s"), 1, 1, id="twice a result"
