@@ -4,6 +4,9 @@ A copy's source and target become one buffer unless one is written while the oth
 read later, as a register allocator coalesces moves (G. Chaitin, "Register allocation and spilling
 via graph coloring", 1982). So what a loop carries is updated where it lies, and a result lies where
 an argument was that the caller gives away. A copy that remains says what is in its way.
+
+What a kernel makes of an array element by element lies where that was, if nobody reads it later:
+the caches hold that already, and there is less for them to hold.
 """
 
 from collections.abc import Mapping, Set
@@ -17,12 +20,19 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from stepwell.compiler.dialects.locations import file_location, source_line
-from stepwell.compiler.dialects.loop.host import CopyOp, FuncOp, view_at
+from stepwell.compiler.dialects.loop.host import CopyOp, FuncOp, LaunchOp, view_at
 from stepwell.compiler.dialects.loop.nests import KernelOp
 from stepwell.compiler.dialects.loop.types import buffer_type
 from stepwell.compiler.dialects.sizes import IntsAttr
 from stepwell.compiler.ops.structure import DONATED
-from stepwell.compiler.passes.interference import BECAUSE, NEEDED, OVERWRITES, Interference, bits
+from stepwell.compiler.passes.interference import (
+    BECAUSE,
+    NEEDED,
+    OVERWRITES,
+    Interference,
+    bits,
+    pairs,
+)
 from stepwell.runtime.sizes import Size
 
 
@@ -47,14 +57,16 @@ def _share(
 ) -> None:
     """`given` are the numbers of the arguments that may be overwritten."""
     copies = [op for op in function.walk() if isinstance(op, CopyOp)]
-    if not copies and not given:
-        return
+    launches = [op for op in function.walk() if isinstance(op, LaunchOp)]
     groups = _Groups(function, callees, given)
     for copy in sorted(copies, key=_depth, reverse=True):
         groups.join(copy.source, copy.target)
     results = function.results_written
     for number in given:
         any(groups.join(function.arguments[number], result) for result in results)
+    for launch in launches:
+        for input, output in pairs(callees[launch.callee.string_value()]):
+            groups.join(launch.arguments[input], launch.arguments[output])
     replaced = tuple(n for n in given if groups.is_replaced(function.arguments[n]))
     if replaced != given:
         _share(function, callees, replaced)
@@ -105,7 +117,7 @@ class _Groups:
         return True
 
     def is_replaced(self, argument: SSAValue) -> bool:
-        """Whether a result lies in the argument's place, which callers are told, or nothing does."""
+        """Whether a result, as callers are told, or nothing lies in the argument's place."""
         members = {self.found.buffers[number] for number in bits(self._group(argument))}
         return len(members) == 1 or not members.isdisjoint(self.results)
 

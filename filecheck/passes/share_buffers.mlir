@@ -62,3 +62,26 @@ loop.func @given(%x: !loop.buffer<[8] x f32>) -> (%y: !loop.buffer<[8] x f32>) a
 // CHECK-LABEL: @given
 // CHECK-SAME:    overwrites = #nd.ints<[0, 1]>
 // CHECK-NEXT:    loop.launch @negate <>(%y, %y)
+
+// What nobody reads any more is overwritten without a copy, too: one buffer instead of three. `@turn`
+// needs another one, and so does what is read twice.
+loop.func @chain(%x: !loop.buffer<[8] x f32>) -> (%y: !loop.buffer<[8] x f32>) {
+  %a = loop.alloc : !loop.buffer<[8] x f32>
+  %b = loop.alloc : !loop.buffer<[8] x f32>
+  %c = loop.alloc : !loop.buffer<[8] x f32>
+  %d = loop.alloc : !loop.buffer<[8] x f32>
+  loop.launch @negate <>(%x, %a) : !loop.buffer<[8] x f32>, !loop.buffer<[8] x f32>
+  loop.launch @negate <>(%a, %b) : !loop.buffer<[8] x f32>, !loop.buffer<[8] x f32>
+  loop.launch @negate <>(%b, %c) : !loop.buffer<[8] x f32>, !loop.buffer<[8] x f32>
+  loop.launch @turn <>(%c, %d) : !loop.buffer<[8] x f32>, !loop.buffer<[8] x f32>
+  loop.launch @turn <>(%c, %y) : !loop.buffer<[8] x f32>, !loop.buffer<[8] x f32>
+  loop.launch @negate <>(%d, %y) : !loop.buffer<[8] x f32>, !loop.buffer<[8] x f32>
+}
+// CHECK-LABEL: @chain
+// CHECK:         [[PLACE:%.*]] = loop.alloc
+// CHECK:         loop.launch @negate <>(%x, [[PLACE]])
+// CHECK-NEXT:    loop.launch @negate <>([[PLACE]], [[PLACE]])
+// CHECK-NEXT:    loop.launch @negate <>([[PLACE]], [[PLACE]])
+// CHECK-NEXT:    loop.launch @turn <>([[PLACE]], [[OTHER:%.*]])
+// CHECK-NEXT:    loop.launch @turn <>([[PLACE]], %y)
+// CHECK-NEXT:    loop.launch @negate <>([[OTHER]], %y)
