@@ -40,6 +40,8 @@ class EntryPoint:
         self._state = state
         self._positional = entry.inputs == tree.flat(len(self.signature.entry.parameters))
         self._rebuild = _rebuilding(entry)
+        self._flat = Calls(self._computed)
+        """The program alone, which takes states as it takes inputs, and gives all results."""
         self._calls = Calls(self._called)
         self.function = self._calls.function
         """The fastest way to call this, for as long as it lives."""
@@ -65,7 +67,8 @@ class EntryPoint:
     def case(self, inputs: Sequence[Value], rebuild: Call) -> Case | None:
         """The call for inputs like these in a thunk; `rebuild` is as for `Program.case`.
 
-        None where states are read or changed: that takes their lock, and other arrays each time.
+        None where states are read or changed: that takes their lock, and other arrays each time,
+        which `_flat` does behind it.
         """
         program = self._program
         if program is None or self._reads or self._keeps:
@@ -74,20 +77,31 @@ class EntryPoint:
 
     def run(self, inputs: Sequence[Value]) -> Sequence[Value]:
         """All results, states too, for dense inputs of the right dtypes and ranks."""
+        if not self._keeps:
+            return self._flat.function(*inputs, *self._state.arrays(self._reads))
+        with self._state.lock:
+            results = self._flat.function(*inputs, *self._state.arrays(self._reads))
+            self._state.update({name: results[i] for i, name in self._keeps})
+        return results
+
+    def _computed(self, *arrays: Value) -> Sequence[Value]:
+        """A call of the program that is none of the thunk's cases; the next one like it may be."""
         program = self._program
         if program is None:
             raise CallError("SW0417", f"{self.name}: the model is closed")
-        if not self._keeps:
-            return program.run([*inputs, *self._state.arrays(self._reads)])
-        with self._state.lock:
-            results = program.run([*inputs, *self._state.arrays(self._reads)])
-            self._state.update({name: results[i] for i, name in self._keeps})
+        results = program.run(arrays)
+        if self._reads or self._keeps:
+            shapes = tuple([array.shape for array in arrays])
+            self._flat.learn(shapes, lambda: program.case(arrays, tuple))
+        if self._program is None:
+            self._flat.forget()
         return results
 
     def close(self) -> None:
         """Lets go of the code, whose memory is freed when no call runs in it any more."""
         self._program = None
         self._calls.forget()
+        self._flat.forget()
 
 
 def _rebuilding(entry: Entry) -> Call:

@@ -246,7 +246,10 @@ def test_calls_that_are_too_long_are_for_python(idle, slow, inputs, outputs):
     assert len(slow) == (1 if inputs + outputs == 65 else 3)
 
 
-def test_states_are_for_python(make, programs, slow):
+def test_states_are_brought_by_python(make, programs, slow, monkeypatch):
+    """Each call finds and keeps them there; what computes with them takes them as inputs."""
+    computed, run = [], Program.run
+    monkeypatch.setattr(Program, "run", lambda *args: computed.append(args) or run(*args))
     first = np.array(10)
     count = Argument("state", "count", make.type("i64[]"), make.digest(first))
     entry = make.entry("advance", {"step": "i64[]"}, {"total": "i64[]"}, others=[count])
@@ -254,7 +257,25 @@ def test_states_are_for_python(make, programs, slow):
     code, constants = make.object(programs["advance"]), {make.digest(first): first}
     model = Model(make.manifest({"f": entry}), code, constants)
     assert [model(np.array(1)).item() for _ in range(3)] == [11, 12, 13]
-    assert len(slow) == 3
+    assert (len(slow), len(computed)) == (3, 1)
+    model.close()
+    assert failure(model, np.array(1))[0] is CallError
+
+
+def test_what_ends_behind_a_close_is_forgotten(make, slow):
+    first = np.array(10)
+    count = Argument("state", "count", make.type("i64[]"), make.digest(first))
+    entry = make.entry("spin", {"x": "i64[1]"}, {}, others=[count])
+    code, constants = make.object(telling(entry) + SPIN), {make.digest(first): first}
+    model = Model(make.manifest({"spin": entry}), code, constants)
+    flag = np.zeros(1, np.int64)
+    thread = threading.Thread(target=model, args=(flag,))
+    thread.start()
+    time.sleep(0.05)
+    model.close()
+    flag[0] = 1
+    thread.join(10)
+    assert failure(model, flag) == (CallError, "SW0417: spin: the model is closed")
 
 
 def test_what_is_overwritten_is_for_python(make, programs, slow):
