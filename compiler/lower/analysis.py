@@ -20,7 +20,7 @@ from stepwell.compiler.dialects.loop.nests import (
     ScanOp,
     WriteOp,
 )
-from stepwell.compiler.dialects.loop.scalar import SelectOp
+from stepwell.compiler.dialects.loop.scalar import CastOp, SelectOp
 from stepwell.compiler.dialects.loop.types import Affine, buffer_type
 from stepwell.compiler.dialects.sizes import Shape
 from stepwell.compiler.lower.guards import guard_of
@@ -104,6 +104,17 @@ class Analysis:
     def dependences(self, value: SSAValue) -> frozenset[SSAValue]:
         """The axes along which a value differs, as far as it counts: not by its fold's guard."""
         return self._dependences.get(value, _NONE)
+
+    def ascends(self, op: FoldOp) -> bool:
+        """Whether the index of a fold of pairs is known to grow from position to position."""
+        cast, reach = op.terms[-1].owner, 0
+        index = self.affines.get(cast.operand) if isinstance(cast, CastOp) else None
+        for axis, size in zip(reversed(op.axes), reversed(op.sizes.data), strict=True):
+            step = None if index is None else index.terms.get(axis, ZERO).static
+            if step is None or size.static is None or step <= reach:
+                return False
+            reach += step * (size.static - 1)
+        return True
 
     def is_inside(self, access: Access, axes: Container[SSAValue] | None = None) -> bool:
         """Whether the access is known to lie in its buffer whatever the condition: by all of its

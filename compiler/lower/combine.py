@@ -19,7 +19,8 @@ Parts = Sequence[SSAValue]
 """One accumulator or term: a value and its index for argmax and argmin, a value for the other
 kinds, or several that are folded side by side."""
 
-_LAST = 2**63 - 1
+PICKING = frozenset((Combine.MAX, Combine.MIN, Combine.ARGMAX, Combine.ARGMIN))
+"""What gives one of the terms."""
 
 
 def identity(kind: Combine, types: Sequence[Attribute]) -> list[tuple[float | int, Attribute]]:
@@ -27,7 +28,7 @@ def identity(kind: Combine, types: Sequence[Attribute]) -> list[tuple[float | in
     first = types[0]
     if kind in (Combine.ARGMAX, Combine.ARGMIN):
         extreme = Combine.MAX if kind == Combine.ARGMAX else Combine.MIN
-        return [*identity(extreme, [first]), (_LAST, types[1])]
+        return [*identity(extreme, [first]), *identity(Combine.MIN, types[1:])]
     if isinstance(first, AnyFloat):
         neutral = {Combine.MUL: 1.0, Combine.MAX: -inf, Combine.MIN: inf}
         return [(neutral.get(kind, 0.0), type) for type in types]
@@ -68,8 +69,13 @@ def _freedom(op: OpClass, term: SSAValue) -> Mapping[str, Attribute]:
     return NOTHING
 
 
-def take(writer: Writer, kind: Combine, accumulator: Parts, terms: Parts) -> Parts:
-    """The accumulator after the terms of one position."""
+def take(
+    writer: Writer, kind: Combine, accumulator: Parts, terms: Parts, *, later: bool = False
+) -> Parts:
+    """The accumulator after the terms of one position; `later` if its index is greater than all
+    before."""
+    if later and kind in (Combine.ARGMAX, Combine.ARGMIN):
+        return _better_later(writer, kind, accumulator, terms)
     if kind != Combine.FMA:
         return join(writer, kind, accumulator, terms)
     first, second = terms
@@ -106,6 +112,17 @@ def _better(writer: Writer, kind: Combine, best: Parts, other: Parts) -> Parts:
     earlier = both(arith.AndIOp, ties, writer.compare("lt", other[1], index))
     wins = both(arith.OrIOp, wins, earlier)
     return [writer.select(wins, b, a) for a, b in zip(best, other, strict=True)]
+
+
+def _better_later(writer: Writer, kind: Combine, best: Parts, other: Parts) -> Parts:
+    """The same of a pair whose index is the greater one: it has to be better, or the first NaN."""
+    value, scalar = best[0], element(best[0].type)
+    sign = "u" if is_unsigned(scalar) else ""
+    stays = writer.compare(sign + ("le" if kind == Combine.ARGMAX else "ge"), other[0], value)
+    if isinstance(scalar, AnyFloat):
+        nan = writer.compare("ne", value, value)
+        stays = writer.pure(arith.OrIOp, (stays, nan), stays.type)
+    return [writer.select(stays, a, b) for a, b in zip(best, other, strict=True)]
 
 
 def pairwise(writer: Writer, kind: Combine, accumulators: Sequence[Parts]) -> Parts:

@@ -15,7 +15,7 @@ from stepwell.compiler.dialects.loop.nests import FoldOp, ScanOp
 from stepwell.compiler.dialects.loop.types import LANE_COUNT, Combine
 from stepwell.compiler.lower.analysis import Axis
 from stepwell.compiler.lower.bodies import BodyWriter, Guard, Mask, Spread, masks
-from stepwell.compiler.lower.combine import Parts, identity, join, pairwise, take, tree
+from stepwell.compiler.lower.combine import PICKING, Parts, identity, join, pairwise, take, tree
 from stepwell.compiler.lower.contraction import chunk_steps, slice_of
 from stepwell.compiler.lower.guards import is_bound
 from stepwell.compiler.lower.intervals import ALL, Intervals, interval_of
@@ -28,7 +28,7 @@ Accumulators = Sequence[Parts]
 """One for each copy of the fold in the tile; a fold within a vector has one for each vector."""
 
 UNROLLED = 8
-"""A `lanes` fold of no more positions is written out."""
+"""A `lanes` fold of no more positions is written out, and one that picks one of its terms."""
 
 FREE_VECTORS = 4
 """How many vectors of accumulators a fold in any order has, to hide the latency of its steps."""
@@ -185,6 +185,9 @@ class _Fold:
             return self._unrolled(self.count.static or 0)
         if not self.lanes and self._fits_vectors():
             return self._chunks(self._vectors)
+        is_short = self.guard is None and 1 < (self.count.static or 0) <= UNROLLED
+        if is_short and self.kind in PICKING:
+            return self._written_out(self.count.static or 0)
         return self._chunks(self._table if self.order.kind == "lanes" else self._chain)
 
     def _fits_vectors(self) -> bool:
@@ -378,6 +381,16 @@ class _Fold:
         sums = [pairwise(self.writer, self.kind, each) for each in zip(*found, strict=True)]
         return self._with_idle(sums)
 
+    def _written_out(self, count: int) -> Accumulators:
+        """A chain that begins with the terms of the first position."""
+        self._stand_at_position(0)
+        chain = self._terms(self.rows, self.lanes)
+        later = self.body.analysis.ascends(self.op)
+        for position in range(1, count):
+            self._stand_at_position(position)
+            chain = self._taken(chain, self.rows, self.lanes, later=later)
+        return chain
+
     def _with_idle(self, results: Accumulators) -> Accumulators:
         """Results that lack the accumulators that no position joins: +0, which takes the sign from
         a -0."""
@@ -420,19 +433,27 @@ class _Fold:
 
     # The terms at one position.
 
-    def _taken(self, accumulators: Accumulators, rows: bool, lanes: bool) -> Accumulators:
-        """The accumulators after the terms of the position at which the body stands."""
+    def _taken(
+        self, accumulators: Accumulators, rows: bool, lanes: bool, *, later: bool = False
+    ) -> Accumulators:
+        """The accumulators after the terms of the position at which the body stands; `later` as for
+        `take`."""
         guard = self._guard_here() if self._is_open else None
-        self.body.write(self.op.body.block, self.ops)
-        terms = [self.body.value(term) for term in self.op.terms]
-        at = self.body.vector_at if lanes else Spread.at
-        places = zip(accumulators, self.body.copies(rows, lanes), strict=True)
         found: list[Parts] = []
-        for before, (i, j) in places:
-            after = take(self.writer, self.kind, before, [at(term, i, j) for term in terms])
+        places = zip(accumulators, self._terms(rows, lanes), self.body.copies(rows, lanes))
+        for before, terms, (i, j) in places:
+            after = take(self.writer, self.kind, before, terms, later=later)
+            at = self.body.vector_at if lanes else Spread.at
             inside = None if guard is None else at(guard, i, j)
             found.append(self._where(inside, after, before))
         return found
+
+    def _terms(self, rows: bool, lanes: bool) -> Accumulators:
+        """Those of the position at which the body stands, for each copy."""
+        self.body.write(self.op.body.block, self.ops)
+        terms = [self.body.value(term) for term in self.op.terms]
+        at = self.body.vector_at if lanes else Spread.at
+        return [[at(term, *each) for term in terms] for each in self.body.copies(rows, lanes)]
 
     def _where(self, mask: Mask, new: Parts, old: Parts) -> Parts:
         if mask is None:

@@ -287,8 +287,8 @@ class Scalars(Writer):
 
     def value_of(self, index: Index | Size | int, dtype: str) -> Scalar:
         """An index as a number of the program."""
-        wide = self._cast(Cast.INDEX, self.materialise(Index.of(index)), "i64")
-        return self.convert(wide, dtype)
+        whole = dtype if dtype == "i32" else "i64"
+        return self.convert(self._cast(Cast.INDEX, self.materialise(Index.of(index)), whole), dtype)
 
     def materialise(self, index: Index) -> Scalar:
         """An affine index as a value of type `index`."""

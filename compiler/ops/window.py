@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from xdsl.dialects.builtin import StringAttr
@@ -12,6 +12,7 @@ from stepwell.compiler.dialects.loop.types import ANY, UNCUT, Combine
 from stepwell.compiler.dialects.nd import Tensor, dtype_of, is_float, numpy_dtype, shape_of, tensor
 from stepwell.compiler.dialects.sizes import IntsAttr, Shape, SizesAttr, count_of
 from stepwell.compiler.ops.base import (
+    FIRST,
     Array,
     Gradient,
     OneToOne,
@@ -37,8 +38,8 @@ from stepwell.compiler.ops.sliding import (
 from stepwell.compiler.ops.value import Value, Zero, again, full, iota
 from stepwell.runtime.sizes import Size
 
-NOWHERE = 2**63 - 1
-"""The position in a window of padding only."""
+SLIDES = "`size` $size `stride` $stride `low` $low `high` $high"
+TYPES = "attr-dict `:` type($x) `->` type($result)"
 PICKS = {"max": Combine.ARGMAX, "min": Combine.ARGMIN}
 
 
@@ -57,26 +58,21 @@ def identity(combine: str, dtype: str) -> float | int:
     return {"add": -0.0, "max": lowest(dtype), "min": highest(dtype)}[combine]
 
 
-class Windowed(OneToOne, PureOp, PerExample, abc.ABC):
+class Windowed(OneToOne, PureOp, abc.ABC):
     """Each axis has an entry of `size`, `stride`, `low` and `high`; of 1 where no window slides."""
 
     ROLE: ClassVar = Role.CONTRACT
     COMBINES: ClassVar[Sequence[str]]
-    RESULT: ClassVar[str | None] = None
-    """The result's dtype, if it is not the operand's."""
 
     combine = prop_def(StringAttr)
     size = prop_def(SizesAttr)
     stride = prop_def(IntsAttr)
     low = prop_def(SizesAttr)
     high = prop_def(SizesAttr)
-    assembly_format = (
-        "$combine $x `size` $size `stride` $stride `low` $low `high` $high attr-dict"
-        " `:` type($x) `->` type($result)"
-    )
+    assembly_format = f"$combine $x {SLIDES} {TYPES}"
 
     @classmethod
-    def infer(
+    def shape(
         cls,
         x: Tensor,
         *,
@@ -85,15 +81,15 @@ class Windowed(OneToOne, PureOp, PerExample, abc.ABC):
         stride: tuple[int, ...],
         low: Shape,
         high: Shape,
-    ) -> Sequence[Tensor]:
+    ) -> Shape:
+        """That of the windows of such a tensor."""
         shape, dtype = shape_of(x), dtype_of(x)
         expect(dtype in NUMBERS, cls, f"is not defined for {dtype}")
         if combine not in cls.COMBINES:
             raise refusal(cls, f"combines by {combine}, not {', '.join(cls.COMBINES)}")
         expect_sliding(cls, len(shape), size, stride, low, high)
         windows = slidings(size, stride, low, high)
-        left = tuple(each.count(length) for each, length in zip(windows, shape, strict=True))
-        return [tensor(cls.RESULT or dtype, left)]
+        return tuple(each.count(length) for each, length in zip(windows, shape, strict=True))
 
     @property
     def windows(self) -> list[Sliding]:
@@ -116,7 +112,7 @@ class Windowed(OneToOne, PureOp, PerExample, abc.ABC):
 
 
 @irdl_op_definition
-class Window(Windowed):
+class Window(Windowed, PerExample):
     """The elements in each window, combined by `add`, `max` or `min`; padding contributes nothing.
 
     The derivative of `max` and `min` goes to the first element that reaches them.
@@ -124,6 +120,10 @@ class Window(Windowed):
 
     name = "nd.window"
     COMBINES: ClassVar = ("add", *PICKS)
+
+    @classmethod
+    def infer(cls, x: Tensor, **parameters: Any) -> Sequence[Tensor]:
+        return [tensor(dtype_of(x), cls.shape(x, **parameters))]
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
         combine = self.combine.data
@@ -148,8 +148,11 @@ class Window(Windowed):
         return total.astype(x.dtype)
 
     def _positions(self) -> Value:
-        """For each window the position of the element that is taken."""
-        return Value(self.x).apply("window_position", **self.parameters)
+        """For each window the position of the element that is taken; a vector has as many numbers
+        of 32 bits as floats, where that is enough."""
+        count = count_of(shape_of(self.x.type)).static
+        dtype = "i32" if count is not None and count < highest("i32") else "i64"
+        return Value(self.x).apply("window_position", dtype=dtype, **self.parameters)
 
     def gradient(self, *cotangents: Value) -> Gradient:
         (g,), shape = cotangents, shape_of(self.x.type)
@@ -157,8 +160,9 @@ class Window(Windowed):
             return [self._sum_back(g)]
         count = (count_of(shape),)
         if all(_tile(*each) for each in zip(self.windows, shape, strict=True)):
-            places = iota(count, 0).reshape(shape)
-            taken = self._spread(self._positions()).compare("eq", places)
+            positions = self._positions()
+            places = iota(count, 0, positions.dtype).reshape(shape)
+            taken = self._spread(positions).compare("eq", places)
             return [taken.select(self._spread(g), 0)]
         flat = scatter_add(full(0, g.dtype, count), self._positions(), g)
         return [flat.reshape(shape)]
@@ -192,46 +196,57 @@ class Window(Windowed):
 
 @irdl_op_definition
 class WindowPosition(Windowed):
-    """The row-major position in x, as i64, of the first element that is a window's max or min.
+    """The row-major position in x, as i64 or i32, of the first element that is a window's max or
+    min.
 
-    NaN is picked before all others. A window of padding only has the position 2**63 - 1.
+    NaN is picked before all others. A window of padding only has the dtype's greatest number.
     """
 
     name = "nd.window_position"
     COMBINES: ClassVar = tuple(PICKS)
-    RESULT: ClassVar = "i64"
+
+    dtype = prop_def(StringAttr)
+    assembly_format = f"$combine $x `as` $dtype {SLIDES} {TYPES}"
+
+    @classmethod
+    def infer(cls, x: Tensor, *, dtype: str, **parameters: Any) -> Sequence[Tensor]:
+        expect(dtype in ("i32", "i64"), cls, f"gives no {dtype}")
+        return [tensor(dtype, cls.shape(x, **parameters))]
 
     def element(self, s: Scalars, at: tuple[Index, ...], *reads: Read) -> Scalar:
-        shape = shape_of(self.x.type)
+        shape, dtype = shape_of(self.x.type), self.dtype.data
 
         def pair(k: tuple[Index, ...]) -> tuple[Scalar, ...]:
             value, inside, index = self.read_at(s, reads[0], at, k)
-            position = s.value_of(linear(index, shape), "i64")
+            position = s.value_of(linear(index, shape), dtype)
             if inside is None:
                 return value, position
-            return value, s.select(inside, position, s.constant(NOWHERE, "i64"))
+            return value, s.select(inside, position, s.constant(highest(dtype), dtype))
 
         return s.fold(PICKS[self.combine.data], ANY, self.size.data, pair)[1]
 
     def reference(self, *operands: Array) -> Array:
         x, shape = operands[0], concrete(shape_of(self.result.type))
-        places = np.arange(x.size).reshape(x.shape)
-        best, found = np.zeros(shape, x.dtype), np.full(shape, NOWHERE)
+        dtype = self.dtype.data
+        places, nowhere = np.arange(x.size, dtype=numpy_dtype(dtype)), highest(dtype)
+        best, found = np.zeros(shape, x.dtype), np.full(shape, nowhere, places.dtype)
         for taps in np.ndindex(*concrete(self.size.data)):
             windows, elements = overlaps(self.windows, taps, x.shape, shape)
             new, old, known = x[elements], best[windows], found[windows]
             better = new > old if self.combine.data == "max" else new < old
-            taken = better | ((new != new) & (old == old)) | (known == NOWHERE)
+            taken = better | ((new != new) & (old == old)) | (known == nowhere)
             best[windows] = np.where(taken, new, old)
-            found[windows] = np.where(taken, places[elements], known)
+            found[windows] = np.where(taken, places.reshape(x.shape)[elements], known)
         return found
 
     def batched(self, size: Size, on: Sequence[bool], *operands: Value) -> Sequence[Value]:
         """Positions count from the start of each example."""
-        (result,) = super().batched(size, on, *operands)
+        own, dtype = self.parameters, self.dtype.data
+        longer = {name: (FIRST[name], *own[name]) for name in FIRST.keys() & own.keys()}
+        result = operands[0].apply(self.mnemonic(), **{**own, **longer, "dtype": "i64"})
         count = size_value(count_of(shape_of(self.x.type)), "i64", result.shape)
-        first = iota(result.shape, 0) * count
-        return [result.compare("eq", NOWHERE).select(result, result - first)]
+        position = (result - iota(result.shape, 0) * count).convert(dtype)
+        return [result.compare("ne", highest("i64")).select(position, highest(dtype))]
 
 
 def _tile(window: Sliding, length: Size) -> bool:

@@ -201,12 +201,12 @@ nd.func @contraction(%x: tensor<2x3x4xf32>, %y: tensor<2x4x5xf32>, %image: tenso
 // Windows that slide along the axes, and where in x the element is that a window's max or min takes.
 nd.func @window(%x: tensor<4x6xf32>) {
   %window = nd.window "add" %x size <[2, 3]> stride <[2, 1]> low <[0, 1]> high <[0, 1]> : tensor<4x6xf32> -> tensor<2x6xf32>
-  %position = nd.window_position "max" %x size <[2, 2]> stride <[2, 2]> low <[0, 0]> high <[0, 0]> : tensor<4x6xf32> -> tensor<2x3xi64>
+  %position = nd.window_position "max" %x as "i32" size <[2, 2]> stride <[2, 2]> low <[0, 0]> high <[0, 0]> : tensor<4x6xf32> -> tensor<2x3xi32>
   nd.return
 }
 // CHECK:       nd.func @window(%x: tensor<4x6xf32>) {
 // CHECK-NEXT:    %window = nd.window "add" %x size <[2, 3]> stride <[2, 1]> low <[0, 1]> high <[0, 1]> : tensor<4x6xf32> -> tensor<2x6xf32>
-// CHECK-NEXT:    %position = nd.window_position "max" %x size <[2, 2]> stride <[2, 2]> low <[0, 0]> high <[0, 0]> : tensor<4x6xf32> -> tensor<2x3xi64>
+// CHECK-NEXT:    %position = nd.window_position "max" %x as "i32" size <[2, 2]> stride <[2, 2]> low <[0, 0]> high <[0, 0]> : tensor<4x6xf32> -> tensor<2x3xi32>
 // CHECK-NEXT:    nd.return
 // CHECK-NEXT:  }
 

@@ -308,3 +308,45 @@ loop.kernel @curves(%x: !loop.buffer<[16, 256] x f32>) -> (%y: !loop.buffer<[16,
 // CHECK-SAME:    task = 20,
 // CHECK:         [[TASKS:%\d+]] = arith.constant 4 : index
 // CHECK:         loop.parallel {{.*}} to [[TASKS]]
+
+// A fold that picks one of a few terms is written out, and begins with the first of them. The index
+// grows with the position: so a term has to be better, or the first that is no number.
+loop.kernel @pick(%x: !loop.buffer<[4, 3, 64] x f32>) -> (%y: !loop.buffer<[4, 64] x i32>) {
+  loop.nest [%i : 4, %j : 64] {
+    %best, %where = loop.fold argmax <any> [%k : 3] {
+      %v = loop.read %x[%i, %k, %j] : f32
+      %n = loop.index (64) * %k + %j
+      %p = loop.cast index %n : index to i32
+      loop.yield %v, %p : f32, i32
+    } : f32, i32
+    loop.write %where, %y[%i, %j] : i32
+  }
+}
+
+// CHECK-LABEL: loop.kernel @pick
+// CHECK-NOT:     0x{{.*}}FF80
+// CHECK:         [[A:%\d+]] = loop.load %x[{{%\d+}}] : !loop.buffer<[4, 3, 64] x f32> to vector<16xf32>
+// CHECK-NOT:     loop.compare eq
+// CHECK:         loop.compare le %{{.*}}, [[A]] : vector<16xf32>
+// CHECK-NEXT:    loop.compare ne [[A]], [[A]] : vector<16xf32>
+// CHECK-NEXT:    arith.ori
+// CHECK-NEXT:    loop.select
+// CHECK-NEXT:    loop.select
+// CHECK:         loop.store %{{.*}}, %y
+
+// One that goes down is asked for which of two is the first.
+loop.kernel @pick_from_the_end(%x: !loop.buffer<[4, 3, 64] x f32>) -> (%y: !loop.buffer<[4, 64] x i32>) {
+  loop.nest [%i : 4, %j : 64] {
+    %best, %where = loop.fold argmax <any> [%k : 3] {
+      %v = loop.read %x[%i, %k, %j] : f32
+      %n = loop.index (-64) * %k + %j + 128
+      %p = loop.cast index %n : index to i32
+      loop.yield %v, %p : f32, i32
+    } : f32, i32
+    loop.write %where, %y[%i, %j] : i32
+  }
+}
+
+// CHECK-LABEL: loop.kernel @pick_from_the_end
+// CHECK:         loop.compare eq %{{.*}} : vector<16xf32>
+// CHECK:         loop.compare lt %{{.*}} : vector<16xi32>

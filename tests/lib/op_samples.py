@@ -198,7 +198,11 @@ SAMPLES: Mapping[str, Sequence[Sample]] = {
         *_more_windows("max"),
         *_more_windows("min"),
     ),
-    "window_position": (*_windows("max"), *_more_windows("min")),
+    "window_position": tuple(
+        (operands, {**parameters, "dtype": dtype})
+        for samples, dtype in ((_windows("max"), "i64"), (_more_windows("min"), "i32"))
+        for operands, parameters in samples
+    ),
     "gather": (
         (("f64[5,3]", "i64[2,4]"), {"batch": 0}),
         (("f64[2,5,3]", "i32[2,4]"), {"batch": 1}),

@@ -34,17 +34,18 @@ class Combination:
     join: Callable[[State, State], State]
 
 
-def combination(kind: Combine, dtype: DType, count: int = 1) -> Combination:
-    """The combination of this kind for accumulators of this type (the value's, for pairs), of which
-    there may be several."""
+def combination(kind: Combine, *dtypes: DType) -> Combination:
+    """The combination of this kind for accumulators of these types: of pairs the value's and the
+    index's, of other kinds one type."""
+    dtype = dtypes[0]
     if kind in _PAIRS:
         lowest, better = _PAIRS[kind]
         join = _joining_pairs(better)
-        start = (_extreme(dtype, lowest), np.int64(np.iinfo(np.int64).max))
+        start = (_extreme(dtype, lowest), _extreme(dtypes[1], lowest=False))
         return Combination(start, join, join)
     join = _lifted(_joins(dtype)[kind])
     take = _take_product if kind is Combine.FMA else join
-    return Combination((_identity(kind, dtype),) * count, take, join)
+    return Combination((_identity(kind, dtype),) * len(dtypes), take, join)
 
 
 def _joins(dtype: DType) -> Mapping[Combine, Binary]:

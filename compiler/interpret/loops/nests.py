@@ -78,7 +78,7 @@ def folded(op: FoldOp, scope: Translator) -> Step:
     sizes = scope.shape(op.sizes.data)
     rank = scope.rank
     body = scope.body(op.body.block, 2)
-    how = combination(op.kind, dtype_of(op.accumulators[0].type), len(op.accumulators))
+    how = combination(op.kind, *(dtype_of(each.type) for each in op.accumulators))
     results = scope.slots(op.accumulators)
     room = ROOM // DEEPER ** _fold_depth(op.body.block)
 

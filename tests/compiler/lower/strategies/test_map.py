@@ -61,6 +61,25 @@ loop.kernel @fold<B: 0, N: 0>(%x: !loop.buffer<[B, N] x f32>, %w: !loop.buffer<[
 }}"""
 
 
+def pick(kind: str, place: str, term: str = "math.sqrt", dtype: str = "f32") -> str:
+    """Which of three terms is picked; half of those that are roots are no numbers."""
+    return f"""
+loop.kernel @pick<B: 0, N: 0>(%x: !loop.buffer<[B, 3, N] x {dtype}>)
+    -> (%y: !loop.buffer<[B, N] x {dtype}>, %z: !loop.buffer<[B, N] x i32>) {{
+  loop.nest [%i : B, %j : N] {{
+    %best, %where = loop.fold {kind} <any> [%h : 3] {{
+      %u = loop.read %x[%i, %h, %j] : {dtype}
+      %v = {term} %u : {dtype}
+      %n = loop.index {place} + %j
+      %p = loop.cast index %n : index to i32
+      loop.yield %v, %p : {dtype}, i32
+    }} : {dtype}, i32
+    loop.write %best, %y[%i, %j] : {dtype}
+    loop.write %where, %z[%i, %j] : i32
+  }}
+}}"""
+
+
 ROWS = {"source": "B, N", "at": "%i, %k", "target": "%y", "axes": "%i : B", "over": "%k : N"}
 COLUMNS = {"source": "N, B", "at": "%k, %i", "target": "%y", "axes": "%i : B", "over": "%k : N"}
 BOTH = {"source": "B, N", "at": "%h, %k", "target": "%y", "axes": "", "over": "%h : B, %k : N"}
@@ -102,6 +121,14 @@ FOLDS = {
     "least around": fold("min <any>", **AROUND),
     "greatest byte": fold("max <any>", **COLUMNS, dtype="i8"),
     "least byte": fold("min <any>", **ROWS, dtype="i8"),
+    "greatest of few": fold("max <any>", **FEW),
+    "least of few": fold("min <any>", **FEW),
+    "pick": pick("argmax", "(7) * %h"),
+    "pick the least": pick("argmin", "(7) * %h"),
+    "pick from the end": pick("argmax", "(-7) * %h"),
+    "pick at one place": pick("argmin", "(0) * %h"),
+    "pick of equal ones": pick("argmax", "(7) * %h", "math.absi", "i32"),
+    "pick bytes": pick("argmin", "(7) * %h", "math.absi", "i8"),
     "all": fold("and <any>", **ROWS, dtype="i1"),
     "any": fold("or <any>", **COLUMNS, dtype="i1"),
     "side by side": side_by_side("add <lanes, 4096>", "%i, %k"),
