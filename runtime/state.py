@@ -105,7 +105,7 @@ class State(Mapping[str, Any]):
         """Replaces leaves; the caller holds the lock and hands the arrays over."""
         for array in arrays.values():
             if isinstance(array, np.ndarray):
-                array.flags.writeable = False
+                array.setflags(write=False)
             else:
                 array.writeable = False
         self._now = {**self._now, **arrays}
