@@ -189,7 +189,11 @@ def contraction_of(analysis: Analysis, first: int = 0) -> Contraction | str:
     apart = [axis for axis in varying if axis.value not in analysis.dependences(left)]
     columns = apart[-1] if apart else None
     outer = tuple(axis for axis in varying if axis is not columns)
-    rows = max(reversed(inner), key=_height, default=None)
+
+    def suits(axis: Axis) -> tuple[int, bool]:
+        return _height(axis), Factor(analysis, fold, left, axis).is_contiguous
+
+    rows = max(reversed(inner), key=suits, default=None)
     middle = tuple(axis for axis in inner if axis is not rows)
     factors = Factor(analysis, fold, left, rows), Factor(analysis, fold, right, lanes)
     return Contraction(analysis, fold, *factors, lanes, columns, rows, middle, outer)

@@ -335,3 +335,27 @@ loop.kernel @convolution(%x: !loop.buffer<[1, 8, 8, 32] x f32>, %w: !loop.buffer
 // CHECK-COUNT-8:         loop.select %{{.*}} : vector<16xi1>, vector<16xf32>
 // CHECK:           } else {
 // CHECK-NEXT:      loop.yield
+
+// Of axes that tiles can use as far, rows are the one along which the left operand has neighbours: here
+// the three channels, not the three taps. They lie in one line, and where there is padding they are
+// inside together.
+loop.kernel @slope(%x: !loop.buffer<[64, 32, 3] x f32>, %g: !loop.buffer<[64, 30, 32] x f32>)
+    -> (%y: !loop.buffer<[3, 3, 32] x f32>) plan <gemm, mr = 3, nv = 2> {
+  loop.nest [%i : 3, %d : 3, %o : 32] {
+    %s = loop.fold fma <serial> [%b : 64, %v : 30] {
+      %l = loop.read %x[%b, %v + %d, %i] : f32
+      %r = loop.read %g[%b, %v, %o] : f32
+      loop.yield %l, %r : f32, f32
+    } : f32
+    loop.write %s, %y[%i, %d, %o] : f32
+  }
+}
+
+// CHECK-LABEL: loop.kernel @slope
+// CHECK:         [[AT:%\d+]] = loop.index {{%\d+}} + (3) * {{%\d+}}
+// CHECK-NEXT:    loop.load %x[[[AT]]]
+// CHECK:         [[NEXT:%\d+]] = loop.index [[AT]] + 1
+// CHECK-NEXT:    loop.load %x[[[NEXT]]]
+// CHECK:         [[LAST:%\d+]] = loop.index [[AT]] + 2
+// CHECK-NEXT:    loop.load %x[[[LAST]]]
+// CHECK-COUNT-6: math.fma
