@@ -87,8 +87,8 @@ Carried = Sequence[SSAValue]
 
 @final
 class SortedRows:
-    """The rows of a sort. In the workspace each task has twice the room for a row of every input,
-    of which one is filled from the other, and the counts of digits for each chunk."""
+    """The rows of a sort. In the workspace each task has the counts of digits for each chunk, and
+    twice the room for a row of every input, of which one is filled from the other."""
 
     def __init__(self, plan: Sort, kernel: KernelOp):
         (op,) = kernel.body.block.ops
@@ -107,7 +107,7 @@ class SortedRows:
         self.counts = buffer((self.chunks * VALUES,), i64)
         self.rooms = [buffer((self.length,), type) for type in self.elements]
         self.half = total_bytes(self.rooms)
-        self.bytes = self.half * 2 + total_bytes([self.counts])
+        self.bytes = total_bytes([self.counts]) + self.half * 2
         self.workspace = kernel.arguments[-1]
 
     @property
@@ -221,8 +221,8 @@ class _SortedRow:
     def _by_digits(self) -> None:
         """All positions in the order of their lowest digit, then of the next, …, each stable."""
         writer, rows = self.writer, self.rows
-        behind = [(rows.bytes, self.task), (rows.half, 2)]
-        self.counts = place(writer, rows.workspace, {0: rows.counts}, behind)[0]
+        before = [(rows.bytes, self.task)]
+        self.counts = place(writer, rows.workspace, {0: rows.counts}, before)[0]
         start = self._rooms(0)
 
         def load(_: Bound, low: Bound, high: Bound) -> None:
@@ -240,7 +240,7 @@ class _SortedRow:
 
     def _rooms(self, half: Bound) -> list[SSAValue]:
         rows = self.rows
-        before = [(rows.bytes, self.task), (rows.half, half)]
+        before = [(rows.bytes, self.task), (rows.half, half), (total_bytes([rows.counts]), 1)]
         types = dict(enumerate(rows.rooms))
         return list(place(self.writer, rows.workspace, types, before).values())
 
