@@ -21,13 +21,13 @@ LEVELS: Mapping[str, str] = {
         "tensor",
     ),
     "tensor-to-loop": "tensor",
-    **dict.fromkeys(("name-orders", "relax", "choose-plans", "share-buffers"), "loop"),
-    **dict.fromkeys(("swap-buffers", "assign-buffers", "expand-plans", "onto-grids"), "loop"),
-    **dict.fromkeys(("loop-to-llvm", "grids-to-llvm"), "loop"),
+    **dict.fromkeys(("name-orders", "relax", "join-steps", "choose-plans"), "loop"),
+    **dict.fromkeys(("share-buffers", "swap-buffers", "assign-buffers"), "loop"),
+    **dict.fromkeys(("expand-plans", "onto-grids", "loop-to-llvm", "grids-to-llvm"), "loop"),
 }
 """The level of the modules that each pass takes; passes of other packages may take any."""
 
-WITH_NESTS = ("choose-plans", "expand-plans")
+WITH_NESTS = ("join-steps", "choose-plans", "expand-plans")
 STATEMENTS = (NestOp, PrefixOp, SortOp)
 """What a kernel holds until its plan is expanded."""
 

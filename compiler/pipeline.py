@@ -30,6 +30,7 @@ from stepwell.compiler.lower.grids.blocks import most_shared
 from stepwell.compiler.lower.grids.host_control import host_controlled
 from stepwell.compiler.lower.grids.onto_grids import OntoGrids
 from stepwell.compiler.lower.grids.to_llvm import GridsToLlvm
+from stepwell.compiler.lower.join_steps import JoinSteps
 from stepwell.compiler.lower.loop_to_llvm import LoopToLlvm
 from stepwell.compiler.lower.name_orders import NameOrders
 from stepwell.compiler.lower.tensor_to_loop import CONSTANTS, TensorToLoop
@@ -83,7 +84,10 @@ STAGES: tuple[Stage, ...] = (
     ),
     ("kernels", lambda level, plans: [FormKernels()]),
     ("nests", lambda level, plans: [TensorToLoop(), NameOrders(machine=level), Relax()]),
-    ("plans", lambda level, plans: [ApplyPlans(plans, level), ChoosePlans(machine=level)]),
+    (
+        "plans",
+        lambda level, plans: [JoinSteps(level), ApplyPlans(plans, level), ChoosePlans(level)],
+    ),
     ("buffers", lambda level, plans: [ShareBuffers(), SwapBuffers(), AssignBuffers()]),
     (
         "explicit",

@@ -15,6 +15,7 @@ from stepwell.compiler.lower.choose_plans import ChoosePlans
 from stepwell.compiler.lower.expand_plans import ExpandPlans
 from stepwell.compiler.lower.grids.onto_grids import OntoGrids
 from stepwell.compiler.lower.grids.to_llvm import GridsToLlvm
+from stepwell.compiler.lower.join_steps import JoinSteps
 from stepwell.compiler.lower.loop_to_llvm import LoopToLlvm
 from stepwell.compiler.lower.name_orders import NameOrders
 from stepwell.compiler.lower.tensor_to_loop import TensorToLoop
@@ -40,6 +41,7 @@ PASSES: tuple[type[ModulePass], ...] = (
     TensorToLoop,
     NameOrders,
     Relax,
+    JoinSteps,
     ChoosePlans,
     ShareBuffers,
     SwapBuffers,

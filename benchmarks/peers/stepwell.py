@@ -130,10 +130,7 @@ def _lstm(x: Any, input: Any, hidden: Any, bias: Any) -> Any:
 
 
 def repeat(times: int, step: Callable[[Any], Any], x: Any) -> Any:
-    def counted(carried: Any) -> Any:
-        return carried[0] + 1, step(carried[1])
-
-    return sw.while_loop(lambda carried: carried[0] < times, counted, (np.asarray(0), x))[1]
+    return sw.scan(lambda x, _: (step(x), None), x, length=times)[0]
 
 
 def mandelbrot(real: Any, imaginary: Any, steps: int) -> Any:

@@ -1,11 +1,12 @@
 """What strategies ask of a nest: linear accesses, what depends on which axis, the types in it."""
 
 from collections import Counter
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from math import gcd
 from typing import TypeAlias, final
 
+from xdsl.dialects import arith
 from xdsl.dialects.builtin import f64, i64
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
@@ -101,6 +102,13 @@ class Analysis:
                 kept = {value: c for value, c in access.at.terms.items() if value not in gone}
                 self.accesses[op] = replace(access, at=Index(kept, access.at.offset))
 
+    def relocate(self, buffer: SSAValue, strides: Shape, start: SSAValue) -> None:
+        """A buffer has these strides, and lies from an offset on for which a value stands."""
+        for op, access in self.accesses.items():
+            if access.buffer is buffer:
+                at = self._linear(access.op.access.data, access.op.indices, strides)
+                self.accesses[op] = replace(access, at=Index({**at.terms, start: ONE}, at.offset))
+
     def dependences(self, value: SSAValue) -> frozenset[SSAValue]:
         """The axes along which a value differs, as far as it counts: not by its fold's guard."""
         return self._dependences.get(value, _NONE)
@@ -115,6 +123,13 @@ class Analysis:
                 return False
             reach += step * (size.static - 1)
         return True
+
+    def is_known(self, axes: Set[SSAValue], value: SSAValue) -> bool:
+        """Whether a number is known from these axes alone."""
+        index = self.affines.get(value)
+        if index is None:
+            return isinstance(value.owner, arith.ConstantOp)
+        return index.terms.keys() <= axes
 
     def is_inside(self, access: Access, axes: Container[SSAValue] | None = None) -> bool:
         """Whether the access is known to lie in its buffer whatever the condition: by all of its

@@ -7,7 +7,6 @@ from functools import partial
 from math import gcd, prod
 from typing import final
 
-from xdsl.dialects import arith
 from xdsl.dialects.builtin import AnyFloat
 from xdsl.ir import SSAValue
 
@@ -561,7 +560,8 @@ class _Fold:
         """The guard in rows such that it holds in all of them if it does in these: in the first and
         in the last, if it bounds the row."""
         body, tile = self.body, self.body.tile
-        if tile.rows is None or not is_bound(guard, self._is_affine):
+        is_known = partial(body.analysis.is_known, body.bases.keys())
+        if tile.rows is None or not is_bound(guard, is_known):
             return self._guard_here().values
         first, found = body.bases[tile.rows], list[SSAValue]()
         for row in sorted({0, tile.height - 1}):
@@ -569,13 +569,6 @@ class _Fold:
             found.extend(self._guard_here().values)
         body.bases[tile.rows], body.tile = first, tile
         return found
-
-    def _is_affine(self, value: SSAValue) -> bool:
-        """Whether a number is known from the axes alone."""
-        index = self.body.analysis.affines.get(value)
-        if index is None:
-            return isinstance(value.owner, arith.ConstantOp)
-        return index.terms.keys() <= self.body.bases.keys()
 
     def _kept(
         self, guard: Spread, new: Sequence[SSAValue], old: Sequence[SSAValue]

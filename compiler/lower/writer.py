@@ -230,6 +230,11 @@ class Writer:
             return min(first, second)
         return self.index_op(arith.MinSIOp, first, second)
 
+    def larger(self, first: Bound, second: Bound) -> Bound:
+        if isinstance(first, int) and isinstance(second, int):
+            return max(first, second)
+        return self.index_op(arith.MaxSIOp, first, second)
+
     def index_op(self, kind: type[IRDLOperation], first: Bound, second: Bound) -> SSAValue:
         return self.once((), kind, (self.value(first), self.value(second)), INDEX)
 

@@ -15,16 +15,17 @@ from stepwell.compiler.lower.strategies.map import Map
 from stepwell.compiler.lower.strategies.prefix import Prefix
 from stepwell.compiler.lower.strategies.rows import Rows
 from stepwell.compiler.lower.strategies.sort import Sort
+from stepwell.compiler.lower.strategies.wave import Wave
 from stepwell.compiler.machines.machine import Machine
 from stepwell.runtime.errors import CompileError
 
 Strategies: TypeAlias = Mapping[str, type[Strategy]]
 
 STRATEGIES: Strategies = {
-    each.name: each for each in (Sort, Dots, Gemm, Attention, Rows, Prefix, Map)
+    each.name: each for each in (Sort, Dots, Gemm, Attention, Rows, Prefix, Map, Wave)
 }
-"""Those of CPUs, in the order in which they are tried: the last one fits all but sums whose order
-has a name."""
+"""Those of CPUs, in the order in which they are tried: `map` fits all but sums whose order has a
+name; `wave` is for kernels that `join-steps` makes."""
 
 
 def choose_plan(kernel: KernelOp, machine: Machine, known: Strategies = STRATEGIES) -> Strategy:
