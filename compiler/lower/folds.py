@@ -1,7 +1,7 @@
 """Folds as explicit loops that keep the order of their terms, whatever the tile around them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import gcd, prod
@@ -383,7 +383,7 @@ class _Fold:
     def _written_out(self, count: int) -> Accumulators:
         """A chain that begins with the terms of the first position."""
         self._stand_at_position(0)
-        chain = self._terms(self.rows, self.lanes)
+        chain: Accumulators = list(self._terms(self.rows, self.lanes))
         later = self.body.analysis.ascends(self.op)
         for position in range(1, count):
             self._stand_at_position(position)
@@ -447,12 +447,14 @@ class _Fold:
             found.append(self._where(inside, after, before))
         return found
 
-    def _terms(self, rows: bool, lanes: bool) -> Accumulators:
-        """Those of the position at which the body stands, for each copy."""
+    def _terms(self, rows: bool, lanes: bool) -> Iterator[Parts]:
+        """Those of the position at which the body stands, for each copy: each where it is taken,
+        since what is written before all of them would be in registers at once."""
         self.body.write(self.op.body.block, self.ops)
         terms = [self.body.value(term) for term in self.op.terms]
         at = self.body.vector_at if lanes else Spread.at
-        return [[at(term, *each) for term in terms] for each in self.body.copies(rows, lanes)]
+        for each in self.body.copies(rows, lanes):
+            yield [at(term, *each) for term in terms]
 
     def _where(self, mask: Mask, new: Parts, old: Parts) -> Parts:
         if mask is None:

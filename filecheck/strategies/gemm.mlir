@@ -338,7 +338,7 @@ loop.kernel @convolution(%x: !loop.buffer<[1, 8, 8, 32] x f32>, %w: !loop.buffer
 
 // Of axes that tiles can use as far, rows are the one along which the left operand has neighbours: here
 // the three channels, not the three taps. They lie in one line, and where there is padding they are
-// inside together.
+// inside together. What a row has is spread where it is taken: not all rows' are in registers at once.
 loop.kernel @slope(%x: !loop.buffer<[64, 32, 3] x f32>, %g: !loop.buffer<[64, 30, 32] x f32>)
     -> (%y: !loop.buffer<[3, 3, 32] x f32>) plan <gemm, mr = 3, nv = 2> {
   loop.nest [%i : 3, %d : 3, %o : 32] {
@@ -358,4 +358,8 @@ loop.kernel @slope(%x: !loop.buffer<[64, 32, 3] x f32>, %g: !loop.buffer<[64, 30
 // CHECK-NEXT:    loop.load %x[[[NEXT]]]
 // CHECK:         [[LAST:%\d+]] = loop.index [[AT]] + 2
 // CHECK-NEXT:    loop.load %x[[[LAST]]]
-// CHECK-COUNT-6: math.fma
+// CHECK:         loop.splat
+// CHECK-NEXT:    math.fma
+// CHECK-NEXT:    math.fma
+// CHECK-NEXT:    loop.splat
+// CHECK-NEXT:    math.fma
