@@ -144,6 +144,9 @@ class Value:
     def sum(self, axes: Sequence[int]) -> "Value":
         return self.apply("reduce_sum", axes=tuple(axes)) if axes else self
 
+    def max(self, axes: Sequence[int]) -> "Value":
+        return self.apply("reduce_max", axes=tuple(axes)) if axes else self
+
     def dot(self, other: "Value", batch: int, left: Sequence[int], right: Sequence[int]) -> "Value":
         """`batch` leading axes are shared; axes `left` and `right` are contracted in pairs."""
         return self.with_("dot", other, batch=batch, left=tuple(left), right=tuple(right))

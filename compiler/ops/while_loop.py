@@ -124,7 +124,7 @@ class While(Loop):
 
         def anywhere(arguments: list[Value]) -> list[Value]:
             (condition,) = self.asked(arguments)
-            return [condition.apply("reduce_max", axes=tuple(range(condition.rank)))]
+            return [condition.max(range(condition.rank))]
 
         def step(arguments: list[Value]) -> list[Value]:
             (condition,) = self.asked(arguments)
