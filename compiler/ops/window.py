@@ -133,7 +133,11 @@ class Window(Windowed, PerExample):
 
         order = UNCUT if combine == "add" else ANY
         (total,) = s.fold(Combine(combine), order, self.size.data, terms)
-        return s.convert(total, dtype_of(self.x.type))
+        dtype = dtype_of(self.x.type)
+        if combine in PICKS and total.dtype == "i32" != dtype:
+            # A window without elements has what no i32 is beyond, which would wrap.
+            total = s.apply(combine, total, s.constant(identity(combine, dtype), "i32"))
+        return s.convert(total, dtype)
 
     def reference(self, *operands: Array) -> Array:
         x, shape = operands[0], concrete(shape_of(self.result.type))

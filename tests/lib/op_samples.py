@@ -84,6 +84,7 @@ def _more_windows(combine: str) -> Sequence[Sample]:
         _window("f32[4,35]", combine, (3, 2), (1, 2), (1, 0), (1, 0)),
         _window("u8[5]", combine, (3,), (1,), (1,), (1,)),
         _window("f64[2]", combine, (3,), (1,), (0,), (0,)),
+        _window("i8[4]", combine, (2,), (2,), (2,), (2,)),
     )
 
 
