@@ -28,9 +28,15 @@ TALLEST, WIDEST = 14, 24
 NEAR_REUSED, FAR_REUSED = 40, 4
 """Tiles that use a panel if it is worth a copy: from the second cache, and from beyond."""
 
+NEAR_ROWS, FAR_ROWS = 640, 384
+"""Rows, of whatever tiles, for which a core that asks long before for what lies apart copies it."""
+
 COPY = 24
 """Cycles that a copied row takes, which may lie on another page; where it is read by each tile, it
 is one for each."""
+
+SELDOM = 16
+"""Lines of the left operand, read on in rows, for one of which a core waits a cycle."""
 
 REUSED = 12
 """Tiles that use a panel of a block of the fold."""
@@ -38,8 +44,9 @@ REUSED = 12
 LINE = 64
 """Bytes of a line of the caches."""
 
-AHEAD = 1536
-"""Bytes of a panel that are asked for before they are used."""
+AHEAD, LONG = 1536, 768
+"""Bytes of a panel that are asked for before they are used; and multiply-adds in the time for which
+a row that lies apart may be on its way."""
 
 MOST_SHARED = 32
 """Tiles that each ask for a part of the next panel: for more, the parts would be less than a lane
@@ -112,10 +119,13 @@ class Product:
 
     def _cost(self, mr: int, nv: int, distance: int | None, machine: Machine) -> float:
         """Cycles for one position of k: a little more if a few threads, who share the panels, would
-        not end together, or if what is read is not in a row."""
+        not end together, or if what is read is not in a row. If that is asked for before, what
+        counts are the lines of the left operand, which each panel reads again."""
         panels, turns = -(-self.n // (nv * self.width)), -(-self.m // mr)
         if self.packs_right(mr, nv, distance, machine):
             turns = COPY / self.middle
+        elif self.is_asked(mr, nv, distance, machine):
+            turns = self.m * self.size / LINE / SELDOM
         visits = 0 if self._is_in_a_row(nv, distance) else turns * panels
         shared, panel = panels * self.columns, nv * self.width
         uneven = busy(shared, 1) * panel / self.lanes - 1 if shared > max(ALIKE) else 0
@@ -154,15 +164,26 @@ class Product:
     def packs_right(self, mr: int, nv: int, distance: int | None, machine: Machine) -> bool:
         """Whether to copy the panels of a right operand whose rows lie so many elements apart: if
         enough tiles read them, for then it pays to have them in a row."""
-        return not self._is_in_a_row(nv, distance) and self.rows >= self._reused(machine) * mr
+        least = self._reused(mr, machine)
+        if machine.reads_on:
+            least = FAR_ROWS if self._is_far(machine) else NEAR_ROWS
+        return not self._is_in_a_row(nv, distance) and self.rows >= least
+
+    def is_asked(self, mr: int, nv: int, distance: int | None, machine: Machine) -> bool:
+        """Whether a core brings rows that lie apart into its second cache long before they are
+        read, if it does not copy them."""
+        apart = machine.reads_on and not self._is_in_a_row(nv, distance)
+        return apart and not self.packs_right(mr, nv, distance, machine)
 
     def _is_in_a_row(self, nv: int, distance: int | None) -> bool:
         return is_in_a_row(distance, nv * self.width, self.size)
 
-    def _reused(self, machine: Machine) -> int:
-        """Tiles that use a panel at least, if it is worth a copy: few if it comes from afar."""
-        far = self.k * self.lanes * self.size > machine.l2
-        return FAR_REUSED if far else NEAR_REUSED
+    def _reused(self, mr: int, machine: Machine) -> int:
+        """Rows that use a panel at least, if it is worth a copy: few if it comes from afar."""
+        return (FAR_REUSED if self._is_far(machine) else NEAR_REUSED) * mr
+
+    def _is_far(self, machine: Machine) -> bool:
+        return self.k * self.lanes * self.size > machine.l2
 
     def packs_left(self, nv: int, distance: int | None, machine: Machine) -> bool:
         """Whether to copy the panels of a left operand of which one position of the fold lies so
@@ -173,13 +194,13 @@ class Product:
         panels = self.columns * -(-self.n // (nv * self.width))
         return panels >= FAR_REUSED and self.k > lines // 2
 
-    def block(self, mr: int, nv: int, turned: bool, apart: bool, machine: Machine) -> int:
+    def block(self, mr: int, nv: int, settled: bool, apart: bool, machine: Machine) -> int:
         """Positions of the fold in a block, in whole chunks, so that a panel's stay in the first
         cache; 0, which is all, if one tile has all rows, or if all positions stay in the second
-        cache: beside little else, where only few tiles use a panel that is not `turned` or the left
-        operand is read from places far `apart`."""
+        cache: beside little else, where only few tiles use a panel that is not `settled` before, or
+        the left operand is read from places far `apart`."""
         panel = nv * self.width * self.size
-        many = turned or self.rows > 2 * REUSED * mr
+        many = settled or self.rows > 2 * REUSED * mr
         cached = machine.l2 // 2 if many and not apart else machine.l2 // 8
         if self.rows <= mr or self.k * panel <= cached:
             return 0
@@ -193,12 +214,16 @@ class Product:
         few = self.columns > 1 < tiles <= MOST_SHARED
         return tiles if few and self._is_in_a_row(nv, distance) else 0
 
-    def ahead(self, nv: int, kc: int, packs: bool, machine: Machine) -> int:
+    def ahead(self, mr: int, nv: int, kc: int, asked: bool, packs: bool, machine: Machine) -> int:
         """How many positions ahead to ask for the right operand: not at all if what a tile reads of
-        it stays in the first cache, or was put into the second one and leaves it room."""
+        it stays in the first cache, or was put into the second one and leaves it room. What is
+        `asked` for long before is not, if there is little to multiply meanwhile."""
         position, depth = nv * self.width * self.size, kc if kc and packs else self.k
-        stays = depth * position <= (machine.l2 // 8 if packs else machine.l1)
-        return 0 if stays else max(LATENCY, AHEAD // position)
+        if depth * position <= (machine.l2 // 8 if packs else machine.l1):
+            return 0
+        if asked:
+            return LONG // (mr * nv) if mr >= NEAR else 0
+        return max(LATENCY, AHEAD // position)
 
     def is_alone(self, nv: int, distance: int | None, machine: Machine) -> bool:
         """Whether one row reads a right operand in a row, which a core may do by itself."""
@@ -249,13 +274,15 @@ class Product:
         tile = mr * self.k * self.columns * -(-self.n // self.width)
         return self._rows(mr, -(-TASK // tile) * mr), self.lanes
 
-    def task(self, mr: int, nv: int, kc: int, packs: bool, machine: Machine) -> tuple[int, int]:
+    def task(
+        self, mr: int, nv: int, kc: int, packs: bool, machine: Machine, asked: bool = False
+    ) -> tuple[int, int]:
         """The rows and lanes of a task, in whole tiles or whole `m`, and tasks enough: as many rows
         as stay, for a block of `kc` positions, in the second cache; if each task packs its panels,
-        rather in the third. Of a product in blocks, tasks have many rows: each reads all lanes from
-        afar."""
+        or asks long before for them, rather in the third. Of a product in blocks, tasks have many
+        rows: each reads all lanes from afar."""
         panel = nv * self.width
-        cache = machine.l3 if packs else machine.l2 // 2
+        cache = machine.l3 if packs or asked else machine.l2 // 2
         kept = min(self.kept, kc or self.k)
         cached = max(mr, cache // (max(1, kept) * self.size))
         most = max(1, self.effort(machine) // TASK)
@@ -265,7 +292,7 @@ class Product:
             unit = min(self.m, REUSED * mr)
             row_tasks = min(row_tasks, -(-self.rows // (-(-REUSED * mr // unit) * unit)))
         elif packs:
-            row_tasks = min(row_tasks, max(1, self.rows // (self._reused(machine) * mr)))
+            row_tasks = min(row_tasks, max(1, self.rows // self._reused(mr, machine)))
         lane_blocks = max(1, min(panels, -(-lane_tasks // self.outer)))
         row_blocks = -(-row_tasks // (lane_blocks * self.outer))
         mc = self._rows(mr, max(mr, min(cached, -(-self.rows // row_blocks))))

@@ -462,13 +462,16 @@ class BodyWriter(ABC):
             self.writer.store(vector, target, place, mask)
 
     def _ask(self, access: Access, offset: Bound, column: int) -> None:
-        """For what a vector is to the tile that is so far ahead."""
+        """For what a vector is to the tile that is so far ahead; of neighbours that lie apart from
+        others, for the line in which the last one ends, too."""
         ahead, stride = self.ahead, access.stride(self.ahead.axis) if self.ahead else ZERO
         if ahead is None or stride in (ZERO, ONE) or (column and ahead.terms):
             return
         terms = [(ONE, offset), *((size, self.bases[axis]) for size, axis in ahead.terms)]
         place = self.writer.affine(terms, stride * ahead.steps)
-        self.writer.prefetch(self._buffer(access), place, ahead.apart)
+        last = ahead.apart and column == self.tile.vectors - 1
+        for end in (0, self.tile.width - 1)[: 1 + last]:
+            self.writer.prefetch(self._buffer(access), self.writer.add(place, end), ahead.apart)
 
     def _is_streamed(self, access: Access) -> bool:
         """Whether a tile is written past the caches: it is whole vectors, at offsets that are

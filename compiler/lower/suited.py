@@ -61,6 +61,11 @@ class Suited:
             return self.turned and not self.squares
         return self.product.packs_right(self.mr, self.nv, self.distance, self.machine)
 
+    def _is_asked(self) -> bool:
+        """Whether rows of the right one, which is not copied, are asked for long before."""
+        asked = self.product.is_asked(self.mr, self.nv, self.distance, self.machine)
+        return asked and not self.packs_right()
+
     def pack(self) -> tuple[str, ...]:
         """The operands that are copied, by name."""
         sides = ("left", self.packs_left()), ("right", self.packs_right())
@@ -80,7 +85,8 @@ class Suited:
             return 0
         if self.streams() and machine.reads_on and (rows := product.abreast(machine)):
             return rows if product.is_beyond(machine) else 0
-        return self.product.ahead(self.nv, self.block(), self.packs_right(), self.machine)
+        packs = self.packs_right()
+        return product.ahead(self.mr, self.nv, self.block(), self._is_asked(), packs, machine)
 
     # What is computed at a time.
 
@@ -91,7 +97,8 @@ class Suited:
         if self.streams():
             return self.product.abreast(self.machine)
         apart = not self.packs_left() and distance_of(self.contraction.left) != 1
-        return self.product.block(self.mr, self.nv, self.turned, apart, self.machine)
+        settled = self.turned or self._is_asked()
+        return self.product.block(self.mr, self.nv, settled, apart, self.machine)
 
     def task(self) -> tuple[int, int]:
         """The rows and lanes of a task."""
@@ -104,7 +111,8 @@ class Suited:
             return product.wide_task(mr, nv, machine)
         if not self.turned and not self.packs_right() and product.stays(nv, self.distance, machine):
             return product.short_task(mr)
-        return product.task(mr, nv, self.block(), self.packs_right(), machine)
+        packs, asked = self.packs_right(), self._is_asked()
+        return product.task(mr, nv, self.block(), packs, machine, asked)
 
     def may_be_cut(self) -> bool:
         """Whether blocks of the fold are worth their code, which is written for each form of a

@@ -50,8 +50,8 @@ loop.kernel @several(%x: !loop.buffer<[16, 4096] x f32>, %w: !loop.buffer<[4096,
 // INTEL-SAME:  kc = 32, pack = [],
 // ZEN-SAME:    kc = 16, pack = [], ahead = 16,
 
-// While several rows are multiplied the third cache has time enough: tiles go down all rows. A tile is
-// high, since vectors take longer to load than numbers: the matrix is read once.
+// While several rows are multiplied the third cache has time enough: tiles go down all rows, each of which
+// is asked for in time, as long before as memory may take. A tile is high, since vectors take longer to load than numbers: the matrix is read once.
 loop.kernel @down(%x: !loop.buffer<[8, 768] x f32>, %w: !loop.buffer<[768, 3072] x f32>) -> (%y: !loop.buffer<[8, 3072] x f32>) {
   loop.nest [%m : 8, %n : 3072] {
     %s = loop.fold fma <serial, 1024> [%k : 768] {
@@ -65,7 +65,82 @@ loop.kernel @down(%x: !loop.buffer<[8, 768] x f32>, %w: !loop.buffer<[768, 3072]
 // CHECK-LABEL: loop.kernel @down
 // CHECK-SAME:  mr = 8, nv = 3,
 // INTEL-SAME:  kc = 32, pack = [], ahead = 8,
-// ZEN-SAME:    kc = 0, pack = [], ahead = 8,
+// ZEN-SAME:    kc = 0, pack = [], ahead = 32,
+
+// With many rows it is the same, where the other one copies: what has been asked for is there in time.
+loop.kernel @many(%x: !loop.buffer<[128, 768] x f32>, %w: !loop.buffer<[768, 3072] x f32>) -> (%y: !loop.buffer<[128, 3072] x f32>) {
+  loop.nest [%m : 128, %n : 3072] {
+    %s = loop.fold fma <serial, 1024> [%k : 768] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%k, %n] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    loop.write %s, %y[%m, %n] : f32
+  }
+}
+// CHECK-LABEL: loop.kernel @many
+// INTEL-SAME:  pack = [right],
+// ZEN-SAME:    kc = 0, pack = [], ahead = 32,
+
+// A second cache has too few places for all rows of a panel, so that each tile waits for some: when
+// there are very many tiles, both copy.
+loop.kernel @very_many(%x: !loop.buffer<[384, 768] x f32>, %w: !loop.buffer<[768, 3072] x f32>) -> (%y: !loop.buffer<[384, 3072] x f32>) {
+  loop.nest [%m : 384, %n : 3072] {
+    %s = loop.fold fma <serial, 1024> [%k : 768] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%k, %n] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    loop.write %s, %y[%m, %n] : f32
+  }
+}
+// CHECK-LABEL: loop.kernel @very_many
+// CHECK-SAME:  pack = [right],
+
+// A matrix that the second cache holds is copied for still more rows. Each panel reads the left operand
+// again, so that panels are wide, and a task has all rows: panels are asked for but once.
+loop.kernel @held(%x: !loop.buffer<[512, 512] x f32>, %w: !loop.buffer<[512, 512] x f32>) -> (%y: !loop.buffer<[512, 512] x f32>) {
+  loop.nest [%m : 512, %n : 512] {
+    %s = loop.fold fma <serial, 1024> [%k : 512] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%k, %n] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    loop.write %s, %y[%m, %n] : f32
+  }
+}
+// CHECK-LABEL: loop.kernel @held
+// CHECK-SAME:  mr = 6, nv = 4, mc = 512,
+// INTEL-SAME:  pack = [right],
+// ZEN-SAME:    pack = [],
+
+// Two rows take less time than the third cache: it is asked for nothing.
+loop.kernel @two(%x: !loop.buffer<[2, 768] x f32>, %w: !loop.buffer<[768, 3072] x f32>) -> (%y: !loop.buffer<[2, 3072] x f32>) {
+  loop.nest [%m : 2, %n : 3072] {
+    %s = loop.fold fma <serial, 1024> [%k : 768] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%k, %n] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    loop.write %s, %y[%m, %n] : f32
+  }
+}
+// CHECK-LABEL: loop.kernel @two
+// ZEN-SAME:    kc = 0, pack = [], ahead = 0,
+
+// A deep panel stays in the second cache until the next tile, which then goes down all of it.
+loop.kernel @deep(%x: !loop.buffer<[64, 1536] x f32>, %w: !loop.buffer<[1536, 768] x f32>) -> (%y: !loop.buffer<[64, 768] x f32>) {
+  loop.nest [%m : 64, %n : 768] {
+    %s = loop.fold fma <serial> [%k : 1536] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%k, %n] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    loop.write %s, %y[%m, %n] : f32
+  }
+}
+// CHECK-LABEL: loop.kernel @deep
+// ZEN-SAME:    kc = 0, pack = [],
 
 // One row by panels reads what lies in a row.
 loop.kernel @panels(%x: !loop.buffer<[1, 768] x f32>, %w: !loop.buffer<[96, 768, 32] x f32>) -> (%y: !loop.buffer<[1, 96, 32] x f32>) {

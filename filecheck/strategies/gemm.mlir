@@ -131,7 +131,7 @@ loop.kernel @columns(%x: !loop.buffer<[64, 72] x f32>, %w: !loop.buffer<[64, 16]
 
 // Few rows use what is read of the right operand but once, so that it is not packed: it is asked for
 // before it is needed, behind all that a position loads: LLVM moves no loads past that. Its rows go on
-// beyond the tile, so that what is asked for lies apart.
+// beyond the tile, so that what is asked for lies apart: with the line in which the last vector ends.
 loop.kernel @ahead(%x: !loop.buffer<[2, 64] x f32>, %w: !loop.buffer<[64, 4096] x f32>)
     -> (%y: !loop.buffer<[2, 4096] x f32>) plan <gemm, mr = 2, nv = 1, ahead = 8> {
   loop.nest [%m : 2, %n : 4096] {
@@ -147,9 +147,11 @@ loop.kernel @ahead(%x: !loop.buffer<[2, 64] x f32>, %w: !loop.buffer<[64, 4096] 
 // CHECK-LABEL: loop.kernel @ahead
 // CHECK:         [[HERE:%\d+]] = loop.index {{.*}}(4096) *
 // CHECK:         [[THERE:%\d+]] = loop.index [[HERE]] + 32768
+// CHECK:         [[END:%\d+]] = loop.index [[THERE]] + 15
 // CHECK:         loop.load %w[[[HERE]]]
 // CHECK-COUNT-2: math.fma
 // CHECK-NEXT:    loop.prefetch %w[[[THERE]]] apart
+// CHECK-NEXT:    loop.prefetch %w[[[END]]] apart
 
 // A deep product goes through blocks of k. Where a block is not the first one, a tile takes up the sums
 // that the block before has left in the workspace; where it is not the last, it leaves them there again.
