@@ -164,9 +164,8 @@ class Product:
     def packs_right(self, mr: int, nv: int, distance: int | None, machine: Machine) -> bool:
         """Whether to copy the panels of a right operand whose rows lie so many elements apart: if
         enough tiles read them, for then it pays to have them in a row."""
-        least = self._reused(mr, machine)
-        if machine.reads_on:
-            least = FAR_ROWS if self._is_far(machine) else NEAR_ROWS
+        asked = FAR_ROWS if self.exceeds(machine.l2) else NEAR_ROWS
+        least = asked if machine.reads_on else self._reused(mr, machine)
         return not self._is_in_a_row(nv, distance) and self.rows >= least
 
     def is_asked(self, mr: int, nv: int, distance: int | None, machine: Machine) -> bool:
@@ -180,10 +179,7 @@ class Product:
 
     def _reused(self, mr: int, machine: Machine) -> int:
         """Rows that use a panel at least, if it is worth a copy: few if it comes from afar."""
-        return (FAR_REUSED if self._is_far(machine) else NEAR_REUSED) * mr
-
-    def _is_far(self, machine: Machine) -> bool:
-        return self.k * self.lanes * self.size > machine.l2
+        return (FAR_REUSED if self.exceeds(machine.l2) else NEAR_REUSED) * mr
 
     def packs_left(self, nv: int, distance: int | None, machine: Machine) -> bool:
         """Whether to copy the panels of a left operand of which one position of the fold lies so
@@ -219,11 +215,9 @@ class Product:
         it stays in the first cache, or was put into the second one and leaves it room. What is
         `asked` for long before is not, if there is little to multiply meanwhile."""
         position, depth = nv * self.width * self.size, kc if kc and packs else self.k
-        if depth * position <= (machine.l2 // 8 if packs else machine.l1):
-            return 0
-        if asked:
-            return LONG // (mr * nv) if mr >= NEAR else 0
-        return max(LATENCY, AHEAD // position)
+        stays = depth * position <= (machine.l2 // 8 if packs else machine.l1)
+        long = LONG // (mr * nv) if mr >= NEAR else 0
+        return 0 if stays else long if asked else max(LATENCY, AHEAD // position)
 
     def is_alone(self, nv: int, distance: int | None, machine: Machine) -> bool:
         """Whether one row reads a right operand in a row, which a core may do by itself."""
@@ -232,13 +226,12 @@ class Product:
     def streams(self, mr: int, nv: int, distance: int | None, machine: Machine) -> bool:
         """Whether a right operand whose rows are long and lie so far apart comes from afar for few
         tiles: then some of its rows at a time are best read to their ends."""
-        row = self.lanes * self.size
-        far = self.k * row > machine.l2 and row >= RUN and not self._is_in_a_row(nv, distance)
-        return far and self.rows <= FAR_REUSED * mr
+        long = self.lanes * self.size >= RUN and not self._is_in_a_row(nv, distance)
+        return long and self.exceeds(machine.l2) and self.rows <= FAR_REUSED * mr
 
-    def is_beyond(self, machine: Machine) -> bool:
-        """Whether a right operand comes from memory: it is larger than the third cache."""
-        return self.k * self.lanes * self.size > machine.l3
+    def exceeds(self, cache: int) -> bool:
+        """Whether the right operand is larger than a cache: than the third, it is memory's."""
+        return self.k * self.lanes * self.size > cache
 
     def abreast(self, machine: Machine) -> int:
         """Rows of memory that are read side by side; 0 for all. Where a core reads on by itself,
@@ -247,7 +240,7 @@ class Product:
         early, and all where several rows are multiplied meanwhile."""
         if not machine.reads_on:
             return STREAMS
-        if self.is_beyond(machine):
+        if self.exceeds(machine.l3):
             return machine.l1_ways * (2 if self.rows > NEAR else 1)
         return machine.l1_ways // 2 if self.rows == 1 else 0
 
@@ -265,8 +258,7 @@ class Product:
 
     def stays(self, nv: int, distance: int | None, machine: Machine) -> bool:
         """Whether a right operand that is read in a row is no larger than the second cache."""
-        whole = self.k * self.lanes * self.size
-        return self._is_in_a_row(nv, distance) and whole <= machine.l2
+        return self._is_in_a_row(nv, distance) and not self.exceeds(machine.l2)
 
     def short_task(self, mr: int) -> tuple[int, int]:
         """The rows and lanes of a task with all lanes, and with no more tiles of rows than make it
@@ -283,8 +275,7 @@ class Product:
         rows: each reads all lanes from afar."""
         panel = nv * self.width
         cache = machine.l3 if packs or asked else machine.l2 // 2
-        kept = min(self.kept, kc or self.k)
-        cached = max(mr, cache // (max(1, kept) * self.size))
+        cached = max(mr, cache // (max(1, min(self.kept, kc or self.k)) * self.size))
         most = max(1, self.effort(machine) // TASK)
         lane_tasks, row_tasks = min(LANE_TASKS, most), min(ROW_TASKS, most)
         panels = -(-self.lanes // panel)
@@ -311,9 +302,8 @@ class Product:
     def effort(self, machine: Machine) -> int:
         """Multiply-adds in the time that the product takes, which may be that of loading its right
         operand."""
-        whole = self.k * self.lanes * self.size
-        each = FAR if whole > machine.l2 else NEAR if whole > machine.l1 else 1
-        return max(self.work, self.outer * whole // (self.width * self.size) * each)
+        each = FAR if self.exceeds(machine.l2) else NEAR if self.exceeds(machine.l1) else 1
+        return max(self.work, self.outer * self.k * self.lanes // self.width * each)
 
     @property
     def work(self) -> int:

@@ -35,6 +35,7 @@ class Suited:
         self.squares = height > 0
         tile = self.product.tile(_tallest(contraction), self.turned, self.distance, machine)
         self.mr, self.nv = (height, 1) if self.squares else tile
+        self.asked = self.product.is_asked(self.mr, self.nv, self.distance, machine)
 
     # How the operands are read.
 
@@ -61,11 +62,6 @@ class Suited:
             return self.turned and not self.squares
         return self.product.packs_right(self.mr, self.nv, self.distance, self.machine)
 
-    def _is_asked(self) -> bool:
-        """Whether rows of the right one, which is not copied, are asked for long before."""
-        asked = self.product.is_asked(self.mr, self.nv, self.distance, self.machine)
-        return asked and not self.packs_right()
-
     def pack(self) -> tuple[str, ...]:
         """The operands that are copied, by name."""
         sides = ("left", self.packs_left()), ("right", self.packs_right())
@@ -84,9 +80,16 @@ class Suited:
         if self.squares or product.is_alone(self.nv, self.distance, machine):
             return 0
         if self.streams() and machine.reads_on and (rows := product.abreast(machine)):
-            return rows if product.is_beyond(machine) else 0
+            return rows if product.exceeds(machine.l3) else 0
         packs = self.packs_right()
-        return product.ahead(self.mr, self.nv, self.block(), self._is_asked(), packs, machine)
+        return product.ahead(self.mr, self.nv, self.block(), self.asked, packs, machine)
+
+    def below(self) -> int:
+        """How many tiles below to ask for the left operand: the next one, by a core that reads on,
+        if rows follow each other and do not stay in the second cache from one panel to the next."""
+        product, whole = self.product, not self.block() and distance_of(self.contraction.left) == 1
+        far = product.m * product.k * product.size > self.machine.l2
+        return int(self.machine.reads_on and whole and far and product.apart == product.k)
 
     # What is computed at a time.
 
@@ -97,8 +100,7 @@ class Suited:
         if self.streams():
             return self.product.abreast(self.machine)
         apart = not self.packs_left() and distance_of(self.contraction.left) != 1
-        settled = self.turned or self._is_asked()
-        return self.product.block(self.mr, self.nv, settled, apart, self.machine)
+        return self.product.block(self.mr, self.nv, self.turned or self.asked, apart, self.machine)
 
     def task(self) -> tuple[int, int]:
         """The rows and lanes of a task."""
@@ -111,8 +113,7 @@ class Suited:
             return product.wide_task(mr, nv, machine)
         if not self.turned and not self.packs_right() and product.stays(nv, self.distance, machine):
             return product.short_task(mr)
-        packs, asked = self.packs_right(), self._is_asked()
-        return product.task(mr, nv, self.block(), packs, machine, asked)
+        return product.task(mr, nv, self.block(), self.packs_right(), machine, self.asked)
 
     def may_be_cut(self) -> bool:
         """Whether blocks of the fold are worth their code, which is written for each form of a

@@ -112,7 +112,36 @@ loop.kernel @held(%x: !loop.buffer<[512, 512] x f32>, %w: !loop.buffer<[512, 512
 // CHECK-LABEL: loop.kernel @held
 // CHECK-SAME:  mr = 6, nv = 4, mc = 512,
 // INTEL-SAME:  pack = [right],
-// ZEN-SAME:    pack = [],
+// ZEN-SAME:    pack = [], ahead = 32, share = 0, below = 0>
+
+// Many rows come from afar for each panel again: a tile asks for those of the next one.
+loop.kernel @again(%x: !loop.buffer<[1024, 768] x f32>, %w: !loop.buffer<[768, 768] x f32>) -> (%y: !loop.buffer<[1024, 768] x f32>) {
+  loop.nest [%m : 1024, %n : 768] {
+    %s = loop.fold fma <serial, 1024> [%k : 768] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%k, %n] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    loop.write %s, %y[%m, %n] : f32
+  }
+}
+// CHECK-LABEL: loop.kernel @again
+// INTEL-SAME:  below = 0>
+// ZEN-SAME:    below = 1>
+
+// Not so if they are parts of longer ones, of which others would come, too.
+loop.kernel @parts(%x: !loop.buffer<[1024, 800] x f32>, %w: !loop.buffer<[768, 768] x f32>) -> (%y: !loop.buffer<[1024, 768] x f32>) {
+  loop.nest [%m : 1024, %n : 768] {
+    %s = loop.fold fma <serial, 1024> [%k : 768] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%k, %n] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    loop.write %s, %y[%m, %n] : f32
+  }
+}
+// CHECK-LABEL: loop.kernel @parts
+// CHECK-SAME:  below = 0>
 
 // Two rows take less time than the third cache: it is asked for nothing.
 loop.kernel @two(%x: !loop.buffer<[2, 768] x f32>, %w: !loop.buffer<[768, 3072] x f32>) -> (%y: !loop.buffer<[2, 3072] x f32>) {

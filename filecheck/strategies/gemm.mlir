@@ -153,6 +153,29 @@ loop.kernel @ahead(%x: !loop.buffer<[2, 64] x f32>, %w: !loop.buffer<[64, 4096] 
 // CHECK-NEXT:    loop.prefetch %w[[[THERE]]] apart
 // CHECK-NEXT:    loop.prefetch %w[[[END]]] apart
 
+// The left operand is asked for a tile before it is read. Its rows follow each other, so that at each position
+// a part of them is that has as many elements as rows are read: here two, of the 128 that come two rows on.
+loop.kernel @below(%x: !loop.buffer<[64, 64] x f32>, %w: !loop.buffer<[64, 16] x f32>)
+    -> (%y: !loop.buffer<[64, 16] x f32>) plan <gemm, mr = 2, nv = 1, below = 1> {
+  loop.nest [%m : 64, %n : 16] {
+    %s = loop.fold fma <serial, 1024> [%k : 64] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%k, %n] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    loop.write %s, %y[%m, %n] : f32
+  }
+}
+
+// CHECK-LABEL: loop.kernel @below
+// CHECK:         loop.for {{.*}} step 2 {
+// CHECK:           loop.for [[K:%\d+]] = {{.*}} carry(
+// CHECK-NEXT:        [[HERE:%\d+]] = loop.index {{.*}} + [[K]]
+// CHECK:             [[PART:%\d+]] = loop.index [[HERE]] + [[K]]
+// CHECK-NEXT:        [[THERE:%\d+]] = loop.index [[PART]] + 128
+// CHECK-COUNT-2:     math.fma
+// CHECK-NEXT:        loop.prefetch %x[[[THERE]]] :
+
 // A deep product goes through blocks of k. Where a block is not the first one, a tile takes up the sums
 // that the block before has left in the workspace; where it is not the last, it leaves them there again.
 // A panel holds what a tile takes in a block.

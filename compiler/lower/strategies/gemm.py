@@ -51,7 +51,8 @@ class Gemm(Strategy):
     fold, is copied to panels of what a tile takes at a time: all of the `left` operand first, of
     the `right` one each block's panel before the tiles that use it. The right operand is asked for
     `ahead` positions of the fold before it is read; where so many tiles of rows `share` that, as
-    all of them use a panel, each asks for a part of the next one.
+    all of them use a panel, each asks for a part of the next one. Of the left operand a tile asks
+    for the rows of the one that is so many tiles `below`, if not 0.
     """
 
     name: ClassVar[str] = "gemm"
@@ -65,6 +66,7 @@ class Gemm(Strategy):
     pack: tuple[str, ...] = ()
     ahead: int = 0
     share: int = 0
+    below: int = 0
 
     @classmethod
     def fits(cls, kernel: KernelOp, machine: Machine) -> Refusal | None:
@@ -77,8 +79,8 @@ class Gemm(Strategy):
     @classmethod
     def choose(cls, kernel: KernelOp, machine: Machine) -> Self:
         suited = Suited(contraction_in(kernel), machine)
-        tile, ahead = (suited.mr, suited.nv, *suited.task(), suited.block()), suited.ahead()
-        return cls(machine.vector_bytes, *tile, suited.pack(), ahead, suited.share())
+        tile = (suited.mr, suited.nv, *suited.task(), suited.block(), suited.pack())
+        return cls(machine.vector_bytes, *tile, suited.ahead(), suited.share(), suited.below())
 
     def workspace(self, kernel: KernelOp) -> Size:
         return TiledProduct(self, kernel).workspace
@@ -198,7 +200,7 @@ class TiledProduct:
         if self.sums is not None and left is not None:
             self.sums.fill(writer, bases, left, self._left_panel, right, intervals)
 
-    def _ahead(self) -> Ahead | None:
+    def _ahead(self) -> Ahead:
         """What is asked for before it is read: of the next panel the part of a tile's number."""
         plan, fold, terms = self.plan, self.contraction.fold, list[tuple[Size, SSAValue]]()
         distance, lanes = distance_of(self.contraction.right), self.width * plan.nv
@@ -210,7 +212,7 @@ class TiledProduct:
             for axis, tile in self._rows:
                 terms.append((part // tile, axis.value))
                 part = part * ((axis.size + (tile - 1)) // tile)
-        return Ahead(fold.axes[-1], plan.ahead, tuple(terms), apart) if plan.ahead else None
+        return Ahead(fold.axes[-1], plan.ahead, tuple(terms), apart, plan.below)
 
     @property
     def _rows(self) -> list[tuple[Axis, int]]:
