@@ -195,9 +195,6 @@ class LlvmBuilder(Access):
         operands = () if value is None else (self.value(value, result),)
         self.emit_effect(llvm.ReturnOp, operands)
 
-    def unreachable(self) -> None:
-        self.emit_effect(llvm.UnreachableOp, ())
-
     # Structured control flow.
 
     @contextmanager

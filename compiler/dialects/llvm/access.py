@@ -158,18 +158,13 @@ class Access(FloatCasts, ABC):
         return self.emit(memory.AtomicRMWOp, (place, operand), operand.type, properties)
 
     def cmpxchg(
-        self,
-        place: SSAValue,
-        expected: SSAValue,
-        new: Operand,
-        success: Ordering,
-        failure: Ordering = "monotonic",
+        self, place: SSAValue, expected: SSAValue, new: Operand, success: Ordering
     ) -> tuple[SSAValue, SSAValue]:
-        """The old value, and whether it was `expected` and thus replaced."""
+        """The old value, and whether it was `expected` and thus replaced, or nothing is ordered."""
         operands = (place, expected, self.value(new, expected.type))
         properties = {
             "success_ordering": IntegerAttr(ORDERINGS[success], i64),
-            "failure_ordering": IntegerAttr(ORDERINGS[failure], i64),
+            "failure_ordering": IntegerAttr(ORDERINGS["monotonic"], i64),
         }
         pair = self.emit(memory.CmpXchgOp, operands, struct(expected.type, i1), properties)
         return self.extract_value(pair, 0), self.extract_value(pair, 1)

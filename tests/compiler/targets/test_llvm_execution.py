@@ -394,7 +394,7 @@ def test_threads_count_together(compiled: Compile) -> None:
         b.atomicrmw("add", place, 1, "monotonic")
         with b.while_(b.load(b.gep(place, 8), i64, ordering="acquire")) as attempt:
             old = attempt.carried[0]
-            seen, done = b.cmpxchg(b.gep(place, 8), old, b.add(old, 2), "acq_rel", "acquire")
+            seen, done = b.cmpxchg(b.gep(place, 8), old, b.add(old, 2), "acq_rel")
             attempt.test(b.xor(done, 1))
             attempt.yields(seen)
     b.fence("seq_cst")
