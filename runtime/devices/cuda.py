@@ -26,9 +26,12 @@ OLDEST_DRIVER: Final = 12_000
 LEAST_CAPABILITY: Final = (8, 0)
 RELAXED: Final = 2
 """`CU_STREAM_CAPTURE_MODE_RELAXED`: other threads may do to other streams what they like."""
+NO_DEVICE: Final = 100
+"""`CUDA_ERROR_NO_DEVICE`, which is no failure of the driver's."""
 NOT_INITIALIZED: Final = 3
 """`CUDA_ERROR_NOT_INITIALIZED`, which the driver answers in a process that was forked."""
 FORKED: Final = "no fork of a process that uses CUDA can use it: spawn processes, or fork before"
+NOT_READY: Final = "nvidia-smi says more; boards with NVSwitch need nvidia-fabricmanager to run"
 MOST_STEPS: Final = 4096
 """Launches and copies of a graph, whose instances take memory of the driver for each."""
 PACKAGES: Final = ("numba_cuda", "numba.cuda", "cuda.core")
@@ -51,9 +54,9 @@ def open_card(number: int) -> Device:
 
 
 def card_of(address: int) -> int:
-    """The number of the card whose memory has an address (CallError SW0422; LoadError SW0322)."""
+    """The number of the card whose memory has an address (CallError SW0422; LoadError SW0322,
+    SW0324, SW0329)."""
     library, number = _library(), ctypes.c_int(0)
-    library.cuInit(0)
     place = ctypes.byref(number), OWNER, ctypes.c_uint64(address)
     if status := library.cuPointerGetAttribute(*place):
         said = _said(library, status)
@@ -97,13 +100,13 @@ def _packages() -> list[ModuleType]:
 
 
 def _library() -> ctypes.CDLL:
-    """The driver, which must be new enough."""
+    """The driver, which must be new enough and must have started, though perhaps without a card."""
     try:
         library = ctypes.CDLL(LIBRARY)
     except OSError:
         raise LoadError("SW0322", f"there is no NVIDIA driver here: no {LIBRARY}") from None
     version = ctypes.c_int(0)
-    library.cuDriverGetVersion(ctypes.byref(version))
+    _expect_done(library, library.cuDriverGetVersion(ctypes.byref(version)))
     if version.value < OLDEST_DRIVER:
         raise LoadError(
             "SW0324",
@@ -111,13 +114,21 @@ def _library() -> ctypes.CDLL:
             f" {_of_driver(OLDEST_DRIVER)} is the least that code is made for",
             hint="install a newer driver",
         )
+    if (status := library.cuInit(0)) != NO_DEVICE:
+        _expect_done(library, status)
     return library
+
+
+def _expect_done(library: ctypes.CDLL, status: int) -> None:
+    if status:
+        said = f"it answered {status}, {_said(library, status)}"
+        hint = FORKED if status == NOT_INITIALIZED else NOT_READY
+        raise LoadError("SW0329", f"the driver cannot be used: {said}", hint=hint)
 
 
 def _expect_card(library: ctypes.CDLL, number: int) -> None:
     count = ctypes.c_int(0)
-    if library.cuInit(0) == 0:
-        library.cuDeviceGetCount(ctypes.byref(count))
+    library.cuDeviceGetCount(ctypes.byref(count))  # fails without a card, and leaves the 0
     if number >= count.value:
         raise LoadError("SW0323", f"there is no card {number} here: the driver has {count.value}")
 

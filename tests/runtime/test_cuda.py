@@ -13,7 +13,7 @@ from stepwell.runtime import artifact, load
 from stepwell.runtime.devices import cuda, registry
 from stepwell.runtime.devices.arguments import taken
 from stepwell.runtime.devices.array import DeviceArray
-from stepwell.runtime.devices.cuda import MOST_STEPS, Cuda, open_card
+from stepwell.runtime.devices.cuda import MOST_STEPS, Cuda, card_of, open_card
 from stepwell.runtime.devices.device import Copy, Launch, Wait
 from stepwell.runtime.devices.registry import device_named, place_of
 from stepwell.runtime.dtypes import BY_NAME
@@ -28,8 +28,12 @@ INVALID = -1
 class Driver:
     """`libcuda`: its functions by name, and what was asked of them. The device's memory is here."""
 
-    def __init__(self, version: int = 12_040, cards: int = 1) -> None:
+    def __init__(
+        self, version: int = 12_040, cards: int = 1, starts: int = 0, tells: int = 0
+    ) -> None:
+        """`starts` and `tells` are what it answers to `cuInit`, and when asked for its version."""
         self.version, self.cards = version, cards
+        self.starts, self.tells = starts if cards else 100, tells
         self.asked: list[tuple[object, ...]] = []
         self.status = 0
         self.cuLaunchKernel = Launch(lambda *given: self._said("launch", *given))
@@ -95,13 +99,15 @@ class Driver:
         return self._said("destroy", instance.value)
 
     def cuInit(self, flags: int) -> int:
-        return 0 if self.cards else 100
+        return self.starts
 
     def cuDriverGetVersion(self, found) -> int:
-        found._obj.value = self.version
-        return 0
+        found._obj.value = 0 if self.tells else self.version
+        return self.tells
 
     def cuDeviceGetCount(self, found) -> int:
+        if self.starts:
+            return 3
         found._obj.value = self.cards
         return 0
 
@@ -127,7 +133,12 @@ class Driver:
         return 0
 
     def cuGetErrorName(self, status: int, found) -> int:
-        names = {1: b"CUDA_ERROR_INVALID_VALUE", 700: b"CUDA_ERROR_ILLEGAL_ADDRESS"}
+        names = {
+            1: b"CUDA_ERROR_INVALID_VALUE",
+            3: b"CUDA_ERROR_NOT_INITIALIZED",
+            700: b"CUDA_ERROR_ILLEGAL_ADDRESS",
+            802: b"CUDA_ERROR_SYSTEM_NOT_READY",
+        }
         found._obj.value = names.get(status)
         return 0
 
@@ -254,6 +265,31 @@ def test_no_card(machine, cards, number):
     assert refusal(open_card, number) == said
 
 
+STARTING = "nvidia-smi says more; boards with NVSwitch need nvidia-fabricmanager to run"
+BROKEN = {
+    "a fabric manager that does not run": (
+        {"starts": 802},
+        "802, CUDA_ERROR_SYSTEM_NOT_READY",
+        STARTING,
+    ),
+    "a fork": (
+        {"starts": 3},
+        "3, CUDA_ERROR_NOT_INITIALIZED",
+        "no fork of a process that uses CUDA can use it: spawn processes, or fork before",
+    ),
+    "the toolkit's stub": ({"tells": 34}, "34, an error without a name", STARTING),
+}
+
+
+@pytest.mark.parametrize(("answers", "said", "hint"), BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize("use", [open_card, card_of])
+def test_a_driver_that_does_not_start(machine, use, answers, said, hint):
+    """There may be cards, of which it says nothing."""
+    machine(Driver(**answers), Core(), Numba())
+    wanted = f"SW0329: the driver cannot be used: it answered {said}\n  help: {hint}"
+    assert refusal(use, 0) == wanted
+
+
 def test_an_old_driver(machine):
     machine(Driver(version=11_080), Core(), Numba())
     said = "SW0324: the driver is for CUDA 11.8, and 12.0 is the least that code is made for"
@@ -290,6 +326,7 @@ BAD = {
     "a full card": (Driver(), Full(), Numba()),
     "no driver": (None, Core(), Numba()),
     "no card": (Driver(cards=0), Core(), Numba()),
+    "a driver that is not ready": (Driver(starts=802), Core(), Numba()),
     "an old driver": (Driver(version=11_080), Core(), Numba()),
     "an old card": (Driver(), Core(capability=(7, 5)), Numba()),
     "no packages": (Driver(), None, None),
