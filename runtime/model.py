@@ -142,7 +142,7 @@ class Model:
         if pool is not None:
             thread_pool.provide(pool, f"{name}: {self.target.pool}")
         states = _states(manifest, name)
-        values = {key: place.put(array) for key, array in constants.items()}
+        values = {key: place.keep(array) for key, array in constants.items()}
         first = {key: _value(each, values, name) for key, each in states.items()}
         self.state = State(states, first, manifest.states, place.put, place.take)
         contexts = Contexts()

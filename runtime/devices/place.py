@@ -14,17 +14,21 @@ from stepwell.runtime.devices.device import Device
 from stepwell.runtime.devices.image import DeviceCode
 from stepwell.runtime.devices.program import DeviceProgram
 from stepwell.runtime.dtypes import Array
-from stepwell.runtime.errors import LoadError
+from stepwell.runtime.errors import CallError, LoadError
 from stepwell.runtime.manifest import Target
 from stepwell.runtime.program import HostProgram, Parts, Program
 from stepwell.runtime.signature import Take
 
 
 class Place(NamedTuple):
-    """What is done there with an argument, with an array of the host, and with code."""
+    """What is done there with an argument, with an array of the host, and with code.
+
+    `keep` puts there what the model needs before any call (LoadError).
+    """
 
     take: Take
     put: Callable[[Array], Value]
+    keep: Callable[[Array], Value]
     program: Callable[[Parts], Program]
 
 
@@ -32,7 +36,7 @@ def _as_code_reads_it(array: Array) -> Value:
     return np.require(array, requirements=("C", "A"))
 
 
-HERE: Final = Place(dense, _as_code_reads_it, HostProgram)
+HERE: Final = Place(dense, _as_code_reads_it, _as_code_reads_it, HostProgram)
 
 
 def place_for(artifact: Artifact, target: Target, device: Device | None) -> Place:
@@ -46,7 +50,7 @@ def place_for(artifact: Artifact, target: Target, device: Device | None) -> Plac
 def on_device(device: Device, code: DeviceCode, ptx: bytes | memoryview, name: str) -> Place:
     """The place of a model on a device, which takes its PTX in (LoadError SW0310, SW0326, SW0327).
 
-    `name` stands for the PTX in errors.
+    `name` stands for the PTX in errors. What the place keeps may not fit there (LoadError SW0330).
     """
     try:
         text = bytes(ptx).decode("ascii")
@@ -60,4 +64,14 @@ def on_device(device: Device, code: DeviceCode, ptx: bytes | memoryview, name: s
         )
     kernels = device.load(text, code.kernels, name)
     program = partial(DeviceProgram, device=device, kernels=kernels, waiting=code.host_controlled)
-    return Place(partial(taken, device), partial(DeviceArray.of, device), program)
+    put, keep = partial(DeviceArray.of, device), partial(_kept, device, name)
+    return Place(partial(taken, device), put, keep, program)
+
+
+def _kept(device: Device, name: str, array: Array) -> Value:
+    try:
+        return DeviceArray.of(device, array)
+    except CallError as error:
+        raise LoadError(
+            "SW0330", f"{name}: its weights cannot be put on the device: {error.sentence}"
+        ) from error

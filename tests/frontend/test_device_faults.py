@@ -1,6 +1,8 @@
-"""Whatever fails on a device in a call: one error, nothing left there, and the next call works."""
+"""Whatever fails on a device in a call, in loading or in copying: one error, nothing left there,
+and the next time it works."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -47,18 +49,32 @@ STEPS = {
     "launch": (lambda card: card.emulated, "launch", lambda *given: LaunchError("planted")),
     "copy": (lambda card: card, "_copied", lambda *given: LaunchError("planted")),
     "memory": (lambda card: card, "allocate", lambda size: no_memory(CARD, size)),
+    "driver": (lambda card: card, "_copied", lambda *given: sw.CallError("SW0421", "planted")),
 }
 
 
-@pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("function", [launched, controlled])
-def test_every_step_may_fail(function: Any, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def emulated() -> EmulatedCard:
     card = under_test.card()
     assert isinstance(card, EmulatedCard)
-    where, name, error = STEPS[step]
-    owner = where(card)
-    fault = Fault(getattr(owner, name), error)
-    monkeypatch.setattr(owner, name, fault)
+    return card
+
+
+@pytest.fixture
+def plant(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Fault]:
+    def plant(step: str) -> Fault:
+        where, name, error = STEPS[step]
+        owner = where(emulated())
+        fault = Fault(getattr(owner, name), error)
+        monkeypatch.setattr(owner, name, fault)
+        return fault
+
+    return plant
+
+
+@pytest.mark.parametrize("step", ["launch", "copy", "memory"])
+@pytest.mark.parametrize("function", [launched, controlled])
+def test_every_step_may_fail(function: Any, step: str, plant: Callable[[str], Fault]) -> None:
+    card, fault = emulated(), plant(step)
     wanted = sw.nested.flatten(sw.jit(function)(X))[0]
     f = sw.jit(function, target=CARD)
 
@@ -85,3 +101,90 @@ def test_every_step_may_fail(function: Any, step: str, monkeypatch: pytest.Monke
         assert works()
         number += 1
     assert number > 2
+
+
+def held() -> tuple[int, int]:
+    """Pieces of memory and kernels of the device; nobody has looked for garbage."""
+    return len(emulated().emulated.heap.regions), len(emulated()._functions)
+
+
+def failures(fault: Fault, act: Callable[[], object]) -> list[str]:
+    """What it says when its first step fails, its second, …; then none does. Nothing is left."""
+    before, said = held(), list[str]()
+    while True:
+        fault.left = len(said)
+        try:
+            act()
+        except (sw.CallError, sw.LoadError) as error:
+            said.append(f"{error.code}: {error.sentence}")
+        else:
+            return said
+        finally:
+            fault.left = -1
+        assert held() == before
+
+
+NUMBERS = numpy.random.default_rng(0).standard_normal((2, 5, 3), "f4")
+WHY = {"memory": f"there is no memory for 60 bytes on {CARD}", "driver": "planted"}
+CODES = {"memory": "SW0414", "driver": "SW0421"}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A program with a weight, and a state of two arrays."""
+    w, path = NUMBERS[0] * 3, tmp_path / "f.well"
+    seen = sw.state("seen", {"first": NUMBERS[0], "second": NUMBERS[1]})
+
+    def f(x: Any, seen: Any) -> Any:
+        return x * w + seen["first"], {"first": x, "second": seen["second"] + x}
+
+    sw.compile(f, "f32[5, 3]", seen, target="sm_80").save(path)
+    return path
+
+
+@pytest.mark.parametrize("step", WHY)
+def test_loading_may_fail(file: Path, step: str, plant: Callable[[str], Fault]) -> None:
+    fault = plant(step)
+    said = f"{file}: code/sm_80.ptx: its weights cannot be put on the device: {WHY[step]}"
+    assert failures(fault, lambda: sw.load(file, device=CARD)) == [f"SW0330: {said}"] * 3
+    x = NUMBERS[1]
+    wanted = x * (NUMBERS[0] * 3) + NUMBERS[0]
+    numpy.testing.assert_array_equal(sw.load(file, device=CARD)(x), wanted)
+
+
+def test_the_first_call_may_have_no_room_for_the_weights(plant: Callable[[str], Fault]) -> None:
+    fault, f, before = plant("memory"), sw.jit(lambda x: x * NUMBERS[0], target=CARD), held()
+    fault.left = 0
+    with pytest.raises(sw.LoadError) as caught:
+        f(NUMBERS[1])
+    said = f"the program: its weights cannot be put on the device: {WHY['memory']}"
+    assert (caught.value.code, caught.value.sentence) == ("SW0330", said)
+    del caught
+    assert held() == before
+    numpy.testing.assert_array_equal(f(NUMBERS[1]), NUMBERS[1] * NUMBERS[0])
+
+
+@pytest.mark.parametrize("step", WHY)
+def test_a_tree_goes_to_the_device_whole_or_not_at_all(
+    step: str, plant: Callable[[str], Fault]
+) -> None:
+    tree = {"a": NUMBERS[0], "b": [NUMBERS[1], NUMBERS[0] + 1]}
+    said = failures(plant(step), lambda: sw.device_put(tree, CARD))
+    assert said == [f"{CODES[step]}: {WHY[step]}"] * 3
+
+
+@pytest.mark.parametrize("step", WHY)
+def test_a_state_changes_whole_or_not_at_all(
+    file: Path, step: str, plant: Callable[[str], Fault]
+) -> None:
+    model, fault = sw.load(file, device=CARD), plant(step)
+    new = {"first": NUMBERS[1], "second": NUMBERS[0]}
+    before = model.state["seen"]
+
+    def change() -> None:
+        assert all(model.state["seen"][name] is each for name, each in before.items())
+        model.state["seen"] = new
+
+    assert failures(fault, change) == [f"{CODES[step]}: {WHY[step]}"] * 2
+    numpy.testing.assert_array_equal(before["first"], NUMBERS[0])
+    numpy.testing.assert_array_equal(model.state["seen"]["first"], NUMBERS[1])
