@@ -1,27 +1,65 @@
 """NVIDIA's assembler takes what LLVM writes, and all that the emulator's table has on numbers.
 
-It comes in the wheel `nvidia-cuda-nvcc`, the extra `gpu-check`; without it these tests are skipped.
+It comes in the wheel `nvidia-cuda-nvcc`, the extra `gpu-check`; without it these tests are skipped,
+which an environment that `make test` has made must not do.
 """
 
+import sys
+from importlib.metadata import distributions
 from pathlib import Path
 
 import numpy as np
 import pytest
+from packaging.requirements import Requirement
 
-from assembler import Taken, assemble, needs_assembler, within_budget
+from assembler import Taken, assemble, assembler, needs_assembler, within_budget
 from emulator.rows import Kind
 from emulator.syntax import Instruction
 from emulator.table import TABLE
 from lanewise import constants, declared, types_of
 from llvm_ptx import KERNELS, ptx_of
+from source_tree import ROOT
 from spilling import spilling
 
 MOST = 100
 """Mnemonics of one row that are assembled."""
 
-pytestmark = needs_assembler
+LINUX = {"platform_system": "Linux", "platform_machine": "x86_64"}
 
 
+@pytest.fixture
+def wheel() -> Requirement:
+    """What `make test` installs for it."""
+    lines = (ROOT / "requirements" / "gpu.txt").read_text().splitlines()
+    (wheel,) = [Requirement(line) for line in lines if not line.startswith("#")]
+    return wheel
+
+
+@pytest.fixture
+def installed(wheel: Requirement) -> list[str]:
+    """The versions of the wheel that are here: one or none."""
+    return [each.version for each in distributions(name=wheel.name)]
+
+
+def test_the_assembler_is_found_where_its_wheel_is_installed(installed: list[str]) -> None:
+    """Or all that it has to say would be skipped."""
+    assert not installed or assembler() is not None
+
+
+def test_it_is_installed_where_the_requirements_say(
+    wheel: Requirement, installed: list[str]
+) -> None:
+    assert wheel.name == "nvidia-cuda-nvcc"
+    assert wheel.marker is None or wheel.marker.evaluate(LINUX)
+    prefix = Path(sys.prefix)
+    if not (prefix / "ready").exists() or (prefix.parent / "ready").exists():
+        pytest.skip("this environment is none that `make test` has made")
+    if wheel.marker is None or wheel.marker.evaluate():
+        assert installed
+        assert wheel.specifier.contains(installed[0])
+
+
+@needs_assembler
 @pytest.mark.parametrize(("processor", "version"), [("sm_80", "+ptx80"), ("sm_90a", "+ptx80")])
 @pytest.mark.parametrize("kernel", sorted(path.stem for path in KERNELS.glob("*.ll")))
 def test_kernels_assemble_within_their_budgets(
@@ -31,6 +69,7 @@ def test_kernels_assemble_within_their_budgets(
     assert within_budget(kernel, taken[kernel]), taken
 
 
+@needs_assembler
 def test_spills_and_shared_memory_are_seen(tmp_path: Path) -> None:
     taken = assemble(spilling(), "sm_80", tmp_path)["spilling"]
     assert taken.shared == 256
@@ -45,6 +84,7 @@ def test_a_budget_is_kept_in_all_it_names(taken: Taken) -> None:
     assert not within_budget("matmul", taken)
 
 
+@needs_assembler
 def test_the_table_has_no_instruction_that_a_card_has_not(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     lines = [".version 8.7", ".target sm_90a", ".address_size 64", ".visible .entry k()", "{"]
