@@ -93,21 +93,14 @@ $(PEERS_VENV)/ready: pyproject.toml requirements/bench.txt
 
 # PYTHON may be an environment's, whose packages an environment made from it does not see: they are
 # added, with what they do when Python starts. The setuptools of a new one may hide theirs.
-NEEDED := from importlib.metadata import distributions; import sys; \
-	here = {str(x.name).replace("-", "_"): int(x.version.split(".")[0]) for x in \
-	reversed([*distributions()])}; \
-	least = {"xdsl": 0, "llvmlite": 0, "ml_dtypes": 0, "pytest": 0, "setuptools": 77}; \
-	missing = [f"{x} {n or str()}".strip() for x, n in least.items() if here.get(x, -1) < n]; \
-	sys.exit(bool(missing) and "not here: {}; run make wheels WHEELS=folder where there is a network, \
-	and give WHEELS=folder here".format(", ".join(missing)))
 PLACE := import sysconfig; print(sysconfig.get_path("purelib"))
-$(CARD_VENV)/ready: pyproject.toml $(wildcard $(WHEELS)/*.whl)
+$(CARD_VENV)/ready: pyproject.toml requirements/card.txt $(wildcard $(WHEELS)/*.whl)
 	$(PYTHON) -m venv --system-site-packages $(CARD_VENV)
 	echo "import site; site.addsitedir('$$($(PYTHON) -c '$(PLACE)')')" \
 		> "$$($(CARD_VENV)/bin/python -c '$(PLACE)')/around.pth"
 	$(CARD_VENV)/bin/python $(QUIET_PIP) uninstall --yes setuptools
 	$(if $(wildcard $(WHEELS)/*.whl),$(CARD_VENV)/bin/python $(QUIET_PIP) install --no-index --no-deps $(WHEELS)/*.whl)
-	@$(CARD_VENV)/bin/python -c '$(NEEDED)'
+	@$(CARD_VENV)/bin/python tests/lib/card_packages.py $(DEVICE)
 	$(CARD_VENV)/bin/python $(QUIET_PIP) install --no-index --no-deps --no-build-isolation -e .
 	@touch $@
 
