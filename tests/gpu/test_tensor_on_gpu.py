@@ -1,4 +1,6 @@
-"""The strategy `tensor` on the emulated GPU: products of halves, in their order, and of bytes."""
+"""The strategy `tensor`: products of halves, in their order, and of bytes.
+
+On the emulated GPU they have the bits of the nests; on a card bytes have, and halves are near."""
 
 import re
 from collections.abc import Iterator
@@ -42,6 +44,7 @@ lengths = st.sampled_from([0, 1, 8, 15, 16, 33, 64, 72])
 depths = st.sampled_from([0, 1, 8, 16, 33, 40, 128, 160])
 
 
+@pytest.mark.device
 @examples(10)
 @given(
     name=st.sampled_from(sorted(HALVES)),
@@ -62,6 +65,7 @@ def test_any_plan_gives_the_bits_of_the_nests(
         agree_on_gpu(HALVES[name], {"M": m, "N": n, "K": k}, plan, special=True)
 
 
+@pytest.mark.device
 @pytest.mark.parametrize("sizes", [(72, 80, 160), (33, 40, 100)])
 @pytest.mark.parametrize("name", sorted(BYTES))
 def test_products_of_bytes_are_exact(name: str, sizes: tuple[int, int, int]) -> None:
@@ -69,6 +73,7 @@ def test_products_of_bytes_are_exact(name: str, sizes: tuple[int, int, int]) -> 
     assert "mma.sync.aligned.m16n8k32" in ptx
 
 
+@pytest.mark.device
 @pytest.mark.parametrize("layout", ["plain", "left turned", "right turned", "both turned"])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_rings_go_round_several_times(layout: str, shape: Any) -> None:
@@ -84,6 +89,7 @@ def named(text: str, machine: str = SM_80.name) -> str:
     return str(module.body.block.first_op)
 
 
+@pytest.mark.device
 @pytest.mark.parametrize("channels", [16, 24])
 @pytest.mark.parametrize("name", sorted(CONVOLUTIONS))
 def test_convolutions_give_the_bits_of_the_nests(name: str, channels: int) -> None:
@@ -93,23 +99,27 @@ def test_convolutions_give_the_bits_of_the_nests(name: str, channels: int) -> No
     agree_on_gpu(text, {}, Tensor(64, 64))
 
 
+@pytest.mark.device
 def test_windows_of_bytes_have_zeros_in_the_padding() -> None:
     text = named(fixed(WHOLE_CONVOLUTION, 5, 20, 32))
     assert "<serial>" in text
     assert "mma.sync.aligned.m16n8k32" in agree_on_gpu(text, {})
 
 
+@pytest.mark.device
 def test_few_channels_are_gathered() -> None:
     text = fixed(re.sub(r"\b7\b", "16", CONVOLUTIONS["convolution"]), 5, 20, 3)
     ptx = agree_on_gpu(named(text), {})
     assert "mma.sync" in ptx
 
 
+@pytest.mark.device
 def test_products_with_the_padding_are_zero_or_not_a_number() -> None:
     """Where the other factor is not finite; the nests say so."""
     agree_on_gpu(named(fixed(CONVOLUTIONS["convolution"], 5, 20, 16)), {}, special=True)
 
 
+@pytest.mark.device
 def test_what_begins_at_any_address_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Such as a view of a row: the copies are aligned only if the buffer is."""
     known = Alignments.of
@@ -123,6 +133,7 @@ def test_what_begins_at_any_address_is_loaded(monkeypatch: pytest.MonkeyPatch) -
     assert "cp.async.cg" not in ptx
 
 
+@pytest.mark.device
 @pytest.mark.parametrize("static", [True, False])
 def test_bands_of_blocks_cover_all_rows_and_lanes(static: bool) -> None:
     """Ten rows of blocks are a band of eight and one of two."""
@@ -132,6 +143,7 @@ def test_bands_of_blocks_cover_all_rows_and_lanes(static: bool) -> None:
     agree_on_gpu(text, sizes, Tensor(64, 64))
 
 
+@pytest.mark.device
 @pytest.mark.parametrize("order", Order)
 def test_no_order_of_warps_and_blocks_matters(order: Order) -> None:
     agree_on_gpu(fixed(HALVES["right turned"], 70, 70, 104), {}, Tensor(64, 64), order=order)
@@ -184,6 +196,7 @@ nd.func @main<B: 1>(%x: tensor<?x64xbf16, #nd.info<dims = [B, 64]>>, %w: tensor<
 """  # noqa: E501
 
 
+@pytest.mark.device
 def test_a_program_takes_them_under_strict_numerics() -> None:
     gpu = OnGpu(Parser(context(), PROGRAM).parse_module())
     assert [plan.count("tensor") for plan in gpu.image.plans.values()] == [1, 1]
