@@ -11,7 +11,7 @@ import numpy as np
 import under_test
 from emulator.block import Order
 from emulator.device import Argument, Device, Function, Module
-from emulator.emulated import EmulatedDevice
+from emulator.emulated import STEPS, EmulatedDevice
 from emulator.threads import Extent
 from emulator.types import Array
 from stepwell.runtime.devices.device import Device as Card
@@ -20,9 +20,12 @@ from stepwell.runtime.devices.device import Kernels, Launch
 ENTRY = re.compile(r"\.entry\s+(\w+)")
 
 
-def device_of_kernels(order: Order = Order.TOGETHER) -> Device:
+def device_of_kernels(
+    order: Order = Order.TOGETHER, *, late: bool = True, steps: int = STEPS
+) -> Device:
+    """What is said of an order, of copies and of steps is said to the emulated device."""
     if under_test.is_emulated():
-        return EmulatedDevice(order)
+        return EmulatedDevice(order, late=late, steps=steps)
     return CardOfKernels(under_test.card())
 
 

@@ -1,17 +1,20 @@
-"""Kernels of a few lines on the emulator, with arrays for arguments."""
+"""Kernels of a few lines on the emulator, or on a card, with arrays for arguments."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
+import under_test
+from device_of_kernels import device_of_kernels
 from emulator.block import Order
-from emulator.emulated import EmulatedDevice
 
 Array = NDArray[Any]
 Test = TypeVar("Test", bound=Callable[..., object])
-HEAD = ".version 8.0\n.target sm_90\n.address_size 64\n"
+PROCESSOR = "sm_90"
+HEAD = f".version 8.0\n.target {PROCESSOR}\n.address_size 64\n"
 REGISTERS = """
 .reg .pred %p<16>; .reg .b16 %h<16>; .reg .b32 %r<64>; .reg .b64 %d<32>; .reg .b64 %a<8>;
 .reg .b64 %g<8>; .reg .b64 %i; .reg .b32 %t;
@@ -48,7 +51,9 @@ def run(
     late: bool = True,
 ) -> list[Array]:
     """Runs a body on the inputs; gives what it wrote over copies of the outputs."""
-    device = EmulatedDevice(order, late=late, steps=20_000)
+    if not under_test.is_emulated() and not under_test.card().runs(PROCESSOR):
+        pytest.skip(f"the card cannot run what is written for {PROCESSOR}")
+    device = device_of_kernels(order, late=late, steps=20_000)
     ptx = text(body, len(inputs) + len(outputs), top)
     function = device.load(ptx).function("k")
     addresses: list[int] = []

@@ -43,11 +43,13 @@ def test_barriers_that_need_no_whole_warp() -> None:
         run((body + "barrier.sync 0;\nout:").replace("sync", "sync.aligned"))
 
 
+@pytest.mark.device
 def test_warps_meet_at_different_lines() -> None:
     body = FIRST_WARP + "@%p1 bra one;\nbar.sync 0;\nbra out;\none:\nbar.sync 0;\nout:"
     run(body, threads=64)
 
 
+@pytest.mark.device
 def test_barriers_open_for_each_group_of_threads() -> None:
     """Two pairs of warps meet at one barrier, one after the other or each for itself."""
     body = """
@@ -74,6 +76,7 @@ def test_barriers_used_wrongly(body: str, said: str) -> None:
         run(body, threads=64)
 
 
+@pytest.mark.device
 @covers("bar{.cta}.red.join.u32", "bar{.cta}.red.join.pred")
 def test_barriers_that_count() -> None:
     body = """

@@ -30,6 +30,7 @@ GOOD = {
 }
 
 
+@pytest.mark.device
 @covers("cp.async.cache.to.global{.hint}{.ahead}", "cp.async.commit_group")
 @covers("cp.async.wait_group")
 @pytest.mark.parametrize("late", [True, False])
@@ -39,11 +40,17 @@ def test_what_was_waited_for_is_there(late: bool) -> None:
     assert (found.reshape(64, 4) == x.reshape(64, 4)[::-1]).all()
 
 
+@pytest.mark.device
 @covers("cp.async.wait_all")
 def test_copies_in_no_group_are_waited_for_by_all() -> None:
     x = numbers(256)
     changes = {**GOOD, "commit": "", "wait": "cp.async.wait_all;"}
-    run(COPY.format(**changes), [x], [x], threads=64, top=TILE)
+    (found,) = run(COPY.format(**changes), [x], [x], threads=64, top=TILE)
+    assert (found.reshape(64, 4) == x.reshape(64, 4)[::-1]).all()
+
+
+def test_copies_in_no_group_are_waited_for_by_no_other() -> None:
+    x = numbers(256)
     with pytest.raises(AccessError, match="to which a copy is still under way"):
         run(COPY.format(**{**GOOD, "commit": ""}), [x], [x], threads=64, top=TILE)
 
@@ -81,6 +88,7 @@ def test_a_source_that_changes_while_it_is_copied() -> None:
         run(body, [numbers(256)], [words(256)], threads=64, top=TILE)
 
 
+@pytest.mark.device
 @pytest.mark.parametrize("bytes", [0, 4, 8, 12, 16])
 def test_what_is_not_read_is_zero(bytes: int) -> None:
     x = numbers(256)
@@ -90,28 +98,34 @@ def test_what_is_not_read_is_zero(bytes: int) -> None:
     assert (found.reshape(64, 4) == wanted).all()
 
 
-def test_groups_are_waited_for_in_their_order() -> None:
-    """Of three groups the oldest two have arrived; the third must not be looked at."""
-    copies = "\n".join(
-        f"cp.async.ca.shared.global [%d2+{256 * each}], [%d3+{256 * each}], 4;\n"
-        "cp.async.commit_group;"
-        for each in range(3)
-    )
-    body = f"""
+GROUPS = """
     mov.u64 %d1, tile;
     mad.lo.u64 %d2, %i, 4, %d1;
     mov.u64 %d3, %g0;
     {copies}
     cp.async.wait_group 1;
     ld.shared.u32 %r1, [%d2];
-    ld.shared.u32 %r2, [%d2+256];
+    ld.shared.u32 %r2, [%d2+{second}];
     add.u32 %r1, %r1, %r2;
     st.global.u32 [%g1], %r1;"""
+THREE = "\n".join(
+    f"cp.async.ca.shared.global [%d2+{256 * each}], [%d3+{256 * each}], 4;\ncp.async.commit_group;"
+    for each in range(3)
+)
+
+
+@pytest.mark.device
+def test_groups_are_waited_for_in_their_order() -> None:
+    """Of three groups the oldest two have arrived."""
     x = numbers(192)
+    body = GROUPS.format(copies=THREE, second=256)
     (found,) = run(body, [x], [words(64)], threads=64, top=TILE)
     assert (found == x[:64] + x[64:128]).all()
+
+
+def test_a_group_that_may_be_under_way_must_not_be_looked_at() -> None:
     with pytest.raises(AccessError, match="a copy is still under way"):
-        run(body.replace("%d2+256];\n    add", "%d2+512];\n    add"), [x], [words(64)], top=TILE)
+        run(GROUPS.format(copies=THREE, second=512), [numbers(192)], [words(64)], top=TILE)
 
 
 @pytest.mark.parametrize(

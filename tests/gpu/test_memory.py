@@ -10,6 +10,7 @@ from small_kernels import covers, numbers, run, words
 WARP = 32
 
 
+@pytest.mark.device
 @covers("ld{.order}{.scope}{.space}{.cache}{.nc}{.hint}{.ahead}{.many}.type")
 @covers("st{.order}{.scope}{.space}{.cache}{.hint}{.many}.type")
 @pytest.mark.parametrize(("many", "type", "size"), [
@@ -42,6 +43,7 @@ def test_vectors_of_all_widths(many: str, type: str, size: int, space: str) -> N
     assert (found == x).all()
 
 
+@pytest.mark.device
 def test_narrow_loads_extend() -> None:
     x = np.array([0x80, 0x7F, 0xFF, 0] * 8, np.uint8)
     body = """
@@ -57,6 +59,7 @@ def test_narrow_loads_extend() -> None:
     assert (found == signed + (x.astype(np.int32) << 16)).all()
 
 
+@pytest.mark.device
 @covers("cvta{.to}.space.type", "isspacep.space")
 def test_generic_addresses_lead_to_their_space() -> None:
     body = """
@@ -88,6 +91,7 @@ def test_generic_addresses_lead_to_their_space() -> None:
     assert (found == 2 * np.arange(WARP)).all()
 
 
+@pytest.mark.device
 def test_constants_and_variables_have_their_initial_values() -> None:
     top = ".const .align 4 .b8 c[8] = {1, 2, 3, 4};\n.global .align 4 .u32 v = 7;"
     body = """
@@ -101,19 +105,28 @@ def test_constants_and_variables_have_their_initial_values() -> None:
     assert (found == 0x04030201 + 7).all()
 
 
-def test_variables_hold_the_addresses_of_others() -> None:
-    top = ".global .align 4 .u32 v[2] = {7, 9};\n"
-    top += ".global .align 8 .u64 pointers[2] = {v, generic(v)+4};"
-    body = """
+POINTERS = """
+.global .align 4 .u32 v[2] = {7, 9};
+.global .align 16 .u64 pointers[2] = {v, generic(v)+4};
+"""
+FOLLOWED = """
     ld.global.v2.u64 {%d1, %d2}, [pointers];
     ld.global.u32 %r1, [%d1];
     ld.u32 %r2, [%d2];
     mad.lo.u32 %r1, %r1, 10, %r2;
     st.global.u32 [%g0], %r1;"""
-    with pytest.raises(AccessError, match="pointers, which is not a multiple of 16"):
-        run(body.replace("[pointers]", "[pointers+8]"), [], [words(WARP)], top=top)
-    (found,) = run(body, [], [words(WARP)], top=top)
+
+
+@pytest.mark.device
+def test_variables_hold_the_addresses_of_others() -> None:
+    (found,) = run(FOLLOWED, [], [words(WARP)], top=POINTERS)
     assert (found == 79).all()
+
+
+def test_vectors_of_variables_are_aligned() -> None:
+    body = FOLLOWED.replace("[pointers]", "[pointers+8]")
+    with pytest.raises(AccessError, match="pointers, which is not a multiple of 16"):
+        run(body, [], [words(WARP)], top=POINTERS)
 
 
 ATOMICS = {
@@ -212,6 +225,7 @@ def test_sums_of_floats_round_one_after_another(type: str, dtype) -> None:
     assert (two == wanted).all()
 
 
+@pytest.mark.device
 def test_global_sums_of_f32_lose_what_is_subnormal() -> None:
     x = np.array([1e-40], np.float32)
     body = "red.global.add.f32 [%a0], 0f000116C2;\nred.shared.add.f32 [tile], 0f000116C2;"
@@ -253,6 +267,7 @@ def test_accesses_that_are_refused(body: str) -> None:
     assert str(error.value).startswith("line ")
 
 
+@pytest.mark.device
 @covers("prefetch{.space}.level", "nanosleep.u32", "griddepcontrol.what")
 def test_hints_do_nothing() -> None:
     body = """

@@ -34,6 +34,7 @@ def manual_shuffle(
     return found, inside
 
 
+@pytest.mark.device
 @covers("shfl.sync.mode.b32")
 @pytest.mark.parametrize("mode", ["up", "down", "bfly", "idx"])
 @pytest.mark.parametrize("width", [32, 16, 4])
@@ -54,6 +55,7 @@ def test_shuffles(mode: str, width: int, by: int) -> None:
         assert (values[part].tolist(), inside[part].tolist()) == wanted
 
 
+@pytest.mark.device
 @covers("vote.sync.mode.pred", "vote.sync.mode.b32")
 @pytest.mark.parametrize("bits", [0, 0xFFFFFFFF, 0x80000001, 0x0000FFFF])
 def test_votes(bits: int) -> None:
@@ -79,6 +81,7 @@ def test_votes(bits: int) -> None:
     assert (flags == wanted).all()
 
 
+@pytest.mark.device
 @covers("match.any.sync.type", "match.all.sync.type")
 def test_matches() -> None:
     x = np.array([each // 3 % 5 for each in range(WARP)] + [7] * WARP, np.uint32)
@@ -103,6 +106,7 @@ def test_matches() -> None:
     assert flags.tolist() == [0] * WARP + [1] * WARP
 
 
+@pytest.mark.device
 @covers("redux.sync.op.type")
 @pytest.mark.parametrize(
     ("what", "wanted"),
@@ -147,6 +151,7 @@ out:
     assert found.tolist() == [0x55555555, 0xAAAAAAAB] + [0x55555555, 0xAAAAAAAA] * 15
 
 
+@pytest.mark.device
 def test_halves_of_a_warp_shuffle_for_themselves() -> None:
     body = """
     setp.lt.u32 %p1, %t, 16;
@@ -157,6 +162,7 @@ def test_halves_of_a_warp_shuffle_for_themselves() -> None:
     assert found.tolist() == [sum(range(16))] * 16 + [sum(range(16, 32))] * 16
 
 
+@pytest.mark.device
 def test_lanes_meet_again_after_a_loop_of_their_own() -> None:
     """Each goes round as often as its number says; then all shuffle."""
     body = """
