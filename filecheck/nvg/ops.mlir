@@ -10,7 +10,8 @@ loop.kernel @together<N: 0>(%x: !loop.buffer<[64] x bf16>, %v: !loop.buffer<[64]
   nvg.cp_async %x[%i] to %shared[%i] where %c : !loop.buffer<[64] x bf16>, !loop.buffer<[4096] x bf16>
   nvg.commit_group
   nvg.wait_group <2>
-  %a = nvg.ldmatrix %shared[%i] : !loop.buffer<[4096] x bf16> to vector<8xbf16>
+  %half = loop.view %shared[%i] : !loop.buffer<[4096] x bf16> to !loop.buffer<[2048] x bf16>
+  %a = nvg.ldmatrix %half[%i] : !loop.buffer<[2048] x bf16> to vector<8xbf16>
   %b = nvg.ldmatrix %shared[%i] turned : !loop.buffer<[4096] x bf16> to vector<4xbf16>
   %s = loop.load %v[%i] : !loop.buffer<[64] x f32> to vector<4xf32>
   %r = nvg.mma "bf16" %a, %b to %s : vector<8xbf16>, vector<4xbf16> to vector<4xf32>
@@ -23,7 +24,8 @@ loop.kernel @together<N: 0>(%x: !loop.buffer<[64] x bf16>, %v: !loop.buffer<[64]
 // CHECK-NEXT:  nvg.cp_async %x[%i] to %shared[%i] where %c : !loop.buffer<[64] x bf16>, !loop.buffer<[4096] x bf16>
 // CHECK-NEXT:  nvg.commit_group
 // CHECK-NEXT:  nvg.wait_group <2>
-// CHECK-NEXT:  %a = nvg.ldmatrix %shared[%i] : !loop.buffer<[4096] x bf16> to vector<8xbf16>
+// CHECK-NEXT:  %half = loop.view %shared[%i]
+// CHECK-NEXT:  %a = nvg.ldmatrix %half[%i] : !loop.buffer<[2048] x bf16> to vector<8xbf16>
 // CHECK-NEXT:  %b = nvg.ldmatrix %shared[%i] turned : !loop.buffer<[4096] x bf16> to vector<4xbf16>
 // CHECK-NEXT:  %s = loop.load
 // CHECK-NEXT:  %r = nvg.mma "bf16" %a, %b to %s : vector<8xbf16>, vector<4xbf16> to vector<4xf32>

@@ -5,6 +5,7 @@ from xdsl.irdl import IRDLOperation, irdl_op_definition, operand_def, prop_def, 
 from xdsl.traits import MemoryReadEffect, MemoryWriteEffect
 from xdsl.utils.exceptions import VerifyException
 
+from stepwell.compiler.dialects.gpu.memory import is_shared
 from stepwell.compiler.dialects.loop.syntax import INDEX
 from stepwell.compiler.dialects.loop.types import BufferType
 from stepwell.compiler.dialects.sizes import NumberAttr
@@ -12,8 +13,9 @@ from stepwell.compiler.dialects.sizes import NumberAttr
 
 @irdl_op_definition
 class AsyncCopyOp(IRDLOperation):
-    """Sixteen bytes, or zeros without a look at the source where a condition does not hold; both
-    offsets are multiples of sixteen bytes. They may arrive at any time until they are waited for.
+    """Sixteen bytes of the card's memory, or zeros without a look at the source where a condition
+    does not hold, to memory that a block shares; both offsets are multiples of sixteen bytes. They
+    may arrive at any time until they are waited for.
 
     ```
     nvg.cp_async %x[%i] to %s[%j] where %c : !loop.buffer<[B, 8] x f16>, !loop.buffer<[64] x f16>
@@ -38,6 +40,8 @@ class AsyncCopyOp(IRDLOperation):
         assert isinstance(target, BufferType)
         if source.element != target.element:
             raise VerifyException("what is copied keeps its type")
+        if is_shared(self.source) or not is_shared(self.target):
+            raise VerifyException("a copy goes from the card's memory to what a block shares")
 
 
 @irdl_op_definition

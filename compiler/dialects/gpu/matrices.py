@@ -18,6 +18,7 @@ from xdsl.traits import MemoryReadEffect, MemoryWriteEffect
 from xdsl.utils.exceptions import VerifyException
 
 from stepwell.compiler.dialects.define import Computation
+from stepwell.compiler.dialects.gpu.memory import is_shared
 from stepwell.compiler.dialects.llvm.types import element, lanes, size
 from stepwell.compiler.dialects.loop.syntax import INDEX
 from stepwell.compiler.dialects.loop.types import BufferType
@@ -55,6 +56,8 @@ class LoadMatricesOp(IRDLOperation):
             raise VerifyException("only elements of 16 bits are turned")
         if (lanes(self.result.type) or 0) * size(kind) not in (4, 8, 16):
             raise VerifyException("a thread gets a word of one, two or four matrices")
+        if not is_shared(self.source):
+            raise VerifyException("matrices are loaded from what a block shares")
 
 
 @irdl_op_definition

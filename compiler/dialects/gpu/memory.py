@@ -1,8 +1,11 @@
 """Memory that the threads of a block have in common."""
 
+from xdsl.dialects.gpu import LaunchOp
+from xdsl.ir import SSAValue
 from xdsl.irdl import IRDLOperation, irdl_op_definition, opt_prop_def, result_def
 from xdsl.utils.exceptions import VerifyException
 
+from stepwell.compiler.dialects.loop.host import ViewOp
 from stepwell.compiler.dialects.loop.types import BufferType
 from stepwell.compiler.dialects.sizes import NumberAttr
 
@@ -28,3 +31,16 @@ class SharedOp(IRDLOperation):
         assert isinstance(self.result.type, BufferType)
         if self.dynamic is None and self.result.type.count.static is None:
             raise VerifyException("shared memory has a fixed size")
+        grid = self.parent_op()
+        while grid is not None and not isinstance(grid, LaunchOp):
+            grid = grid.parent_op()
+        if self.dynamic is None or grid is None:
+            return
+        if any(isinstance(op, SharedOp) and op.dynamic and op is not self for op in grid.walk()):
+            raise VerifyException("a grid has one buffer of dynamic size")
+
+
+def is_shared(buffer: SSAValue) -> bool:
+    """Whether a buffer lies in memory that a block shares."""
+    owner = buffer.owner
+    return is_shared(owner.base) if isinstance(owner, ViewOp) else isinstance(owner, SharedOp)
