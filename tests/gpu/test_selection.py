@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from stepwell.compiler.dialects.llvm import LLVM
-from stepwell.compiler.machines.gpu.nvidia import SM_80
+from stepwell.compiler.machines.gpu.nvidia import GPUS, SM_80
 from stepwell.compiler.targets.gpu.ptx import Device, compile_ptx
 from stepwell.runtime.errors import CompileError
 
@@ -132,10 +132,11 @@ def declared(text: str) -> str:
     return "\n".join(found.values()) + f"\n{text}"
 
 
-def test_all_other_ops_are_compiled(tmp_path: Path) -> None:
+@pytest.mark.parametrize("machine", GPUS)
+def test_all_other_ops_are_compiled(machine: str, tmp_path: Path) -> None:
     text = declared("\n".join(kernels()))
     (tmp_path / "text.ll").write_text(text)
-    command = [sys.executable, "-c", COMPILE, str(tmp_path / "text.ll")]
+    command = [sys.executable, "-c", COMPILE, str(tmp_path / "text.ll"), machine]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     assert int(done.stdout) == len(LANES) * len((*WHOLE, *FLOATS))
@@ -144,9 +145,10 @@ def test_all_other_ops_are_compiled(tmp_path: Path) -> None:
 COMPILE = """
 import sys
 from pathlib import Path
-from stepwell.compiler.machines.gpu.nvidia import SM_80
+from stepwell.compiler.machines.gpu.nvidia import GPUS
 from stepwell.compiler.targets.gpu.ptx import Device, compile_ptx
-print(compile_ptx(Device(Path(sys.argv[1]).read_text(), ()), SM_80).count(".entry"))
+_, file, machine = sys.argv
+print(compile_ptx(Device(Path(file).read_text(), ()), GPUS[machine]).count(".entry"))
 """
 
 
