@@ -10,7 +10,7 @@ from xdsl.ir import Block
 
 import under_test
 from arrays import Array, edges, expect_same_bits
-from assembler import WRITE, OpBudgets, Taken, assemble, assembler, most
+from assembler import Taken, assemble, assembler, most, op_within_budget
 from catalogue import functions, mnemonic, samples, symbolic, with_values
 from gpu_programs import OnGpu, best_machine
 from near import BLOCK, expect_near, functions_of_a_card, magnitudes
@@ -48,7 +48,7 @@ def test_an_op_gives_the_bits_of_the_nests(kind: type[TensorOp], tmp_path: Path)
                 expect_same_bits(gpu(name, arrays), interpreter(name, arrays))
     if under_test.is_emulated() and assembler() is not None:
         taken = _taken(gpu.image, functions(fixed)[0], tmp_path)
-        assert not taken or OpBudgets().allows(mnemonic(kind), most(taken)), most(taken)
+        assert not taken or op_within_budget(mnemonic(kind), most(taken)), most(taken)
 
 
 def _expect_near(gpu: OnGpu, interpreter: Interpreter, name: str, arrays: Sequence[Array]) -> None:
@@ -72,18 +72,3 @@ def _taken(image: Image, fixed: list[Block], folder: Path) -> list[Taken]:
         assert all(kernel.shared <= each.shared for kernel in found)
         taken.extend(found)
     return taken
-
-
-def test_budgets_are_raised_with_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(WRITE, raising=False)
-    path = tmp_path / "op_budgets.toml"
-    path.write_text("add = [20, 0]  # wide\nmul = [8, 0]\n")
-    budgets = OpBudgets(path)
-    assert not budgets.allows("add", Taken(21, 0, 0))
-    assert not budgets.allows("add", Taken(20, 4, 0))
-    assert not budgets.allows("mul", Taken(8, 0, 4))
-    for op, taken in (("mul", Taken(9, 0, 0)), ("add", Taken(19, 0, 0)), ("abs", Taken(7, 0, 0))):
-        budgets.write(op, taken, "two vectors")
-        assert budgets.allows(op, taken)
-    written = "abs = [7, 0]\nadd = [19, 0]  # wide\nmul = [9, 0]  # two vectors\n"
-    assert path.read_text() == written
