@@ -1,6 +1,7 @@
 // RUN: stepwell-opt %s -p 'choose-plans{machine=sm_80},expand-plans' | filecheck %s
 // RUN: stepwell-opt %s -p 'choose-plans{machine=sm_90a}' | filecheck %s --check-prefix MORE
 // RUN: stepwell-opt %s -p 'choose-plans{machine=sm_80},expand-plans,onto-grids,grids-to-llvm{machine=sm_80}' -t ptx | filecheck %s --check-prefix PTX
+// RUN: stepwell-opt %s -p 'choose-plans{machine=sm_90a},expand-plans,onto-grids,grids-to-llvm{machine=sm_90a}' -t ptx{machine=sm_90a} | filecheck %s --check-prefix LATER
 
 // A block of threads for a row, which is read once: where it is read again, it lies in the block's
 // memory. There are 16 positions for each thread, four vectors. Every warp has a part of the greatest
@@ -68,6 +69,11 @@ loop.kernel @softmax<B: 1 to 65536>(%x: !loop.buffer<[B, 2048] x f32>) -> (%y: !
 // PTX-COUNT-4: ld.global.nc.v4.b32
 // PTX-NOT:     ld.global
 // PTX:         ret;
+
+// LATER:       .version 8.0
+// LATER:       .target sm_90a
+// LATER:       .extern .shared .align 64 .b8 shared{{\d+}}[];
+// LATER-COUNT-4: ld.global.nc.v4.b32
 
 // Rows of up to 1024 positions stay in registers; those that are read once, if there are many, are
 // the work of few threads each; and a long one that is alone goes to the whole card.

@@ -44,14 +44,14 @@ loop.func @main(%x: !loop.buffer<[8, 100] x f32>, %s: !loop.buffer<[64, 100] x f
 
 // CHECK-NOT:     .local
 // CHECK:       .entry sorted_0(
-// CHECK:         ld.global{{(.nc)?}}.b32
+// CHECK:         ld.global.nc.b32
 // CHECK:         setp.{{[a-z]+}}.{{[us]}}32
 // CHECK:         bra
 // CHECK:         st.global.b32
 
 // CHECK:       .entry sums_1(
 // CHECK:         [[loop:\$L\w+]]:
-// CHECK:         ld.global{{(.nc)?}}.b32
+// CHECK:         ld.global.nc.b32
 // CHECK:         add.rn.f32
 // CHECK:         st.global.b32
 // CHECK:         bra{{.*}}[[loop]];

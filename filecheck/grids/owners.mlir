@@ -1,4 +1,5 @@
 // RUN: stepwell-opt %s -p onto-grids | filecheck %s
+// RUN: stepwell-opt %s -p 'onto-grids,grids-to-llvm{machine=sm_80}' -t ptx | filecheck %s --check-prefix PTX
 
 // Every thread reads every index, and adds where the place is its own: the sums keep their order.
 loop.func @scatter<M: 0>(%i: !loop.buffer<[M] x i64>, %u: !loop.buffer<[M, 16] x f32>) -> (%y: !loop.buffer<[9, 16] x f32>) {
@@ -37,6 +38,17 @@ loop.func @scatter<M: 0>(%i: !loop.buffer<[M] x i64>, %u: !loop.buffer<[M, 16] x
 // CHECK:               arith.addf {{.*}} : f32
 // CHECK-NEXT:          loop.store {{.*}} : f32
 
+// What is added is read by the way of constants, but not what is added to: it was written before.
+// PTX:           .entry scatter_body_0(
+// PTX:           .reqntid 256, 1, 1
+// PTX-NOT:       .local
+// PTX:           ld.global.nc.b64 [[place:%rd\d+]]
+// PTX:           and.b64 {{%rd\d+}}, {{%rd\d+}}, 255;
+// PTX:           ld.global.nc.b32 [[added:%r\d+]]
+// PTX:           ld.global.b32 [[sum:%r\d+]], {{\[}}[[at:%rd\d+]]{{\]}};
+// PTX-NEXT:      add.rn.f32 [[new:%r\d+]], [[sum]], [[added]];
+// PTX-NEXT:      st.global.b32 {{\[}}[[at]]{{\]}}, [[new]];
+
 // Where a slice goes only the GPU knows: its threads copy it.
 loop.func @replace(%at: !loop.buffer<[] x i64>, %x: !loop.buffer<[4] x f32>) -> (%y: !loop.buffer<[100] x f32>) {
   %zero = loop.index 0
@@ -53,3 +65,9 @@ loop.func @replace(%at: !loop.buffer<[] x i64>, %x: !loop.buffer<[4] x f32>) -> 
 // CHECK:           loop.for {{.*}} step 128
 // CHECK-NEXT:        loop.load %x
 // CHECK-NEXT:        loop.store
+
+// PTX:           .entry replace_body_1(
+// PTX:           .reqntid 128, 1, 1
+// PTX:           ld.global.nc.b64
+// PTX:           ld.global.nc.b32 [[element:%r\d+]]
+// PTX-NEXT:      st.global.b32 {{.*}}, [[element]];

@@ -107,3 +107,19 @@ loop.kernel @window(%x: !loop.buffer<[64, 32] x f16>, %w: !loop.buffer<[3, 32, 6
 // CHECK:         [[last:%\d+]] = loop.compare lt
 // CHECK:         [[inside:%\d+]] = arith.andi [[first]], [[last]]
 // CHECK:         nvg.cp_async %x[{{.*}} where [[inside]]
+
+// Bytes take the same way, 32 positions at a time, and their sums wrap.
+loop.kernel @bytes(%a: !loop.buffer<[512, 512] x i8>, %b: !loop.buffer<[512, 512] x i8>) -> (%c: !loop.buffer<[512, 512] x i32>) {
+  loop.nest [%i : 512, %j : 512] {
+    %s = loop.fold fma <serial> [%k : 512] {
+      %u = loop.read %a[%i, %k] : i8
+      %v = loop.read %b[%j, %k] : i8
+      %p = loop.cast extsi %u : i8 to i32
+      %q = loop.cast extsi %v : i8 to i32
+      loop.yield %p, %q : i32, i32
+    } : i32
+    loop.write %s, %c[%i, %j] : i32
+  }
+}
+// PTX:           .visible .entry bytes_
+// PTX:           mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32
