@@ -81,3 +81,28 @@ def test_nothing_is_beyond_its_budget_or_unknown(name: str, tmp_path: Path) -> N
         kernels = most(assemble(ptx, machine, tmp_path).values())
         taken = replace(kernels, shared=shared[machine])
         assert within_budget(f"program_{name}", taken), taken
+
+
+def standard(x: Any) -> Any:
+    centred = x - x.mean(-1, keepdims=True)
+    return centred * np.rsqrt((centred**2).mean(-1, keepdims=True) + 1e-5)
+
+
+def back(x: Any, cotangent: Any) -> Any:
+    return sw.grad(lambda x: (standard(x) * cotangent).sum())(x)
+
+
+@pytest.mark.parametrize("shape", ["64, 1024", "32, 8192", "5000, 4096"])
+@pytest.mark.parametrize(("function", "count"), [(standard, 1), (back, 2)])
+def test_norms_are_one_launch_that_reads_once(
+    function: Function, count: int, shape: str, tmp_path: Path
+) -> None:
+    """As many vectors of each operand as a thread writes of the result."""
+    specs = [f"f32[{shape}]"] * count
+    sw.compile(function, *specs, target="sm_80").save(tmp_path / "f.well")
+    ptx = ZipFile(tmp_path / "f.well").read("code/sm_80.ptx").decode()
+    assert ptx.count(".entry") == 1
+    stores = ptx.count("st.global.v4.b32")
+    assert stores == ptx.count("st.global")
+    loads = ptx.count("ld.global.nc.v4.b32")
+    assert loads == ptx.count("ld.global") == count * stores
