@@ -1,6 +1,6 @@
 """A classifier on a GPU: trained there, saved once for both kinds of machine, run on both.
 
-    python examples/gpu.py [device] [file.well]
+    python examples/gpu.py [device] [file.well] [steps]
 
 The device is `cuda` if none is named. Parameters stay on it from step to step; what is computed
 in one call after the first with the same sizes is launched as one CUDA graph.
@@ -8,6 +8,7 @@ in one call after the first with the same sizes is launched as one CUDA graph.
 
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -80,8 +81,9 @@ def main(
     )
 
 
-def arguments(given: Sequence[str]) -> dict[str, str]:
-    return dict(zip(("device", "file"), given, strict=False))
+def arguments(given: Sequence[str]) -> dict[str, Any]:
+    steps = {"steps": int(each) for each in given[2:3]}
+    return dict(zip(("device", "file"), given, strict=False)) | steps
 
 
 if __name__ == "__main__":

@@ -42,6 +42,16 @@ def test_a_network_is_trained_on_a_gpu(tmp_path: Path, capsys: pytest.CaptureFix
     assert second.endswith(f"the CPU and {device} give the same bits")
 
 
+def test_a_program_finds_the_emulated_device_where_it_is_started_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = tmp_path / "program.py"
+    program.write_text("import sys\nimport stepwell as sw\nprint(sw.device_put(1.5, sys.argv[1]))")
+    monkeypatch.setattr("sys.argv", ["emulator", str(program), under_test.EMULATED])
+    runpy.run_module("emulator", run_name="__main__")
+    assert "1.5" in capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_resnet50_agrees_with_numpy() -> None:
     assert "greatest error" in run("resnet50.py", "32")
