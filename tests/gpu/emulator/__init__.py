@@ -8,7 +8,8 @@ side by side where they are at one place. `access`, `races`, `grid_races`, `copi
 `deadlocks` find what a card would do wrong without a word.
 
 Integers and rounded floats have the card's bits. Approximations are correct to half a unit in the
-last place, where a card's are off by one or two; sums of `mma.sync` are added in f64 and rounded
-once, where a card cuts off some bits of each. There is no time, no cache, and no order of memory
+last place, where a card's are off by one or two. Sums of `mma.sync` over f16 and bf16 are those
+of the order `tensor` (docs/semantics.md): a block's exact sum, rounded once, where a card cuts off
+some bits of each product. There is no time, no cache, and no order of memory
 but that of barriers, fences and atomic operations; a register that was never written holds garbage.
 """
