@@ -134,8 +134,8 @@ class Window(Windowed, PerExample):
         order = UNCUT if combine == "add" else ANY
         (total,) = s.fold(Combine(combine), order, self.size.data, terms)
         dtype = dtype_of(self.x.type)
-        if combine in PICKS and total.dtype == "i32" != dtype:
-            # A window without elements has what no i32 is beyond, which would wrap.
+        if combine in PICKS and dtype == "i8":
+            # Folded as i32, a window without elements has what no i32 is beyond, which would wrap.
             total = s.apply(combine, total, s.constant(identity(combine, dtype), "i32"))
         return s.convert(total, dtype)
 

@@ -160,7 +160,8 @@ class Access(FloatCasts, ABC):
     def cmpxchg(
         self, place: SSAValue, expected: SSAValue, new: Operand, success: Ordering
     ) -> tuple[SSAValue, SSAValue]:
-        """The old value, and whether it was `expected` and thus replaced, or nothing is ordered."""
+        """The old value, and whether it was `expected` and thus replaced; if not, the op orders
+        nothing."""
         operands = (place, expected, self.value(new, expected.type))
         properties = {
             "success_ordering": IntegerAttr(ORDERINGS[success], i64),
