@@ -438,11 +438,11 @@ class _Fold:
         """The accumulators after the terms of the position at which the body stands; `later` as for
         `take`."""
         guard = self._guard_here() if self._is_open else None
+        at = self.body.vector_at if lanes else Spread.at
         found: list[Parts] = []
-        places = zip(accumulators, self._terms(rows, lanes), self.body.copies(rows, lanes))
-        for before, terms, (i, j) in places:
-            after = take(self.writer, self.kind, before, terms, later=later)
-            at = self.body.vector_at if lanes else Spread.at
+        terms, copies = self._terms(rows, lanes), self.body.copies(rows, lanes)
+        for before, term, (i, j) in zip(accumulators, terms, copies, strict=True):
+            after = take(self.writer, self.kind, before, term, later=later)
             inside = None if guard is None else at(guard, i, j)
             found.append(self._where(inside, after, before))
         return found

@@ -310,10 +310,8 @@ class Writer:
         return self.pure(SelectOp, (condition, true, false), true.type)
 
     def compare(self, predicate: str, first: Bound, second: Bound) -> SSAValue:
-        operands, kind = (
-            (self.value(first), self.value(second)),
-            {"predicate": StringAttr(predicate)},
-        )
+        operands = self.value(first), self.value(second)
+        kind = {"predicate": StringAttr(predicate)}
         return self.pure(CompareOp, operands, like(operands[0].type, i1), kind)
 
     # Memory.
