@@ -2,7 +2,7 @@
 once for those that are the same, not for each op, and what has a name is not looked for among all
 others for each op that names it. Both took a fifth of the time of the tests."""
 
-from xdsl.dialects.builtin import ModuleOp, StringAttr, SymbolRefAttr
+from xdsl.dialects.builtin import StringAttr, SymbolRefAttr
 from xdsl.ir import Attribute, Operation
 from xdsl.irdl import OpDef
 from xdsl.traits import SymbolTable
@@ -13,7 +13,7 @@ _verify, _lookup = OpDef.verify, SymbolTable.lookup_symbol
 _right: dict[tuple[object, ...], OpDef] = {}
 """Definitions, which live on with their numbers, and the types and attributes that they allow."""
 _named: dict[Attribute | None, Operation] = {}
-"""What has names in the module that was asked last."""
+"""What has names in the table of symbols that was asked last."""
 
 
 def remember_what_is_right() -> None:
@@ -46,21 +46,18 @@ def _verify_once(self: OpDef, op: Operation) -> None:
 
 
 def _lookup_once(op: Operation, name: str | StringAttr | SymbolRefAttr) -> Operation | None:
-    """Finds as xDSL does: what has that name in a module, if it does so still."""
-    module = op
-    while (parent := module.parent_op()) is not None:
-        module = parent
-    if not isinstance(module, ModuleOp) or not isinstance(name, SymbolRefAttr):
+    """Finds as xDSL does: what has that name where names are looked up, if it does so still."""
+    table: Operation | None = op
+    while table is not None and not table.has_trait(SymbolTable):
+        table = table.parent_op()
+    if table is None or not isinstance(name, SymbolRefAttr):
         return _lookup(op, name)
-    found = _named.get(name.root_reference)
-    if (
-        found is None
-        or found.parent is not module.body.block
-        or _name_of(found) != name.root_reference
-    ):
+    block, root = table.regions[0].block, name.root_reference
+    found = _named.get(root)
+    if found is None or found.parent is not block or _name_of(found) != root:
         _named.clear()
-        _named.update({_name_of(each): each for each in reversed(module.body.block.ops)})
-        found = _named.get(name.root_reference)
+        _named.update({_name_of(each): each for each in reversed(block.ops)})
+        found = _named.get(root)
     return _lookup(op, name) if name.nested_references.data else found
 
 

@@ -51,3 +51,13 @@ def test_who_is_called_has_the_name_still() -> None:
         second.detach()
         with pytest.raises(VerifyException, match="could not be found"):
             module.verify()
+
+
+def test_names_of_a_module_around_are_not_seen() -> None:
+    inside = ModuleOp([CallOp("first")])
+    outside = ModuleOp([FuncOp("first", LLVMFunctionType([])), CallOp("first"), inside])
+    for _ in range(2):
+        with pytest.raises(VerifyException, match="could not be found"):
+            outside.verify()
+    inside.detach()
+    outside.verify()
