@@ -8,7 +8,7 @@ from math import gcd, prod
 from typing import final
 
 from xdsl.dialects.builtin import AnyFloat
-from xdsl.ir import SSAValue
+from xdsl.ir import Operation, SSAValue
 
 from stepwell.compiler.dialects.loop.nests import FoldOp, ScanOp
 from stepwell.compiler.dialects.loop.types import LANE_COUNT, Combine
@@ -16,7 +16,7 @@ from stepwell.compiler.lower.analysis import Axis
 from stepwell.compiler.lower.bodies import BodyWriter, Guard, Mask, Spread, masks
 from stepwell.compiler.lower.combine import PICKING, Parts, identity, join, pairwise, take, tree
 from stepwell.compiler.lower.contraction import chunk_steps, slice_of
-from stepwell.compiler.lower.guards import is_bound
+from stepwell.compiler.lower.guards import is_bound, is_condition
 from stepwell.compiler.lower.intervals import ALL, Intervals, interval_of
 from stepwell.compiler.lower.scans import Scan
 from stepwell.compiler.lower.squares import Squares
@@ -164,7 +164,17 @@ class _Fold:
         for axis in op.axes:
             body.bases[axis] = 0
         self.guard = body.analysis.guards.get(op)
-        self.ops = None if self.guard is None else slice_of(op.terms, (self.guard,))
+        self.ops = None if self.guard is None else self._ops(self.guard)
+        self.asks = frozenset[SSAValue]()
+        """What the guard depends on."""
+        if self.guard is not None:
+            self.asks = body.analysis.dependences(self.guard)
+
+    def _ops(self, guard: SSAValue) -> frozenset[Operation]:
+        """Those of the terms, and those of the guard only if it is part of another condition."""
+        ops = slice_of(self.op.terms, (guard,))
+        asked = any(use.operation in ops and not is_condition(use) for use in guard.uses)
+        return slice_of(self.op.terms) if asked else ops
 
     def write(self) -> Accumulators:
         """The results, for each copy."""
@@ -437,7 +447,8 @@ class _Fold:
     ) -> Accumulators:
         """The accumulators after the terms of the position at which the body stands; `later` as for
         `take`."""
-        guard = self._guard_here() if self._is_open else None
+        known = None if self.guard is None else self.body.guards[self.guard]
+        guard = self._guard_here() if known and known.is_open else None
         at = self.body.vector_at if lanes else Spread.at
         found: list[Parts] = []
         terms, copies = self._terms(rows, lanes), self.body.copies(rows, lanes)
@@ -463,10 +474,6 @@ class _Fold:
 
     # Guards.
 
-    @property
-    def _is_open(self) -> bool:
-        return self.guard is not None and self.body.guards[self.guard].is_open
-
     def _guard_here(self) -> Spread:
         """The fold's guard at the position where the body stands."""
         assert self.guard is not None
@@ -477,22 +484,14 @@ class _Fold:
         """A chain over the spans, whose inner loops are skipped where the guard does not hold, and
         do without it where it holds in all rows."""
         tile = self.body.tile
-        if self.guard is None or self._differs_along(self.guard, tile.lanes):
+        if self.guard is None or tile.lanes in self.asks:
             return self._nested(spans, carried, self._link)
-        if not spans and self._differs_along(self.guard, tile.rows):
+        if not spans and tile.rows in self.asks:
             return self._link(carried)
-        if self._is_known(self.guard, spans):
+        if not any(self.asks & span.axes for span in spans):
             return self._where_some(self.guard, spans, carried)
         outer, *inner = spans
         return self._nested([outer], carried, lambda carried: self._guarded(inner, carried))
-
-    def _differs_along(self, guard: SSAValue, axis: SSAValue | None) -> bool:
-        return axis in self.body.analysis.dependences(guard)
-
-    def _is_known(self, guard: SSAValue, spans: Sequence[Span]) -> bool:
-        """Whether the guard is the same for all positions in the spans."""
-        along = self.body.analysis.dependences(guard)
-        return not any(along & span.axes for span in spans)
 
     def _where_some(
         self, guard: SSAValue, spans: Sequence[Span], carried: Sequence[SSAValue]
@@ -506,7 +505,7 @@ class _Fold:
             return results
 
         in_all = partial(given, Guard(holds=True))
-        if not self._differs_along(guard, self.body.tile.rows):
+        if self.body.tile.rows not in self.asks:
             (inside,) = self._guard_here().values
             return self.writer.branch(inside, in_all, lambda: carried)
 

@@ -5,9 +5,9 @@ from math import copysign
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr
-from xdsl.ir import SSAValue
+from xdsl.ir import OpResult, SSAValue, Use
 
-from stepwell.compiler.dialects.loop.nests import FoldOp
+from stepwell.compiler.dialects.loop.nests import FoldOp, ReadOp
 from stepwell.compiler.dialects.loop.scalar import CompareOp, SelectOp
 from stepwell.compiler.dialects.loop.types import Combine
 from stepwell.compiler.lower.combine import identity
@@ -16,20 +16,17 @@ from stepwell.compiler.lower.combine import identity
 def guard_of(fold: FoldOp) -> SSAValue | None:
     """The condition without which the terms are such that the accumulator stays as it is, if the
     fold has one: `select(inside, x, 0)`, or for products `select(inside, w, -0)` besides."""
-    selects = [term.owner for term in fold.terms]
     conditions: set[SSAValue] = set()
     otherwise: list[float | int] = []
-    for select in selects:
-        if not isinstance(select, SelectOp):
-            return None
-        conditions.add(select.condition)
-        constant = select.false_value.owner
-        if not isinstance(constant, arith.ConstantOp):
-            return None
-        value = constant.value
-        if not isinstance(value, IntegerAttr | FloatAttr):
-            return None
-        otherwise.append(value.value.data)
+    for term in fold.terms:
+        match term.owner:
+            case SelectOp(condition=asked, false_value=OpResult(op=arith.ConstantOp(value=value))):
+                if not isinstance(value, IntegerAttr | FloatAttr):
+                    return None
+                conditions.add(asked)
+                otherwise.append(value.value.data)
+            case _:
+                return None
     if len(conditions) != 1 or not _is_nothing(fold, otherwise):
         return None
     return conditions.pop()
@@ -50,6 +47,12 @@ def _is_nothing(fold: FoldOp, terms: Sequence[float | int]) -> bool:
         return False
     ((neutral, _), *_) = identity(kind, [result.type for result in fold.results])
     return all(term == neutral for term in terms)
+
+
+def is_condition(use: Use) -> bool:
+    """Whether it asks for nothing that is not known where the guard is."""
+    op = use.operation
+    return isinstance(op, ReadOp) or (isinstance(op, SelectOp) and use.index == 0)
 
 
 def is_bound(guard: SSAValue, is_affine: Callable[[SSAValue], bool]) -> bool:

@@ -19,3 +19,20 @@ def test_padding_in_front_of_an_axis_that_another_operand_has_split(before: int)
     x = np.arange(24, dtype=np.float32).reshape(2, 2, 3, 2)
     program = sw.compile(lambda x, y: padded(snp, x, y), *["f32[2,2,3,2]"] * 2)
     np.testing.assert_array_equal(program(x, 2 * x), padded(np, x, 2 * x))
+
+
+@pytest.mark.parametrize("size", ["20", "N"])
+def test_what_is_padded_or_joined_is_read_by_windows_that_are_padded_too(size: str) -> None:
+    """Of a row's end that is outside of the window, and of the image inside of it."""
+
+    def convolved(x, w):
+        outer = snp.pad(x, ((0, 0), (1, 2), (2, 1), (0, 0)))
+        joined = snp.concatenate([x, x[:, :3]], axis=1)
+        return [sw.nn.conv2d(each, w, padding=2) for each in (outer, joined)]
+
+    x, w = (
+        np.random.default_rng(0).standard_normal(s, "f4") for s in ((2, 20, 20, 4), (3, 3, 4, 16))
+    )
+    program = sw.compile(convolved, f"f32[2,20,{size},4]", "f32[3,3,4,16]")
+    for found, wanted in zip(program(x, w), convolved(snp.asarray(x), snp.asarray(w)), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
