@@ -11,7 +11,8 @@ from stepwell.calls import call_jitted
 from stepwell.compiled import Compiled as Compiled
 from stepwell.compiler.dialects.sizes import IntsAttr
 from stepwell.compiler.ops.emission import current_or_none
-from stepwell.compiler.ops.structure import DONATED
+from stepwell.compiler.ops.host import buffer_of
+from stepwell.compiler.ops.structure import DONATED, FuncOp
 from stepwell.compiler.pipeline import without_collection
 from stepwell.compiler.tuning.plans import Plans
 from stepwell.entry_points import EntryPoint
@@ -111,8 +112,19 @@ def _donate(
                 where=user_line(),
             )
     for name, function in traced.items():
-        if leaves := signatures[name].leaves_of(names):
-            function.op.attributes[DONATED] = IntsAttr(leaves)
+        leaves = (
+            n for n in signatures[name].leaves_of(names) if _may_hold_a_result(function.op, n)
+        )
+        if given := tuple(leaves):
+            function.op.attributes[DONATED] = IntsAttr(given)
+
+
+def _may_hold_a_result(function: FuncOp, number: int) -> bool:
+    """Whether what lies in an argument's place afterwards is of its type: memory of bytes does not
+    tell i8 from u8, and an array does."""
+    given = function.block.args[number].type
+    results = [each.type for each in function.returned]
+    return all(each == given or buffer_of(each) != buffer_of(given) for each in results)
 
 
 def _plans(given: PlansLike) -> Plans:

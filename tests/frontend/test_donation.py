@@ -84,6 +84,14 @@ def test_a_cache_is_changed_in_place() -> None:
     np.testing.assert_array_equal(cache, expected)
 
 
+def test_bytes_with_signs_lie_in_no_place_of_those_without(tmp_path: Path) -> None:
+    program = sw.compile(lambda x: x.astype("u8"), "i8[N]", donate="x")
+    program.save(tmp_path / "f.well")
+    for each in (program, sw.load(tmp_path / "f.well")):
+        result = np.asarray(each(np.int8([-1, 2])))
+        assert (result.dtype, result.tolist()) == (np.uint8, [255, 2])
+
+
 def test_what_has_to_be_copied_is_told() -> None:
     program = sw.compile(lambda x: (x, x), "f32[N]", donate="x")
     ((copy,),) = program.copies.values()
