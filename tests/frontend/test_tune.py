@@ -113,3 +113,38 @@ def test_a_size_is_a_number(source: Path, capsys: pytest.CaptureFixture[str]) ->
     assert main(["tune", *what]) == 1
     assert capsys.readouterr().err == "SW0512: --size B=many: 'many' is no number\n"
     assert not (source / "m.plans").exists()
+
+
+@pytest.mark.parametrize("budget", ["nan", "-1", "inf", "long"])
+def test_a_budget_is_a_number_of_seconds(
+    source: Path, budget: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["tune", "m.py:doubled", "--spec", "x=f32[B, 9]", "--budget", budget, "-o", "m.plans"])
+    assert ended.value.code == 2
+    assert f"argument --budget: {budget!r} is no number of seconds" in capsys.readouterr().err
+
+
+def test_where_plans_cannot_be_kept_nothing_is_measured(
+    source: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sw.Compiled, "tune", lambda *_: pytest.fail("it was measured"))
+    assert main(["tune", "m.py:doubled", "--spec", "x=f32[B, 9]", "-o", "no/m.plans"]) == 1
+    expected = "SW0317: no/m.plans cannot be written: No such file or directory\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_fast_functions_are_tuned_as_they_are_compiled(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tuned: list[sw.Compiled] = []
+
+    def tune(program: sw.Compiled, *_: object) -> sw.Plans:
+        tuned.append(program)
+        return sw.Plans()
+
+    monkeypatch.setattr(sw.Compiled, "tune", tune)
+    what = ["m.py:doubled", "--spec", "x=f32[B, 9]", "-o", "m.plans"]
+    assert main(["tune", *what, "--numerics", "fast"]) == 0
+    assert main(["tune", *what]) == 0
+    assert ['numerics = "fast"' in each.ir("loop") for each in tuned] == [True, False]
