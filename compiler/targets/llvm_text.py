@@ -32,8 +32,10 @@ from stepwell.compiler.targets.llvm_memory_text import NONTEMPORAL, ONE
 from stepwell.compiler.targets.llvm_scope import Scope, Texts
 from stepwell.runtime.errors import CompileError
 
-ALWAYS = 'nounwind "no-builtins"'
-"""True of every function: it throws nothing, and no loop becomes a call of memcpy or memset."""
+ALWAYS = 'nounwind "no-builtins" "reciprocal-estimates"="none"'
+"""True of every function: it throws nothing, no loop becomes a call of memcpy or memset, and 1 / √x
+is no estimate of LLVM's, which would be NaN for 0 and infinity wherever quotients need not be the
+nearest float."""
 
 PROMISES = {
     "llvm.noalias": "noalias",

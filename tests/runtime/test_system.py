@@ -2,12 +2,15 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
 from stepwell.runtime import system
+
+HUGE = Path("/sys/kernel/mm/transparent_hugepage")
 
 XEON = """processor\t: 0
 flags\t\t: fpu pni ssse3 sse4_1 sse4_2 abm bmi1 avx2 avx512f avx512_vnni avx512_bf16 avx_vnni
@@ -97,3 +100,18 @@ assert os.waitpid(child, 0)[1] == 0
 
 def test_a_fork_waits_for_a_lock():
     subprocess.run([sys.executable, "-c", FORK], check=True, timeout=60)
+
+
+@pytest.mark.skipif(not HUGE.exists(), reason="this system has no transparent huge pages")
+@pytest.mark.parametrize(("size", "asked"), [(system.HUGE_PAGE, True), (system.PAGE, False)])
+def test_large_memory_asks_for_huge_pages(size, asked):
+    memory = system.Memory(size)
+    mapped, flags = None, {}
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        first, *rest = line.split()
+        if first == "VmFlags:":
+            flags[mapped] = rest
+        elif not first.endswith(":"):
+            mapped = range(*(int(each, 16) for each in first.split("-")))
+    (found,) = (flags[each] for each in flags if memory.address in each)
+    assert ("hg" in found) == asked

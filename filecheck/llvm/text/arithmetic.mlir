@@ -13,7 +13,7 @@ llvm.func @integers(%x: i32, %v: vector<4xi32>) -> i32 {
   %8 = llvm.select %6, %7, %5 : i1, i32
   llvm.return %8 : i32
 }
-// CHECK:      define dso_local i32 @integers(i32 %x.0, <4 x i32> %v.1) nounwind "no-builtins" {
+// CHECK:      define dso_local i32 @integers(i32 %x.0, <4 x i32> %v.1) nounwind "no-builtins" "reciprocal-estimates"="none" {
 // CHECK-NEXT: bb0:
 // CHECK-NEXT:   %3 = add nsw i32 %x.0, 7
 // CHECK-NEXT:   %4 = shl nuw nsw i32 %3, 7
@@ -43,7 +43,7 @@ llvm.func @floats(%x: f32, %v: vector<4xf32>, %h: bf16) -> f32 {
   %8 = llvm.uitofp %7 : i16 to f32
   llvm.return %8 : f32
 }
-// CHECK:      define dso_local float @floats(float %x.{{.*}}, <4 x float> %v.{{.*}}, bfloat %h.{{.*}}) nounwind "no-builtins" {
+// CHECK:      define dso_local float @floats(float %x.{{.*}}, <4 x float> %v.{{.*}}, bfloat %h.{{.*}}) nounwind "no-builtins" "reciprocal-estimates"="none" {
 // CHECK-NEXT: bb0:
 // CHECK-NEXT:   [[a:%\d+]] = fadd nnan contract float %x.0, 0x3FB99999A0000000
 // CHECK-NEXT:   [[b:%\d+]] = fmul fast <4 x float> %v.1, <float 0x3FF0000000000000, float 0x8000000000000000, float 0x4000000000000000, float 0x4008000000000000>

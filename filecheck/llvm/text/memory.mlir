@@ -19,7 +19,7 @@ llvm.func internal @plain(%p: !llvm.ptr {llvm.noalias, llvm.nocapture}, %q: !llv
   "llvm.intr.prefetch"(%p) <{rw = 1 : i32, hint = 2 : i32, cache = 1 : i32}> : (!llvm.ptr) -> ()
   llvm.return
 }
-// CHECK:      define internal dso_local void @plain(ptr noalias captures(none) %p.0, ptr addrspace(3) %q.1, i64 %i.2) nounwind "no-builtins" noinline noredzone "prefer-vector-width"="512" {
+// CHECK:      define internal dso_local void @plain(ptr noalias captures(none) %p.0, ptr addrspace(3) %q.1, i64 %i.2) nounwind "no-builtins" "reciprocal-estimates"="none" noinline noredzone "prefer-vector-width"="512" {
 // CHECK-NEXT: bb0:
 // CHECK-NEXT:   %4 = getelementptr [2 x float], ptr @table, i64 %i.2, i32 1
 // CHECK-NEXT:   %5 = load <8 x float>, ptr %4, align 4

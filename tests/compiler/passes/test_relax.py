@@ -8,15 +8,19 @@ from numpy.typing import NDArray
 
 import stepwell as sw
 from stepwell import numpy as snp
+from stepwell.runtime.system import architecture
 
 Floats = NDArray[np.float32]
 RANDOM = np.random.default_rng(5)
+LEAST = {"x86_64": ("x86-64-v3",)}
 EDGES = np.array([0, -0.0, 1, -3, np.inf, -np.inf, np.nan, 1e-40, 3e38], np.float32)
 
 
-def values(program: Callable[..., sw.Array], numerics: str, *inputs: Floats) -> Floats:
+def values(
+    program: Callable[..., sw.Array], numerics: str, *inputs: Floats, target: str = "host"
+) -> Floats:
     specs = [sw.spec(f"f32[{','.join(map(str, each.shape))}]") for each in inputs]
-    return np.asarray(sw.compile(program, *specs, numerics=numerics)(*inputs))
+    return np.asarray(sw.compile(program, *specs, numerics=numerics, target=target)(*inputs))
 
 
 @pytest.mark.parametrize(("numerics", "exact"), [("strict", 0), ("fast", 2.0**-24)])
@@ -47,6 +51,16 @@ def test_nan_and_infinities_stay_what_they_are() -> None:
     for program in (lambda x, y: x / y, lambda x, y: snp.sqrt(y)):
         fast, strict = (values(program, numerics, x, y) for numerics in ("fast", "strict"))
         np.testing.assert_array_almost_equal_nulp(*_finite(fast, strict), nulp=2)
+
+
+@pytest.mark.parametrize("target", sorted({"host", *LEAST.get(architecture(), ())}))
+@pytest.mark.parametrize("times", [1, 16])
+def test_inverse_roots_of_zero_and_infinity_are_no_nan(target: str, times: int) -> None:
+    """Where LLVM may take a quotient for near, it would make 1 / √x of an estimate."""
+    x = np.tile(np.abs(EDGES), times)
+    for program in (snp.rsqrt, lambda x: 3 / snp.sqrt(x), lambda x: x / (2 * snp.sqrt(x))):
+        fast, strict = (values(program, each, x, target=target) for each in ("fast", "strict"))
+        np.testing.assert_array_almost_equal_nulp(*_finite(fast, strict), nulp=3)
 
 
 def _finite(fast: Floats, strict: Floats) -> tuple[Floats, Floats]:
