@@ -16,11 +16,15 @@ from stepwell import assert_, compiled, nn, scan
 from stepwell import numpy as snp
 from stepwell.compiler.cache import lookup
 from stepwell.compiler.cache.folder import Folder
+from stepwell.compiler.dialects.loop.types import Plan
 from stepwell.compiler.dump import Dump
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.machines.x86 import X86_64_V3
-from stepwell.compiler.pipeline import STAGES, Image, compile_module
+from stepwell.compiler.pipeline import STAGES, Image, compile_module, level_of
+from stepwell.compiler.targets.cpu import host
 from stepwell.compiler.targets.support import support_object
+from stepwell.compiler.tuning.plans import Place, Tuned
+from stepwell.compiler.tuning.search import subjects
 from stepwell.runtime.errors import CallError
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -83,6 +87,20 @@ def test_names_of_arguments_are_no_code(
     monkeypatch.setenv("STEPWELL_CACHE", "off")
     both()
     assert images[1].code == images[2].code
+
+
+def test_plans_are_part_of_the_key(images: list[Image]) -> None:
+    plain = model()
+    (found, *_) = subjects(plain._module(), host(), {})
+    place = Place.of(found.kernel, level_of(host()).name)
+    tuned = sw.Plans({place: Tuned(found.chosen.plan.data, 10, 20, "measured")})
+    other = sw.Plans({place: Tuned(Plan("map", (("vectors", 1),)), 10, 20, "measured")})
+    for plans in (tuned, other, tuned, other):
+        sw.compile(
+            lambda x: (x @ np.full((3, 2), 2.0, np.float32) + 1, x.sum()), "f32[B, 3]", plans=plans
+        )
+    assert len(images) == 3
+    assert "map, vectors = 1>" in "".join(images[2].plans.values())
 
 
 def test_jit_looks_up_too(images: list[Image]) -> None:

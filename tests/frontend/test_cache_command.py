@@ -74,6 +74,14 @@ def test_why_names_the_field_that_differs(run: Run) -> None:
     assert "SW0510: there is no entry zz in" in run("why", "zz")
 
 
+def test_why_compares_with_what_is_most_alike(run: Run) -> None:
+    add(1)
+    first = run("ls")[:8]
+    sw.compile(lambda x, y: x * y, "f64[3]", "f64[3]", target="x86-64-v4")
+    add(2)
+    assert f"although there was {first}, " in run("why")
+
+
 def test_why_names_the_machine(run: Run) -> None:
     add(target="x86-64-v3")
     add(target="x86-64-v4")
