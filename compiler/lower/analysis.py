@@ -25,11 +25,9 @@ from stepwell.compiler.dialects.loop.scalar import CastOp, SelectOp
 from stepwell.compiler.dialects.loop.types import Affine, buffer_type
 from stepwell.compiler.dialects.sizes import Shape
 from stepwell.compiler.lower.guards import guard_of
-from stepwell.compiler.ops.indices import Index
+from stepwell.compiler.ops.indices import ONE, ZERO, Index
 from stepwell.runtime.sizes import Size
 
-ZERO = Size.of(0)
-ONE = Size.of(1)
 BACK = Size.of(-1)
 
 
@@ -108,6 +106,11 @@ class Analysis:
             if access.buffer is buffer:
                 at = self._linear(access.op.access.data, access.op.indices, strides)
                 self.accesses[op] = replace(access, at=Index({**at.terms, start: ONE}, at.offset))
+
+    def written_along(self, axis: Axis) -> set[Size]:
+        """Elements between neighbours along an axis, in all that is written."""
+        writes = (each for each in self.accesses.values() if isinstance(each.op, WriteOp))
+        return {each.stride(axis.value) for each in writes}
 
     def dependences(self, value: SSAValue) -> frozenset[SSAValue]:
         """The axes along which a value differs, as far as it counts: not by its fold's guard."""

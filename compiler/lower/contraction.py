@@ -8,7 +8,7 @@ from math import gcd, prod
 from xdsl.ir import Operation, OpResult, SSAValue
 
 from stepwell.compiler.dialects.construct import operands_of
-from stepwell.compiler.dialects.loop.nests import FoldOp, ReadOp, WriteOp
+from stepwell.compiler.dialects.loop.nests import FoldOp, ReadOp
 from stepwell.compiler.dialects.loop.types import Combine
 from stepwell.compiler.lower.analysis import Access, Analysis, Axis
 from stepwell.compiler.lower.blocking import TALLEST
@@ -175,7 +175,7 @@ def contraction_of(analysis: Analysis, first: int = 0) -> Contraction | str:
         return "it has not one serial fold of products"
     (fold,) = folds
     axes = analysis.axes(first)
-    lanes = next((axis for axis in reversed(axes) if _is_written_along(analysis, axis)), None)
+    lanes = next((axis for axis in reversed(axes) if analysis.written_along(axis) <= {ONE}), None)
     if lanes is None:
         return "no axis is contiguous in what it writes"
     terms = fold.terms
@@ -202,8 +202,3 @@ def contraction_of(analysis: Analysis, first: int = 0) -> Contraction | str:
 def _height(axis: Axis) -> int:
     """How far tiles can use an axis: as far as the tallest goes."""
     return min(TALLEST, length(axis.size))
-
-
-def _is_written_along(analysis: Analysis, axis: Axis) -> bool:
-    writes = [each for each in analysis.accesses.values() if isinstance(each.op, WriteOp)]
-    return all(access.stride(axis.value) == ONE for access in writes)

@@ -95,19 +95,10 @@ def _repeats(around: Around) -> int:
 def best_lanes(analysis: Analysis, axes: Sequence[Axis], bytes: int) -> Axis | None:
     """The axis along which vectors cost least; None where scalars, or vectors within folds, do."""
     width = lanes_of(analysis.types, bytes)
-    costs = {
-        axis: memory(analysis, axis, width) for axis in reversed(axes) if _writable(analysis, axis)
-    }
+    writable = [axis for axis in reversed(axes) if ZERO not in analysis.written_along(axis)]
+    costs = {axis: memory(analysis, axis, width) for axis in writable}
     best = min(costs, key=lambda axis: costs[axis], default=None)
     return best if best is not None and costs[best] <= memory(analysis, None, width) else None
-
-
-def _writable(analysis: Analysis, axis: Axis) -> bool:
-    return all(
-        access.stride(axis.value) != ZERO
-        for access in analysis.accesses.values()
-        if isinstance(access.op, WriteOp)
-    )
 
 
 def memory(analysis: Analysis, lanes: Axis | None, width: int) -> float:

@@ -228,31 +228,27 @@ class Words:
         of a tile has a `begin`."""
 
         def of_tile(body: BodyWriter) -> Spread:
-            first = begin(body.writer, body.bases)
-            return self._sums(body, panel, left, left_panels, first)
+            writer, rows, columns = body.writer, range(body.tile.height), range(body.tile.vectors)
+            first = begin(writer, body.bases)
+            ends = [self._place(writer, writer.extent(self.depth), column) for column in columns]
+            zero = writer.constant(0, vector(self.factor.value.type, self.width))
+            moved = self.recipe.moved
+            starts = [writer.reload(panel, end, zero.type) if moved else zero for end in ends]
+
+            def add(word: Bound, sums: Sequence[SSAValue]) -> Sequence[SSAValue]:
+                lanes = [self._vector(writer, body.bases, panel, word, each) for each in columns]
+                terms = [(Size.of(left.length), word), (ONE, first)]
+                places = [writer.affine([*terms, (ONE, row)]) for row in rows]
+                loads = (writer.load(left_panels, at, i32) for at in places)
+                ones = [writer.splat(each, self.width) for each in loads]
+                pairs = zip(product(ones, lanes), sums, strict=True)
+                return [self.recipe.add(writer, *pair, before) for pair, before in pairs]
+
+            sums = writer.loop(0, self._count(writer), 1, starts * len(rows), add)
+            return body.spread(sums, True, True)
 
         fold = self.factor.fold
         return Ready(fold.results[0], frozenset((fold,)), cache(of_tile))
-
-    def _sums(
-        self, body: BodyWriter, panel: SSAValue, left: "Words", left_panels: SSAValue, first: Bound
-    ) -> Spread:
-        writer, rows, columns = body.writer, range(body.tile.height), range(body.tile.vectors)
-        ends = [self._place(writer, writer.extent(self.depth), column) for column in columns]
-        zero = writer.constant(0, vector(self.factor.value.type, self.width))
-        moved = self.recipe.moved
-        starts = [writer.reload(panel, end, zero.type) if moved else zero for end in ends]
-
-        def add(word: Bound, sums: Sequence[SSAValue]) -> Sequence[SSAValue]:
-            lanes = [self._vector(writer, body.bases, panel, word, each) for each in columns]
-            terms = [(Size.of(left.length), word), (ONE, first)]
-            places = [writer.affine([*terms, (ONE, row)]) for row in rows]
-            ones = [writer.splat(writer.load(left_panels, at, i32), self.width) for at in places]
-            pairs = zip(product(ones, lanes), sums, strict=True)
-            return [self.recipe.add(writer, *pair, before) for pair, before in pairs]
-
-        sums = writer.loop(0, self._count(writer), 1, starts * len(rows), add)
-        return body.spread(sums, True, True)
 
     def _count(self, writer: Writer) -> Bound:
         """Words along the fold."""

@@ -17,11 +17,11 @@ from stepwell.compiler.lower.bodies import BodyWriter, Guard, Mask, Spread, mask
 from stepwell.compiler.lower.combine import PICKING, Parts, identity, join, pairwise, take, tree
 from stepwell.compiler.lower.contraction import chunk_steps, slice_of
 from stepwell.compiler.lower.guards import is_bound, is_condition
-from stepwell.compiler.lower.intervals import ALL, Intervals, interval_of
+from stepwell.compiler.lower.intervals import ALL, Intervals, interval_of, row_major
 from stepwell.compiler.lower.scans import Scan
 from stepwell.compiler.lower.squares import Squares
 from stepwell.compiler.lower.tables import Table
-from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term
+from stepwell.compiler.lower.writer import ONE, ZERO, Bound
 
 Accumulators = Sequence[Parts]
 """One for each copy of the fold in the tile; a fold within a vector has one for each vector."""
@@ -433,11 +433,7 @@ class _Fold:
 
     def _slot(self) -> Bound:
         """The position at which the body stands, modulo 64."""
-        terms: list[Term] = []
-        size = ONE
-        for axis in reversed(self.axes):
-            terms.append((size, self.body.bases[axis.value]))
-            size = size * axis.size
+        terms = row_major([(axis, axis.size) for axis in self.axes], self.body.bases)
         return self.writer.low_bits(self.writer.affine(terms), LANE_COUNT)
 
     # The terms at one position.

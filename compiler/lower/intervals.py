@@ -1,12 +1,12 @@
 """Parts of axes: which positions of a nest or a fold are taken."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from xdsl.ir import SSAValue
 
 from stepwell.compiler.lower.analysis import Axis, divisor
-from stepwell.compiler.lower.writer import Bound, Writer
+from stepwell.compiler.lower.writer import ONE, Bound, Term, Writer
 from stepwell.runtime.sizes import Size
 
 
@@ -37,3 +37,20 @@ ALL: Intervals = {}
 def interval_of(intervals: Intervals, axis: Axis, writer: Writer) -> Interval:
     """The positions to take along an axis."""
     return intervals.get(axis.value) or Interval.whole(writer, axis.size)
+
+
+def row_major(
+    extents: Sequence[tuple[Axis, Size]],
+    bases: Mapping[SSAValue, Bound],
+    stride: Size = ONE,
+    part: Intervals = ALL,
+) -> list[Term]:
+    """What sums up to the elements before some bases, in row-major order: of all positions along
+    axes of these sizes, or of a part, and of `stride` for each."""
+    terms: list[Term] = []
+    for axis, size in reversed(extents):
+        terms.append((stride, bases[axis.value]))
+        if (some := part.get(axis.value)) is not None:
+            terms.append((-stride, some.low))
+        stride = stride * size
+    return terms

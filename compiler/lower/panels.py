@@ -12,8 +12,8 @@ from stepwell.compiler.lower.analysis import Analysis, Axis
 from stepwell.compiler.lower.bodies import Ahead, BodyWriter, Guard, Mask, Spread, Tile
 from stepwell.compiler.lower.contraction import Factor
 from stepwell.compiler.lower.folds import NestWriter
-from stepwell.compiler.lower.intervals import Intervals, interval_of
-from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term, Writer
+from stepwell.compiler.lower.intervals import Intervals, interval_of, row_major
+from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Writer
 from stepwell.runtime.sizes import Size
 
 AHEAD = 16
@@ -65,14 +65,9 @@ class Panels:
 
     def place(self, body: BodyWriter, part: Intervals, *before: Bound) -> Bound:
         """Where the element with so many before it lies at the position where the body stands."""
-        terms: list[Term] = [(ONE, each) for each in before]
-        stride = Size.of(self.length)
-        for axis in self.analysis.axes_of(self.factor.fold)[::-1]:
-            terms.append((stride, body.bases[axis.value]))
-            if (some := part.get(axis.value)) is not None:
-                terms.append((-stride, some.low))
-            stride = stride * axis.size
-        return body.writer.affine(terms)
+        axes = [(axis, axis.size) for axis in self.analysis.axes_of(self.factor.fold)]
+        terms = row_major(axes, body.bases, Size.of(self.length), part)
+        return body.writer.affine([*((ONE, each) for each in before), *terms])
 
     def vectors(
         self, source: SSAValue, part: Intervals, first: Bound, body: BodyWriter, ahead: int = 0

@@ -14,8 +14,8 @@ from stepwell.compiler.dialects.loop.explicit import TILE_LANES, DotTilesOp
 from stepwell.compiler.lower.analysis import Axis
 from stepwell.compiler.lower.bodies import BodyWriter, Ready, Spread
 from stepwell.compiler.lower.dots import Bases, Words
-from stepwell.compiler.lower.intervals import Intervals, interval_of
-from stepwell.compiler.lower.writer import ONE, Bound, Term, Writer
+from stepwell.compiler.lower.intervals import Intervals, interval_of, row_major
+from stepwell.compiler.lower.writer import ONE, Bound, Writer
 from stepwell.runtime.sizes import Size
 
 TILE_ROWS = 16
@@ -104,10 +104,5 @@ class TileSums:
 
     def _place(self, writer: Writer, bases: Bases, intervals: Intervals) -> Bound:
         """Where the sums of a row begin."""
-        terms: list[Term] = []
-        stride = Size.of(TILE_LANES)
-        for axis, count in reversed(self.rows):
-            low = interval_of(intervals, axis, writer).low
-            terms += [(stride, bases[axis.value]), (-stride, low)]
-            stride = stride * count
+        terms = row_major(self.rows, bases, Size.of(TILE_LANES), intervals)
         return writer.affine(terms, self.right.size)

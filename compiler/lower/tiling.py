@@ -263,19 +263,15 @@ class Tasks:
         cuts = [each for each, count in zip(self.blocks, self._counts, strict=True) if count != ONE]
         if together and len(cuts) == 1:
             return self._write_ranges(writer, *cuts[0], inside)
-        counts = [writer.extent(each) for each in self._counts]
-        total = reduce(writer.product, counts)
+        total = reduce(writer.product, map(writer.extent, self._counts))
 
         def task(index: Bound) -> None:
-            intervals: dict[SSAValue, Interval] = {}
-            number = index
-            for (axis, block), count in zip(self.blocks[:0:-1], counts[:0:-1], strict=True):
-                place = writer.remainder(number, count)
-                intervals[axis.value] = cut(writer, place, axis.size, block, self.least)
-                number = writer.quotient(number, count)
-            axis, block = self.blocks[0]
-            first = cut(writer, number, axis.size, block, self.least)
-            inside({axis.value: first, **intervals}, index)
+            places = writer.unravel(index, self._counts)
+            intervals = {
+                axis.value: cut(writer, place, axis.size, block, self.least)
+                for (axis, block), place in zip(self.blocks, places, strict=True)
+            }
+            inside(intervals, index)
 
         if parallel:
             return writer.parallel(total, task)

@@ -46,10 +46,8 @@ from stepwell.compiler.dialects.loop.syntax import INDEX
 from stepwell.compiler.dialects.loop.types import AccessAttr, Affine, BufferType
 from stepwell.compiler.dialects.sizes import NumberAttr
 from stepwell.compiler.ops.functions import defaults
+from stepwell.compiler.ops.indices import ONE, ZERO
 from stepwell.runtime.sizes import Size
-
-ZERO = Size.of(0)
-ONE = Size.of(1)
 
 Bound = int | SSAValue
 """An index: known, or computed by the program."""

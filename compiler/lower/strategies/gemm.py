@@ -5,7 +5,7 @@ multiplication", ACM TOMS 34 (2008). Where a product is not deep it goes without
 tile sums all of it in registers, in the chunks that the fold's order asks for.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Self, final
@@ -24,13 +24,13 @@ from stepwell.compiler.lower.contraction import Contraction, contraction_of
 from stepwell.compiler.lower.costs import length
 from stepwell.compiler.lower.dots import Recipe, Words
 from stepwell.compiler.lower.folds import Block
-from stepwell.compiler.lower.intervals import ALL, Intervals
+from stepwell.compiler.lower.intervals import ALL, Intervals, row_major
 from stepwell.compiler.lower.panels import Panels
 from stepwell.compiler.lower.strategies.base import Refusal, Strategy, expanding
 from stepwell.compiler.lower.suited import Suited, distance_of
 from stepwell.compiler.lower.tile_sums import TileSums
 from stepwell.compiler.lower.tiling import NestLoops, Tasks, Tiling, unless_empty
-from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Term, Writer
+from stepwell.compiler.lower.writer import ONE, ZERO, Bound, Writer
 from stepwell.compiler.machines.dots import TILE_ROW
 from stepwell.compiler.machines.machine import Machine
 from stepwell.compiler.passes.assign_buffers import aligned
@@ -177,28 +177,18 @@ class TiledProduct:
     ) -> NestLoops:
         tiling = tiling_by(self.contraction, self.width, self.plan.mr, self.plan.nv)
         part = ALL if block is None else block.intervals
-        fill: Callable[[Mapping[SSAValue, Bound], tuple[Mask, ...]], None] | None = None
-        if right is not None:
-            fill = partial(self._fill, writer, left, right, part, intervals)
-        ready = list(self._ready(left, right, part, intervals))
-        return NestLoops(
-            writer, self.analysis, tiling, {}, None, ready, fill, ahead=self._ahead(), block=block
-        )
 
-    def _fill(
-        self,
-        writer: Writer,
-        left: SSAValue | None,
-        right: SSAValue,
-        part: Intervals,
-        intervals: Intervals,
-        bases: Mapping[SSAValue, Bound],
-        masks: Sequence[Mask],
-    ) -> None:
-        """What comes before the tiles of a panel."""
-        self.right.fill(writer, bases, masks, right, part)
-        if self.sums is not None and left is not None:
-            self.sums.fill(writer, bases, left, self._left_panel, right, intervals)
+        def fill(bases: Mapping[SSAValue, Bound], masks: Sequence[Mask]) -> None:
+            assert right is not None
+            self.right.fill(writer, bases, masks, right, part)
+            if self.sums is not None and left is not None:
+                self.sums.fill(writer, bases, left, self._left_panel, right, intervals)
+
+        ready = list(self._ready(left, right, part, intervals))
+        panel, ahead = None if right is None else fill, self._ahead()
+        return NestLoops(
+            writer, self.analysis, tiling, {}, None, ready, panel, ahead=ahead, block=block
+        )
 
     def _ahead(self) -> Ahead:
         """What is asked for before it is read: of the next panel the part of a tile's number."""
@@ -295,7 +285,7 @@ class TiledProduct:
         """Where the sums of a tile begin: those before it have all their rows and lanes."""
         *others, (lanes, count) = self._tiles
         height = ONE if self.contraction.rows is None else Size.of(self.plan.mr)
-        terms = _before(others, body.bases, count)
+        terms = row_major(others, body.bases, count)
         return body.writer.affine([(height, body.bases[lanes.value]), *terms], before)
 
     def _view(self, writer: Writer, first: Size, count: Size, room: Bound = 0) -> SSAValue:
@@ -352,7 +342,7 @@ class TiledProduct:
 
     def _left_panel(self, writer: Writer, bases: Mapping[SSAValue, Bound]) -> Bound:
         """Where the panel of the tile at `bases` begins."""
-        return writer.affine(_before(self._left_tiles, bases, self.left.depth))
+        return writer.affine(row_major(self._left_tiles, bases, self.left.depth))
 
     def _load_left(self, left: Panels, panels: SSAValue, body: BodyWriter) -> Spread:
         """One element for each row of the tile."""
@@ -367,15 +357,6 @@ Extents = list[tuple[Axis, Size]]
 
 def _count_of(extents: Extents) -> Size:
     return count_of(size for _, size in extents)
-
-
-def _before(extents: Extents, bases: Mapping[SSAValue, Bound], stride: Size) -> list[Term]:
-    """What sums up to the elements before some bases, in row-major order."""
-    terms: list[Term] = []
-    for axis, size in reversed(extents):
-        terms.append((stride, bases[axis.value]))
-        stride = stride * size
-    return terms
 
 
 def tiling_by(contraction: Contraction, width: int, mr: int, nv: int) -> Tiling:
