@@ -111,15 +111,15 @@ class Ahead:
     written.
 
     With `terms`, coefficients of axes that are added to the place, only the first of neighbours is.
-    Positions may lie `apart`, each in a row of memory that goes on beyond the tile. What rows have
-    along the axis is asked for so many tiles before, if not 0: a part of all at each position.
+    Positions may lie `apart`, each in a row of memory that goes on beyond the tile. Of what the
+    tile `below` takes of its rows by some accesses, each position asks for a part.
     """
 
     axis: SSAValue
     steps: int
     terms: tuple[tuple[Size, SSAValue], ...] = ()
     apart: bool = False
-    below: int = 0
+    below: tuple[Access, ...] = ()
 
 
 class BodyWriter(ABC):
@@ -339,8 +339,6 @@ class BodyWriter(ABC):
         rows = rows or (condition is not None and condition.rows)
         type = self.type(op.result.type, lanes)
         values = [load(access, type, condition, i, j) for i, j in self.copies(rows, lanes)]
-        if not lanes:
-            self._ask_below(access)
         return self.spread(values, rows, lanes)
 
     def _is_turned(self, access: Access) -> bool:
@@ -476,16 +474,6 @@ class BodyWriter(ABC):
         last = ahead.apart and column == self.tile.vectors - 1
         for end in (0, self.tile.width - 1)[: 1 + last]:
             self.writer.prefetch(self._buffer(access), self.writer.add(place, end), ahead.apart)
-
-    def _ask_below(self, access: Access) -> None:
-        """For a part of the rows of a tile further on, which follow those of this one."""
-        ahead, rows = self.ahead, self.tile.rows
-        if ahead is None or not ahead.below or rows is None or access.stride(ahead.axis) != ONE:
-            return
-        height, first = self.tile.height, self._offset(access.at, 0, 0)
-        terms = [(ONE, first), (Size.of(height - 1), self.bases[ahead.axis])]
-        place = self.writer.affine(terms, access.stride(rows) * height * ahead.below)
-        self.writer.prefetch(self._buffer(access), place)
 
     def _is_streamed(self, access: Access) -> bool:
         """Whether a tile is written past the caches: it is whole vectors, at offsets that are

@@ -101,6 +101,17 @@ class Contraction:
         return tuple(axis for axis in found if axis is not None)
 
     @cached_property
+    def ends(self) -> list[Access]:
+        """What is read or written behind the fold row by row: neighbours along the lanes."""
+        lanes, rows = self.lanes.value, None if self.rows is None else self.rows.value
+        return [
+            each
+            for op, each in self.analysis.accesses.items()
+            if op not in self.analysis.around and each.stride(lanes) == ONE
+            if rows in each.at.terms and each.at.terms.keys() <= {*self.analysis.nest.axes}
+        ]
+
+    @cached_property
     def depth(self) -> Size:
         """The number of products in a sum."""
         return prod(self.fold.sizes.data, start=ONE)

@@ -10,9 +10,11 @@ from typing import final
 from xdsl.dialects.builtin import AnyFloat
 from xdsl.ir import Operation, SSAValue
 
+from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.loop.nests import FoldOp, ScanOp
 from stepwell.compiler.dialects.loop.types import LANE_COUNT, Combine
 from stepwell.compiler.lower.analysis import Axis
+from stepwell.compiler.lower.below import ask_below
 from stepwell.compiler.lower.bodies import BodyWriter, Guard, Mask, Spread, masks
 from stepwell.compiler.lower.combine import PICKING, Parts, identity, join, pairwise, take, tree
 from stepwell.compiler.lower.contraction import chunk_steps, slice_of
@@ -105,21 +107,21 @@ class NestWriter(BodyWriter):
 
     def write_nest(self) -> None:
         """The body, or as much of it as is due with the block."""
-        body, block = self.analysis.nest.body.block, self.block
+        body, block, folds = self.analysis.nest.body.block, self.block, self.analysis.inside
+        inside = (op for fold in folds for op in fold.walk())
+        needed = slice_of(value for op in inside for value in operands_of(op)).union(folds)
+        behind = set(body.ops).difference(needed)
+        self.write(body, needed)
         if block is None:
-            return self.write(body)
-        (fold,) = self.analysis.inside
-        ops = list(body.ops)
-        behind = ops[ops.index(fold) + 1 :]
-        self.write(body, set(ops).difference(behind))
+            return self.write(body, behind)
 
         def keep(block: Block) -> None:
             if (chunk := block.chunk) is not None:
                 ways = partial(keep, replace(block, chunk=None)), partial(keep, chunk)
                 self.writer.branch(chunk.last, *ways)
                 return
-            copies = zip(*(self.value(each).values for each in fold.results), strict=True)
-            values = [value for copy in copies for value in copy]
+            results = [self.value(each).values for fold in folds for each in fold.results]
+            values = [value for copy in zip(*results, strict=True) for value in copy]
             for value, place in zip(values, self.places(block, len(values)), strict=True):
                 self.writer.store(value, block.sums, place)
 
@@ -300,6 +302,8 @@ class _Fold:
         return self._grouped(self.writer.branch(block.first, lambda: values, kept))
 
     def _link(self, carried: Sequence[SSAValue]) -> Sequence[SSAValue]:
+        if self.axes:
+            ask_below(self.body, self.axes[-1])
         return _flat(self._taken(self._grouped(carried), self.rows, self.lanes))
 
     def _nested(

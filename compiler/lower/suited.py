@@ -84,12 +84,18 @@ class Suited:
         packs = self.packs_right()
         return product.ahead(self.mr, self.nv, self.block(), self.asked, packs, machine)
 
-    def below(self) -> int:
-        """How many tiles below to ask for the left operand: the next one, by a core that reads on,
-        if rows follow each other and do not stay in the second cache from one panel to the next."""
-        product, whole = self.product, not self.block() and distance_of(self.contraction.left) == 1
-        far = product.m * product.k * product.size > self.machine.l2
-        return int(self.machine.reads_on and whole and far and product.apart == product.k)
+    def below(self) -> tuple[str, ...]:
+        """What to ask for of the tile below, by a core that reads on: rows of the left operand that
+        follow each other, and the ends of the sums, if they do not stay in the second cache, the
+        ones from one panel to the next, the others until all are written."""
+        product, contraction, l2 = self.product, self.contraction, self.machine.l2
+        if not self.machine.reads_on or self.block() or product.rows <= self.mr:
+            return ()
+        follow = distance_of(contraction.left) == 1 and product.apart == product.k
+        left = follow and product.m * product.k * product.size > l2
+        each = product.rows * product.lanes * product.outer * product.size
+        sides = ("left", left), ("ends", len(contraction.ends) * each > l2)
+        return tuple(name for name, asks in sides if asks)
 
     # What is computed at a time.
 

@@ -21,7 +21,7 @@ loop.func @entry<N: 0>(%x: !loop.buffer<[2*N, 64] x f32>, %w: !loop.buffer<[64, 
 // CHECK:       loop.kernel @product<B: 0>(%x: !loop.buffer<[B, 64] x f32>, %w: !loop.buffer<[64, 64] x f32>) -> (%y: !loop.buffer<[B, 64] x f32>, %{{\d+}}: !loop.buffer<[{{.*}}B{{.*}}] x i8>) plan
 // V3-SAME:       <gemm, bytes = 32,
 // V4-SAME:       <gemm, bytes = 64,
-// CHECK-SAME:    pack = [right], ahead = 0, share = 0, below = 0>
+// CHECK-SAME:    pack = [right], ahead = 0, share = 0, below = []>
 // CHECK:       loop.func @entry<N: 0>
 // CHECK-NEXT:    [[ROOM:%\d+]] = loop.alloc : !loop.buffer<[{{.*}}N{{.*}}] x i8>
 // CHECK-NEXT:    loop.launch @product <B = 2*N>(%x, %w, %y, [[ROOM]])

@@ -112,9 +112,10 @@ loop.kernel @held(%x: !loop.buffer<[512, 512] x f32>, %w: !loop.buffer<[512, 512
 // CHECK-LABEL: loop.kernel @held
 // CHECK-SAME:  mr = 6, nv = 4, mc = 512,
 // INTEL-SAME:  pack = [right],
-// ZEN-SAME:    pack = [], ahead = 32, share = 0, below = 0>
+// ZEN-SAME:    pack = [], ahead = 32, share = 0, below = []>
 
-// Many rows come from afar for each panel again: a tile asks for those of the next one.
+// Many rows come from afar for each panel again: a tile asks for those of the one below it. The second cache
+// does not hold the results, either: their lines are asked for, too.
 loop.kernel @again(%x: !loop.buffer<[1024, 768] x f32>, %w: !loop.buffer<[768, 768] x f32>) -> (%y: !loop.buffer<[1024, 768] x f32>) {
   loop.nest [%m : 1024, %n : 768] {
     %s = loop.fold fma <serial, 1024> [%k : 768] {
@@ -126,10 +127,10 @@ loop.kernel @again(%x: !loop.buffer<[1024, 768] x f32>, %w: !loop.buffer<[768, 7
   }
 }
 // CHECK-LABEL: loop.kernel @again
-// INTEL-SAME:  below = 0>
-// ZEN-SAME:    below = 1>
+// INTEL-SAME:  below = []>
+// ZEN-SAME:    below = [left, ends]>
 
-// Not so if they are parts of longer ones, of which others would come, too.
+// Rows are not if they are parts of longer ones, of which others would come, too.
 loop.kernel @parts(%x: !loop.buffer<[1024, 800] x f32>, %w: !loop.buffer<[768, 768] x f32>) -> (%y: !loop.buffer<[1024, 768] x f32>) {
   loop.nest [%m : 1024, %n : 768] {
     %s = loop.fold fma <serial, 1024> [%k : 768] {
@@ -141,7 +142,71 @@ loop.kernel @parts(%x: !loop.buffer<[1024, 800] x f32>, %w: !loop.buffer<[768, 7
   }
 }
 // CHECK-LABEL: loop.kernel @parts
-// CHECK-SAME:  below = 0>
+// INTEL-SAME:  below = []>
+// ZEN-SAME:    below = [ends]>
+
+// What is added to the sums counts, too: 768 KiB of each. Results alone would stay.
+loop.kernel @added(%x: !loop.buffer<[256, 256] x f32>, %w: !loop.buffer<[256, 768] x f32>, %r: !loop.buffer<[256, 768] x f32>) -> (%y: !loop.buffer<[256, 768] x f32>) {
+  loop.nest [%m : 256, %n : 768] {
+    %s = loop.fold fma <serial, 1024> [%k : 256] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%k, %n] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    %a = loop.read %r[%m, %n] : f32
+    %t = arith.addf %s, %a : f32
+    loop.write %t, %y[%m, %n] : f32
+  }
+}
+// CHECK-LABEL: loop.kernel @added
+// INTEL-SAME:  below = []>
+// ZEN-SAME:    below = [ends]>
+
+// One row of numbers for all rows stays.
+loop.kernel @stay(%x: !loop.buffer<[256, 256] x f32>, %w: !loop.buffer<[256, 768] x f32>, %b: !loop.buffer<[768] x f32>) -> (%y: !loop.buffer<[256, 768] x f32>) {
+  loop.nest [%m : 256, %n : 768] {
+    %s = loop.fold fma <serial, 1024> [%k : 256] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%k, %n] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    %a = loop.read %b[%n] : f32
+    %t = arith.addf %s, %a : f32
+    loop.write %t, %y[%m, %n] : f32
+  }
+}
+// CHECK-LABEL: loop.kernel @stay
+// CHECK-SAME:  below = []>
+
+// In blocks of the sum most of what is asked for would be gone before the last one.
+loop.kernel @blocks(%x: !loop.buffer<[1024, 8192] x f32>, %w: !loop.buffer<[8192, 768] x f32>) -> (%y: !loop.buffer<[1024, 768] x f32>) {
+  loop.nest [%m : 1024, %n : 768] {
+    %s = loop.fold fma <serial, 1024> [%k : 8192] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%k, %n] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    loop.write %s, %y[%m, %n] : f32
+  }
+}
+// CHECK-LABEL: loop.kernel @blocks
+// ZEN-SAME:    kc = 1024,
+// ZEN-SAME:    below = []>
+
+// Nor is anything below a tile that has all rows.
+loop.kernel @last(%x: !loop.buffer<[8, 768] x f32>, %w: !loop.buffer<[768, 65536] x f32>) -> (%y: !loop.buffer<[8, 65536] x f32>) {
+  loop.nest [%m : 8, %n : 65536] {
+    %s = loop.fold fma <serial, 1024> [%k : 768] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%k, %n] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    loop.write %s, %y[%m, %n] : f32
+  }
+}
+// CHECK-LABEL: loop.kernel @last
+// CHECK-SAME:  mr = 8,
+// CHECK-SAME:  below = []>
 
 // Two rows take less time than the third cache: it is asked for nothing.
 loop.kernel @two(%x: !loop.buffer<[2, 768] x f32>, %w: !loop.buffer<[768, 3072] x f32>) -> (%y: !loop.buffer<[2, 3072] x f32>) {

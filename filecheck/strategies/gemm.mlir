@@ -156,7 +156,7 @@ loop.kernel @ahead(%x: !loop.buffer<[2, 64] x f32>, %w: !loop.buffer<[64, 4096] 
 // The left operand is asked for a tile before it is read. Its rows follow each other, so that at each position
 // a part of them is that has as many elements as rows are read: here two, of the 128 that come two rows on.
 loop.kernel @below(%x: !loop.buffer<[64, 64] x f32>, %w: !loop.buffer<[64, 16] x f32>)
-    -> (%y: !loop.buffer<[64, 16] x f32>) plan <gemm, mr = 2, nv = 1, below = 1> {
+    -> (%y: !loop.buffer<[64, 16] x f32>) plan <gemm, mr = 2, nv = 1, below = [left]> {
   loop.nest [%m : 64, %n : 16] {
     %s = loop.fold fma <serial, 1024> [%k : 64] {
       %u = loop.read %x[%m, %k] : f32
@@ -170,11 +170,41 @@ loop.kernel @below(%x: !loop.buffer<[64, 64] x f32>, %w: !loop.buffer<[64, 16] x
 // CHECK-LABEL: loop.kernel @below
 // CHECK:         loop.for {{.*}} step 2 {
 // CHECK:           loop.for [[K:%\d+]] = {{.*}} carry(
-// CHECK-NEXT:        [[HERE:%\d+]] = loop.index {{.*}} + [[K]]
-// CHECK:             [[PART:%\d+]] = loop.index [[HERE]] + [[K]]
+// CHECK-NEXT:        [[PART:%\d+]] = loop.index {{.*}} + [[K]] + [[K]]
 // CHECK-NEXT:        [[THERE:%\d+]] = loop.index [[PART]] + 128
 // CHECK-COUNT-2:     math.fma
 // CHECK-NEXT:        loop.prefetch %x[[[THERE]]] :
+
+// So are the lines that the tile below reads and writes behind its fold: at each position those of one of its
+// rows, as many positions for each of the two. What is added is read behind the fold, wherever it stands.
+loop.kernel @ends(%x: !loop.buffer<[64, 64] x f32>, %w: !loop.buffer<[64, 32] x f32>, %a: !loop.buffer<[64, 32] x f32>)
+    -> (%y: !loop.buffer<[64, 32] x f32>) plan <gemm, mr = 2, nv = 2, below = [ends]> {
+  loop.nest [%m : 64, %n : 32] {
+    %b = loop.read %a[%m, %n] : f32
+    %s = loop.fold fma <serial, 1024> [%k : 64] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%k, %n] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    %t = arith.addf %b, %s : f32
+    loop.write %t, %y[%m, %n] : f32
+  }
+}
+
+// CHECK-LABEL: loop.kernel @ends
+// CHECK-NOT:     loop.load %a
+// CHECK:         loop.for [[K:%\d+]] = {{.*}} carry(
+// CHECK:             [[PART:%\d+]] = loop.index (2) * [[K]]
+// CHECK:             [[ROW:%\d+]] = arith.divui [[PART]], {{.*}}
+// CHECK:             [[LINE:%\d+]] = loop.index {{.*}}(32) * [[ROW]]
+// CHECK:             [[THERE:%\d+]] = loop.index [[LINE]] + 64
+// CHECK:             [[NEXT:%\d+]] = loop.index [[THERE]] + 16
+// CHECK-COUNT-4:     math.fma
+// CHECK-NEXT:        loop.prefetch %a[[[THERE]]] apart
+// CHECK-NEXT:        loop.prefetch %a[[[NEXT]]] apart
+// CHECK-NEXT:        loop.prefetch %y[[[THERE]]] apart
+// CHECK-NEXT:        loop.prefetch %y[[[NEXT]]] apart
+// CHECK:         loop.load %a
 
 // A deep product goes through blocks of k. Where a block is not the first one, a tile takes up the sums
 // that the block before has left in the workspace; where it is not the last, it leaves them there again.

@@ -130,6 +130,10 @@ loop.kernel @halves<M: 0, N: 0, K: 0>(
   }
 }"""
 KERNELS["halves"] = HALVES
+RESIDUAL = "    %o = loop.read %old[%i, %j] : f32\n"
+KERNELS["residual first"] = (
+    product().replace(RESIDUAL, "").replace("    %s = ", f"{RESIDUAL}    %s = ")
+)
 
 
 def convolution(stride: int = 1, padded: bool = True) -> str:

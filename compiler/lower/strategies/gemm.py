@@ -51,12 +51,15 @@ class Gemm(Strategy):
     fold, is copied to panels of what a tile takes at a time: all of the `left` operand first, of
     the `right` one each block's panel before the tiles that use it. The right operand is asked for
     `ahead` positions of the fold before it is read; where so many tiles of rows `share` that, as
-    all of them use a panel, each asks for a part of the next one. Of the left operand a tile asks
-    for the rows of the one that is so many tiles `below`, if not 0.
+    all of them use a panel, each asks for a part of the next one. A tile asks for what the one
+    `below` it takes of the `left` operand, and at the `ends` of its sums.
     """
 
     name: ClassVar[str] = "gemm"
-    CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {"pack": ("left", "right")}
+    CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "pack": ("left", "right"),
+        "below": ("left", "ends"),
+    }
     bytes: int = 64
     mr: int = 8
     nv: int = 3
@@ -66,7 +69,7 @@ class Gemm(Strategy):
     pack: tuple[str, ...] = ()
     ahead: int = 0
     share: int = 0
-    below: int = 0
+    below: tuple[str, ...] = ()
 
     @classmethod
     def fits(cls, kernel: KernelOp, machine: Machine) -> Refusal | None:
@@ -202,7 +205,9 @@ class TiledProduct:
             for axis, tile in self._rows:
                 terms.append((part // tile, axis.value))
                 part = part * ((axis.size + (tile - 1)) // tile)
-        return Ahead(fold.axes[-1], plan.ahead, tuple(terms), apart, plan.below)
+        sides = {"left": self.contraction.left.reads, "ends": self.contraction.ends}
+        below = tuple(access for name in plan.below for access in sides[name])
+        return Ahead(fold.axes[-1], plan.ahead, tuple(terms), apart, below)
 
     @property
     def _rows(self) -> list[tuple[Axis, int]]:

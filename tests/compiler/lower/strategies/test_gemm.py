@@ -41,7 +41,8 @@ def plans(draw: st.DrawFn) -> Gemm:
         draw(st.integers(1, 3)),
     )
     pack = draw(st.sampled_from([(), ("right",), ("left",), ("left", "right")]))
-    ahead, share, below = draw(st.sampled_from([(0, 0, 0), (3, 0, 1), (9, 2, 0), (0, 0, 2)]))
+    ahead, share = draw(st.sampled_from([(0, 0), (3, 0), (9, 2), (0, 0)]))
+    below = draw(st.sampled_from([(), ("left",), ("ends",), ("left", "ends")]))
     kc = draw(st.sampled_from([0, 1, 5, 16, 40]))
     mc, nc = draw(st.sampled_from([0, *range(1, 31)])), draw(st.integers(1, 200))
     return Gemm(bytes, mr, nv, mc, nc, kc, pack, ahead, share, below)
