@@ -198,20 +198,17 @@ class Analysis:
     def _linear(
         self, affines: Sequence[Affine], indices: Sequence[SSAValue], strides: Shape
     ) -> Index:
-        terms: dict[SSAValue, Size] = {}
-        offset = ZERO
-        for affine, stride in zip(affines, strides, strict=True):
-            offset = _add(terms, offset, self._index(affine, indices), stride)
-        return Index({value: c for value, c in terms.items() if c != ZERO}, offset)
+        pairs = zip(affines, strides, strict=True)
+        parts = (self._index(affine, indices) * stride for affine, stride in pairs)
+        return sum(parts, start=Index({}, ZERO))
 
     def _index(self, affine: Affine, indices: Sequence[SSAValue]) -> Index:
         """An affine index over axes and values that are no affine indices themselves."""
-        terms: dict[SSAValue, Size] = {}
-        offset = affine.offset
+        found = Index({}, affine.offset)
         for coefficient, number in affine.terms:
             inner = self.affines.get(indices[number]) or Index.axis(indices[number])
-            offset = _add(terms, offset, inner, coefficient)
-        return Index(terms, offset)
+            found += inner * coefficient
+        return found
 
     def _repeated(self, op: WhileOp) -> None:
         """Along which axes carried values differ, is known when walking what is repeated tells
@@ -267,14 +264,6 @@ class Analysis:
             found = found.difference(op.axes)
         for result in op.results:
             self._dependences[result] = found
-
-
-def _add(terms: dict[SSAValue, Size], offset: Size, index: Index, factor: Size) -> Size:
-    """Adds an index, so many times, to terms; gives the offset with its own."""
-    for value, coefficient in index.terms.items():
-        scaled = _times(coefficient, factor)
-        terms[value] = terms[value] + scaled if value in terms else scaled
-    return offset if index.offset == ZERO else offset + _times(index.offset, factor)
 
 
 def _times(first: Size, second: Size) -> Size:

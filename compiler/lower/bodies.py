@@ -325,8 +325,9 @@ class BodyWriter(ABC):
             return self.known[op]
         access = self._accesses[op]
         condition = self._condition(op)
-        if condition is None and self._is_turned(access):
-            return self._load_turned(access, op.result.type)
+        alike = condition is None or not (condition.rows or condition.lanes)
+        if alike and self._is_turned(access):
+            return self._load_turned(access, op.result.type, condition)
         rows, lanes = self._differs(access.at)
         if lanes:
             load = self._load_vector
@@ -354,11 +355,13 @@ class BodyWriter(ABC):
             and all(value in self.bases for value in at.terms)
         )
 
-    def _load_turned(self, access: Access, element: Attribute) -> Spread:
-        """A square tile read along its rows and transposed in registers."""
+    def _load_turned(self, access: Access, element: Attribute, where: Spread | None) -> Spread:
+        """A square tile read along its rows and transposed in registers; zeros if not all of it is
+        to be read."""
         source, type, lanes = self._buffer(access), self.type(element, True), range(self.tile.width)
         places = [self._offset(access.at, 0, 0, lane) for lane in lanes]
-        columns = [self.writer.load(source, place, type) for place in places]
+        mask = None if where is None else self.writer.splat(where.at(0, 0), self.tile.width)
+        columns = [self.writer.load(source, place, type, mask) for place in places]
         for place in places:
             self._ask(access, place, 0)
         return self.spread(transposed(self.writer, columns), True, True)

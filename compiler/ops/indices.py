@@ -41,8 +41,8 @@ class Index:
 
     def __mul__(self, factor: Size | int) -> "Index":
         size = Size.of(factor)
-        if size == ZERO:
-            return Index({}, ZERO)
+        if size in (ZERO, ONE):
+            return Index({}, ZERO) if size == ZERO else self
         return Index({value: c * size for value, c in self.terms.items()}, self.offset * size)
 
     @property

@@ -295,14 +295,14 @@ class Scalars(Writer):
         return self.once(("index", index.key), lambda: Scalar(self.index(index), "index"))
 
     def inside(self, index: Index, size: Size) -> Scalar | None:
-        """Whether 0 <= index < size; None where that always holds."""
-        low, high = self._bounds(index)
-        conditions: list[Scalar] = []
-        if low is None or at_most(ZERO, low, {}) is not True:
-            conditions.append(self._compare("ge", index, Index.of(0)))
-        if high is None or at_most(high, size - 1, {}) is not True:
-            conditions.append(self._compare("lt", index, Index.of(size)))
-        return self.all_of(conditions)
+        """Whether 0 <= index < size; None where that always holds. If the size is so many steps
+        that the index goes along an axis, and the rest never makes up one, steps are asked for."""
+        for step in index.terms.values():
+            steps, rest = self._steps(index, step)
+            if step != ONE and (size // step) * step == size and not self._asked(rest, step):
+                return self.inside(steps, size // step)
+        asked = self._asked(index, size)
+        return self.all_of(self._compare(name, index, Index.of(end)) for name, end in asked)
 
     def all_of(self, conditions: Iterable[Scalar | None]) -> Scalar | None:
         """Whether all of some conditions hold, of which None always does; None if all do."""
@@ -321,21 +321,31 @@ class Scalars(Writer):
         """
         if size == ZERO:
             return Index({}, ZERO), index
-        whole = {v: c // size for v, c in index.terms.items() if (c // size) * size == c}
-        steps = _whole_steps(index.offset, size)
-        terms = {v: c for v, c in index.terms.items() if v not in whole}
-        rest, quotient = Index(terms, index.offset - steps * size), Index(whole, steps)
-        low, high = self._bounds(rest)
-        positive = low is not None and at_most(ZERO, low, {}) is True
-        if positive and high is not None and at_most(high, size - 1, {}) is True:
+        quotient, rest = self._steps(index, size)
+        if not (asked := self._asked(rest, size)):
             return quotient, rest
         self._want_split(rest, size)
-        if not positive:
+        if ("ge", ZERO) in asked:
             quotient, rest = Index({}, ZERO), index
         value, divisor = self.materialise(rest), self.materialise(Index.of(size))
         first = self.apply("quotient", value, divisor)
         second = self.apply("remainder", value, divisor)
         return quotient + Index.axis(first.value), Index.axis(second.value)
+
+    def _steps(self, index: Index, size: Size) -> tuple[Index, Index]:
+        """As many steps of a size as can be told apart, and the rest."""
+        whole = {v: c // size for v, c in index.terms.items() if (c // size) * size == c}
+        terms = {v: c for v, c in index.terms.items() if v not in whole}
+        steps = _whole_steps(index.offset, size)
+        return Index(whole, steps), Index(terms, index.offset - steps * size)
+
+    def _asked(self, index: Index, size: Size) -> list[tuple[str, Size]]:
+        """The comparisons without which 0 <= index < size is not known."""
+        low, high = self._bounds(index)
+        above = low is not None and at_most(ZERO, low, {}) is True
+        below = high is not None and at_most(high, size - 1, {}) is True
+        ends = (("ge", ZERO, above), ("lt", size, below))
+        return [(name, end) for name, end, known in ends if not known]
 
     def _want_split(self, index: Index, size: Size) -> None:
         """Asks for an axis to be split if the index is that axis, and `size` divides its extent."""

@@ -211,6 +211,28 @@ nd.func @places<B: 1>(%x: tensor<?xf32, #nd.info<dims = [B]>>, %i: tensor<3xi32>
 
 // -----
 
+// What comes behind other columns, in whole steps of an axis, is asked for once for each step, not at each element.
+nd.func @behind(%x: tensor<3x64xf32>) {
+  %y = nd.kernel(%a = %x : tensor<3x64xf32>) {
+    %zero = nd.constant <f32 0.0> : tensor<f32>
+    %0 = nd.reshape %a to <[192]> : tensor<3x64xf32> -> tensor<192xf32>
+    %1 = nd.pad %0 with %zero low <[64]> high <[128]> interior <[0]> : tensor<192xf32>, tensor<f32> -> tensor<384xf32>
+    nd.yield %1 : tensor<384xf32>
+  }
+  nd.return %y : tensor<384xf32>
+}
+// CHECK:       loop.kernel @pad_0
+// CHECK-NEXT:    loop.nest [[[I:%\d+]] : 6, [[J:%\d+]] : 64] {
+// CHECK:           [[STEP:%\d+]] = loop.index [[I]] + -1
+// CHECK-NEXT:      [[ZERO:%\d+]] = loop.index 0
+// CHECK-NEXT:      [[LOW:%\d+]] = loop.compare ge [[STEP]], [[ZERO]] : index
+// CHECK-NEXT:      [[THREE:%\d+]] = loop.index 3
+// CHECK-NEXT:      [[HIGH:%\d+]] = loop.compare lt [[STEP]], [[THREE]] : index
+// CHECK-NEXT:      [[INSIDE:%\d+]] = arith.andi [[LOW]], [[HIGH]] : i1
+// CHECK-NEXT:      loop.read %a[[[I]] + -1, [[J]]] where [[INSIDE]] : f32
+
+// -----
+
 // Equal kernels are lowered once, whatever their values are called. Of symbols in another range it is
 // another kernel: the second here never has to expect that there is nothing to do, the third has.
 nd.func @one<B: 1>(%x: tensor<?xf32, #nd.info<dims = [B]>>) {

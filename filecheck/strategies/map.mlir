@@ -210,6 +210,27 @@ loop.kernel @short(%x: !loop.buffer<[64, 2048] x f32>) -> (%y: !loop.buffer<[204
 // CHECK:                loop.for [[ROW:%\d+]] = [[BAND]] to {{.*}} step 16 {
 // CHECK:                  loop.index [[PLACE:%\d+]] + [[ROW]]
 
+// Squares are read under a condition that is the same for all of one: zeros where it does not hold.
+loop.kernel @part(%x: !loop.buffer<[4, 64, 64] x f32>) -> (%y: !loop.buffer<[8, 64, 64] x f32>) {
+  loop.nest [%h : 8, %j : 64, %i : 64] {
+    %n = loop.index %h + -4
+    %zero = loop.index 0
+    %c = loop.compare ge %n, %zero : index
+    %v = loop.read %x[%h + -4, %i, %j] where %c : f32
+    loop.write %v, %y[%h, %j, %i] : f32
+  }
+}
+
+// CHECK-LABEL:    loop.kernel @part
+// CHECK:            loop.for [[H:%\d+]] = {{.*}} step 1 {
+// CHECK:              [[N:%\d+]] = loop.index [[H]] + -4
+// CHECK:              [[HOLDS:%\d+]] = loop.compare ge [[N]], {{.*}} : index
+// CHECK:              [[MASK:%\d+]] = loop.splat [[HOLDS]] : i1 to vector<16xi1>
+// CHECK:              loop.for {{.*}} step 32 {
+// CHECK-COUNT-16:           loop.load %x[{{.*}} where [[MASK]] : vector<16xi1> : {{.*}} to vector<16xf32>
+// CHECK-COUNT-64:           loop.shuffle
+// CHECK-NOT:                loop.gather
+
 // What the program reads again, here in a second kernel, stays in the caches.
 loop.kernel @first(%x: !loop.buffer<[8388608] x f32>) -> (%y: !loop.buffer<[8388608] x f32>) {
   loop.nest [%i : 8388608] {
