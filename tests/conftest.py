@@ -65,7 +65,14 @@ def pytest_collection_finish() -> None:
     cycles. Tests that are about memory collect it themselves."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000)
+    gc.set_threshold(1_000_000)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def what_is_old_is_not_looked_through() -> None:
+    """What the files before have left is garbage now, or stays."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
