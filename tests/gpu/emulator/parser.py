@@ -1,5 +1,7 @@
 """PTX text read into a module: the top level, and functions up to their bodies."""
 
+from functools import lru_cache
+
 from emulator.body import Body
 from emulator.errors import ParseError
 from emulator.stream import Stream
@@ -12,8 +14,10 @@ SKIPPED_LINES = {".version", ".address_size", ".file", ".loc"}
 BOUNDS = {".maxntid", ".reqntid", ".minnctapersm", ".maxnreg"}
 
 
+@lru_cache(maxsize=32)
 def parse(text: str) -> Module:
-    """The module that `text` holds; names the line of what it cannot read."""
+    """The module that `text` holds, which nobody changes; names the line of what it cannot read.
+    The same one is often run once more in another order."""
     return _Parser(text).module()
 
 
