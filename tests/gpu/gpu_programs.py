@@ -49,13 +49,18 @@ def memory_of(card: Device) -> EmulatedDevice | Device:
 
 
 class OnGpu:
-    """The functions of a module, each called with arrays that are copied to the device and back."""
+    """The functions of a module, each called with arrays that are copied to the device and back.
+    Its image is compiled if none is given."""
 
     def __init__(
-        self, module: ModuleOp, machine: Machine = SM_80, order: Order = Order.TOGETHER
+        self,
+        module: ModuleOp,
+        machine: Machine = SM_80,
+        order: Order = Order.TOGETHER,
+        image: pipeline.Image | None = None,
     ) -> None:
         self.source = module
-        self.image = pipeline.compile_module(module.clone(), machine)
+        self.image = image or pipeline.compile_module(module.clone(), machine)
         self.card = card_of_the_tests(order)
         self.device = memory_of(self.card)
         self._kernels = self.card.load(self.image.ptx, self.image.grids, "the program")
