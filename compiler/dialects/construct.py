@@ -34,14 +34,9 @@ class _OperationFields(Operation, ABC):
         """
         op = kind.__new__(kind)
         op._operands = SSAValues(operands)
-        uses: list[Use] = []
-        index = 0
-        for operand in operands:
-            use = Use(op, index)
-            uses.append(use)
+        op._operand_uses = tuple([Use(op, index) for index in range(len(operands))])
+        for operand, use in zip(operands, op._operand_uses, strict=False):
             operand.add_use(use)
-            index += 1
-        op._operand_uses = tuple(uses)
         op.results = SSAValues([OpResult(t, op, i) for i, t in enumerate(result_types)])
         op.properties = dict(properties)
         op.attributes = {}

@@ -75,12 +75,9 @@ class Bodied(IRDLOperation, ABC):
 def defined_in(module: str, kind: type[T]) -> list[type[T]]:
     """The classes of a kind that a module has defined so far, in order; without a name they are
     abstract."""
-    members = vars(sys.modules[module]).values()
     return [
         member
-        for member in members
-        if isinstance(member, type)
-        and issubclass(member, kind)
-        and member.__module__ == module
-        and "name" in member.__dict__
+        for member in vars(sys.modules[module]).values()
+        if isinstance(member, type) and member.__module__ == module
+        if "name" in member.__dict__ and issubclass(member, kind)
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache, lru_cache, reduce
@@ -22,14 +23,18 @@ T = TypeVar("T")
 
 
 def _infix(
-    function: Callable[[Polynomial, Polynomial], Polynomial],
+    function: Callable[[Polynomial, Polynomial], Polynomial], whole: Callable[[int, int], int]
 ) -> Callable[[Size, int | Size], Size]:
-    """Python's operator that is this function of polynomials."""
+    """Python's operator that is these functions of polynomials and of integers."""
 
     def method(self: Size, other: int | Size) -> Size:
         if not _is_size(other):
             return NotImplemented
-        return Size(function(self.polynomial, Size.of(other).polynomial))
+        second = Size.of(other)
+        if self.static is not None and second.static is not None:
+            with suppress(ZeroDivisionError):
+                return _constant(whole(self.static, second.static))
+        return Size(function(self.polynomial, second.polynomial))
 
     return method
 
@@ -97,17 +102,17 @@ class Size:
             return self.static == other
         return NotImplemented
 
-    __add__ = __radd__ = _infix(Polynomial.__add__)
-    __sub__ = _infix(Polynomial.__sub__)
-    __mul__ = __rmul__ = _infix(Polynomial.__mul__)
-    __floordiv__ = _infix(folding.floordiv)
+    __add__ = __radd__ = _infix(Polynomial.__add__, operator.add)
+    __sub__ = _infix(Polynomial.__sub__, operator.sub)
+    __mul__ = __rmul__ = _infix(Polynomial.__mul__, operator.mul)
+    __floordiv__ = _infix(folding.floordiv, operator.floordiv)
     """Raises ValueError when the divisor is the constant 0."""
-    __mod__ = _infix(folding.mod)
+    __mod__ = _infix(folding.mod, operator.mod)
     """Raises ValueError when the divisor is the constant 0."""
 
-    __rsub__ = _infix(lambda x, y: y - x)
-    __rfloordiv__ = _infix(lambda x, y: folding.floordiv(y, x))
-    __rmod__ = _infix(lambda x, y: folding.mod(y, x))
+    __rsub__ = _infix(lambda x, y: y - x, lambda x, y: y - x)
+    __rfloordiv__ = _infix(lambda x, y: folding.floordiv(y, x), lambda x, y: y // x)
+    __rmod__ = _infix(lambda x, y: folding.mod(y, x), lambda x, y: y % x)
 
     def __neg__(self) -> Size:
         return Size(-self.polynomial)
