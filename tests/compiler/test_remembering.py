@@ -42,14 +42,16 @@ def test_a_program_is_read_as_it_is_written_whatever_was_done_to_another() -> No
 
 
 @pytest.mark.parametrize(
-    ("wrong", "error"), [("f31", ParseError), ("f64", VerifyException)], ids=["read", "verified"]
+    ("text", "error"),
+    [
+        pytest.param("loop.kernel @k(%x: f31) -> () {\n}", ParseError, id="not read"),
+        pytest.param("loop.kernel @k(%x: f32) -> () {\n}", VerifyException, id="not verified"),
+    ],
 )
-def test_what_is_not_read_or_verified_is_refused_each_time(
-    wrong: str, error: type[Exception]
-) -> None:
+def test_a_wrong_program_is_refused_each_time(text: str, error: type[Exception]) -> None:
     for _ in range(2):
         with pytest.raises(error):
-            parse_module(KERNEL.replace("] : f32", f"] : {wrong}"))
+            parse_module(text)
 
 
 def test_wrong_ptx_is_refused_each_time() -> None:
