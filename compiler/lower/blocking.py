@@ -236,13 +236,15 @@ class Product:
     def abreast(self, machine: Machine) -> int:
         """Rows of memory that are read side by side; 0 for all. Where a core reads on by itself,
         they are as many as lines with one place stay in the first cache; twice as many where there
-        is more to multiply than to wait for; half as many from the third cache, whose lines come
-        early, and all where several rows are multiplied meanwhile."""
+        is more to multiply than to wait for. From the third cache, whose lines come early, they are
+        fewer, by two that sums and numbers take, or half as many, which divide a chunk; and all
+        where several rows are multiplied meanwhile."""
         if not machine.reads_on:
             return STREAMS
         if self.exceeds(machine.l3):
             return machine.l1_ways * (2 if self.rows > NEAR else 1)
-        return machine.l1_ways // 2 if self.rows == 1 else 0
+        alone = machine.l1_ways // 2 if self.chunk else machine.l1_ways - 2
+        return alone if self.rows == 1 else 0
 
     def long_task(self, mr: int, nv: int, machine: Machine) -> tuple[int, int]:
         """The rows and lanes of a task with all rows and long runs of lanes, of which there are two

@@ -20,7 +20,7 @@ loop.kernel @memory(%x: !loop.buffer<[1, 4096] x f32>, %w: !loop.buffer<[4096, 4
 // INTEL-SAME:  kc = 32, pack = [], ahead = 4,
 // ZEN-SAME:    kc = 8, pack = [], ahead = 8,
 
-// The third cache holds it all: no line is asked for, and four rows leave room for what is read on.
+// The third cache holds it all: no line is asked for, and six rows leave room for sums and numbers.
 loop.kernel @third(%x: !loop.buffer<[1, 768] x f32>, %w: !loop.buffer<[768, 3072] x f32>) -> (%y: !loop.buffer<[1, 3072] x f32>) {
   loop.nest [%m : 1, %n : 3072] {
     %s = loop.fold fma <serial, 1024> [%k : 768] {
@@ -33,6 +33,20 @@ loop.kernel @third(%x: !loop.buffer<[1, 768] x f32>, %w: !loop.buffer<[768, 3072
 }
 // CHECK-LABEL: loop.kernel @third
 // INTEL-SAME:  kc = 32, pack = [], ahead = 4,
+// ZEN-SAME:    kc = 6, pack = [], ahead = 0,
+
+// Of chunks a block is a whole part: four rows.
+loop.kernel @chunks(%x: !loop.buffer<[1, 2048] x f32>, %w: !loop.buffer<[2048, 1536] x f32>) -> (%y: !loop.buffer<[1, 1536] x f32>) {
+  loop.nest [%m : 1, %n : 1536] {
+    %s = loop.fold fma <serial, 1024> [%k : 2048] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%k, %n] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    loop.write %s, %y[%m, %n] : f32
+  }
+}
+// CHECK-LABEL: loop.kernel @chunks
 // ZEN-SAME:    kc = 4, pack = [], ahead = 0,
 
 // With more to multiply, sums go to memory and back half as often.
