@@ -2,8 +2,10 @@
 once for those that are the same, not for each op, and what has a name is not looked for among all
 others for each op that names it. Both took a fifth of the time of the tests."""
 
+from collections.abc import Sequence
+
 from xdsl.dialects.builtin import StringAttr, SymbolRefAttr
-from xdsl.ir import Attribute, Operation
+from xdsl.ir import Attribute, Operation, Region
 from xdsl.irdl import OpDef
 from xdsl.traits import SymbolTable
 
@@ -22,10 +24,8 @@ def remember_what_is_right() -> None:
 
 
 def _verify_once(self: OpDef, op: Operation) -> None:
-    """Refuses as xDSL does. Traits look at what is around the op, and regions hold others, so they
-    are asked each time."""
-    if op.regions:
-        return _verify(self, op)
+    """Refuses as xDSL does. Traits look at what is around the op and in it, so they are asked each
+    time; of regions the definition says how many blocks they have, and what the first one takes."""
     named: list[Attribute | None] = [op.attributes.get(name) for name in self.attributes]
     key = (
         id(self),
@@ -33,6 +33,7 @@ def _verify_once(self: OpDef, op: Operation) -> None:
         None,
         *(each.type for each in op.results),
         len(op.successors),
+        *((len(each.blocks), _entered_with(each)) for each in op.regions),
         *op.properties.items(),
         *named,
     )
@@ -43,6 +44,11 @@ def _verify_once(self: OpDef, op: Operation) -> None:
     for trait in self.traits:
         trait.verify(op)
     return None
+
+
+def _entered_with(region: Region) -> Sequence[Attribute] | None:
+    first = region.first_block
+    return first and tuple([each.type for each in first.args])
 
 
 def _lookup_once(op: Operation, name: str | StringAttr | SymbolRefAttr) -> Operation | None:

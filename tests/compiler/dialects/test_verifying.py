@@ -3,8 +3,10 @@
 import pytest
 from xdsl.dialects import test
 from xdsl.dialects.arith import AndIOp, CmpiOp
-from xdsl.dialects.builtin import IntegerAttr, ModuleOp, StringAttr, i1, i32, i64
+from xdsl.dialects.builtin import IndexType, IntegerAttr, ModuleOp, StringAttr, i1, i32, i64
 from xdsl.dialects.llvm import CallOp, FuncOp, LLVMFunctionType
+from xdsl.dialects.scf import ForOp, YieldOp
+from xdsl.ir import Attribute, Block, Operation, Region
 from xdsl.utils.exceptions import VerifyException
 
 from stepwell.compiler.dialects.construct import construct
@@ -33,6 +35,28 @@ def test_other_types_and_properties_are_refused() -> None:
     ):
         with pytest.raises(VerifyException):
             refused.verify()
+
+
+def test_other_regions_are_refused() -> None:
+    (index, wide) = test.TestOp(result_types=[IndexType(), i64]).results
+
+    def loop(*blocks: Block) -> ForOp:
+        return construct(ForOp, [index, index, index], regions=[Region([*blocks])])
+
+    def body(of: Attribute, end: type[Operation] = YieldOp) -> Block:
+        return Block([end.create()], arg_types=[of])
+
+    for _ in range(2):
+        loop(body(IndexType())).verify()
+        for refused in (
+            loop(body(IndexType()), body(IndexType())),
+            loop(body(wide.type)),
+            loop(Block(arg_types=[IndexType()])),
+            loop(body(IndexType(), test.TestOp)),
+            construct(ForOp, [index, index, index]),
+        ):
+            with pytest.raises(VerifyException):
+                refused.verify()
 
 
 def test_who_is_called_has_the_name_still() -> None:
