@@ -126,7 +126,7 @@ class Product:
             turns = COPY / self.middle
         elif self.is_asked(mr, nv, distance, machine):
             turns = self.m * self.size / LINE / SELDOM
-        visits = 0 if self._is_in_a_row(nv, distance) else turns * panels
+        visits = 0 if self.is_in_a_row(nv, distance) else turns * panels
         shared, panel = panels * self.columns, nv * self.width
         uneven = busy(shared, 1) * panel / self.lanes - 1 if shared > max(ALIKE) else 0
         edges = EDGE / self.inside * mr / self.m if self.inside else 0
@@ -166,15 +166,16 @@ class Product:
         enough tiles read them, for then it pays to have them in a row."""
         asked = FAR_ROWS if self.exceeds(machine.l2) else NEAR_ROWS
         least = asked if machine.reads_on else self._reused(mr, machine)
-        return not self._is_in_a_row(nv, distance) and self.rows >= least
+        return not self.is_in_a_row(nv, distance) and self.rows >= least
 
     def is_asked(self, mr: int, nv: int, distance: int | None, machine: Machine) -> bool:
         """Whether a core brings rows that lie apart into its second cache long before they are
         read, if it does not copy them."""
-        apart = machine.reads_on and not self._is_in_a_row(nv, distance)
+        apart = machine.reads_on and not self.is_in_a_row(nv, distance)
         return apart and not self.packs_right(mr, nv, distance, machine)
 
-    def _is_in_a_row(self, nv: int, distance: int | None) -> bool:
+    def is_in_a_row(self, nv: int, distance: int | None) -> bool:
+        """Whether rows of the right operand so far apart follow each other, for a tile."""
         return is_in_a_row(distance, nv * self.width, self.size)
 
     def _reused(self, mr: int, machine: Machine) -> int:
@@ -203,13 +204,6 @@ class Product:
         unit = self.chunk or 1
         return -(-machine.l1 // panel // unit) * unit
 
-    def shares(self, mr: int, nv: int, distance: int | None) -> int:
-        """How many tiles of rows share the asking for the next panel, of several that are read in a
-        row: all that use one, unless they are too many; 0 if there is nothing to share."""
-        tiles = self.middle * -(-self.m // mr)
-        few = self.columns > 1 < tiles <= MOST_SHARED
-        return tiles if few and self._is_in_a_row(nv, distance) else 0
-
     def ahead(self, mr: int, nv: int, kc: int, asked: bool, packs: bool, machine: Machine) -> int:
         """How many positions ahead to ask for the right operand: not at all if what a tile reads of
         it stays in the first cache, or was put into the second one and leaves it room. What is
@@ -219,14 +213,10 @@ class Product:
         long = LONG // (mr * nv) if mr >= NEAR else 0
         return 0 if stays else long if asked else max(LATENCY, AHEAD // position)
 
-    def is_alone(self, nv: int, distance: int | None, machine: Machine) -> bool:
-        """Whether one row reads a right operand in a row, which a core may do by itself."""
-        return machine.reads_on and self.rows == 1 and self._is_in_a_row(nv, distance)
-
     def streams(self, mr: int, nv: int, distance: int | None, machine: Machine) -> bool:
         """Whether a right operand whose rows are long and lie so far apart comes from afar for few
         tiles: then some of its rows at a time are best read to their ends."""
-        long = self.lanes * self.size >= RUN and not self._is_in_a_row(nv, distance)
+        long = self.lanes * self.size >= RUN and not self.is_in_a_row(nv, distance)
         return long and self.exceeds(machine.l2) and self.rows <= FAR_REUSED * mr
 
     def exceeds(self, cache: int) -> bool:
@@ -257,10 +247,6 @@ class Product:
         """The rows and lanes of a task with all rows."""
         tasks, panel = max(1, min(LANE_TASKS, self.effort(machine) // TASK)), nv * self.width
         return self._rows(mr, self.rows), evenly(-(-self.lanes // panel), tasks) * panel
-
-    def stays(self, nv: int, distance: int | None, machine: Machine) -> bool:
-        """Whether a right operand that is read in a row is no larger than the second cache."""
-        return self._is_in_a_row(nv, distance) and not self.exceeds(machine.l2)
 
     def short_task(self, mr: int) -> tuple[int, int]:
         """The rows and lanes of a task with all lanes, and with no more tiles of rows than make it

@@ -116,7 +116,7 @@ class Ahead:
     """
 
     axis: SSAValue
-    steps: int
+    steps: int | Size
     terms: tuple[tuple[Size, SSAValue], ...] = ()
     apart: bool = False
     below: tuple[Access, ...] = ()
@@ -472,11 +472,21 @@ class BodyWriter(ABC):
         ahead, stride = self.ahead, access.stride(self.ahead.axis) if self.ahead else ZERO
         if ahead is None or not ahead.steps or stride in (ZERO, ONE) or (column and ahead.terms):
             return
-        terms = [(ONE, offset), *((size, self.bases[axis]) for size, axis in ahead.terms)]
-        place = self.writer.affine(terms, stride * ahead.steps)
+        place = self._further(access, offset, ahead)
         last = ahead.apart and column == self.tile.vectors - 1
         for end in (0, self.tile.width - 1)[: 1 + last]:
             self.writer.prefetch(self._buffer(access), self.writer.add(place, end), ahead.apart)
+
+    def ask_for_next(self, access: Access) -> None:
+        """For a part of what the next panel is copied from, in rows that follow each other."""
+        ahead, known = self.ahead, access.at.terms.keys() <= self.bases.keys()
+        if ahead is not None and ahead.terms and known and access.stride(ahead.axis) == ONE:
+            place = self._further(access, self._offset(access.at, 0, 0), ahead)
+            self.writer.prefetch(self._buffer(access), place, ahead.apart)
+
+    def _further(self, access: Access, offset: Bound, ahead: Ahead) -> Bound:
+        terms = [(ONE, offset), *((size, self.bases[axis]) for size, axis in ahead.terms)]
+        return self.writer.affine(terms, access.stride(ahead.axis) * ahead.steps)
 
     def _is_streamed(self, access: Access) -> bool:
         """Whether a tile is written past the caches: it is whole vectors, at offsets that are

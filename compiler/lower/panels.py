@@ -73,7 +73,9 @@ class Panels:
         self, source: SSAValue, part: Intervals, first: Bound, body: BodyWriter, ahead: int = 0
     ) -> Spread:
         """Those of a panel at the position where the body stands: as many as the tile has. So many
-        positions ahead they are asked for."""
+        positions ahead they are asked for, and a part of what the next panel is copied from."""
+        for each in self.factor.reads:
+            body.ask_for_next(each)
         type = vector(self.factor.value.type, self.width)
         columns = (column * self.width for column in range(body.tile.vectors))
         places = [self.place(body, part, first, column) for column in columns]

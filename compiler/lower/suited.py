@@ -8,7 +8,7 @@ from xdsl.ir import SSAValue
 
 from stepwell.compiler.dialects.loop.types import buffer_type
 from stepwell.compiler.lower.analysis import Axis, lanes_of
-from stepwell.compiler.lower.blocking import TALLEST, TASK, Product
+from stepwell.compiler.lower.blocking import MOST_SHARED, TALLEST, TASK, Product
 from stepwell.compiler.lower.contraction import Contraction, Factor, chunk_steps
 from stepwell.compiler.lower.costs import length
 from stepwell.compiler.lower.writer import ONE
@@ -35,6 +35,7 @@ class Suited:
         self.squares = height > 0
         tile = self.product.tile(_tallest(contraction), self.turned, self.distance, machine)
         self.mr, self.nv = (height, 1) if self.squares else tile
+        self.in_a_row = not self.turned and self.product.is_in_a_row(self.nv, self.distance)
         self.asked = self.product.is_asked(self.mr, self.nv, self.distance, machine)
 
     # How the operands are read.
@@ -68,16 +69,24 @@ class Suited:
         return tuple(name for name, packs in sides if packs)
 
     def share(self) -> int:
-        """Tiles that each ask for a part of the next panel; 0 if none does."""
-        apart = self.turned or self.packs_right()
-        return 0 if apart else self.product.shares(self.mr, self.nv, self.distance)
+        """Tiles of rows that each ask for a part of the next panel, which is read in a row, or, by
+        a core that reads on, turned from rows that follow each other afar: all that use one, unless
+        they are too many; 0 if there is nothing to share."""
+        product, machine, lanes = self.product, self.machine, self.contraction.lanes.value
+        several = product.columns > 1 and self.in_a_row
+        if self.turned:
+            far = machine.reads_on and product.exceeds(machine.l2) and not self.squares
+            follow = _apart(self.contraction.right, lanes) == product.k and self._lies_along()
+            several = far and follow
+        tiles = product.middle * -(-product.m // self.mr)
+        return tiles if several and 1 < tiles <= MOST_SHARED else 0
 
     def ahead(self) -> int:
         """How many positions ahead to ask for the right operand."""
-        if self.share():
+        if self.share() and not self.turned:
             return self.product.k
         product, machine = self.product, self.machine
-        if self.squares or product.is_alone(self.nv, self.distance, machine):
+        if self.squares or (machine.reads_on and product.rows == 1 and self.in_a_row):
             return 0
         if self.streams() and machine.reads_on and (rows := product.abreast(machine)):
             return rows if product.exceeds(machine.l3) else 0
@@ -117,7 +126,7 @@ class Suited:
             return product.long_task(mr, nv, machine)
         if self.share():
             return product.wide_task(mr, nv, machine)
-        if not self.turned and not self.packs_right() and product.stays(nv, self.distance, machine):
+        if self.in_a_row and not product.exceeds(machine.l2):
             return product.short_task(mr)
         return product.task(mr, nv, self.block(), self.packs_right(), machine, self.asked)
 

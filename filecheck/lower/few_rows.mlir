@@ -279,3 +279,61 @@ loop.kernel @both(%x: !loop.buffer<[8, 768] x f32>, %w: !loop.buffer<[96, 768, 3
 // CHECK-LABEL: loop.kernel @both
 // INTEL-SAME:  kc = 0, pack = [], ahead = 12,
 // ZEN-SAME:    kc = 0, pack = [], ahead = 12,
+
+// What lies along a sum is turned into panels. A core that reads on is kept from waiting for the next one, of
+// which each of eight tiles asks for a part.
+loop.kernel @turned(%x: !loop.buffer<[64, 768] x f32>, %w: !loop.buffer<[3072, 768] x f32>) -> (%y: !loop.buffer<[64, 3072] x f32>) {
+  loop.nest [%m : 64, %n : 3072] {
+    %s = loop.fold fma <serial, 1024> [%k : 768] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%n, %k] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    loop.write %s, %y[%m, %n] : f32
+  }
+}
+// CHECK-LABEL: loop.kernel @turned
+// INTEL-SAME:  pack = [right], ahead = {{\d+}}, share = 0,
+// ZEN-SAME:    mr = 8, {{.*}} pack = [right], ahead = 8, share = 8,
+
+// The second cache has it all.
+loop.kernel @turned_near(%x: !loop.buffer<[64, 512] x f32>, %w: !loop.buffer<[512, 512] x f32>) -> (%y: !loop.buffer<[64, 512] x f32>) {
+  loop.nest [%m : 64, %n : 512] {
+    %s = loop.fold fma <serial, 1024> [%k : 512] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%n, %k] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    loop.write %s, %y[%m, %n] : f32
+  }
+}
+// CHECK-LABEL: loop.kernel @turned_near
+// CHECK-SAME:  pack = [right], ahead = {{\d+}}, share = 0,
+
+// Most of so many tiles have the panel at hand.
+loop.kernel @turned_many(%x: !loop.buffer<[1024, 768] x f32>, %w: !loop.buffer<[3072, 768] x f32>) -> (%y: !loop.buffer<[1024, 3072] x f32>) {
+  loop.nest [%m : 1024, %n : 3072] {
+    %s = loop.fold fma <serial, 1024> [%k : 768] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%n, %k] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    loop.write %s, %y[%m, %n] : f32
+  }
+}
+// CHECK-LABEL: loop.kernel @turned_many
+// CHECK-SAME:  pack = [right], ahead = {{\d+}}, share = 0,
+
+// One tile reads squares.
+loop.kernel @turned_few(%x: !loop.buffer<[16, 768] x f32>, %w: !loop.buffer<[3072, 768] x f32>) -> (%y: !loop.buffer<[16, 3072] x f32>) {
+  loop.nest [%m : 16, %n : 3072] {
+    %s = loop.fold fma <serial, 1024> [%k : 768] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%n, %k] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    loop.write %s, %y[%m, %n] : f32
+  }
+}
+// CHECK-LABEL: loop.kernel @turned_few
+// CHECK-SAME:  pack = [], ahead = 0, share = 0,

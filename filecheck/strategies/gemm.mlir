@@ -334,6 +334,29 @@ loop.kernel @next(%x: !loop.buffer<[8, 8] x f32>, %w: !loop.buffer<[2, 8, 32] x 
 // CHECK-NEXT:      loop.prefetch %w[[[NEXT]]] :
 // CHECK-NEXT:      loop.yield
 
+// What is turned into panels is asked for likewise, before it is copied: here 32 rows of 8, one behind the other.
+loop.kernel @turned_next(%x: !loop.buffer<[8, 8] x f32>, %w: !loop.buffer<[64, 8] x f32>)
+    -> (%y: !loop.buffer<[8, 64] x f32>) plan <gemm, mr = 2, nv = 2, pack = [right], share = 4> {
+  loop.nest [%m : 8, %n : 64] {
+    %s = loop.fold fma <serial, 1024> [%k : 8] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%n, %k] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    loop.write %s, %y[%m, %n] : f32
+  }
+}
+
+// CHECK-LABEL:   loop.kernel @turned_next
+// CHECK:           loop.for [[M:%\d+]] = {{.*}} step 2 {
+// CHECK:           [[PART:%\d+]] = loop.index (32) * [[M]]
+// CHECK:           loop.for [[K:%\d+]] = {{.*}} carry(
+// CHECK:             [[MINE:%\d+]] = loop.index [[PART]] + {{%\d+}} + (7) * [[K]]
+// CHECK-NEXT:        [[NEXT:%\d+]] = loop.index [[MINE]] + 256
+// CHECK-COUNT-4:     math.fma
+// CHECK-NEXT:        loop.prefetch %w[[[NEXT]]] apart
+// CHECK-NEXT:        loop.yield
+
 // A convolution is the product of windows with the kernel. Outside of the image a position contributes
 // nothing: its rows of the kernel are skipped. The first and the last row of a tile tell whether all are
 // inside; at the left and right edge a loop for three rows leaves out the fourth, and where more of them

@@ -51,8 +51,8 @@ class Gemm(Strategy):
     fold, is copied to panels of what a tile takes at a time: all of the `left` operand first, of
     the `right` one each block's panel before the tiles that use it. The right operand is asked for
     `ahead` positions of the fold before it is read; where so many tiles of rows `share` that, as
-    all of them use a panel, each asks for a part of the next one. A tile asks for what the one
-    `below` it takes of the `left` operand, and at the `ends` of its sums.
+    all of them use a panel, each asks for a part of the next one, or of what goes there. A tile
+    asks for what the one `below` it takes of the `left` operand, and at the `ends` of its sums.
     """
 
     name: ClassVar[str] = "gemm"
@@ -197,17 +197,18 @@ class TiledProduct:
         """What is asked for before it is read: of the next panel the part of a tile's number."""
         plan, fold, terms = self.plan, self.contraction.fold, list[tuple[Size, SSAValue]]()
         distance, lanes = distance_of(self.contraction.right), self.width * plan.nv
-        apart = not is_in_a_row(distance, lanes, plan.bytes // self.width)
+        apart = self.packs_right or not is_in_a_row(distance, lanes, plan.bytes // self.width)
+        steps, wide = (self.right.size, lanes) if self.packs_right else (plan.ahead, 1)
         if plan.share and (reads := self.contraction.right.reads):
             strides = {axis: reads[0].stride(axis) for axis in fold.axes}
-            terms += [(stride // plan.share - stride, axis) for axis, stride in strides.items()]
-            part = self.contraction.depth * strides[fold.axes[-1]] // plan.share
+            terms += [(each * wide // plan.share - each, axis) for axis, each in strides.items()]
+            part = self.contraction.depth * strides[fold.axes[-1]] * wide // plan.share
             for axis, tile in self._rows:
                 terms.append((part // tile, axis.value))
                 part = part * ((axis.size + (tile - 1)) // tile)
         sides = {"left": self.contraction.left.reads, "ends": self.contraction.ends}
         below = tuple(access for name in plan.below for access in sides[name])
-        return Ahead(fold.axes[-1], plan.ahead, tuple(terms), apart, below)
+        return Ahead(fold.axes[-1], steps, tuple(terms), apart, below)
 
     @property
     def _rows(self) -> list[tuple[Axis, int]]:
@@ -249,11 +250,8 @@ class TiledProduct:
     def _task_rows(self) -> "Extents":
         """The axes of rows, and how many positions of each a task has, in whole tiles."""
         steps = dict(self.tasks.blocks) if self.plan.mc else {}
-        axes = [(axis, steps.get(axis), tile) for axis, tile in self._rows[::-1]]
-        return [
-            (axis, Size.of(step) if step else (axis.size + (tile - 1)) // tile * tile)
-            for axis, step, tile in axes
-        ]
+        whole = [(axis, _whole(axis, tile)) for axis, tile in self._rows[::-1]]
+        return [(axis, Size.of(steps.get(axis, size))) for axis, size in whole]
 
     def _bytes(self, elements: Size) -> Size:
         return aligned(elements * (self.plan.bytes // self.width))
@@ -277,8 +275,7 @@ class TiledProduct:
     def _tiles(self) -> "Extents":
         """The axes of the nest, and how many positions they have in whole tiles."""
         steps = {self.contraction.rows: self.plan.mr, self.contraction.lanes: self.right.length}
-        axes = [(axis, steps.get(axis, 1)) for axis in self.contraction.axes]
-        return [(axis, (axis.size + (step - 1)) // step * step) for axis, step in axes]
+        return [(axis, _whole(axis, steps.get(axis, 1))) for axis in self.contraction.axes]
 
     @property
     def _left_tiles(self) -> "Extents":
@@ -358,6 +355,11 @@ class TiledProduct:
 
 
 Extents = list[tuple[Axis, Size]]
+
+
+def _whole(axis: Axis, tile: int | Size) -> Size:
+    """The positions along an axis, in whole tiles."""
+    return (axis.size + (tile - 1)) // tile * tile
 
 
 def _count_of(extents: Extents) -> Size:
