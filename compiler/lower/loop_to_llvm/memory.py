@@ -25,6 +25,7 @@ from stepwell.compiler.dialects.loop.host import CopyOp, ViewOp
 from stepwell.compiler.dialects.loop.nests import IndexOp
 from stepwell.compiler.dialects.loop.types import AccessAttr, buffer_type
 from stepwell.compiler.lower.loop_to_llvm.frame import Frame
+from stepwell.compiler.lower.loop_to_llvm.scalars import any_lane
 from stepwell.compiler.lower.loop_to_llvm.tiles import dot_tiles
 from stepwell.compiler.lower.loop_to_llvm.types import as_integer, in_memory
 
@@ -38,11 +39,12 @@ COPIED_BYTES = 64
 def load(frame: Frame, op: LoadOp | GatherOp) -> None:
     source, offset, *mask = operands_of(op)
     build, type = frame.build, frame.type_of(op.results[0])
-    place = frame.place(source, offset)
-    if isinstance(op, LoadOp) and not mask:
+    place, is_load = frame.place(source, offset), isinstance(op, LoadOp)
+    if is_load and mask and not isinstance(mask[0].owner, MaskOp):
+        # Of pages that are not there, a processor takes long to find that no lane is read.
+        place = build.select(any_lane(build, frame.values[mask[0]]), place, frame.zero)
+    if is_load and (not mask or lanes(type) is None):
         value = build.load(place, type)
-    elif lanes(type) is None:
-        value = build.load(build.select(frame.values[mask[0]], place, frame.zero), type)
     else:
         value = build.masked_load(place, _lanes_set(frame, place, mask), build.constant(type, 0))
     frame.values[op.results[0]] = value

@@ -21,6 +21,14 @@ loop.kernel @accesses(%b: !loop.buffer<[64] x i1>, %h: !loop.buffer<[64] x bf16>
   // CHECK-NEXT: [[chosen:%\d+]] = llvm.select [[c]], [[place]], %{{\d+}} : i1, !llvm.ptr
   // CHECK-NEXT: llvm.load [[chosen]] {alignment = 4 : i64} : !llvm.ptr -> f32
 
+  // So is a vector of which no lane may be read. It may lie where no page is, for which a processor takes long.
+  %all = loop.splat %c : i1 to vector<8xi1>
+  %t = loop.load %y[%i] where %all : vector<8xi1> : !loop.buffer<[64] x f32> to vector<8xf32>
+  // CHECK:      [[place:%\d+]] = llvm.getelementptr %2[%{{\d+}}] : (!llvm.ptr, i64) -> !llvm.ptr, f32
+  // CHECK-NEXT: [[some:%\d+]] = "llvm.intr.vector.reduce.or"
+  // CHECK-NEXT: [[chosen:%\d+]] = llvm.select [[some]], [[place]], %{{\d+}} : i1, !llvm.ptr
+  // CHECK:      llvm.intr.masked.load [[chosen]],
+
   // A mask compares lane numbers, as narrow as the lanes allow, with how many are inside.
   %n = loop.index 64
   %m = loop.mask %i, %n : vector<8xi1>
@@ -31,6 +39,12 @@ loop.kernel @accesses(%b: !loop.buffer<[64] x i1>, %h: !loop.buffer<[64] x bf16>
   // CHECK:      [[m:%\d+]] = llvm.icmp "slt" %{{\d+}}, %{{\d+}} : vector<8xi32>
   loop.store %w, %y[%i] where %m : vector<8xi1> : vector<8xf32> to !loop.buffer<[64] x f32>
   // CHECK:      llvm.intr.masked.store %{{\d+}}, %{{\d+}}, [[m]] {alignment = 4 : i32}
+
+  // What ends a row begins in it.
+  %e = loop.load %y[%i] where %m : vector<8xi1> : !loop.buffer<[64] x f32> to vector<8xf32>
+  // CHECK:      [[place:%\d+]] = llvm.getelementptr %2[%{{\d+}}] : (!llvm.ptr, i64) -> !llvm.ptr, f32
+  // CHECK-NOT:  llvm.select
+  // CHECK:      llvm.intr.masked.load [[place]],
 
   %row = loop.view %y[(8) * %i + 8] : !loop.buffer<[64] x f32> to !loop.buffer<[8] x f32>
   // CHECK:      [[o:%\d+]] = llvm.mul
