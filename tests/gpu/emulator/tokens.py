@@ -7,14 +7,15 @@ from emulator.errors import ParseError
 
 PATTERN = re.compile(
     r"""
-    (?P<blank>   [ \t\r]+ | //[^\n]* | /\*.*?\*/ )
+    [ \t\r]* (?:
+    (?P<word>    \.?[%$_A-Za-z][\w$]*(?:(?:\.|::)[\w$]+)* )
+  | (?P<sign>    [][{}()<>,;:=+\-!@|] )
   | (?P<line>    \n )
-  | (?P<string>  "[^"]*" )
   | (?P<number>  0[fF][0-9a-fA-F]{8} | 0[dD][0-9a-fA-F]{16} | 0[xX][0-9a-fA-F]+U? | 0[bB][01]+U?
                | \d+\.\d+(?:[eE][+-]?\d+)? | \d+U? )
-  | (?P<word>    \.?[%$_A-Za-z][\w$]*(?:(?:\.|::)[\w$]+)* )
-  | (?P<sign>    [][{}()<>,;:=+\-!@|] )
-    """,
+  | (?P<string>  "[^"]*" )
+  | (?P<blank>   //[^\n]* | /\*.*?\*/ | \Z )
+    )""",
     re.VERBOSE | re.DOTALL,
 )
 
@@ -34,12 +35,16 @@ def tokens(text: str) -> list[Token]:
     for match in PATTERN.finditer(text):
         if match.start() != place:
             break
-        place = match.end()
-        kind, piece = match.lastgroup or "", match[0]
-        if kind not in ("blank", "line"):
+        place, kind = match.end(), match.lastgroup or ""
+        if kind == "line":
+            line += 1
+            continue
+        piece = match[kind]
+        if kind != "blank":
             found.append(Token(kind, piece, line))
-        if kind in ("blank", "line", "string"):
+        if kind in ("blank", "string"):
             line += piece.count("\n")
     if place < len(text):
-        raise ParseError(f"line {line}: PTX has no {text[place]!r} here")
+        wrong = text[place:].lstrip(" \t\r")[0]
+        raise ParseError(f"line {line}: PTX has no {wrong!r} here")
     return [*found, Token("end", "the end", line)]
