@@ -207,11 +207,14 @@ class Product:
     def ahead(self, mr: int, nv: int, kc: int, asked: bool, packs: bool, machine: Machine) -> int:
         """How many positions ahead to ask for the right operand: not at all if what a tile reads of
         it stays in the first cache, or was put into the second one and leaves it room. What is
-        `asked` for long before is not, if there is little to multiply meanwhile."""
+        `asked` for long before is not, if there is little to multiply meanwhile. By a core that
+        reads on panels are asked for as long before, if no second cache holds them."""
         position, depth = nv * self.width * self.size, kc if kc and packs else self.k
         stays = depth * position <= (machine.l2 // 8 if packs else machine.l1)
         long = LONG // (mr * nv) if mr >= NEAR else 0
-        return 0 if stays else long if asked else max(LATENCY, AHEAD // position)
+        far = machine.reads_on and not packs and self.exceeds(machine.l2)
+        usual = max(LATENCY, AHEAD // position, long if far else 0)
+        return 0 if stays else long if asked else usual
 
     def streams(self, mr: int, nv: int, distance: int | None, machine: Machine) -> bool:
         """Whether a right operand whose rows are long and lie so far apart comes from afar for few

@@ -265,7 +265,7 @@ loop.kernel @panels(%x: !loop.buffer<[1, 768] x f32>, %w: !loop.buffer<[96, 768,
 // INTEL-SAME:  kc = 0, pack = [], ahead = 12,
 // ZEN-SAME:    kc = 0, pack = [], ahead = 0,
 
-// Several rows are slower than memory: it is asked by both.
+// Several rows are slower than memory: it is asked by both, by one of them as long before as memory may take.
 loop.kernel @both(%x: !loop.buffer<[8, 768] x f32>, %w: !loop.buffer<[96, 768, 32] x f32>) -> (%y: !loop.buffer<[8, 96, 32] x f32>) {
   loop.nest [%m : 8, %p : 96, %n : 32] {
     %s = loop.fold fma <serial, 1024> [%k : 768] {
@@ -278,7 +278,7 @@ loop.kernel @both(%x: !loop.buffer<[8, 768] x f32>, %w: !loop.buffer<[96, 768, 3
 }
 // CHECK-LABEL: loop.kernel @both
 // INTEL-SAME:  kc = 0, pack = [], ahead = 12,
-// ZEN-SAME:    kc = 0, pack = [], ahead = 12,
+// ZEN-SAME:    kc = 0, pack = [], ahead = 48,
 
 // What lies along a sum is turned into panels. A core that reads on is kept from waiting for the next one, of
 // which each of eight tiles asks for a part.
