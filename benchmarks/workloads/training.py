@@ -1,6 +1,8 @@
 """Steps of training: a perceptron, a small network of convolutions, a transformer's block."""
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from math import prod
 from typing import Any
 
 from benchmarks.workloads.networks import PERCEPTRON, perceptron, perceptron_weights
@@ -19,12 +21,15 @@ def workloads() -> Iterator[Workload]:
 
 
 def layered(sizes: tuple[int, ...], batch: int, training: Training) -> Workload:
+    """Each layer's product and two of its gradients; that by the images is not asked for."""
+    first, *others = map(prod, pairwise(sizes))
     return Workload(
         f"training a perceptron, {OPTIMIZERS[training.optimizer]}",
         "training",
         lambda words, w, x, labels: words.cross_entropy(perceptron(words, w, x), labels),
         [normal(batch, sizes[0]), integers(sizes[-1], batch)],
         perceptron_weights(sizes),
+        2 * batch * (2 * first + 3 * sum(others)),
         error=1e-3,
         training=training,
     )

@@ -98,3 +98,8 @@ def test_resnet_has_the_convolutions_that_are_measured() -> None:
     assert sum(layer.operations for layer in layers) == 2 * 4_087_136_256
     names = {each.name for each in workloads()}
     assert {networks.convolution(layer).name for layer in layers} <= names
+
+
+def test_a_step_of_a_perceptron_has_two_gradients_for_each_product_but_the_first() -> None:
+    step = training.layered((6, 5, 4), 2, Training("sgd", 0.1))
+    assert step.operations == 2 * 2 * (2 * 6 * 5 + 3 * 5 * 4)
