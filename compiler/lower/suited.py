@@ -73,11 +73,9 @@ class Suited:
         a core that reads on, turned from rows that follow each other afar: all that use one, unless
         they are too many; 0 if there is nothing to share."""
         product, machine, lanes = self.product, self.machine, self.contraction.lanes.value
-        several = product.columns > 1 and self.in_a_row
-        if self.turned:
-            far = machine.reads_on and product.exceeds(machine.l2) and not self.squares
-            follow = _apart(self.contraction.right, lanes) == product.k and self._lies_along()
-            several = far and follow
+        follow = self._lies_along() and _apart(self.contraction.right, lanes) == product.k
+        afar = machine.reads_on and product.exceeds(machine.l2) and not self.squares
+        several = (follow and afar) or (self.in_a_row and product.columns > 1)
         tiles = product.middle * -(-product.m // self.mr)
         return tiles if several and 1 < tiles <= MOST_SHARED else 0
 
