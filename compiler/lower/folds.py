@@ -167,10 +167,8 @@ class _Fold:
             body.bases[axis] = 0
         self.guard = body.analysis.guards.get(op)
         self.ops = None if self.guard is None else self._ops(self.guard)
-        self.asks = frozenset[SSAValue]()
+        self.asks = body.analysis.dependences(self.guard) if self.guard else frozenset[SSAValue]()
         """What the guard depends on."""
-        if self.guard is not None:
-            self.asks = body.analysis.dependences(self.guard)
 
     def _ops(self, guard: SSAValue) -> frozenset[Operation]:
         """Those of the terms, and those of the guard only if it is part of another condition."""

@@ -114,13 +114,10 @@ class Frame(ABC):
         with at_entry(self.build):
             return self.build.alloca(element, count, alignment)
 
-    @cached_property
+    @property
     def zero(self) -> SSAValue:
         """A place where any scalar is zero: what a load that is masked off reads."""
-        place = self.room(i64, 1)
-        with at_entry(self.build):
-            self.build.store(self.build.constant(i64, 0), place)
-        return place
+        return self.build.address_of(self.program.table((0,), i64, self.build.location))
 
     @cached_property
     def nowhere(self) -> SSAValue:

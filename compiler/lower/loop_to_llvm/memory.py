@@ -8,7 +8,7 @@ from xdsl.ir import Operation, OpResult, SSAValue
 
 from stepwell.compiler.dialects.construct import operands_of
 from stepwell.compiler.dialects.llvm.cursor import Operand
-from stepwell.compiler.dialects.llvm.types import i1, i64, lanes, size, vector
+from stepwell.compiler.dialects.llvm.types import element, f32, i1, i64, lanes, size, vector
 from stepwell.compiler.dialects.loop.explicit import (
     AlignedOp,
     DotTilesOp,
@@ -18,6 +18,7 @@ from stepwell.compiler.dialects.loop.explicit import (
     MaskOp,
     PrefetchOp,
     ScatterOp,
+    ShuffleOp,
     StackOp,
     StoreOp,
 )
@@ -30,10 +31,7 @@ from stepwell.compiler.lower.loop_to_llvm.tiles import dot_tiles
 from stepwell.compiler.lower.loop_to_llvm.types import as_integer, in_memory
 
 WIDEST = 64
-"""Bytes of the widest vector."""
-STACK_ALIGNMENT = 64
-COPIED_BYTES = 64
-"""What a step of a copy moves: a register of the widest kind, or a few of a narrower one."""
+"""Bytes of the widest vector: what the stack is aligned to, and what a step of a copy moves."""
 
 
 def load(frame: Frame, op: LoadOp | GatherOp) -> None:
@@ -47,6 +45,14 @@ def load(frame: Frame, op: LoadOp | GatherOp) -> None:
         value = build.load(place, type)
     else:
         value = build.masked_load(place, _lanes_set(frame, place, mask), build.constant(type, 0))
+        # Of lanes that change places and are then chosen under that mask, LLVM 22 makes an
+        # instruction that reads them from memory, all of them: so they are loaded before a fence.
+        turned = any(isinstance(use.operation, ShuffleOp) for use in op.results[0].uses)
+        count = size(type) * (lanes(type) or 1) // 4
+        if turned and count and element(type) != i1:
+            name, floats = f"llvm.arithmetic.fence.v{count}f32", vector(f32, count)
+            loaded = build.intrinsic(name, [build.bitcast(value, floats)], floats)
+            value = build.bitcast(loaded, type)
     frame.values[op.results[0]] = value
 
 
@@ -108,7 +114,7 @@ def stack(frame: Frame, op: StackOp) -> None:
     count = buffer_type(op.result).count.static
     assert count is not None, "memory on the stack has a fixed size"
     element = in_memory(buffer_type(op.result).element)
-    frame.values[op.result] = frame.room(element, count, STACK_ALIGNMENT)
+    frame.values[op.result] = frame.room(element, count, WIDEST)
 
 
 def view(frame: Frame, op: ViewOp) -> None:
@@ -142,7 +148,7 @@ def copy(frame: Frame, op: CopyOp) -> None:
     """A vector at a time, then element by element; LLVM's `memcpy` would call a library."""
     build, type = frame.build, buffer_type(op.source)
     element = as_integer(type.element)
-    width = COPIED_BYTES // size(element)
+    width = WIDEST // size(element)
     source, target = frame.values[op.source], frame.values[op.target]
     count = frame.sizes.value(type.count)
     whole = build.and_(count, -width)
