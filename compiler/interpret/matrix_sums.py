@@ -4,6 +4,7 @@ What hardware does within a block is not documented, and differs: docs/semantics
 This is the value in its middle, the exact sum, rounded once.
 """
 
+from itertools import pairwise
 from math import fsum, inf, nextafter
 
 import numpy as np
@@ -24,7 +25,9 @@ def add_products(
     products = left.astype(np.float64) * right.astype(np.float64)
     terms = np.zeros((2 + len(products), *np.broadcast_shapes(sums.shape, products.shape[1:])))
     terms[1], terms[2:] = sums, products
-    totals = np.cumsum(terms, axis=0)
+    totals = terms.copy()
+    for before, after in pairwise(totals):  # what cumsum gives, which goes along the axis in steps
+        after += before
     before, after = totals[:-1], totals[1:]
     back = after - before
     errors = (before - (after - back)) + (terms[1:] - back)
