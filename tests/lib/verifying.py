@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from xdsl.dialects.builtin import StringAttr, SymbolRefAttr
 from xdsl.ir import Attribute, Operation, Region
 from xdsl.irdl import OpDef
-from xdsl.traits import SymbolTable
+from xdsl.traits import OpTrait, SymbolTable
 
 from stepwell.compiler.dialects.construct import operands_of
 
 _verify, _lookup = OpDef.verify, SymbolTable.lookup_symbol
-_right: dict[tuple[object, ...], OpDef] = {}
-"""Definitions, which live on with their numbers, and the types and attributes that they allow."""
+_right: dict[tuple[object, ...], tuple[OpDef, Sequence[OpTrait]]] = {}
+"""By the types and attributes that a definition allows: itself, which lives on with its number, and
+those of its traits that refuse anything."""
 _named: dict[Attribute | None, Operation] = {}
 """What has names in the table of symbols that was asked last."""
 
@@ -37,13 +38,13 @@ def _verify_once(self: OpDef, op: Operation) -> None:
         *op.properties.items(),
         *named,
     )
-    if key not in _right:
-        _verify(self, op)
-        _right[key] = self
-        return None
-    for trait in self.traits:
-        trait.verify(op)
-    return None
+    if (known := _right.get(key)) is not None:
+        for trait in known[1]:
+            trait.verify(op)
+        return
+    _verify(self, op)
+    asked = [each for each in self.traits if type(each).verify is not OpTrait.verify]
+    _right[key] = self, asked
 
 
 def _entered_with(region: Region) -> Sequence[Attribute] | None:
