@@ -105,7 +105,7 @@ class Size:
     __add__ = __radd__ = _infix(Polynomial.__add__, operator.add)
     __sub__ = _infix(Polynomial.__sub__, operator.sub)
     __mul__ = __rmul__ = _infix(Polynomial.__mul__, operator.mul)
-    __floordiv__ = _infix(folding.floordiv, operator.floordiv)
+    __floordiv__ = _infix(folding.floordiv, lambda x, y: x // y)
     """Raises ValueError when the divisor is the constant 0."""
     __mod__ = _infix(folding.mod, operator.mod)
     """Raises ValueError when the divisor is the constant 0."""

@@ -1,4 +1,4 @@
-"""Compiled code reads nothing beside its arguments, where what it chooses does not need it either."""
+"""Compiled code reads nothing beside its arguments, where what it chooses needs nothing there."""
 
 import subprocess
 import sys

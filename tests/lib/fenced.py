@@ -13,7 +13,7 @@ _libc.mprotect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 
 
 def fenced(array: NDArray[Any], *, at_end: bool) -> NDArray[Any]:
-    """A copy that begins behind such a page, or ends before one. It lives until the process ends."""
+    """A copy that begins behind such a page or ends before one. It lives as long as the process."""
     whole = -(-max(array.nbytes, 1) // PAGE) * PAGE
     pages = mmap.mmap(-1, whole + 2 * PAGE)
     first = ctypes.addressof(ctypes.c_char.from_buffer(pages))

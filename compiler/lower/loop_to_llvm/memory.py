@@ -37,11 +37,13 @@ WIDEST = 64
 def load(frame: Frame, op: LoadOp | GatherOp) -> None:
     source, offset, *mask = operands_of(op)
     build, type = frame.build, frame.type_of(op.results[0])
-    place, is_load = frame.place(source, offset), isinstance(op, LoadOp)
-    if is_load and mask and not isinstance(mask[0].owner, MaskOp):
+    place, is_load, is_one = frame.place(source, offset), isinstance(op, LoadOp), not lanes(type)
+    # A GPU's threads load a vector's lanes one by one, where their mask says so.
+    at_once = not frame.program.machine.is_gpu
+    if is_load and mask and (is_one or (at_once and not isinstance(mask[0].owner, MaskOp))):
         # Of pages that are not there, a processor takes long to find that no lane is read.
         place = build.select(any_lane(build, frame.values[mask[0]]), place, frame.zero)
-    if is_load and (not mask or lanes(type) is None):
+    if is_load and (not mask or is_one):
         value = build.load(place, type)
     else:
         value = build.masked_load(place, _lanes_set(frame, place, mask), build.constant(type, 0))
@@ -49,7 +51,7 @@ def load(frame: Frame, op: LoadOp | GatherOp) -> None:
         # instruction that reads them from memory, all of them: so they are loaded before a fence.
         turned = any(isinstance(use.operation, ShuffleOp) for use in op.results[0].uses)
         count = size(type) * (lanes(type) or 1) // 4
-        if turned and count and element(type) != i1:
+        if at_once and turned and count and element(type) != i1:
             name, floats = f"llvm.arithmetic.fence.v{count}f32", vector(f32, count)
             loaded = build.intrinsic(name, [build.bitcast(value, floats)], floats)
             value = build.bitcast(loaded, type)
