@@ -60,7 +60,7 @@ def _list(given: argparse.Namespace, folder: Folder) -> str:
     total = 0
     for file, header in _entries(folder):
         used = strftime("%Y-%m-%d %H:%M", localtime(file.used / 1e9))
-        name, machine = _name(header.key), header.key.fields.get("machine.name", "?")
+        name, machine = _name(header.key), header.key.fields["machine.name"]
         lines.append(f"{name}  {file.size:>9}  {used}  {machine}  {_short(header.key.title)}")
         total += file.size
     return "\n".join([*lines, f"{folder.path}: {_count(len(lines), total)} of {folder.limit}"])

@@ -35,7 +35,7 @@ class _OperationFields(Operation, ABC):
         op = kind.__new__(kind)
         op._operands = SSAValues(operands)
         op._operand_uses = tuple([Use(op, index) for index in range(len(operands))])
-        for operand, use in zip(operands, op._operand_uses, strict=False):
+        for operand, use in zip(operands, op._operand_uses, strict=True):
             operand.add_use(use)
         op.results = SSAValues([OpResult(t, op, i) for i, t in enumerate(result_types)])
         op.properties = dict(properties)

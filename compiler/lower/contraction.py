@@ -104,12 +104,9 @@ class Contraction:
     def ends(self) -> list[Access]:
         """What is read or written behind the fold row by row: neighbours along the lanes."""
         lanes, rows = self.lanes.value, None if self.rows is None else self.rows.value
-        return [
-            each
-            for op, each in self.analysis.accesses.items()
-            if op not in self.analysis.around and each.stride(lanes) == ONE
-            if rows in each.at.terms and each.at.terms.keys() <= {*self.analysis.nest.axes}
-        ]
+        accesses, inside = self.analysis.accesses, self.analysis.around
+        behind = [each for op, each in accesses.items() if op not in inside]
+        return [each for each in behind if rows in each.at.terms and each.stride(lanes) == ONE]
 
     @cached_property
     def depth(self) -> Size:

@@ -50,7 +50,7 @@ def _is_nothing(fold: FoldOp, terms: Sequence[float | int]) -> bool:
 
 
 def is_condition(use: Use) -> bool:
-    """Whether it asks for nothing that is not known where the guard is."""
+    """Whether a guard is used as a condition alone, of which its value is all that is needed."""
     op = use.operation
     return isinstance(op, ReadOp) or (isinstance(op, SelectOp) and use.index == 0)
 

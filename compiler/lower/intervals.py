@@ -45,8 +45,8 @@ def row_major(
     stride: Size = ONE,
     part: Intervals = ALL,
 ) -> list[Term]:
-    """What sums up to the elements before some bases, in row-major order: of all positions along
-    axes of these sizes, or of a part, and of `stride` for each."""
+    """The terms of the place of `bases` among positions in row-major order: along axes of these
+    sizes, or in a part of each that begins further on, with `stride` elements for a position."""
     terms: list[Term] = []
     for axis, size in reversed(extents):
         terms.append((stride, bases[axis.value]))

@@ -134,6 +134,10 @@ RESIDUAL = "    %o = loop.read %old[%i, %j] : f32\n"
 KERNELS["residual first"] = (
     product().replace(RESIDUAL, "").replace("    %s = ", f"{RESIDUAL}    %s = ")
 )
+CHOSEN = "      %two = loop.index 2\n      %at = arith.minsi %i, %two : index\n"
+KERNELS["rows chosen"] = product(left="M, K: %at, %k").replace(
+    "      %u = ", f"{CHOSEN}      %u = "
+)
 
 
 def convolution(stride: int = 1, padded: bool = True) -> str:
