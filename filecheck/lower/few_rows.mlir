@@ -337,3 +337,18 @@ loop.kernel @turned_few(%x: !loop.buffer<[16, 768] x f32>, %w: !loop.buffer<[307
 }
 // CHECK-LABEL: loop.kernel @turned_few
 // CHECK-SAME:  pack = [], ahead = 0, share = 0,
+
+// Where it is not known how far apart rows of the left operand lie, each takes a register for its address:
+// a tile has fewer of them, for a Xeon six rather than thirteen.
+loop.kernel @distances_unknown<K: 0>(%x: !loop.buffer<[64, K] x f32>, %w: !loop.buffer<[K, 256] x f32>) -> (%y: !loop.buffer<[64, 256] x f32>) {
+  loop.nest [%m : 64, %n : 256] {
+    %s = loop.fold fma <serial, 1024> [%k : K] {
+      %u = loop.read %x[%m, %k] : f32
+      %v = loop.read %w[%k, %n] : f32
+      loop.yield %u, %v : f32, f32
+    } : f32
+    loop.write %s, %y[%m, %n] : f32
+  }
+}
+// CHECK-LABEL: loop.kernel @distances_unknown
+// CHECK-SAME:  <gemm, bytes = 64, mr = 6,
