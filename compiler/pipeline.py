@@ -40,6 +40,7 @@ from stepwell.compiler.passes.assign_buffers import WORKSPACE, AssignBuffers
 from stepwell.compiler.passes.form_kernels import FormKernels
 from stepwell.compiler.passes.inline import Inline
 from stepwell.compiler.passes.interference import BECAUSE, NEEDED, pairs
+from stepwell.compiler.passes.layouts import Layouts
 from stepwell.compiler.passes.pack_weights import PackWeights
 from stepwell.compiler.passes.relax import Relax
 from stepwell.compiler.passes.separate_loops import SeparateLoops
@@ -77,6 +78,7 @@ STAGES: tuple[Stage, ...] = (
             Inline(),
             Winograd(),
             Simplify(),
+            Layouts(),
             PackWeights(),
             Simplify(),
             SeparateLoops(),

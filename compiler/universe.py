@@ -23,6 +23,7 @@ from stepwell.compiler.ops import ND
 from stepwell.compiler.passes.assign_buffers import AssignBuffers
 from stepwell.compiler.passes.form_kernels import FormKernels
 from stepwell.compiler.passes.inline import Inline
+from stepwell.compiler.passes.layouts import Layouts
 from stepwell.compiler.passes.pack_weights import PackWeights
 from stepwell.compiler.passes.relax import Relax
 from stepwell.compiler.passes.separate_loops import SeparateLoops
@@ -35,6 +36,7 @@ PASSES: tuple[type[ModulePass], ...] = (
     Inline,
     Winograd,
     Simplify,
+    Layouts,
     PackWeights,
     SeparateLoops,
     FormKernels,

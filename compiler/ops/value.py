@@ -104,7 +104,7 @@ class Value:
 
     def broadcast(self, shape: Shape, axes: Sequence[int]) -> "Value":
         """Operand axis i becomes result axis `axes[i]`; the other axes repeat."""
-        if shape == self.shape:
+        if tuple(axes) == tuple(range(len(shape))):
             return self
         return self.apply("broadcast", shape=shape, axes=tuple(axes))
 
