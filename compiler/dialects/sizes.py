@@ -126,7 +126,8 @@ class IntsAttr(Bracketed[tuple[int, ...]]):
 
 @irdl_attr_definition
 class SymbolsAttr(Data[tuple[tuple[str, Range], ...]]):
-    """The symbols a function binds, in order, with the range of each: `<B: 1, S: 1 to 2048>`."""
+    """The symbols a function binds, in order, with the range of each: `<B: 1, S: 1 to 2048>`, or
+    nothing for no symbols."""
 
     name = "nd.symbols"
 
@@ -140,10 +141,12 @@ class SymbolsAttr(Data[tuple[tuple[str, Range], ...]]):
 
     @classmethod
     def parse_parameter(cls, parser: AttrParser) -> tuple[tuple[str, Range], ...]:
-        return parse_tuple(parser, lambda: _parse_symbol(parser), ANGLES)
+        found = parser.parse_optional_comma_separated_list(ANGLES, lambda: _parse_symbol(parser))
+        return tuple(found or ())
 
     def print_parameter(self, printer: Printer) -> None:
-        printer.print_string("<" + ", ".join(map(_symbol_text, self.data)) + ">")
+        if self.data:
+            printer.print_string("<" + ", ".join(map(_symbol_text, self.data)) + ">")
 
 
 def _parse_symbol(parser: AttrParser) -> tuple[str, Range]:
@@ -158,17 +161,6 @@ def _parse_symbol(parser: AttrParser) -> tuple[str, Range]:
 def _symbol_text(entry: tuple[str, Range]) -> str:
     name, (low, high) = entry
     return f"{name}: {low}" if high is None else f"{name}: {low} to {high}"
-
-
-def parse_optional_symbols(parser: AttrParser) -> SymbolsAttr:
-    """`<B: 1, S: 1 to 2048>`, or nothing for no symbols."""
-    found = parser.parse_optional_comma_separated_list(ANGLES, lambda: _parse_symbol(parser))
-    return SymbolsAttr(tuple(found or ()))
-
-
-def print_symbols(printer: Printer, symbols: SymbolsAttr) -> None:
-    if symbols.data:
-        symbols.print_parameter(printer)
 
 
 @irdl_attr_definition

@@ -24,9 +24,7 @@ from stepwell.compiler.dialects.nd import symbols_of_tensor
 from stepwell.compiler.dialects.sizes import (
     PARENTHESES,
     SymbolsAttr,
-    parse_optional_symbols,
     parse_tuple,
-    print_symbols,
 )
 
 PRIVATE = "private"
@@ -84,7 +82,7 @@ class FuncOp(Bodied):
     def print(self, printer: Printer) -> None:
         printer.print_string(" private " if self.private else " ")
         printer.print_symbol_name(self.sym_name.data)
-        print_symbols(printer, self.symbols)
+        self.symbols.print_parameter(printer)
         with printer.in_parens():
             printer.print_list(self.body.block.args, printer.print_block_argument)
         self.print_body(printer)
@@ -94,7 +92,7 @@ class FuncOp(Bodied):
         private = parser.parse_optional_keyword(PRIVATE)
         properties: dict[str, Attribute] = {
             "sym_name": parser.parse_symbol_name(),
-            "symbols": parse_optional_symbols(parser),
+            "symbols": SymbolsAttr(SymbolsAttr.parse_parameter(parser)),
         }
         if private:
             properties["sym_visibility"] = StringAttr(private)

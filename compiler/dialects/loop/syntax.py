@@ -28,10 +28,8 @@ from stepwell.compiler.dialects.sizes import (
     NumberAttr,
     Shape,
     SymbolsAttr,
-    parse_optional_symbols,
     parse_size,
     parse_tuple,
-    print_symbols,
 )
 from stepwell.runtime.sizes import Size
 
@@ -199,7 +197,7 @@ class Function(Bodied, ABC):
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")
         printer.print_symbol_name(self.sym_name.data)
-        print_symbols(printer, self.symbols)
+        self.symbols.print_parameter(printer)
         with printer.in_parens():
             printer.print_list(self.inputs, printer.print_block_argument)
         printer.print_string(" -> ")
@@ -214,7 +212,7 @@ class Function(Bodied, ABC):
     def parse(cls, parser: Parser) -> Self:
         properties: dict[str, Attribute] = {
             "sym_name": parser.parse_symbol_name(),
-            "symbols": parse_optional_symbols(parser),
+            "symbols": SymbolsAttr(SymbolsAttr.parse_parameter(parser)),
         }
         inputs = parse_tuple(parser, parser.parse_argument, PARENTHESES)
         parser.parse_punctuation("->")
