@@ -93,8 +93,7 @@ class _Kernel:
 
     def _alone(self, op: TensorOp) -> None:
         """An op that is the kernel, and has no regions, writes what it does."""
-        host = Host(self.block, {}, [])
-        host.location = op.location
+        host = Host(self.block, op.location, [])
         operands = [self.memory[operand] for operand in op.operands]
         op.lower(host, operands, [self.targets[result][0] for result in op.results])
 

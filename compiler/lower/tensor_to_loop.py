@@ -14,7 +14,7 @@ from stepwell.compiler.dialects.loop.host import LaunchOp
 from stepwell.compiler.dialects.loop.nests import KernelOp as LoopKernel
 from stepwell.compiler.dialects.loop.sites import SITES, SiteAttr
 from stepwell.compiler.dialects.nd import RefAttr, Weight
-from stepwell.compiler.dialects.sizes import BindingsAttr, NumberAttr, Range
+from stepwell.compiler.dialects.sizes import BindingsAttr, NumberAttr
 from stepwell.compiler.lower.joined_folds import structure
 from stepwell.compiler.lower.nests import lower_kernel, symbols_of
 from stepwell.compiler.ops.base import Role, TensorOp
@@ -59,13 +59,11 @@ class Lowering:
         block = Block(arg_types=types)
         for argument, input in zip(block.args, inputs, strict=False):
             argument.name_hint = input.name_hint
-        ranges = function.symbols.ranges
         sites: list[SiteAttr] = []
-        host = Host(block, ranges, sites, self._block)
-        host.location = function.location
-        known = dict(zip(weights, block.args[len(inputs) :], strict=False))
+        host = Host(block, function.location, sites, self._block)
         results = block.args[len(inputs) + len(weights) :]
-        self._weights, self._numerics = known, function.attributes.get(NUMERICS)
+        self._weights = dict(zip(weights, block.args[len(inputs) :], strict=False))
+        self._ranges, self._numerics = function.symbols.ranges, function.attributes.get(NUMERICS)
         self._block(host, function.body.block, block.args[: len(inputs)], results)
         properties: dict[str, Attribute] = {
             "sym_name": function.sym_name,
@@ -127,19 +125,19 @@ class Lowering:
         op.lower(host, operands, targets)
 
     def _launch(self, host: Host, kernel: KernelOp, arguments: Sequence[SSAValue]) -> None:
-        callee = self._kernel(kernel, host.ranges)
+        callee = self._kernel(kernel)
         symbols = callee.symbols.data
         bindings = BindingsAttr(tuple((symbol, Size.of(symbol)) for symbol, _ in symbols))
         name = SymbolRefAttr(callee.sym_name)
         host.write(LaunchOp, arguments, (), {"callee": name, "bindings": bindings})
 
-    def _kernel(self, kernel: KernelOp, ranges: Mapping[str, Range]) -> LoopKernel:
+    def _kernel(self, kernel: KernelOp) -> LoopKernel:
         """The loop kernel for a tensor kernel: an equal one if there is one.
 
         Of sizes in other ranges it is another kernel, which may have to expect that one is 0; and
         of other numerics.
         """
-        block = kernel.body.block
+        block, ranges = kernel.body.block, self._ranges
         within = ((symbol, ranges.get(symbol)) for symbol in symbols_of(block))
         key = structure(block, {}), self._numerics, *within
         if key not in self._known:

@@ -1,9 +1,10 @@
 """The program between kernels: what ops that are no function of an index are lowered with."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
-from xdsl.dialects.builtin import UNKNOWN_LOC, i1, i8
+from xdsl.dialects.builtin import i1, i8
 from xdsl.ir import Attribute, Block, Region, SSAValue
 
 from stepwell.compiler.dialects.construct import segments
@@ -15,7 +16,7 @@ from stepwell.compiler.dialects.loop.sites import SiteAttr
 from stepwell.compiler.dialects.loop.syntax import INDEX
 from stepwell.compiler.dialects.loop.types import AccessAttr, BufferType, buffer
 from stepwell.compiler.dialects.nd import dtype_of, is_tensor, shape_of, ui8
-from stepwell.compiler.dialects.sizes import NumberAttr, Range
+from stepwell.compiler.dialects.sizes import NumberAttr
 from stepwell.compiler.ops.indices import ZERO, Index, linear
 from stepwell.compiler.ops.scalars import Scalar, Scalars, Writer, scalar_type
 from stepwell.runtime.dtypes import BY_NAME
@@ -32,20 +33,12 @@ def buffer_of(type: Attribute) -> BufferType:
     return buffer(shape_of(type), i8 if element == ui8 else element)
 
 
+@dataclass(eq=False)
 class Host(Writer):
     """Writes host code at the end of a block. Tensors are buffers, made before they are filled."""
 
-    def __init__(
-        self,
-        block: Block,
-        ranges: Mapping[str, Range],
-        sites: list[SiteAttr],
-        lower_block: LowerBlock | None = None,
-    ):
-        super().__init__(block, UNKNOWN_LOC)
-        self.ranges = ranges
-        self.sites = sites
-        self._lower_block = lower_block
+    sites: list[SiteAttr]
+    lower_block: LowerBlock | None = None
 
     def alloc(self, type: BufferType) -> SSAValue:
         """Memory for one value."""
@@ -95,8 +88,8 @@ class Host(Writer):
         self, block: Block, arguments: Sequence[SSAValue], results: Sequence[SSAValue]
     ) -> None:
         """The ops of a region here: these buffers are its arguments, what it yields fills those."""
-        assert self._lower_block is not None
-        self._lower_block(self, block, arguments, results)
+        assert self.lower_block is not None
+        self.lower_block(self, block, arguments, results)
 
     def site(self, kind: SiteKind, text: str, types: Sequence[Attribute]) -> NumberAttr:
         """A new place with an effect, which the artifact's manifest describes."""

@@ -61,12 +61,12 @@ Read = Callable[[tuple[Index, ...]], Scalar]
 """An operand as a function of an index."""
 
 
+@dataclass(eq=False)
 class Writer:
     """Writes ops of the loop level at the end of a block."""
 
-    def __init__(self, block: Block, location: LocationAttr):
-        self.block = block
-        self.location = location
+    block: Block
+    location: LocationAttr
 
     def write(
         self,
