@@ -1,6 +1,6 @@
 """From the tensor to the loop level: tensors become buffers, kernels nests, functions host code."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -99,25 +99,19 @@ class Lowering:
             if isinstance(op, WeightOp):
                 buffers[op.result] = self._weights[op.value.data]
             elif op is not last:
-                self._op(host, op, buffers, direct)
-        host.location = last.location
+                targets = [
+                    direct[result] if result in direct else host.alloc(buffer_of(result.type))
+                    for result in op.results
+                ]
+                self._op(host, op, [buffers[operand] for operand in op.operands], targets)
+                buffers.update(zip(op.results, targets, strict=True))
         for value, target in zip(last.values, results, strict=True):
             if buffers[value] is not target:
                 host.copy(buffers[value], target)
 
     def _op(
-        self,
-        host: Host,
-        op: Operation,
-        buffers: dict[SSAValue, SSAValue],
-        direct: Mapping[SSAValue, SSAValue],
+        self, host: Host, op: Operation, operands: Sequence[SSAValue], targets: Sequence[SSAValue]
     ) -> None:
-        operands = [buffers[operand] for operand in op.operands]
-        targets = [
-            direct[result] if result in direct else host.alloc(buffer_of(result.type))
-            for result in op.results
-        ]
-        buffers.update(zip(op.results, targets, strict=True))
         if isinstance(op, KernelOp):
             self._launch(host, op, [*operands, *targets])
             return
