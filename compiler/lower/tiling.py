@@ -1,7 +1,7 @@
 """A nest as loops over tiles: outer axes, rows, lanes; what is left over gets smaller tiles."""
 
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial, reduce
 from math import gcd, prod
 from typing import final
@@ -59,44 +59,36 @@ class Tiling:
 
 
 @final
+@dataclass(eq=False)
 class NestLoops:
-    """Writes one nest."""
+    """Writes one nest, from the position on that `bases` tells.
 
-    def __init__(
-        self,
-        writer: Writer,
-        analysis: Analysis,
-        tiling: Tiling,
-        buffers: Mapping[SSAValue, SSAValue],
-        bases: Mapping[SSAValue, Bound] | None = None,
-        ready: Sequence[Ready] = (),
-        panel: Callable[[Mapping[SSAValue, Bound], tuple[Mask, ...]], None] | None = None,
-        ahead: Ahead | None = None,
-        streamed: Container[SSAValue] = (),
-        block: Block | None = None,
-    ):
-        """`panel` writes what comes before the tiles of a panel, where that begins. Buffers that
-        are `streamed` are written past the caches. Of its fold a nest may take but a `block`."""
-        self._writer = writer
-        self._analysis = analysis
-        self._tiling = tiling
-        self._buffers = buffers
-        self._bases: dict[SSAValue, Bound] = dict.fromkeys(analysis.nest.axes, 0)
-        self._bases.update(bases or {})
-        self._ready = ready
-        self._before_panel = panel
-        self._ahead = ahead
-        self._streamed = streamed
-        self._block = block
+    `panel` writes what comes before the tiles of a panel, where that begins. Buffers that are
+    `streamed` are written past the caches. Of its fold a nest may take but a `block`.
+    """
+
+    writer: Writer
+    analysis: Analysis
+    tiling: Tiling
+    buffers: Mapping[SSAValue, SSAValue]
+    bases: Mapping[SSAValue, Bound] = field(default_factory=dict[SSAValue, Bound])
+    ready: Sequence[Ready] = ()
+    panel: Callable[[Mapping[SSAValue, Bound], tuple[Mask, ...]], None] | None = None
+    ahead: Ahead | None = None
+    streamed: Container[SSAValue] = ()
+    block: Block | None = None
+
+    def __post_init__(self) -> None:
+        self._bases = {**dict.fromkeys(self.analysis.nest.axes, 0), **self.bases}
         self._intervals: dict[SSAValue, Interval] = {}
 
     def write(self, intervals: Intervals) -> None:
         """All positions, along some axes only those of an interval; no axis may be empty."""
         self._intervals = {
-            axis.value: interval_of(intervals, axis, self._writer) for axis in self._tiling.axes
+            axis.value: interval_of(intervals, axis, self.writer) for axis in self.tiling.axes
         }
-        with self._writer.memory():
-            self._along(self._tiling.outer, self._tiles)
+        with self.writer.memory():
+            self._along(self.tiling.outer, self._tiles)
 
     def _along(self, axes: Sequence[Axis], inside: Callable[[], None]) -> None:
         """`inside` for every position along the axes."""
@@ -108,9 +100,9 @@ class NestLoops:
         self._each(axes[0].value, interval.low, interval.high, 1, rest)
 
     def _tiles(self) -> None:
-        if self._tiling.panels:
+        if self.tiling.panels:
             self._lanes(self._panel)
-        elif self._tiling.band:
+        elif self.tiling.band:
             self._squares()
         else:
             self._rows(
@@ -119,14 +111,14 @@ class NestLoops:
 
     def _panel(self, masks: tuple[Mask, ...]) -> None:
         rows = partial(self._rows, partial(self._tile, masks))
-        if self._before_panel is None:
-            return self._along(self._tiling.middle, rows)
-        self._before_panel(self._bases, masks)
-        with self._writer.memory():
-            return self._along(self._tiling.middle, rows)
+        if self.panel is None:
+            return self._along(self.tiling.middle, rows)
+        self.panel(self._bases, masks)
+        with self.writer.memory():
+            return self._along(self.tiling.middle, rows)
 
     def _squares(self) -> None:
-        tiling = self._tiling
+        tiling = self.tiling
         assert tiling.rows is not None
         assert tiling.lanes is not None
         rows, lanes = (self._intervals[axis.value] for axis in (tiling.rows, tiling.lanes))
@@ -140,7 +132,7 @@ class NestLoops:
 
         def band() -> None:
             first = self._bases[axis.value]
-            end = self._writer.smaller(self._writer.add(first, tiling.band), high)
+            end = self.writer.smaller(self.writer.add(first, tiling.band), high)
             across = partial(self._each, axis.value, first, end, step, square)
             self._each(other[0].value, *other[1:], across)
 
@@ -152,20 +144,20 @@ class NestLoops:
 
     def _strips(self, top: Bound, bottom: Bound, left: Bound, right: Bound) -> None:
         """A rectangle, vector by vector."""
-        tiling = self._tiling
+        tiling = self.tiling
         assert tiling.rows is not None
         assert tiling.lanes is not None
         lanes = tiling.lanes.value
 
         def vector() -> None:
-            self._tile(masks(self._writer, self._bases[lanes], right, tiling.width, 1), 1, None)
+            self._tile(masks(self.writer, self._bases[lanes], right, tiling.width, 1), 1, None)
 
         along = partial(self._each, lanes, left, right, tiling.width, vector)
         self._each(tiling.rows.value, top, bottom, 1, along)
 
     def _rows(self, inside: Callable[[int, Bound | None], None]) -> None:
         """`inside` for all rows, `height` at a time; of the last tile some rows may be outside."""
-        rows, height = self._tiling.rows, self._tiling.height
+        rows, height = self.tiling.rows, self.tiling.height
         if rows is None:
             return inside(1, None)
         axis, interval = rows.value, self._intervals[rows.value]
@@ -177,32 +169,32 @@ class NestLoops:
         if rest is not None:
             return self._each(axis, whole, high, height, lambda: inside(rest, None))
         if interval.unit % height:
-            last = self._writer.add(high, -1)
+            last = self.writer.add(high, -1)
             self._each(axis, whole, high, height, lambda: inside(height, last))
         return None
 
     def _lanes(self, inside: Callable[[tuple[Mask, ...]], None]) -> None:
         """`inside` for all lanes, a tile at a time; the masks of the last tile leave some out."""
-        lanes, width, block = self._tiling.lanes, self._tiling.width, self._tiling.block
+        lanes, width, block = self.tiling.lanes, self.tiling.width, self.tiling.block
         if lanes is None:
-            return inside((None,) * self._tiling.vectors)
+            return inside((None,) * self.tiling.vectors)
         axis, interval = lanes.value, self._intervals[lanes.value]
         low, high, whole = interval.low, interval.high, self._whole(interval, block)
-        full: tuple[Mask, ...] = (None,) * self._tiling.vectors
+        full: tuple[Mask, ...] = (None,) * self.tiling.vectors
         self._each(axis, low, whole, block, lambda: inside(full))
         rest = interval.rest(block)
         if rest == 0:
             return None
         known = isinstance(whole, int) and isinstance(high, int)
-        if rest is not None and (known or self._tiling.panels):
-            last = masks(self._writer, 0, rest, width, -(-rest // width))
+        if rest is not None and (known or self.tiling.panels):
+            last = masks(self.writer, 0, rest, width, -(-rest // width))
             return self._each(axis, whole, high, block, lambda: inside(last))
-        if interval.unit % width == 0 and not self._tiling.panels:
+        if interval.unit % width == 0 and not self.tiling.panels:
             return self._each(axis, whole, high, width, lambda: inside((None,)))
-        vectors = self._tiling.vectors if self._tiling.panels else 1
+        vectors = self.tiling.vectors if self.tiling.panels else 1
 
         def masked() -> None:
-            inside(masks(self._writer, self._bases[axis], high, width, vectors))
+            inside(masks(self.writer, self._bases[axis], high, width, vectors))
 
         return self._each(axis, whole, high, width * vectors, masked)
 
@@ -210,7 +202,7 @@ class NestLoops:
         """Where the last full tile ends."""
         if interval.unit % tile == 0:
             return interval.high
-        return self._writer.round_down(interval.high, tile)
+        return self.writer.round_down(interval.high, tile)
 
     def _each(
         self, axis: SSAValue, low: Bound, high: Bound, step: int, inside: Callable[[], None]
@@ -219,16 +211,16 @@ class NestLoops:
             self._bases[axis] = index
             inside()
 
-        self._writer.each(low, high, body, step, runs=True)
+        self.writer.each(low, high, body, step, runs=True)
 
     def _tile(self, masks: tuple[Mask, ...], height: int, last_row: Bound | None) -> None:
-        tiling = self._tiling
+        tiling = self.tiling
         rows = None if tiling.rows is None else tiling.rows.value
         lanes = None if tiling.lanes is None else tiling.lanes.value
         tile = Tile(tiling.width, lanes, masks, rows, height, last_row)
         bases = self._bases
-        body = NestWriter(self._writer, self._analysis, tile, bases, self._buffers, self._ready)
-        body.ahead, body.streamed, body.block = self._ahead, self._streamed, self._block
+        body = NestWriter(self.writer, self.analysis, tile, bases, self.buffers, self.ready)
+        body.ahead, body.streamed, body.block = self.ahead, self.streamed, self.block
         body.turns = tiling.panels
         body.write_nest()
 

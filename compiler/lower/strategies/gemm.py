@@ -190,7 +190,7 @@ class TiledProduct:
         ready = list(self._ready(left, right, part, intervals))
         panel, ahead = None if right is None else fill, self._ahead()
         return NestLoops(
-            writer, self.analysis, tiling, {}, None, ready, panel, ahead=ahead, block=block
+            writer, self.analysis, tiling, {}, {}, ready, panel, ahead=ahead, block=block
         )
 
     def _ahead(self) -> Ahead:
