@@ -109,9 +109,9 @@ def free_variables(block: Block) -> tuple[SSAValue, ...]:
     return tuple(value for value in used if value not in defined)
 
 
-def lift(block: Block, values: Sequence[SSAValue]) -> None:
-    """Turns free variables into the first arguments of the block."""
-    for position, value in enumerate(values):
+def lift(block: Block, values: Sequence[SSAValue], behind: int = 0) -> None:
+    """Turns free variables into arguments of the block, the first ones or behind so many."""
+    for position, value in enumerate(values, behind):
         argument = block.insert_arg(value.type, position)
         argument.name_hint = value.name_hint
         value.replace_uses_with_if(argument, lambda use: block.is_ancestor(use.operation))

@@ -10,7 +10,7 @@ from typing import TypeAlias, final
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, StringAttr
-from xdsl.ir import Block, BlockArgument, Operation, Region, SSAValue
+from xdsl.ir import Block, BlockArgument, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
@@ -18,6 +18,7 @@ from stepwell.compiler.dialects.construct import append, construct
 from stepwell.compiler.dialects.loop.explicit import ForOp
 from stepwell.compiler.dialects.loop.host import AllocOp, CopyOp, FuncOp, LaunchOp, WhileOp
 from stepwell.compiler.dialects.loop.nests import KernelOp, YieldOp
+from stepwell.compiler.ops.regions import lift
 from stepwell.compiler.passes.interference import BECAUSE
 
 Loop: TypeAlias = ForOp | WhileOp
@@ -106,7 +107,7 @@ def _swap(loop: Loop, copies: Sequence[CopyOp]) -> None:
             allocation.detach()
             Rewriter.insert_op(allocation, InsertPoint.before(loop))
     for region in loop.regions:
-        _carry(region, given)
+        lift(region.block, given, len(region.block.args))
     now = body.args[-len(given) :]
     swapped = [now[number ^ 1] for number in range(len(given))]
     if isinstance(body.last_op, YieldOp):
@@ -124,12 +125,3 @@ def _swap(loop: Loop, copies: Sequence[CopyOp]) -> None:
         copy.attributes[BECAUSE] = StringAttr("the loop ends in one of two buffers")
         ends.append(copy)
     Rewriter.replace_op(loop, [swapping, *ends], swapping.results[:kept])
-
-
-def _carry(region: Region, buffers: Sequence[SSAValue]) -> None:
-    """Gives a region's block arguments that stand for buffers in it."""
-    block = region.block
-    for buffer in buffers:
-        argument = block.insert_arg(buffer.type, len(block.args))
-        argument.name_hint = buffer.name_hint
-        buffer.replace_uses_with_if(argument, lambda use: region.is_ancestor(use.operation))
