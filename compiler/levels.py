@@ -17,10 +17,9 @@ PREFIXES = {"tensor": "nd.", "loop": "loop.", "llvm": ("llvm.", "gpu.module")}
 
 LEVELS: Mapping[str, str] = {
     **dict.fromkeys(
-        ("inline", "winograd", "simplify", "pack-weights", "separate-loops", "form-kernels"),
-        "tensor",
+        ("inline", "winograd", "simplify", "layouts", "pack-weights", "separate-loops"), "tensor"
     ),
-    "tensor-to-loop": "tensor",
+    **dict.fromkeys(("form-kernels", "tensor-to-loop"), "tensor"),
     **dict.fromkeys(("name-orders", "relax", "join-steps", "choose-plans"), "loop"),
     **dict.fromkeys(("share-buffers", "swap-buffers", "assign-buffers"), "loop"),
     **dict.fromkeys(("expand-plans", "onto-grids", "loop-to-llvm", "grids-to-llvm"), "loop"),

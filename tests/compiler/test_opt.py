@@ -114,7 +114,7 @@ def test_passes_in_the_wrong_order(command: Command) -> None:
         (
             "zzz",
             "SW0222: there is no pass zzz\n  help: there is inline, winograd, simplify,"
-            " pack-weights, separate-loops, form-kernels, tensor-to-loop,"
+            " layouts, pack-weights, separate-loops, form-kernels, tensor-to-loop,"
             " name-orders, relax, join-steps, choose-plans, share-buffers, swap-buffers,"
             " assign-buffers,"
             " expand-plans, onto-grids, loop-to-llvm, grids-to-llvm",
