@@ -7,14 +7,7 @@ block's arguments become phi nodes. What has no text is an error: nothing is lef
 from collections.abc import Container, Iterator, Sequence
 from typing import cast
 
-from xdsl.dialects.builtin import (
-    ArrayAttr,
-    DictionaryAttr,
-    IntegerAttr,
-    ModuleOp,
-    StringAttr,
-    UnitAttr,
-)
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAttr, UnitAttr
 from xdsl.dialects.llvm import (
     FramePointerKindAttr,
     FuncOp,
@@ -40,17 +33,9 @@ nearest float."""
 PROMISES = {
     "llvm.noalias": "noalias",
     "llvm.readonly": "readonly",
-    "llvm.writeonly": "writeonly",
     "llvm.nocapture": "captures(none)",
-    "llvm.nonnull": "nonnull",
-    "llvm.noundef": "noundef",
-    "llvm.signext": "signext",
-    "llvm.zeroext": "zeroext",
 }
-"""Parameter attributes that are there or not."""
-
-MEASURES = {"llvm.align": "align {}", "llvm.dereferenceable": "dereferenceable({})"}
-"""Parameter attributes with a number."""
+"""Parameter attributes; none has a number."""
 
 FUNCTION_FLAGS = {
     "no_inline": "noinline",
@@ -240,8 +225,6 @@ def _promises(attributes: ArrayAttr[DictionaryAttr] | None, index: int) -> Itera
         match value:
             case UnitAttr() if name in PROMISES:
                 yield PROMISES[name]
-            case IntegerAttr() if name in MEASURES:
-                yield MEASURES[name].format(value.value.data)
             case _:
                 raise CompileError("SW0250", f"{name} = {value} is no attribute of a parameter")
 
