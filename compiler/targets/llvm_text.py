@@ -222,11 +222,9 @@ def _promises(attributes: ArrayAttr[DictionaryAttr] | None, index: int) -> Itera
     if attributes is None:
         return
     for name, value in attributes.data[index].data.items():
-        match value:
-            case UnitAttr() if name in PROMISES:
-                yield PROMISES[name]
-            case _:
-                raise CompileError("SW0250", f"{name} = {value} is no attribute of a parameter")
+        if name not in PROMISES or not isinstance(value, UnitAttr):
+            raise CompileError("SW0250", f"{name} = {value} is no attribute of a parameter")
+        yield PROMISES[name]
 
 
 def _refuse_unknown(op: Operation, what: str, known: Container[str]) -> None:
