@@ -144,7 +144,6 @@ class Extremum(Reduction, abc.ABC):
     """
 
     EMPTY: ClassVar = False
-    OF_BOOLS: ClassVar[np.ufunc]
     DTYPES: ClassVar = (*NUMBERS, "bool")
 
     @property
@@ -153,7 +152,8 @@ class Extremum(Reduction, abc.ABC):
 
     def reference(self, *operands: Array) -> Array:
         if operands[0].dtype == np.bool_:
-            return np.asarray(self.OF_BOOLS.reduce(operands[0], axis=self.axes.data))
+            start = self.COMBINE is Combine.MIN
+            return np.asarray(self.NUMPY.reduce(operands[0], self.axes.data, initial=start))
         return super().reference(*operands)
 
     def slopes(self) -> Slope:
@@ -170,7 +170,6 @@ class ReduceMax(Extremum):
     name = "nd.reduce_max"
     COMBINE: ClassVar = Combine.MAX
     NUMPY: ClassVar = np.maximum
-    OF_BOOLS: ClassVar = np.logical_or
 
 
 @irdl_op_definition
@@ -180,7 +179,6 @@ class ReduceMin(Extremum):
     name = "nd.reduce_min"
     COMBINE: ClassVar = Combine.MIN
     NUMPY: ClassVar = np.minimum
-    OF_BOOLS: ClassVar = np.logical_and
 
 
 @irdl_op_definition
