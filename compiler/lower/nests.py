@@ -144,15 +144,13 @@ def _read(s: Scalars, source: SSAValue, at: tuple[Index, ...], dtype: str) -> Sc
     conditions = [] if s.condition is None else [s.condition.value]
     properties = {"access": access, **segments(1, len(operands), len(conditions))}
     operands = [source, *operands, *conditions]
-    op = construct(ReadOp, operands, (SCALARS[dtype],), properties, s.location)
-    append(s.block, op)
-    return Scalar(op.result, dtype)
+    return Scalar(s.write(ReadOp, operands, (SCALARS[dtype],), properties).result, dtype)
 
 
 def _write(s: Scalars, scalar: Scalar, target: SSAValue, at: tuple[Index, ...]) -> None:
     access, operands = _access(at)
     operands = [scalar.value, target, *operands]
-    append(s.block, construct(WriteOp, operands, (), {"access": access}, s.location))
+    s.write(WriteOp, operands, (), {"access": access})
 
 
 def _access(at: tuple[Index, ...]) -> tuple[AccessAttr, list[SSAValue]]:
