@@ -199,14 +199,11 @@ def contraction_of(analysis: Analysis, first: int = 0) -> Contraction | str:
     outer = tuple(axis for axis in varying if axis is not columns)
 
     def suits(axis: Axis) -> tuple[int, bool]:
-        return _height(axis), Factor(analysis, fold, left, axis).is_contiguous
+        """How far tiles can use an axis, which is as far as the tallest goes; then how it lies."""
+        height = min(TALLEST, length(axis.size))
+        return height, Factor(analysis, fold, left, axis).is_contiguous
 
     rows = max(reversed(inner), key=suits, default=None)
     middle = tuple(axis for axis in inner if axis is not rows)
     factors = Factor(analysis, fold, left, rows), Factor(analysis, fold, right, lanes)
     return Contraction(analysis, fold, *factors, lanes, columns, rows, middle, outer)
-
-
-def _height(axis: Axis) -> int:
-    """How far tiles can use an axis: as far as the tallest goes."""
-    return min(TALLEST, length(axis.size))

@@ -202,9 +202,7 @@ class _Groups:
         if place.type == member.type:
             return place
         view = view_at(place, Size.of(0), buffer_type(member), self.function.location)
-        home = self.function.body.block
-        inside = isinstance(place, OpResult)
-        Rewriter.insert_op(
-            view, InsertPoint.after(place.op) if inside else InsertPoint.at_start(home)
-        )
+        start = InsertPoint.at_start(self.function.body.block)
+        where = InsertPoint.after(place.op) if isinstance(place, OpResult) else start
+        Rewriter.insert_op(view, where)
         return view.result
