@@ -2,7 +2,7 @@
 
 A network whose channels come first has its convolutions between transpositions. What is computed
 between one and the next, element by element, is computed before the first, which then stands
-before the second, and both are gone.
+before the second, and both are gone. So is what is joined, cut out, reversed or padded there.
 """
 
 from collections import defaultdict
@@ -19,13 +19,14 @@ from xdsl.rewriter import Rewriter
 from stepwell.compiler.ops.creation import Constant
 from stepwell.compiler.ops.emission import Parameters, emitting_before
 from stepwell.compiler.ops.families import Elementwise
-from stepwell.compiler.ops.joining import Concatenate
-from stepwell.compiler.ops.movement import Broadcast, Transpose, inverse
+from stepwell.compiler.ops.joining import Concatenate, Pad
+from stepwell.compiler.ops.movement import Broadcast, Reverse, Slice, Transpose, inverse
 from stepwell.compiler.ops.value import Value, emitted
 
 Axes = tuple[int, ...]
-Movable = Elementwise | Concatenate
-"""What gives of transposed operands what it gives of the operands, transposed."""
+Movable = Elementwise | Concatenate | Pad | Reverse | Slice
+"""What gives of transposed operands what it gives of the operands, transposed, if its parameters
+say of the axes before what they say of those behind."""
 
 
 @final
@@ -62,14 +63,26 @@ def _move(op: Movable, wanted: Set[Axes]) -> None:
 
 
 def _parameters(op: Movable, axes: Axes) -> Parameters:
-    """Those with which it says of its operands before what it says of them transposed."""
-    given = op.parameters
-    return {**given, "axis": axes[given["axis"]]} if isinstance(op, Concatenate) else given
+    """Those that say it of the axes before: they are numbers of axes, or have an entry for each."""
+    parameters, back = op.parameters, inverse(axes)
+    for name, value in parameters.items():
+        match name:
+            case "axis":
+                parameters[name] = axes[value]
+            case "axes":
+                parameters[name] = tuple(map(axes.__getitem__, value))
+            case "low" | "high" | "interior" | "start" | "shape" | "step":
+                parameters[name] = tuple(value[axis] for axis in back)
+            case _:
+                pass
+    return parameters
 
 
 def _before(x: SSAValue, axes: Axes) -> Value:
-    """What is `x` once it is transposed."""
+    """What is `x` once it is transposed; a single element (what a pad fills with) is itself."""
     value, back = Value(x), inverse(axes)
+    if not value.rank:
+        return value
     shape = tuple(value.shape[axis] for axis in back)
     match x.owner:
         case Constant() as owner:

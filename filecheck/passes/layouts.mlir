@@ -54,6 +54,24 @@ nd.func @side_by_side(%x: tensor<4x5x3xf32>, %y: tensor<4x5x2xf32>) {
 // CHECK-NEXT:    %[[C:.*]] = nd.concatenate %x, %y axis <2>
 // CHECK-NEXT:    nd.return %[[C]]
 
+// What is cut out, turned around or padded is so along the axes before, so that what was computed
+// for it is not transposed either.
+nd.func @cut(%x: tensor<4x5x6xf32>, %fill: tensor<f32>) {
+  %t = nd.transpose %x axes <[2, 0, 1]> : tensor<4x5x6xf32> -> tensor<6x4x5xf32>
+  %e = nd.exp %t : tensor<6x4x5xf32>
+  %c = nd.slice %e from <[1, 0, 2]> to <[2, 4, 3]> step <[2, 1, 1]> : tensor<6x4x5xf32> -> tensor<2x4x3xf32>
+  %r = nd.reverse %c axes <[0, 2]> : tensor<2x4x3xf32> -> tensor<2x4x3xf32>
+  %p = nd.pad %r with %fill low <[1, 2, 3]> high <[0, 0, 0]> interior <[0, 0, 1]> : tensor<2x4x3xf32>, tensor<f32> -> tensor<3x6x8xf32>
+  %u = nd.transpose %p axes <[1, 2, 0]> : tensor<3x6x8xf32> -> tensor<6x8x3xf32>
+  nd.return %u : tensor<6x8x3xf32>
+}
+// CHECK-LABEL: nd.func @cut
+// CHECK-NEXT:    %[[E:.*]] = nd.exp %x
+// CHECK-NEXT:    %[[C:.*]] = nd.slice %[[E]] from <[0, 2, 1]> to <[4, 3, 2]> step <[1, 1, 2]>
+// CHECK-NEXT:    %[[R:.*]] = nd.reverse %[[C]] axes <[2, 1]>
+// CHECK-NEXT:    %[[P:.*]] = nd.pad %[[R]] with %fill low <[2, 3, 1]> high <[0, 0, 0]> interior <[0, 1, 0]>
+// CHECK-NEXT:    nd.return %[[P]]
+
 // So it is in regions.
 nd.func @in_a_region(%c: tensor<i1>, %x: tensor<4x3xf32>) {
   %r = nd.if %c(%x) {

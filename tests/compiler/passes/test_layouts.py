@@ -20,11 +20,15 @@ from stepwell.compiler.ops.value import Value, full
 from stepwell.compiler.passes.layouts import Layouts
 from stepwell.runtime.sizes import Size
 
+ONE = Size.of(1)
 CUBE = (Size.of(2),) * 3
 """All sizes are alike, so that no wrong axis is refused."""
 AXES = list(permutations(range(3)))
 Step = tuple[str, int, int, int]
-NAMES = ("transpose", "transpose", "exp", "add", "broadcast", "constant", "concatenate")
+NAMES = (
+    *("transpose", "transpose", "exp", "add", "broadcast", "constant"),
+    *("concatenate", "slice", "reverse", "pad"),
+)
 STEPS = st.lists(
     st.tuples(st.sampled_from(NAMES), st.integers(0, 2), st.integers(0, 9), st.integers(0, 5)),
     min_size=3,
@@ -52,6 +56,13 @@ def write(steps: Sequence[Step], *arguments: Value) -> list[Value]:
             pool.append(x + y)
         elif name == "concatenate" and alike:
             pool.append(concatenate([x, y], number % 3))
+        elif name == "slice" and x.shape[number % 3] != ONE:
+            pool.append(x.part(number % 3, ONE, ONE))
+        elif name == "reverse":
+            pool.append(x.apply("reverse", axes=AXES[number][: second % 3]))
+        elif name == "pad":
+            low, high = (tuple(Size.of(n == axis) for n in range(3)) for axis in AXES[number][:2])
+            pool.append(x.pad(full(second, x.dtype), low, high))
         if not second:
             outputs.append(pool[-1])
     return [*outputs, pool[-1]]
