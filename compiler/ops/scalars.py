@@ -6,7 +6,7 @@ A program is built once per kernel and holds for every index, so that a rule use
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial, reduce
 
 from xdsl.dialects.arith import ConstantOp
@@ -95,28 +95,22 @@ class Writer:
         self.block = outer
 
 
+@dataclass(eq=False)
 class Scalars(Writer):
     """Writes a scalar program into a block, at the place and with the location that are current;
     for `lanes` elements at once where it neither folds nor asks for constants or indices."""
 
-    def __init__(
-        self,
-        block: Block,
-        location: LocationAttr,
-        factors: AxisFactors | None = None,
-        chain: Chain | None = None,
-        lanes: int = 1,
-    ):
-        super().__init__(block, location)
+    factors: AxisFactors = field(default_factory=dict[int, Shape])
+    chain: Chain | None = None
+    """The axis along which this program has prefixes, or should have."""
+    lanes: int = 1
+
+    def __post_init__(self) -> None:
         self.condition: Scalar | None = None
-        self.wanted: AxisFactors = dict(factors or {})
+        self.wanted = dict(self.factors)
         """The factors with which no index of this program would need a division by an axis."""
-        self.chain = chain
-        """The axis along which this program has prefixes, or should have."""
         self._scan = Block()
         self._scan_sizes: Shape = ()
-        self._lanes = lanes
-        self._factors = factors or {}
         self._axis_count = 0
         self._places: dict[SSAValue, tuple[int, int]] = {}
         self._extents: dict[SSAValue, Size] = {}
@@ -133,7 +127,7 @@ class Scalars(Writer):
         for extent in shape:
             number = self._axis_count
             self._axis_count += 1
-            factors = self._factors.get(number, (extent,))
+            factors = self.factors.get(number, (extent,))
             chain = self.chain if self.chain is not None and self.chain.axis == number else None
             home = block if chain is None else self._scan
             values = [home.insert_arg(INDEX, len(home.args)) for _ in factors]
@@ -356,7 +350,7 @@ class Scalars(Writer):
         if extent is None or coefficient != ONE or (extent // size) * size != extent:
             return
         number, position = self._places[value]
-        factors = self._factors.get(number, (extent,))
+        factors = self.factors.get(number, (extent,))
         if self.wanted.get(number, factors) == factors:
             split = (*factors[:position], extent // size, size, *factors[position + 1 :])
             self.wanted[number] = split
@@ -399,7 +393,7 @@ class Scalars(Writer):
         properties: Mapping[str, Attribute] = NOTHING,
     ) -> Scalar:
         values = [each.value for each in operands]
-        type = scalar_type(dtype, self._lanes)
+        type = scalar_type(dtype, self.lanes)
 
         def make() -> Scalar:
             return Scalar(self.write(kind, values, (type,), properties).results[0], dtype)
