@@ -5,7 +5,7 @@ from typing import NamedTuple, final
 
 from stepwell.runtime.arguments import mismatch
 from stepwell.runtime.devices.array import Value
-from stepwell.runtime.entry import Argument, Entry, Result, SizeRange
+from stepwell.runtime.entry import Argument, Entry, Result
 from stepwell.runtime.errors import CallError, LoadError
 from stepwell.runtime.sizes import Size
 
@@ -40,27 +40,24 @@ class Symbols:
         SW0404 if it is multiplied by a zero and so not determined.
         """
         values: dict[str, int] = {}
-        for symbol, solution in self._solutions.items():
-            values[symbol] = self._value(
-                self._ranges[symbol], solution, arrays[solution.argument], values
-            )
+        for name in self._solutions:
+            values[name] = self._value(name, arrays, values)
         for i, (argument, array) in enumerate(zip(self._arguments, arrays, strict=True)):
             if not _agrees(argument, array, values):
                 raise mismatch(argument, array, self._given(i, values))
         return values
 
-    def _value(
-        self, symbol: SizeRange, solution: Solution, array: Value, values: Mapping[str, int]
-    ) -> int:
-        argument = self._arguments[solution.argument]
+    def _value(self, name: str, arrays: Sequence[Value], values: Mapping[str, int]) -> int:
+        symbol, solution = self._ranges[name], self._solutions[name]
+        argument, array = self._arguments[solution.argument], arrays[solution.argument]
         factor = solution.factor.evaluate(values)
         length = array.shape[solution.axis] - solution.offset.evaluate(values)
         if factor == 0:
-            raise CallError("SW0404", f"{self._name}: no shape tells {symbol.name} in this call")
+            raise CallError("SW0404", f"{self._name}: no shape tells {name} in this call")
         if length % factor or length < 0:
             raise mismatch(argument, array)
         if length // factor not in symbol:
-            raise mismatch(argument, array, f" with {symbol.name} in {symbol}", code="SW0403")
+            raise mismatch(argument, array, f" with {name} in {symbol}", code="SW0403")
         return length // factor
 
     def _given(self, argument: int, values: Mapping[str, int]) -> str:
