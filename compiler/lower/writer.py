@@ -315,9 +315,7 @@ class Writer:
     # Memory.
 
     def stack(self, type: BufferType) -> SSAValue:
-        op = construct(StackOp, (), (type,), NOTHING, self.location)
-        append(self._levels[self._floor].block, op)
-        return op.result
+        return self.pure(StackOp, (), type)
 
     def view(self, base: SSAValue, offset: Bound, type: BufferType) -> SSAValue:
         """A buffer within another one, so many of its elements from its start."""
