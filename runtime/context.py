@@ -141,8 +141,7 @@ class Host:
         """`see` takes the place of `_view` where arrays do not lie in the host's memory."""
         self._name = name
         self._see = see or _view
-        self._sites = entry.sites
-        self._imports = entry.imports
+        self._entry = entry
         self._sizes = [size.name for size in entry.sizes]
         self._raised: dict[int, BaseException] = {}
 
@@ -151,7 +150,7 @@ class Host:
 
         (What ctypes makes for it lies on a page that is writable and executable.)
         """
-        if all(site.kind != "print" for site in self._sites):
+        if all(site.kind != "print" for site in self._entry.sites):
             return 0, None
         function = HostFunction(self)
         return ctypes.cast(function, ctypes.c_void_p).value or 0, function
@@ -160,9 +159,9 @@ class Host:
         """Prints the site's text; operands and sizes are addresses of C arrays."""
         try:
             values = dict(zip(self._sizes, _int64s(sizes, len(self._sizes)), strict=True))
-            types = self._sites[site].operands
+            types = self._entry.sites[site].operands
             arrays = map(self._see, types, _int64s(operands, len(types)), [values] * len(types))
-            print(filled(self._sites[site].text, list(arrays)), flush=True)
+            print(filled(self._entry.sites[site].text, list(arrays)), flush=True)
         except BaseException as error:  # even KeyboardInterrupt must wait until C has returned
             self._raised[context] = error
             return 1
@@ -174,12 +173,12 @@ class Host:
         raised = self._raised.pop(context.address, None)
         if raised is not None and not isinstance(raised, Exception):
             return raised
-        if code == Error.CUSTOM and site < len(self._imports):
-            sentence = f"{self._name}: the C function {self._imports[site]} failed"
+        if code == Error.CUSTOM and site < len(self._entry.imports):
+            sentence = f"{self._name}: the C function {self._entry.imports[site]} failed"
             return CallError("SW0412", sentence)
-        if code not in (Error.ASSERTION, Error.HOST) or site >= len(self._sites):
+        if code not in (Error.ASSERTION, Error.HOST) or site >= len(self._entry.sites):
             return CallError("SW0412", f"{self._name} failed with code {code} at site {site}")
-        text, where = self._sites[site].text, self._sites[site].where
+        text, where = self._entry.sites[site].text, self._entry.sites[site].where
         if code == Error.ASSERTION:
             return CallError("SW0410", f"{self._name}: {text}", where=where)
         failed = CallError("SW0411", f"{self._name}: print failed: {raised}", where=where)
