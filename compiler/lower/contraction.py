@@ -122,11 +122,6 @@ class Contraction:
         axes = self.analysis.axes_of(self.fold)
         return () if several else blocks_of(self.fold, axes, positions)
 
-    def parts(self, positions: int) -> int:
-        """How many blocks of about so many positions a chunk has: one, where they are no parts; 0,
-        where all is one block."""
-        return parts_of(self.fold, self.analysis.axes_of(self.fold), self.blocks(positions))
-
 
 def blocks_of(fold: FoldOp, axes: Sequence[Axis], positions: int) -> tuple[tuple[Axis, int], ...]:
     """Of a fold's axes some, and how far a block of about so many positions goes along each: whole
@@ -145,7 +140,8 @@ def blocks_of(fold: FoldOp, axes: Sequence[Axis], positions: int) -> tuple[tuple
 
 
 def parts_of(fold: FoldOp, axes: Sequence[Axis], blocks: Sequence[tuple[Axis, int]]) -> int:
-    """How many of these blocks a chunk has: 0, where all is one block."""
+    """How many of these blocks a chunk has: one, where they are no parts; 0, where all is one
+    block."""
     steps = chunk_steps(fold, axes) or 1
     return max(1, steps // blocks[0][1]) if blocks else 0
 

@@ -20,7 +20,7 @@ from stepwell.compiler.lower.analysis import Analysis, Axis, lanes_of
 from stepwell.compiler.lower.blocking import is_in_a_row
 from stepwell.compiler.lower.blocks import Blocks
 from stepwell.compiler.lower.bodies import Ahead, BodyWriter, Mask, Ready, Spread, masks
-from stepwell.compiler.lower.contraction import Contraction, contraction_of
+from stepwell.compiler.lower.contraction import Contraction, contraction_of, parts_of
 from stepwell.compiler.lower.costs import length
 from stepwell.compiler.lower.dots import Recipe, Words
 from stepwell.compiler.lower.folds import Block
@@ -113,9 +113,10 @@ class TiledProduct:
         self.width = lanes_of((self.element,), plan.bytes)
         self.packs_left = "left" in plan.pack and self.contraction.left.may_pack
         self.packs_right = "right" in plan.pack and self.contraction.right.may_pack
-        self.blocks = Blocks(self.contraction.blocks(plan.kc), self.contraction.parts(plan.kc))
-        steps = {axis.value: Size.of(steps) for axis, steps in self.blocks.steps}
-        axes = self.analysis.axes_of(self.contraction.fold)
+        fold, blocks = self.contraction.fold, self.contraction.blocks(plan.kc)
+        axes = self.analysis.axes_of(fold)
+        self.blocks = Blocks(blocks, parts_of(fold, axes, blocks))
+        steps = {axis.value: Size.of(step) for axis, step in blocks}
         depth = count_of(Size.of(steps.get(axis.value, axis.size)) for axis in axes)
         left, right = self.contraction.left, self.contraction.right
         lanes = self.width * plan.nv
