@@ -31,8 +31,7 @@ class GridFrame(OutlinedFrame):
     def __init__(
         self, outer: Frame, device: Program, build: LlvmBuilder, body: Block, index: IntegerType
     ) -> None:
-        self.index = index
-        super().__init__(outer, device, build)
+        super().__init__(device, build, outer, index=index)
         self._body = body
         self.given: list[SSAValue] = []
         """The host's values, in the order of the parameters."""

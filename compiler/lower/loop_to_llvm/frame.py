@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import final
 
@@ -47,18 +48,19 @@ def refusal(op: Operation) -> CompileError:
     )
 
 
+@dataclass(eq=False)
 class Frame(ABC):
     """A function or a task. Its entry block stays open for places, sizes and what is fetched."""
 
-    index: IntegerType = i64
+    program: Program
+    build: LlvmBuilder
+    index: IntegerType = field(default=i64, kw_only=True)
     """What indices and sizes are."""
 
-    def __init__(self, program: Program, build: LlvmBuilder) -> None:
-        self.program = program
-        self.build = build
+    def __post_init__(self) -> None:
         self.values = Values(self.fetch)
-        self.sizes = Sizes(build, self.symbol, self.index)
-        self._start = build.enter(Block())
+        self.sizes = Sizes(self.build, self.symbol, self.index)
+        self._start = self.build.enter(Block())
         self._types: dict[int, Attribute] = {}
 
     def lower(self, block: Block) -> None:
@@ -131,46 +133,40 @@ class Frame(ABC):
 
 
 @final
+@dataclass(eq=False)
 class FunctionFrame(Frame):
     """A function, which defines all that it uses."""
 
-    def __init__(
-        self,
-        program: Program,
-        build: LlvmBuilder,
-        symbols: Mapping[str, SSAValue],
-        context: SSAValue | None,
-        shown_sizes: SSAValue | None,
-    ) -> None:
-        super().__init__(program, build)
-        self._symbols = symbols
-        self._context = context
-        self._shown_sizes = shown_sizes
+    symbols: Mapping[str, SSAValue]
+    given_context: SSAValue | None
+    given_sizes: SSAValue | None
 
     def fetch(self, value: SSAValue) -> SSAValue:
         raise KeyError(f"{value} is used, but not defined")
 
     def symbol(self, name: str) -> SSAValue:
-        return self._symbols[name]
+        return self.symbols[name]
 
     @property
     def context(self) -> SSAValue:
-        assert self._context is not None
-        return self._context
+        assert self.given_context is not None
+        return self.given_context
 
     @property
     def shown_sizes(self) -> SSAValue:
         """Where the sizes lie that the entry point was called with."""
-        assert self._shown_sizes is not None
-        return self._shown_sizes
+        assert self.given_sizes is not None
+        return self.given_sizes
 
 
+@dataclass(eq=False)
 class OutlinedFrame(Frame, ABC):
     """A body that became a function of its own, to which what is defined outside is handed over."""
 
-    def __init__(self, outer: Frame, program: Program, build: LlvmBuilder) -> None:
-        super().__init__(program, build)
-        self.outer = outer
+    outer: Frame
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self._copies: dict[SSAValue, SSAValue] = {}
 
     def fetch(self, value: SSAValue) -> SSAValue:
@@ -207,7 +203,7 @@ class TaskFrame(OutlinedFrame):
     """The body of a parallel loop: what is defined outside comes in slots of eight bytes."""
 
     def __init__(self, outer: Frame, build: LlvmBuilder, slots: SSAValue) -> None:
-        super().__init__(outer, outer.program, build)
+        super().__init__(outer.program, build, outer)
         self._slots = slots
         self.captured: dict[SSAValue, int] = {}
         """Values of the function around the task, with the number of the first slot of each."""
