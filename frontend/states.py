@@ -170,7 +170,7 @@ def _copy(array: Array) -> Weight:
     """The values as they are now, whatever becomes of the user's own array."""
     values: NDArray[Any] = np.array(array.value, order="C")
     values.flags.writeable = False
-    return Weight.of(values)
+    return Weight(values=values)
 
 
 @final

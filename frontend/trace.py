@@ -58,7 +58,7 @@ class Trace:
         if id(value) not in self.weights:
             shape = tuple(map(Size.of, value.shape))
             dtype = BY_NUMPY[value.dtype].name
-            kept = Weight.of(arranged(value, ()) if _may_change(value) else value)
+            kept = Weight(values=arranged(value, ()) if _may_change(value) else value)
             op = emit("weight", [], value=kept, dtype=dtype, shape=shape)
             self.weights[id(value)] = value, Value(op.results[0])
         return self.weights[id(value)][1]

@@ -103,7 +103,7 @@ def _restored_origin(field: Field, structure: Structure) -> Weight:
     if isinstance(field.value, int):
         return structure.weights[field.count()]
     dtype, values = field.items()
-    return Weight.of(np.array(values.json(), BY_NAME[dtype.text()].numpy))
+    return Weight(values=np.array(values.json(), BY_NAME[dtype.text()].numpy))
 
 
 def _size(field: Field) -> Size:

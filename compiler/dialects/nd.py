@@ -164,9 +164,10 @@ MOVES: Mapping[str, Callable[[NDArray[Any], Sequence[int]], NDArray[Any]]] = {
 class Weight:
     """An array that is part of a program: equal to another of its dtype, shape and bytes.
 
-    In text it is the SHA-256 of these, which takes long and is computed when it is asked for; a
-    weight that was parsed has no `values`, and equals another that was parsed by its hash. What is
-    another weight, its `source`, after some `moves`, is moved when its values are asked for.
+    The `values` that it is given must not change from then on. In text it is the SHA-256 of these,
+    which takes long and is computed when it is asked for; a weight that was parsed has no `values`,
+    and equals another that was parsed by its hash. What is another weight, its `source`, after some
+    `moves`, is moved when its values are asked for.
     """
 
     __slots__ = ("__weakref__", "_few", "_moved", "_sha", "_values", "moves", "source")
@@ -186,11 +187,6 @@ class Weight:
         self.source = source
         self.moves = moves
         self._moved = WeakValueDictionary[Moves, Weight]()
-
-    @staticmethod
-    def of(values: NDArray[np.generic]) -> "Weight":
-        """The weight with these values, which must not change from now on."""
-        return Weight(values=values)
 
     def moved(self, moves: Moves) -> "Weight":
         """This weight after some moves: one object for all who ask, which is moved but once."""

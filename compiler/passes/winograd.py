@@ -175,7 +175,7 @@ def _weight(value: Value) -> tuple[Weight, Moves] | None:
 
 def _weighted(matrix: Matrix) -> Value:
     shape = tuple(map(Size.of, matrix.shape))
-    return _constant(Weight.of(matrix.astype(np.float32)), shape)
+    return _constant(Weight(values=matrix.astype(np.float32)), shape)
 
 
 def _constant(weight: Weight, shape: Shape) -> Value:

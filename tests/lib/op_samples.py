@@ -141,7 +141,10 @@ SAMPLES: Mapping[str, Sequence[Sample]] = {
         ((), {"value": Literal.of(True, "bool"), "shape": (2,)}),
     ),
     "weight": (
-        ((), {"value": Weight.of(np.arange(6.0).reshape(2, 3)), "dtype": "f64", "shape": (2, 3)}),
+        (
+            (),
+            {"value": Weight(values=np.arange(6.0).reshape(2, 3)), "dtype": "f64", "shape": (2, 3)},
+        ),
     ),
     "iota": (
         ((), {"shape": (4,), "axis": 0, "dtype": "i64"}),

@@ -63,7 +63,7 @@ def test_the_order_of_operands_and_of_results_counts() -> None:
 
 def weights(*values: Sequence[float]) -> Structure:
     def write() -> list[Value]:
-        kept = [Weight.of(np.array(each, "f4")) for each in values]
+        kept = [Weight(values=np.array(each, "f4")) for each in values]
         shape = (Size.of(2),)
         ops = [emit("weight", [], value=each, dtype="f32", shape=shape) for each in kept]
         return [Value(op.results[0]) for op in ops]

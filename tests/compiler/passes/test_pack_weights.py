@@ -28,7 +28,9 @@ def weight(shape: Sequence[int], dtype: str = "f32") -> Value:
     """Small integers, of which all sums are exact."""
     values = RANDOM.integers(-4, 5, shape).astype({"f32": "f4", "f64": "f8"}[dtype])
     sizes = tuple(map(Size.of, shape))
-    return Value(emit("weight", [], value=Weight.of(values), dtype=dtype, shape=sizes).results[0])
+    return Value(
+        emit("weight", [], value=Weight(values=values), dtype=dtype, shape=sizes).results[0]
+    )
 
 
 def numbers(shape: Sequence[int], dtype: str) -> NDArray[Any]:

@@ -55,7 +55,9 @@ def program(
 def weight(values: object) -> Value:
     assert isinstance(values, np.ndarray)
     shape = tuple(map(Size.of, values.shape))
-    return Value(emit("weight", [], value=Weight.of(values), dtype="f32", shape=shape).results[0])
+    return Value(
+        emit("weight", [], value=Weight(values=values), dtype="f32", shape=shape).results[0]
+    )
 
 
 def convolutions(module: ModuleOp) -> int:
