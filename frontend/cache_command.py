@@ -15,7 +15,7 @@ SHOWN = 8
 WIDEST = 76
 
 
-def add_cache(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the commands below `stepwell cache`."""
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add(commands.add_parser("ls", help="list the entries, the last one used at the end"), _list)

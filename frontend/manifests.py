@@ -10,15 +10,12 @@ from stepwell.compiler.pipeline import Image
 from stepwell.runtime.devices.image import DeviceCode
 from stepwell.runtime.dtypes import BY_NAME, BY_NUMPY
 from stepwell.runtime.entry import Argument, ArrayType, Entry, Result, SizeRange
-from stepwell.runtime.manifest import Manifest, Target
+from stepwell.runtime.manifest import PRODUCER, Manifest, Target
 from stepwell.runtime.sizes import Size
 from stepwell.runtime.state import Nesting
 from stepwell.runtime.tree import Items
 from stepwell.signatures import Signature
 from stepwell.tracing import TracedFunction
-
-PRODUCER = "stepwell 0.1.0"
-"""What writes the files."""
 
 
 def manifest(

@@ -13,7 +13,7 @@ from stepwell.runtime.errors import StepwellError
 from stepwell.user_code import function_at, showing_the_users_line
 
 
-def add_tune(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
     add_function(parser)
     parser.add_argument(

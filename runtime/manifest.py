@@ -18,6 +18,9 @@ FORMAT: Final = 1
 RUNTIME: Final = 1
 """The runtime's version, which an artifact's `minimum_runtime` is compared with."""
 
+PRODUCER: Final = "stepwell 0.1.0"
+"""What writes artifacts."""
+
 Pairs: TypeAlias = tuple[tuple[int, int], ...]
 
 

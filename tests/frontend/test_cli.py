@@ -1,6 +1,7 @@
 """The command `stepwell`: what it writes, and one clear message for whatever is wrong."""
 
 import linecache
+import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import pytest
 from full_disk import full_disk
 from source_tree import ROOT
 from stepwell import compile
-from stepwell.cli import main
+from stepwell.cli import COMMANDS, main
 from stepwell.runtime import artifact
 from stepwell.runtime.errors import LONGEST
 
@@ -73,6 +74,39 @@ def nested() -> str:
 
 
 INPUTS = ("--input", "x=x.npy", "--input", "y=y.npy")
+
+
+WITHOUT_COMPILER = """
+import sys
+from stepwell.cli import COMMANDS, main
+status = main(sys.argv[1:])
+compiler = ("stepwell.compiler", "xdsl", "llvmlite")
+loaded = [name for name in sys.modules if name.startswith(compiler)]
+assert not loaded, loaded
+sys.exit(status)
+"""
+
+
+@pytest.mark.parametrize("arguments", [("run", *INPUTS), ("inspect",), ("verify",)])
+def test_what_uses_files_loads_no_compiler(nested: str, arguments: tuple[str, ...]) -> None:
+    command, *more = arguments
+    called = [sys.executable, "-c", WITHOUT_COMPILER, command, nested, *more]
+    run = subprocess.run(called, capture_output=True, text=True)
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    said = capsys.readouterr().out
+    assert all(f"    {name}" in said and purpose[:20] in said for name, purpose in COMMANDS.items())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    assert "options:" in capsys.readouterr().out
 
 
 def test_results_go_to_files_by_name(nested: str) -> None:
