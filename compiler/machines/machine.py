@@ -50,6 +50,10 @@ class Machine:
         second cache, since in the first it would take the places of what is read now."""
         return self.streams == 1
 
+    def lanes(self, element_bytes: int) -> int:
+        """How many elements a vector register holds."""
+        return self.vector_bytes // element_bytes
+
     def has(self, dot: Dot, bytes: int | None = None) -> bool:
         """Whether there is this instruction, for vectors as wide as the registers, or for tiles of
         so many bytes."""

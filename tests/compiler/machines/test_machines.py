@@ -41,6 +41,10 @@ def test_instructions_belong_to_features() -> None:
     assert (has["aarch64"], has["aarch64-dotprod"]) == (set(), {"sdot", "udot"})
 
 
+def test_lanes_of_a_register() -> None:
+    assert (X86_64_V3.lanes(4), X86_64_V4.lanes(4), X86_64_V4.lanes(8)) == (8, 16, 8)
+
+
 def test_places_of_a_line_repeat_after_whole_pages_or_powers_of_two() -> None:
     """So many sets as the bits of an address can tell apart."""
     for each in MACHINES.values():
