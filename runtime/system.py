@@ -29,24 +29,33 @@ X86_FEATURES: Final = {
     "pni": "sse3",
     "sse4_1": "sse4.1",
     "sse4_2": "sse4.2",
+    "pclmulqdq": "pclmul",
     "abm": "lzcnt",
     "bmi1": "bmi",
+    "lm": "64bit",
     "lahf_lm": "sahf",
+    "rdrand": "rdrnd",
+    "sha_ni": "sha",
+    "3dnowprefetch": "prfchw",
     "avx_vnni": "avxvnni",
     "amx_tile": "amx-tile",
     "amx_int8": "amx-int8",
     "amx_bf16": "amx-bf16",
 }
-"""Linux's flags of an x86-64 processor that LLVM calls otherwise, as far as code asks for what they
-say; it also drops `avx512_`'s bar."""
+"""Linux's flags of an x86-64 processor that LLVM calls otherwise; it also drops `avx512_`'s bar."""
 
 ARM_FEATURES: Final = {
     "fp": "fp-armv8",
     "asimd": "neon",
     "asimdhp": "fullfp16",
     "asimddp": "dotprod",
+    "asimdrdm": "rdm",
+    "asimdfhm": "fp16fml",
     "atomics": "lse",
     "crc32": "crc",
+    "lrcpc": "rcpc",
+    "fcma": "complxnum",
+    "jscvt": "jsconv",
 }
 """Linux's flags of an aarch64 processor that LLVM calls otherwise."""
 
