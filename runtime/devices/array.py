@@ -6,7 +6,7 @@ from typing import Any, Final, TypeAlias, cast, final
 import numpy as np
 
 from stepwell.runtime.devices.device import Device
-from stepwell.runtime.devices.interchange import Foreign, capsule, interface
+from stepwell.runtime.devices.interchange import Foreign, capsule, forget_refused, interface
 from stepwell.runtime.dtypes import Array
 
 CPU_KIND: Final = 1
@@ -52,6 +52,7 @@ class DeviceArray:
     @staticmethod
     def empty(device: Device, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> "DeviceArray":
         """An array whose elements may be anything (CallError SW0414)."""
+        forget_refused()
         size = prod(shape) * dtype.itemsize
         return DeviceArray(device, shape, dtype, Memory(device, size))
 

@@ -5,6 +5,7 @@ https://numba.readthedocs.io/en/stable/cuda/cuda_array_interface.html)
 """
 
 import ctypes
+import sys
 from collections.abc import Sequence
 from functools import cache
 from math import prod
@@ -68,7 +69,6 @@ class Tensor(ctypes.Structure):
 
 
 Delete: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
-Destroy: Final = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)
 _api: Final = ctypes.pythonapi
 _new: Final = ctypes.PYFUNCTYPE(
     ctypes.py_object, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p
@@ -116,37 +116,53 @@ class Placed(Protocol):
 
 _given: Final[dict[int, tuple[Tensor, Placed]]] = {}
 """What others hold, by the address of its description, until they delete it."""
+_open: Final[dict[int, tuple[object]]] = {}
+"""The capsules that nobody may have taken yet, by the same address."""
+
+
+def _holders(capsule: tuple[object]) -> int:
+    return sys.getrefcount(capsule[0])
+
+
+ALONE: Final = _holders((object(),))
+"""As many as a capsule has that is in the table alone."""
 
 
 @cache
-def _callbacks() -> tuple[Any, Any]:
-    """What deletes a description, and what destroys a capsule, which nobody may have taken.
+def _delete() -> Any:
+    """What deletes a description. It is made on demand, since ctypes does so on a page that is
+    writable and executable."""
+    return Delete(lambda address: _given.pop(address, None))
 
-    They are made on demand, since ctypes does so on a page that is writable and executable.
+
+def forget_refused() -> None:
+    """Gives back what is in capsules that all let go and nobody took.
+
+    They have no destructor: one of Python's would hide the error for which nobody took them.
     """
-
-    def delete(address: int) -> None:
-        _given.pop(address, None)
-
-    def destroy(made: int) -> None:
-        if _is_called(made, GIVEN):
-            delete(_pointer(made, GIVEN) or 0)
-
-    return Delete(delete), Destroy(destroy)
+    for address, each in [*_open.items()]:
+        refused = _is_called(id(each[0]), GIVEN)
+        if not refused or _holders(each) == ALONE:
+            _open.pop(address, None)
+            if refused:
+                _given.pop(address, None)
 
 
 def capsule(array: Placed) -> object:
     """A DLPack capsule that keeps the array until who takes it deletes it."""
+    forget_refused()
     code, bits = NAMES[BY_NUMPY[array.dtype].name]
     kind, number = array.device.place
     shape = (ctypes.c_int64 * len(array.shape))(*array.shape)
-    delete, destroy = (ctypes.cast(each, ctypes.c_void_p) for each in _callbacks())
+    delete = ctypes.cast(_delete(), ctypes.c_void_p)
     tensor = Tensor(
         array.address, kind, number, len(shape), code, bits, 1, shape, None, 0, None, delete
     )
     address = ctypes.addressof(tensor)
     _given[address] = tensor, array
-    return _new(address, GIVEN, destroy)
+    made = _new(address, GIVEN, None)
+    _open[address] = (made,)
+    return made
 
 
 def interface(array: Placed) -> dict[str, Any]:
@@ -201,9 +217,10 @@ class Foreign:
 def _asked(value: Any, device: Device) -> object:
     """A capsule of the newest kind that the array's library knows."""
     try:
-        return value.__dlpack__(stream=device.stream, max_version=NEWEST)
-    except TypeError:
-        return value.__dlpack__(stream=device.stream)
+        try:
+            return value.__dlpack__(stream=device.stream, max_version=NEWEST)
+        except TypeError:
+            return value.__dlpack__(stream=device.stream)
     except BufferError as error:
         raise CallError("SW0422", f"an array on {device.name} is not shared: {error}") from error
 

@@ -54,8 +54,22 @@ def test_a_capsule_that_nobody_takes_gives_its_memory_back(device):
     capsule = there.__dlpack__()
     del there
     assert valid(capsule, b"dltensor")
-    assert under_test.allocations() == held
-    del capsule
+    another = DeviceArray.of(device, np.arange(6))
+    assert under_test.allocations() == held + 1
+    del capsule, another
+    DeviceArray.of(device, np.arange(6))
+    assert under_test.allocations() == held - 1
+    assert not interchange._open
+
+
+def test_a_library_that_cannot_use_the_array_says_why(device):
+    """NumPy lets the capsule go while its error is on its way."""
+    there = DeviceArray.of(device, np.arange(6))
+    held = under_test.allocations()
+    with pytest.raises((RuntimeError, BufferError), match="device"):
+        np.from_dlpack(there)
+    del there
+    DeviceArray.of(device, np.arange(6))
     assert under_test.allocations() == held - 1
 
 
@@ -175,10 +189,18 @@ class Refusing:
         raise BufferError("use tensor.detach()")
 
 
-def test_what_a_library_does_not_share(device):
+class RefusingBefore:
+    """What it did as before DLPack 1.0."""
+
+    def __dlpack__(self, *, stream):
+        raise BufferError("use tensor.detach()")
+
+
+@pytest.mark.parametrize("library", [Refusing, RefusingBefore])
+def test_what_a_library_does_not_share(device, library):
     said = f"SW0422: an array on {device.name} is not shared: use tensor.detach"
     with pytest.raises(CallError, match=said):
-        DeviceArray.borrowed(Refusing(), device)
+        DeviceArray.borrowed(library(), device)
 
 
 @pytest.mark.parametrize(
