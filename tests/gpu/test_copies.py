@@ -75,8 +75,21 @@ def test_a_wait_without_a_barrier_is_for_oneself_alone() -> None:
 def test_a_copy_to_where_others_still_read() -> None:
     body = COPY.format(**GOOD) + "\ncp.async.cg.shared.global [%d2], [%d3], 16;"
     x = numbers(256)
-    with pytest.raises(RaceError, match="reads it in"):
-        run(body + "\ncp.async.wait_all;", [x], [x], threads=64, top=TILE)
+    for ordered in ("", "\nbar.sync 0;"):
+        with pytest.raises(RaceError, match="reads it in"):
+            run(f"{body}{ordered}\ncp.async.wait_all;", [x], [x], threads=64, top=TILE)
+
+
+def test_a_wait_is_for_the_copies_of_who_waits() -> None:
+    half = "setp.lt.u32 %p1, %t, 32;\n@%p1 cp.async.wait_group 0;"
+    with pytest.raises(AccessError, match="to which a copy is still under way"):
+        run(
+            COPY.format(**{**GOOD, "wait": half}),
+            [numbers(256)],
+            [words(256)],
+            threads=64,
+            top=TILE,
+        )
 
 
 def test_a_source_that_changes_while_it_is_copied() -> None:

@@ -255,6 +255,7 @@ REFUSED = {
     "st.global.u32 [16], %t;": "uses the address 0x10, where there is no global memory",
     "mov.u64 %d1, 0;\nst.u32 [%d1], %t;": "uses the address 0x0, where there is no memory",
     "st.global.u32 [tile], %t;": "where there is no global memory",
+    "cvta.shared.u64 %d1, %i;\nst.global.u32 [%d1], 7;": "where there is no global memory",
 }
 
 

@@ -49,6 +49,19 @@ def test_a_barrier_of_the_warp_orders_its_lanes_and_no_others() -> None:
         run(body.replace("31", "63"), [], [words(64)], threads=64, top=TILE)
 
 
+def test_a_barrier_of_the_warp_orders_nothing_behind_it() -> None:
+    between = "bar.warp.sync -1;\nst.shared.u32 [%d2], 7;"
+    first = "mov.u64 %d1, tile;\nmad.lo.u64 %d2, %i, 4, %d1;\nst.shared.u32 [%d2], 0;\n"
+    with pytest.raises(RaceError):
+        run(
+            first + MIRRORED.format(between=between, with_=31),
+            [],
+            [words(64)],
+            threads=64,
+            top=TILE,
+        )
+
+
 def test_a_shuffle_orders_no_memory() -> None:
     body = MIRRORED.format(between="shfl.sync.idx.b32 %r9, %t, 0, 31, -1;", with_=31)
     with pytest.raises(RaceError):
@@ -129,6 +142,28 @@ def test_barriers_of_some_threads_order_those(order: Order) -> None:
         run(HANDOVER.format(release="", acquire=""), [], [words(64)], threads=64, top=TILE)
 
 
+def test_who_arrives_and_does_not_wait_is_before_nobody() -> None:
+    """The second warp may still read when the first writes again."""
+    body = """
+    setp.lt.u32 %p1, %t, 32;
+    and.b32 %r5, %t, 31;
+    mul.wide.u32 %d2, %r5, 4;
+    mov.u64 %d1, tile;
+    add.u64 %d2, %d2, %d1;
+    @%p1 st.shared.u32 [%d2], 1;
+    bar.sync 0;
+    @%p1 bra producer;
+    ld.shared.u32 %r1, [%d2];
+    bar.sync 1, 64;
+    bra out;
+producer:
+    bar.arrive 1, 64;
+    st.shared.u32 [%d2], 9;
+out:"""
+    with pytest.raises(RaceError, match=r"`ld\.shared\.u32 %r1"):
+        run(body, threads=64, top=TILE)
+
+
 BLOCK = "mov.u32 %r8, %ctaid.x;\nmov.u32 %r9, %nctaid.x;\n"
 
 
@@ -198,6 +233,48 @@ def test_a_fence_and_an_atomic_operation_order_blocks(fence: str, order: Order) 
     for none in ("", "membar.cta;"):
         with pytest.raises(RaceError, match="in one launch"):
             run(LAST.format(fence=none), *arrays, blocks=4, order=order)
+
+
+STEPS = (
+    BLOCK
+    + """
+    setp.ne.u32 %p1, %t, 0;
+    @%p1 exit;
+    setp.eq.u32 %p1, %r8, 0;
+    setp.eq.u32 %p2, %r8, 1;
+    setp.eq.u32 %p3, %r8, 2;
+"""
+)
+"""One thread of each block; what the first three blocks do has a predicate."""
+FENCED = "{0} membar.gl;\n{0} atom.global.add.u32 %r1, [%a1+{1}], 1;\n{0} membar.gl;\n"
+UNORDERED = {
+    "an atomic operation and a plain read": (
+        "@%p1 red.global.add.u32 [%a0], 1;\n@%p2 ld.global.u32 %r1, [%a0];"
+    ),
+    "a fence of an earlier block": "@%p2 st.global.u32 [%a0], 1;\n@%p1 membar.gl;\n"
+    "atom.global.add.u32 %r1, [%a1], 1;\nmembar.gl;\n@%p3 ld.global.u32 %r2, [%a0];",
+    "what an earlier block has seen": "@%p1 st.global.u32 [%a0], 1;\n"
+    + FENCED.format("@%p1", 0)
+    + FENCED.format("@%p2", 0)
+    + "@%p3 ld.global.u32 %r1, [%a0];",
+    "one of two who read": "@!%p3 ld.global.u32 %r1, [%a0];\n"
+    + FENCED.format("@%p2", 0)
+    + FENCED.format("@%p3", 0)
+    + "@%p3 st.global.u32 [%a0], 1;",
+}
+
+
+@pytest.mark.parametrize("what", UNORDERED)
+def test_blocks_that_nothing_orders(what: str) -> None:
+    with pytest.raises(RaceError, match="in one launch"):
+        run(STEPS + UNORDERED[what], [words(2), words(2)], blocks=3)
+
+
+def test_what_a_block_has_seen_is_before_what_it_says() -> None:
+    """The first block tells the second one, which tells the third at another place."""
+    body = STEPS + "@%p1 st.global.u32 [%a0], 1;\n" + FENCED.format("@%p1", 0)
+    body += FENCED.format("@%p2", 0) + FENCED.format("@%p2", 4) + FENCED.format("@%p3", 4)
+    run(body + "@%p3 ld.global.u32 %r2, [%a0];", [words(2), words(2)], blocks=3)
 
 
 def test_what_is_read_past_the_caches_must_not_be_written() -> None:
