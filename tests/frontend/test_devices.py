@@ -144,6 +144,33 @@ def test_calls_that_come_again_give_the_same_bits(graphs):
     assert graphs
 
 
+def test_a_graph_is_of_one_shape():
+    """Of other shapes arrays may lie in the same place."""
+    f = sw.compile(lambda x: x.T + 1, "f32[M, N]", target=CARD)
+    for shape in [(2, 3)] * 3 + [(3, 2)] * 3:
+        x = sw.device_put(draw(*shape), CARD)
+        assert numpy.array_equal(f(x), draw(*shape).T + 1)
+        del x
+
+
+def test_a_graph_has_its_own_workspace(monkeypatch):
+    """What others have where that was before stays as it is."""
+    card, sizes = under_test.card(), []
+    allocate = card.allocate
+    f = sw.compile(lambda x: np.cumsum(np.cumsum(x)[::-1])[:3], "f32[50]", target=CARD)
+    x = sw.device_put(draw(50), CARD)
+    with monkeypatch.context() as patched:
+        patched.setattr(card, "allocate", lambda size: (sizes.append(size), allocate(size))[1])
+        wanted = f(x).tolist()
+    (size,) = {*sizes} - {12}
+    for _ in range(3):
+        assert f(x).tolist() == wanted
+    other = DeviceArray.of(card, numpy.full(size, 7, "u1"))
+    for _ in range(3):
+        assert f(x).tolist() == wanted
+    assert (numpy.asarray(other) == 7).all()
+
+
 def test_loops_that_the_device_ends_are_no_graphs(graphs):
     f = sw.jit(lambda x: sw.while_loop(lambda y: y.max() > 1, lambda y: y * 0.5, x), target=CARD)
     x = sw.device_put(numpy.float32([8, 3]), CARD)
@@ -259,6 +286,13 @@ def test_donated_arrays_hold_the_result():
     y = f(x)
     assert y.held.address == address
     assert numpy.array_equal(y, draw(64) + 1)
+
+
+def test_a_donated_array_that_is_given_twice_stays():
+    f = sw.compile(lambda x, y: x + y, x="f32[64]", y="f32[64]", target=CARD, donate="x")
+    x = sw.device_put(draw(64), CARD)
+    assert numpy.array_equal(f(x, x), 2 * draw(64))
+    assert numpy.array_equal(x, draw(64))
 
 
 def test_states_stay_on_the_device():
