@@ -121,10 +121,7 @@ class State(Mapping[str, Any]):
         if not argument.type.admits(array):
             raise mismatch(argument, array)
         copied = array.copy()
-        if isinstance(copied, np.ndarray):
-            return self._put(copied)
-        copied.device.wait()  # whose memory it was may use that again from now on
-        return copied
+        return self._put(copied) if isinstance(copied, np.ndarray) else copied
 
 
 _all: Final[WeakValueDictionary[int, State]] = WeakValueDictionary()

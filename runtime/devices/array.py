@@ -88,9 +88,12 @@ class DeviceArray:
         return first.address + first.nbytes > second.address
 
     def copy(self) -> "DeviceArray":
-        """A copy on the same device."""
+        """A copy on the same device. Of another library's memory it is done then: that may be used
+        again from there on."""
         made = DeviceArray.empty(self.device, self.shape, self.dtype)
         self.device.copy(made.address, self.address, self.nbytes)
+        if self.is_borrowed:
+            self.device.wait()
         return made
 
     def __deepcopy__(self, known: object) -> "DeviceArray":

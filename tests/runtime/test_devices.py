@@ -1,5 +1,6 @@
 """Models on a device: loaded from a file, called with arrays of the host and of the device."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -144,6 +145,21 @@ def test_a_call_waits_for_what_it_reads_of_others_memory(file, card, monkeypatch
     waits.clear()
     model(borrowed)
     assert waits == [None]
+
+
+def test_a_copy_of_others_memory_is_done_when_it_is_there(card, keeping, monkeypatch):
+    model, there = load(keeping, device=CARD), DeviceArray.of(card, W)
+    borrowed = DeviceArray.borrowed(there, card)
+    done = []
+    copy, wait = card.copy, card.wait
+    monkeypatch.setattr(card, "copy", lambda *given: (done.append("copy"), copy(*given)))
+    monkeypatch.setattr(card, "wait", lambda *given: (done.append("wait"), wait(*given)))
+    there.copy()
+    assert done == ["copy"]
+    borrowed.copy()
+    deepcopy(borrowed)
+    model.state["w"] = borrowed
+    assert done == ["copy"] + 3 * ["copy", "wait"]
 
 
 def test_arrays_that_are_not_aligned_are_copied(make, tmp_path, card):
