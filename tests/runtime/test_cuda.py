@@ -387,6 +387,8 @@ def test_the_interface_that_numba_and_cupy_read(parts):
         "data": (there.address, False),
         "stream": 77,
     }
+    there.writeable = False
+    assert there.__cuda_array_interface__["data"] == (there.address, True)
 
 
 def test_the_interface_has_no_address_for_nothing(parts):

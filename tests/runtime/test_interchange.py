@@ -230,6 +230,32 @@ def test_strides_that_say_what_is_so_anyway(device, there):
     np.testing.assert_array_equal(np.asarray(back), np.asarray(there))
 
 
+def test_an_array_that_begins_behind_its_memory(device, there):
+    capsule = there.__dlpack__()
+    ((tensor, _),) = interchange._given.values()
+    tensor.data, tensor.offset = there.address - 8, 8
+    back = DeviceArray.borrowed(Handed(capsule, device.place), device)
+    assert back.address == there.address
+
+
+def test_strides_of_nothing_do_not_matter(device):
+    nothing = DeviceArray.of(device, np.zeros((0, 3), np.float32))
+    capsule = nothing.__dlpack__()
+    ((tensor, _),) = interchange._given.values()
+    tensor.strides = (ctypes.c_int64 * 2)(1, 7)
+    back = DeviceArray.borrowed(Handed(capsule, device.place), device)
+    assert back.shape == (0, 3)
+
+
+def test_arrays_that_share_some_bytes_overlap(device, there):
+    part = DeviceArray.borrowed(there, device)
+    part.address, part.shape = there.address + 12, (3,)
+    assert part.overlaps(there)
+    assert there.overlaps(part)
+    there.shape = (1, 3)
+    assert not part.overlaps(there)
+
+
 @pytest.mark.emulated
 def test_only_cards_have_the_cuda_array_interface(there):
     assert not hasattr(there, "__cuda_array_interface__")
