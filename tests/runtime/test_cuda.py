@@ -296,6 +296,7 @@ def test_kernels_may_share_all_that_a_block_has(parts):
     assert driver.asked == [("attribute", 8, room, 1001, 0), ("attribute", 8, room, 1002, 0)]
     assert numba.modules
     del kernels
+    assert driver.asked[-1] == ("wait", 77)
     assert not numba.modules
 
 
