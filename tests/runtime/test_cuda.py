@@ -289,8 +289,11 @@ def test_kernels_are_unloaded_after_a_failure(parts):
 
 
 def test_kernels_may_share_all_that_a_block_has(parts):
-    driver, _, numba = parts
-    kernels = open_card(0).load(".version 8.0", ["one", "two"], "f.ptx")
+    driver, core, numba = parts
+    card = open_card(0)
+    core.current.clear()
+    kernels = card.load(".version 8.0", ["one", "two"], "f.ptx")
+    assert core.current == [0]
     assert list(kernels.handles) == [1001, 1002]
     room = 232_448 - 1024
     assert driver.asked == [("attribute", 8, room, 1001, 0), ("attribute", 8, room, 1002, 0)]

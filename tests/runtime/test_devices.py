@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -353,6 +354,8 @@ def test_names_of_devices():
     assert refusal(device_named, "tpu").startswith("SW0328: there is no device tpu\n")
     assert refusal(device_at, (7, 1)) == "SW0422: an array on kind 7:1 cannot be used"
     assert place_of(X) is place_of(3.0) is None
+    pinned = SimpleNamespace(__dlpack_device__=lambda: (3, 0))
+    assert place_of(pinned) is None
 
 
 def test_devices_are_apart():
