@@ -34,8 +34,26 @@ loop.func @main<N: 0>(%x: !loop.buffer<[N] x f32>) -> (%y: !loop.buffer<[N] x f3
 // CHECK:         llvm.getelementptr [[ctx]][6]
 // CHECK:         llvm.getelementptr [[ctx]][7]
 
+// Two pointers into one buffer are not promised to lead to memory of their own.
+loop.kernel @twice(%x: !loop.buffer<[64] x f32>) -> (%y: !loop.buffer<[64] x f32>, %w: !loop.buffer<[128] x f32>) {
+  %zero = loop.index 0
+  %half = loop.index 64
+  %low = loop.view %w[%zero] : !loop.buffer<[128] x f32> to !loop.buffer<[64] x f32>
+  %high = loop.view %w[%half] : !loop.buffer<[128] x f32> to !loop.buffer<[64] x f32>
+  loop.parallel %i to %half {
+    %v = loop.load %low[%i] : !loop.buffer<[64] x f32> to f32
+    loop.store %v, %high[%i] : f32 to !loop.buffer<[64] x f32>
+    loop.store %v, %y[%i] : f32 to !loop.buffer<[64] x f32>
+  }
+}
+loop.func @both(%x: !loop.buffer<[64] x f32>) -> (%y: !loop.buffer<[64] x f32>, %w: !loop.buffer<[128] x f32>) {
+  loop.launch @twice <> (%x, %y, %w) : !loop.buffer<[64] x f32>, !loop.buffer<[64] x f32>, !loop.buffer<[128] x f32>
+}
+
 // CHECK:       "gpu.module"() <{sym_name = "device"}> ({
 // CHECK:         llvm.func @scale_0({{.*}}: i64, {{.*}}: !llvm.ptr {llvm.noalias, llvm.readonly}, {{.*}}: !llvm.ptr {llvm.noalias}) attributes {nvvm.kernel, passthrough = {{\[\[}}"nvvm.reqntid", "256,1,1"], ["nvvm.minctasm", "1"]]} {
 // CHECK:           llvm.call_intrinsic "llvm.nvvm.read.ptx.sreg.ctaid.x"()
 // CHECK:           llvm.call_intrinsic "llvm.nvvm.read.ptx.sreg.tid.x"()
 // CHECK:           llvm.fmul
+
+// CHECK:         llvm.func @twice_1({{%\d+}}: !llvm.ptr, {{%\d+}}: !llvm.ptr, {{%\d+}}: !llvm.ptr {llvm.noalias}) attributes
