@@ -271,8 +271,8 @@ def test_positions_are_moved_into_ranges_that_are_not_known():
 
     specs = "f32[N: 3..64]", "f32[V: 1..64, 3]", "i64[]", "i64[M]"
     there, here = sw.compile(f, *specs, target=CARD), sw.compile(f, *specs)
-    ids = numpy.array([0, -1, 2, 9, -9])
-    for start in (-7, 0, 4, 99):
+    ids = numpy.array([0, -1, 2, 9, -9, 2**32 + 1, -(2**32) - 3])
+    for start in (-7, 0, 4, 99, 2**32 + 2, 1 - 2**32):
         for one, other in zip(
             there(draw(9), draw(4, 3), start, ids), here(draw(9), draw(4, 3), start, ids)
         ):
