@@ -71,3 +71,22 @@ loop.func @replace(%at: !loop.buffer<[] x i64>, %x: !loop.buffer<[4] x f32>) -> 
 // PTX:           ld.global.nc.b64
 // PTX:           ld.global.nc.b32 [[element:%r\d+]]
 // PTX-NEXT:      st.global.b32 {{.*}}, [[element]];
+
+// What is read where another step has written is no thread's own: one does it all.
+loop.func @chain(%x: !loop.buffer<[99] x f32>) -> (%y: !loop.buffer<[100] x f32>) {
+  %zero = loop.index 0
+  %count = loop.index 99
+  loop.for %n = %zero to %count step 1 {
+    %from = loop.index %n
+    %a = loop.load %x[%from] : !loop.buffer<[99] x f32> to f32
+    %b = loop.load %y[%from] : !loop.buffer<[100] x f32> to f32
+    %s = arith.addf %b, %a : f32
+    %to = loop.index %n + 1
+    loop.store %s, %y[%to] : f32 to !loop.buffer<[100] x f32>
+    loop.yield
+  }
+}
+
+// CHECK-LABEL: loop.func @chain
+// CHECK:         [[one:%\d+]] = arith.constant 1 : index
+// CHECK-NEXT:    "gpu.launch"([[one]], [[one]], [[one]], [[one]], [[one]], [[one]])
