@@ -132,7 +132,11 @@ ALONE: Final = _holders((object(),))
 def _delete() -> Any:
     """What deletes a description. It is made on demand, since ctypes does so on a page that is
     writable and executable."""
-    return Delete(lambda address: _given.pop(address, None))
+
+    def delete(address: int) -> None:
+        _given.pop(address, None)
+
+    return Delete(delete)
 
 
 def forget_refused() -> None:
