@@ -106,7 +106,7 @@ SAMPLES: Mapping[str, Sequence[Sample]] = {
         (("f64[3]",), {"shape": (2, 3, 4), "axes": (1,)}),
         (("f64[]",), {"shape": (2, 3), "axes": ()}),
         (("i32[2,3]",), {"shape": (3, 2), "axes": (1, 0)}),
-        (("f64[3,3]",), {"shape": (3, 3), "axes": (1, 0)}),
+        (("i32[3,3]",), {"shape": (3, 3), "axes": (1, 0)}),
         (("bool[2]",), {"shape": (0, 2), "axes": (1,)}),
     ),
     "reshape": (
