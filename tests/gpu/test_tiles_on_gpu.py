@@ -16,6 +16,7 @@ from loop_text import parse_kernel
 from products import KERNELS, ORDER, fixed
 from stepwell.compiler.lower.grids.blocked import FEW, SHAPES
 from stepwell.compiler.lower.grids.plans import GRIDS
+from stepwell.compiler.lower.grids.staging import DEPTH
 from stepwell.compiler.lower.grids.tiles import Tiles
 from stepwell.compiler.lower.strategies import choose_plan
 from stepwell.compiler.lower.strategies.base import Strategy
@@ -49,7 +50,7 @@ def test_any_plan_gives_the_bits_of_the_nests(
 ) -> None:
     """Of sizes that are small along an axis a block has mostly rows and lanes that lie outside."""
     if static:
-        m, n, k = (max(size, FEW) for size in (m, n, k))
+        m, n, k = max(m, FEW), max(n, FEW), max(k, DEPTH + 1)
         agree_on_gpu(fixed(KERNELS[name], m, n, k), {}, plan, special=True)
     else:
         agree_on_gpu(KERNELS[name], {"M": m, "N": n, "K": k}, plan, special=True)
@@ -87,6 +88,15 @@ def test_sums_that_are_not_in_f32_are_left_to_threads(name: str) -> None:
 @pytest.mark.parametrize("sizes", [(4, 512, 512), (512, 4, 512), (512, 512, 4)])
 def test_what_is_small_along_an_axis_is_left_to_threads(sizes: tuple[int, int, int]) -> None:
     assert not isinstance(chosen(DEEP, *sizes), Tiles)
+
+
+@pytest.mark.parametrize(
+    ("name", "m"), [("batch", 64), ("batch of one operand", 16), ("plain", 70)]
+)
+def test_sums_of_one_stage_are_left_to_threads(name: str, m: int) -> None:
+    """As tiles they took more registers than there are."""
+    assert not isinstance(chosen(KERNELS[name], m, 33, DEPTH), Tiles)
+    assert isinstance(chosen(KERNELS[name], m, 33, DEPTH + 1), Tiles)
 
 
 @pytest.mark.parametrize("order", [ORDER, "<serial>"])

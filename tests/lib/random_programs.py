@@ -14,11 +14,12 @@ from stepwell.compiler.dialects.nd import Literal, Tensor, dtype_of, is_float, s
 from stepwell.compiler.dialects.sizes import Range, Shape, count_of
 from stepwell.compiler.ops import TENSOR_OPS
 from stepwell.compiler.ops.base import Effect, TensorOp
+from stepwell.compiler.ops.dynamic_slices import DynamicUpdateSlice
 from stepwell.compiler.ops.emission import emit, parameter_kinds
 from stepwell.compiler.ops.regions import written
 from stepwell.compiler.ops.value import Value, full
 from stepwell.runtime.errors import CompileError
-from stepwell.runtime.sizes import Size
+from stepwell.runtime.sizes import Size, at_most
 
 RANGES: Mapping[str, Range] = {"M": (0, None), "N": (1, None)}
 SIZES = ("N", "M", 1, 2, 3, 4, 5, 7, 16, 33)
@@ -98,7 +99,7 @@ class Step:
                 types = kind.infer(*(x.type for x in operands), **parameters)
             except CompileError:
                 continue
-            if all(_is_small(type) for type in types):
+            if all(map(_is_small, types)) and _has_room(kind, operands):
                 op = emit(mnemonic(kind), [x.ssa for x in operands], **parameters)
                 return list(map(Value, op.results))
         return []
@@ -121,6 +122,16 @@ class Step:
 def _is_small(type: Tensor) -> bool:
     symbols = dict.fromkeys(count_of(shape_of(type)).symbols, 5)
     return count_of(shape_of(type)).evaluate(symbols) <= LARGEST
+
+
+def _has_room(kind: type[TensorOp], operands: Sequence[Value]) -> bool:
+    """Whether an update is never longer than what it goes into: nobody could refuse that before the
+    program runs."""
+    if kind is not DynamicUpdateSlice:
+        return True
+    x, update, *_ = operands
+    pairs = zip(update.shape, x.shape, strict=True)
+    return all(at_most(part, size, RANGES) for part, size in pairs)
 
 
 def _small(values: Sequence[Value]) -> list[Value]:
@@ -178,6 +189,13 @@ def _slice(step: Step, x: Value) -> Mapping[str, Any]:
     return {"start": tuple(start), "shape": tuple(shape), "step": tuple(by)}
 
 
+def _part(step: Step, x: Value) -> Mapping[str, Any]:
+    """As long as x where nobody knows how long that is."""
+    lengths = (1 + step.pick(max(size.static or 1, 1)) for size in x.shape)
+    pairs = zip(x.shape, lengths, strict=True)
+    return {"shape": tuple(Size.of(n) if size.static else size for size, n in pairs)}
+
+
 def _pad(step: Step, x: Value) -> Mapping[str, Any]:
     def amounts(limit: int) -> tuple[int, ...]:
         return tuple(step.pick(limit) for _ in range(x.rank))
@@ -209,6 +227,7 @@ PARAMETERS: Mapping[str, Parameters] = {
     "reshape": lambda step, given: _reshape(step, given[0]),
     "transpose": lambda step, given: {"axes": _permutation(step, given[0].rank)},
     "slice": lambda step, given: _slice(step, given[0]),
+    "dynamic_slice": lambda step, given: _part(step, given[0]),
     "reverse": lambda step, given: {"axes": step.some(given[0].rank)},
     "pad": lambda step, given: _pad(step, given[0]),
     "concatenate": lambda step, given: {"axis": _axis(step, given[0])},

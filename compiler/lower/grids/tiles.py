@@ -29,7 +29,11 @@ class Tiles(BlockedStrategy):
         found = cls.candidate(kernel)
         if isinstance(found, Refusal):
             return found
-        order = found.fold.order.data
+        depth, order = found.depth.static, found.fold.order.data
+        if depth is not None and depth <= DEPTH:
+            # Without a loop around it LLVM moves a stage to where the outputs are written, under
+            # their conditions, and keeps all of its factors in registers until then.
+            return Refusal("its sums are one stage")
         if order.kind != "serial" or found.fold.results[0].type != f32:
             return Refusal("its products are not summed in f32")
         if order.chunk % DEPTH:
