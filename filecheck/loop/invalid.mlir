@@ -107,6 +107,15 @@ loop.kernel @sort(%x: !loop.buffer<[4] x f32>) -> (%y: !loop.buffer<[5] x f32>) 
 
 // -----
 
+// A bound is known where its loop begins.
+loop.for %i = %n to %n step 1 {
+  loop.yield
+}
+%n = loop.index 4
+// CHECK: %n is not defined before its use
+
+// -----
+
 // A counted loop goes forwards, and its block takes what it carries.
 %i = "test.op"() : () -> index
 loop.for %k = %i to %i step 0 {

@@ -28,7 +28,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from stepwell.compiler.dialects.define import Bodied, Computation, defined_in
 from stepwell.compiler.dialects.llvm.constraints import Same
-from stepwell.compiler.dialects.loop.syntax import INDEX, parse_carried, print_carried
+from stepwell.compiler.dialects.loop.syntax import INDEX, parse_carried, parse_known, print_carried
 from stepwell.compiler.dialects.loop.types import BufferType
 from stepwell.compiler.dialects.sizes import IntsAttr, NumberAttr
 from stepwell.compiler.machines.dots import DOTS, TILE_DOTS, Dot
@@ -77,9 +77,9 @@ class ForOp(IRDLOperation):
     def parse(cls, parser: Parser) -> "ForOp":
         index = parser.parse_argument(expect_type=False).resolve(INDEX)
         parser.parse_punctuation("=")
-        low = parser.parse_operand(INDEX)
+        low = parse_known(parser)
         parser.parse_keyword("to")
-        high = parser.parse_operand(INDEX)
+        high = parse_known(parser)
         parser.parse_keyword("step")
         step = parser.parse_integer(allow_boolean=False)
         carried, initial = parse_carried(parser)
@@ -114,7 +114,7 @@ class ParallelOp(Bodied):
         if parser.parse_optional_punctuation(","):
             indices.append(parser.parse_argument(expect_type=False).resolve(INDEX))
         parser.parse_keyword("to")
-        return cls.with_body(parser, indices, operands=[parser.parse_operand(INDEX)])
+        return cls.with_body(parser, indices, operands=[parse_known(parser)])
 
 
 @irdl_op_definition

@@ -36,6 +36,19 @@ from stepwell.runtime.sizes import Size
 INDEX = IndexType()
 
 
+def parse_known(parser: Parser) -> SSAValue:
+    """An operand whose type is not written, since it is defined before."""
+    operand = parser.parse_unresolved_operand()
+    return parser.resolve_operand(operand, _known_type(parser, operand))
+
+
+def _known_type(parser: Parser, operand: UnresolvedOperand) -> Attribute:
+    known = parser.ssa_values.get(operand.operand_name)
+    if known is None:
+        parser.raise_error(f"%{operand.operand_name} is not defined before its use", operand.span)
+    return known[operand.index].type
+
+
 @irdl_custom_directive
 class Known(CustomDirective):
     """An operand whose type is not written, since it is defined before."""
@@ -45,12 +58,8 @@ class Known(CustomDirective):
 
     def parse(self, parser: Parser, state: ParsingState) -> None:
         operand = parser.parse_unresolved_operand()
-        known = parser.ssa_values.get(operand.operand_name)
-        if known is None:
-            sentence = f"%{operand.operand_name} is not defined before its use"
-            parser.raise_error(sentence, operand.span)
         self.operand.set(state, operand)
-        self.type.set(state, (known[operand.index].type,))
+        self.type.set(state, (_known_type(parser, operand),))
 
     def print(self, printer: Printer, state: PrintingState, op: IRDLOperation) -> None:
         self.operand.print(printer, state, op)
